@@ -1,0 +1,37 @@
+"""One filter for secrets, before anything is written to logs, events or the prediction log."""
+
+import re
+from typing import Any
+
+MASK = "***"
+
+_KEYS = re.compile(
+    r"(^|[_\-.])(passw(or)?d|passphrase|secret|token|api[_-]?key|access[_-]?key|private[_-]?key"
+    r"|authorization|credentials?|cookie)s?($|[_\-.])",
+    re.IGNORECASE,
+)
+_VALUES = re.compile(
+    r"(?:(?<=://)[^/\s:@]+:[^/\s@]+(?=@))"  # user:password in a URL
+    r"|(?:\bAKIA[0-9A-Z]{16}\b)"
+    r"|(?:\bgh[pousr]_[A-Za-z0-9]{36,}\b)"
+    r"|(?:\bsk-[A-Za-z0-9_-]{20,}\b)"
+    r"|(?:\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]{8,}\b)"
+    r"|(?:(?<=[Bb]earer )[A-Za-z0-9._~+/=-]{12,})"
+    r"|(?:-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|$))"
+)
+
+
+def redact(value: Any) -> Any:  # noqa: ANN401 - any JSON-able value, and the same shape back
+    """The same value with secrets masked: by the name of a key, and by the form of a text."""
+    if isinstance(value, str):
+        return _VALUES.sub(MASK, value)
+    if isinstance(value, dict):
+        return {
+            key: MASK
+            if isinstance(key, str) and item is not None and _KEYS.search(key)
+            else redact(item)
+            for key, item in value.items()
+        }
+    if isinstance(value, (list, tuple)):
+        return [redact(item) for item in value]
+    return value
