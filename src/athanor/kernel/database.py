@@ -1,0 +1,350 @@
+"""The metadata database: SQLite in a folder, or Postgres, behind the same three verbs.
+
+`transaction()` is ambient: whoever opens one inside another joins it (as a savepoint), so that the
+stores of several rooms and the event that tells of their change commit together.
+
+On SQLite there is one writer. Transactions that wait for it while another one runs are committed
+in one group, with one fsync, and none of them returns before that fsync (WAL, synchronous=FULL).
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from threading import Condition, Event, Lock
+from typing import Any
+
+import orjson
+from sqlalchemy import BigInteger, Connection, Engine, MetaData, Text, TypeDecorator, create_engine
+from sqlalchemy import event as sqlalchemy_event
+from sqlalchemy.engine import Dialect, make_url
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.pool import ConnectionPoolEntry, StaticPool
+
+from athanor.kernel.errors import StorageFull, Unavailable
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(column_0_N_label)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+"""The tables of all rooms; each room declares its own in its `store.py`."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_GROUP_LIMIT = 256
+"""Transactions that share one commit, at most."""
+_BUSY_MILLISECONDS = 30_000
+
+
+class Instant(TypeDecorator[datetime]):
+    """An aware datetime, kept as microseconds since 1970 in UTC."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
+        """To microseconds."""
+        return None if value is None else (value - _EPOCH) // _MICROSECOND
+
+    def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:
+        """From microseconds."""
+        return None if value is None else _EPOCH + timedelta(microseconds=int(value))
+
+
+class Json(TypeDecorator[Any]):
+    """Any JSON-able value, kept as text with sorted keys."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Any | None, dialect: Dialect) -> str | None:
+        """To text."""
+        if value is None:
+            return None
+        return orjson.dumps(value, option=_JSON_OPTIONS).decode()
+
+    def process_result_value(self, value: Any | None, dialect: Dialect) -> Any | None:
+        """From text."""
+        return None if value is None else orjson.loads(value)
+
+
+_JSON_OPTIONS = orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY
+
+
+class DatabaseUnavailable(Unavailable):
+    """The metadata database does not answer."""
+
+    def __init__(self, cause: Exception) -> None:
+        reason = str(getattr(cause, "orig", cause)).strip().splitlines() or [type(cause).__name__]
+        super().__init__(
+            f"The metadata database can't be reached: {reason[0]}.",
+            hint="See that ATHANOR_DATABASE_URL is right and that the database is running.",
+        )
+
+
+class DatabaseFull(StorageFull):
+    """The database's disk is full; the transaction was undone."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The disk of the metadata database is full; nothing of this request was kept.",
+            hint="Free some space (see: athanor clean --dry-run) and try again.",
+        )
+
+
+@dataclass(slots=True)
+class _Transaction:
+    connection: Connection
+    depth: int = 0
+    after_commit: list[Callable[[], None]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Group:
+    """Transactions that are committed together."""
+
+    size: int = 0
+    done: Event = field(default_factory=Event)
+    failure: BaseException | None = None
+
+
+class Database:
+    """One metadata database. Safe to share between threads."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._current: ContextVar[_Transaction | None] = ContextVar("transaction", default=None)
+        self._writer: Connection | None = None
+        self._writer_lock = Lock()
+        self._waiting = 0
+        self._waiting_lock = Lock()
+        self._group = _Group()
+        self.changed = Condition()
+        """Notified after each commit of this process."""
+
+    @classmethod
+    def open(cls, url: str) -> "Database":
+        """Open the database at a SQLAlchemy URL; `sqlite://` is one in memory.
+
+        Raises: DatabaseUnavailable.
+        """
+        parsed = make_url(url)
+        if parsed.get_backend_name() == "postgresql":
+            parsed = parsed.set(drivername="postgresql+psycopg")
+            engine = create_engine(parsed, pool_size=8, max_overflow=24, pool_pre_ping=True)
+        elif parsed.database in {None, "", ":memory:"}:
+            engine = create_engine(
+                url, poolclass=StaticPool, connect_args={"check_same_thread": False}
+            )
+        else:
+            engine = create_engine(
+                url, pool_size=8, max_overflow=56, connect_args={"check_same_thread": False}
+            )
+        if engine.dialect.name == "sqlite":
+            sqlalchemy_event.listen(engine, "connect", _prepare_sqlite)
+        database = cls(engine)
+        try:
+            with database.connection() as connection:
+                connection.exec_driver_sql("SELECT 1")
+        except DBAPIError as error:
+            engine.dispose()
+            raise DatabaseUnavailable(error) from error
+        return database
+
+    @property
+    def engine(self) -> Engine:
+        """SQLAlchemy's engine, for migrations and backups alone."""
+        return self._engine
+
+    @property
+    def dialect(self) -> str:
+        """`sqlite` or `postgresql`."""
+        return self._engine.dialect.name
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether it is gone when the process ends."""
+        return isinstance(self._engine.pool, StaticPool)
+
+    def close(self) -> None:
+        """Let go of every connection."""
+        with self._writer_lock:
+            if self._writer is not None:
+                self._writer.close()
+                self._writer = None
+        self._engine.dispose()
+
+    @contextmanager
+    def connection(self) -> Iterator[Connection]:
+        """The connection of the transaction under way, or a fresh one that commits by itself."""
+        current = self._current.get()
+        if current is not None:
+            yield current.connection
+        elif self.in_memory:
+            with self.transaction() as connection:
+                yield connection
+        else:
+            with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as fresh:
+                yield fresh
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """All or nothing; what it returned from survives `kill -9` and a power cut.
+
+        Raises: DatabaseFull, DatabaseUnavailable.
+        """
+        current = self._current.get()
+        if current is not None:
+            with self._savepoint(current):
+                yield current.connection
+            return
+        opened = self._written_to_sqlite() if self.dialect == "sqlite" else self._written_to_server()
+        with opened as transaction:
+            token = self._current.set(transaction)
+            try:
+                yield transaction.connection
+            finally:
+                self._current.reset(token)
+        for act in transaction.after_commit:
+            act()
+        with self.changed:
+            self.changed.notify_all()
+
+    def after_commit(self, act: Callable[[], None]) -> None:
+        """Do something once the transaction under way is committed; at once if there is none."""
+        current = self._current.get()
+        if current is None:
+            act()
+        else:
+            current.after_commit.append(act)
+
+    @contextmanager
+    def _savepoint(self, current: _Transaction) -> Iterator[None]:
+        current.depth += 1
+        name = f"inner_{current.depth}"
+        planned = len(current.after_commit)
+        current.connection.exec_driver_sql(f"SAVEPOINT {name}")
+        try:
+            yield
+        except BaseException:
+            current.connection.exec_driver_sql(f"ROLLBACK TO SAVEPOINT {name}")
+            current.connection.exec_driver_sql(f"RELEASE SAVEPOINT {name}")
+            del current.after_commit[planned:]
+            raise
+        else:
+            current.connection.exec_driver_sql(f"RELEASE SAVEPOINT {name}")
+        finally:
+            current.depth -= 1
+
+    @contextmanager
+    def _written_to_server(self) -> Iterator[_Transaction]:
+        try:
+            connection = self._engine.connect()
+        except OperationalError as error:
+            raise DatabaseUnavailable(error) from error
+        with connection, connection.begin():
+            yield _Transaction(connection)
+
+    @contextmanager
+    def _written_to_sqlite(self) -> Iterator[_Transaction]:
+        with self._waiting_lock:
+            self._waiting += 1
+        self._writer_lock.acquire()
+        with self._waiting_lock:
+            self._waiting -= 1
+        try:
+            writer = self._begin_in_group()
+        except BaseException:
+            self._writer_lock.release()
+            raise
+        group = self._group
+        transaction = _Transaction(writer)
+        try:
+            yield transaction
+            writer.exec_driver_sql("RELEASE SAVEPOINT member")
+        except BaseException as error:
+            self._leave_group(group, undone=error)
+            if _is_full(error):
+                raise DatabaseFull from error
+            raise
+        self._leave_group(group, undone=None)
+        group.done.wait()
+        if group.failure is not None:
+            if _is_full(group.failure):
+                raise DatabaseFull from group.failure
+            raise group.failure
+
+    def _begin_in_group(self) -> Connection:
+        if self._writer is None:
+            self._writer = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+        if self._group.size == 0:
+            self._writer.exec_driver_sql("BEGIN IMMEDIATE")
+        self._group.size += 1
+        self._writer.exec_driver_sql("SAVEPOINT member")
+        return self._writer
+
+    def _leave_group(self, group: _Group, *, undone: BaseException | None) -> None:
+        """Commit the group, or leave that to the next one who waits. Lets the writer's lock go."""
+        writer = self._writer
+        try:
+            if writer is None:
+                return
+            if undone is not None:
+                lost = _ended_by_sqlite(writer)
+                if lost:
+                    # SQLite itself undid the whole transaction (disk full): so did its members.
+                    self._finish(group, undone)
+                    return
+                writer.exec_driver_sql("ROLLBACK TO SAVEPOINT member")
+                writer.exec_driver_sql("RELEASE SAVEPOINT member")
+            with self._waiting_lock:
+                others = self._waiting
+            if others and group.size < _GROUP_LIMIT:
+                return
+            try:
+                writer.exec_driver_sql("COMMIT")
+            except BaseException as error:
+                if not _ended_by_sqlite(writer):
+                    writer.exec_driver_sql("ROLLBACK")
+                self._finish(group, error)
+                return
+            self._finish(group, None)
+        finally:
+            self._writer_lock.release()
+
+    def _finish(self, group: _Group, failure: BaseException | None) -> None:
+        group.failure = failure
+        self._group = _Group()
+        group.done.set()
+
+
+def _prepare_sqlite(connection: Any, record: ConnectionPoolEntry) -> None:
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    for pragma in (
+        f"busy_timeout = {_BUSY_MILLISECONDS}",
+        "journal_mode = WAL",
+        "synchronous = FULL",
+        "foreign_keys = ON",
+        "case_sensitive_like = ON",
+        "temp_store = MEMORY",
+    ):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _is_full(error: BaseException) -> bool:
+    text = str(error)
+    return isinstance(error, OperationalError) and (
+        "disk is full" in text or "disk I/O error" in text
+    )
+
+
+def _ended_by_sqlite(connection: Connection) -> bool:
+    raw = connection.connection.driver_connection
+    return raw is not None and not raw.in_transaction

@@ -1,0 +1,329 @@
+"""Blobs by their content, over any fsspec URL.
+
+A blob's name is the sha256 of its bytes, so that writing twice is writing once. A folder is a
+manifest: a JSON list of its files' paths, digests and sizes, itself a blob. Nothing half-written
+is ever visible: bytes go to a temporary name, are synced, and are renamed.
+"""
+
+import hashlib
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import IO, Any, cast
+
+import orjson
+
+from athanor.kernel.errors import Internal, NotFound, StorageFull
+from athanor.kernel.ids import new_id
+
+_CHUNK = 1 << 20
+_SPACE_CHECK_SECONDS = 1.0
+
+
+class BlobNotFound(NotFound):
+    """No blob has this digest."""
+
+    def __init__(self, digest: str) -> None:
+        super().__init__(
+            f"There is no blob {digest}.",
+            hint="It was removed, or the storage URL is not the one that it was written to.",
+        )
+
+
+class BlobDamaged(Internal):
+    """A blob's bytes are not those that its name promises."""
+
+    def __init__(self, digest: str) -> None:
+        super().__init__(
+            f"The blob {digest} is damaged: its content has another digest.",
+            hint="Restore it from a backup: athanor restore.",
+        )
+
+
+class DiskNearlyFull(StorageFull):
+    """Less free space than the reserve; reads and predictions go on."""
+
+    def __init__(self, free: int, reserve: int, where: str) -> None:
+        super().__init__(
+            f"Only {free // 1_000_000} MB are free at {where}; writes stop below "
+            f"{reserve // 1_000_000} MB, so that nothing is half-written.",
+            hint="Free some space (see: athanor clean --dry-run) and try again.",
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Blob:
+    """What was stored."""
+
+    digest: str
+    """`sha256:<64 hex>` of the bytes; of a folder, of its manifest."""
+    size: int
+    """Bytes; of a folder, those of its files together."""
+    uri: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FolderEntry:
+    """One file of a stored folder."""
+
+    path: str
+    digest: str
+    size: int
+
+
+class Storage:
+    """The blobs and the table folders of one workspace."""
+
+    def __init__(self, url: str, *, reserve_bytes: int = 500_000_000) -> None:
+        self.url = url.rstrip("/")
+        self._reserve = reserve_bytes
+        self._checked = 0.0
+        self._local = _local_root(self.url)
+        if self._local is not None:
+            self._local.mkdir(parents=True, exist_ok=True)
+
+    @property
+    def root(self) -> Path | None:
+        """The folder that holds everything, where the storage is local."""
+        return self._local
+
+    def table_uri(self, name: str) -> str:
+        """Where the Delta table of this name lies: a path, or a URL of an object store."""
+        if self._local is not None:
+            return str(self._local / "tables" / name)
+        return f"{self.url}/tables/{name}"
+
+    def check_space(self) -> None:
+        """Return if there is room to write.
+
+        Raises: DiskNearlyFull.
+        """
+        now = time.monotonic()
+        if self._local is None or now - self._checked < _SPACE_CHECK_SECONDS:
+            return
+        free = shutil.disk_usage(self._local).free
+        if free < self._reserve:
+            raise DiskNearlyFull(free, self._reserve, str(self._local))
+        self._checked = now
+
+    def put_bytes(self, data: bytes) -> Blob:
+        """Store bytes.
+
+        Raises: DiskNearlyFull.
+        """
+        digest = hashlib.sha256(data).hexdigest()
+        if not self._has(digest):
+            self.check_space()
+            with self._new(digest) as stream:
+                stream.write(data)
+        return self._blob(digest, len(data))
+
+    def put_file(self, path: Path) -> Blob:
+        """Store a file's bytes; memory stays constant.
+
+        Raises: DiskNearlyFull.
+        """
+        digest, size = _digest_of(path)
+        if not self._has(digest):
+            self.check_space()
+            with path.open("rb") as source, self._new(digest) as stream:
+                shutil.copyfileobj(source, stream, _CHUNK)
+        return self._blob(digest, size)
+
+    def put_folder(self, path: Path) -> Blob:
+        """Store all files below a folder; links are not followed.
+
+        Raises: DiskNearlyFull.
+        """
+        entries: list[dict[str, Any]] = []
+        for file in sorted(path.rglob("*")):
+            if file.is_symlink() or not file.is_file():
+                continue
+            blob = self.put_file(file)
+            name = file.relative_to(path).as_posix()
+            entries.append({"path": name, "digest": blob.digest, "size": blob.size})
+        manifest = self.put_bytes(orjson.dumps(entries, option=orjson.OPT_SORT_KEYS))
+        size = sum(entry["size"] for entry in entries)
+        return Blob(digest=manifest.digest, size=size, uri=manifest.uri)
+
+    def entries(self, digest: str) -> list[FolderEntry]:
+        """The files of a stored folder.
+
+        Raises: BlobNotFound.
+        """
+        return [FolderEntry(**entry) for entry in orjson.loads(self.read(digest))]
+
+    def fetch_folder(self, digest: str, into: Path) -> Path:
+        """Write a stored folder's files below `into`; files already there and equal stay.
+
+        Raises: BlobNotFound, BlobDamaged.
+        """
+        for entry in self.entries(digest):
+            target = into / PurePosixPath(entry.path)
+            if not target.resolve().is_relative_to(into.resolve()):
+                raise BlobDamaged(digest)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            self.fetch_file(entry.digest, target)
+        return into
+
+    def fetch_file(self, digest: str, target: Path) -> Path:
+        """Write a blob to a path, whole or not at all.
+
+        Raises: BlobNotFound, BlobDamaged.
+        """
+        passing = target.with_name(f".{target.name}.{new_id()}")
+        with self.open(digest) as source, passing.open("wb") as stream:
+            shutil.copyfileobj(source, stream, _CHUNK)
+        found, _ = _digest_of(passing)
+        if found != _hex(digest):
+            passing.unlink()
+            raise BlobDamaged(digest)
+        passing.replace(target)
+        return target
+
+    def open(self, digest: str) -> IO[bytes]:
+        """A blob's bytes as a stream.
+
+        Raises: BlobNotFound.
+        """
+        try:
+            if self._local is not None:
+                return self._path(_hex(digest)).open("rb")
+            return cast("IO[bytes]", self._remote().open(self._remote_name(_hex(digest)), "rb"))
+        except FileNotFoundError:
+            raise BlobNotFound(digest) from None
+
+    def read(self, digest: str) -> bytes:
+        """A blob's bytes.
+
+        Raises: BlobNotFound.
+        """
+        with self.open(digest) as stream:
+            return stream.read()
+
+    def exists(self, digest: str) -> bool:
+        """Whether a blob is there."""
+        return self._has(_hex(digest))
+
+    def path_of(self, digest: str) -> Path | None:
+        """The file that holds a blob, where the storage is local and has it."""
+        if self._local is None:
+            return None
+        path = self._path(_hex(digest))
+        return path if path.exists() else None
+
+    def digests(self) -> Iterator[str]:
+        """All blobs that there are."""
+        if self._local is not None:
+            names: Iterator[str] = (path.name for path in (self._local / "blobs").glob("??/*"))
+        else:
+            found = self._remote().glob(f"{self.url.split('://', 1)[1]}/blobs/??/*")
+            names = (str(name).rsplit("/", 1)[1] for name in found)
+        return (f"sha256:{name}" for name in names if not name.startswith("."))
+
+    def _blob(self, digest: str, size: int) -> Blob:
+        where = str(self._path(digest)) if self._local else f"{self.url}/{_name(digest)}"
+        return Blob(digest=f"sha256:{digest}", size=size, uri=where)
+
+    def _has(self, digest: str) -> bool:
+        if self._local is not None:
+            return self._path(digest).exists()
+        return bool(self._remote().exists(self._remote_name(digest)))
+
+    def _path(self, digest: str) -> Path:
+        if self._local is None:
+            raise BlobNotFound(digest)
+        return self._local / _name(digest)
+
+    def _remote_name(self, digest: str) -> str:
+        return f"{self.url}/{_name(digest)}"
+
+    def _remote(self) -> Any:
+        import fsspec  # noqa: PLC0415 - only where blobs lie in an object store
+
+        filesystem, _ = fsspec.core.url_to_fs(self.url)
+        return filesystem
+
+    def _new(self, digest: str) -> "_LocalWriter | _RemoteWriter":
+        if self._local is not None:
+            return _LocalWriter(self._path(digest))
+        return _RemoteWriter(self._remote(), self._remote_name(digest))
+
+
+class _LocalWriter:
+    """A file that appears whole and synced, or not at all."""
+
+    def __init__(self, target: Path) -> None:
+        self._target = target
+        self._passing = target.with_name(f".{target.name}.{new_id()}")
+
+    def __enter__(self) -> IO[bytes]:
+        self._target.parent.mkdir(parents=True, exist_ok=True)
+        self._stream = self._passing.open("wb")
+        return self._stream
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        if kind is not None:
+            self._stream.close()
+            self._passing.unlink(missing_ok=True)
+            return
+        self._stream.flush()
+        os.fsync(self._stream.fileno())
+        self._stream.close()
+        self._passing.replace(self._target)
+        sync_folder(self._target.parent)
+
+
+class _RemoteWriter:
+    """An object: stores show it when its upload is complete."""
+
+    def __init__(self, filesystem: Any, name: str) -> None:
+        self._filesystem = filesystem
+        self._name = name
+
+    def __enter__(self) -> IO[bytes]:
+        self._stream = self._filesystem.open(self._name, "wb")
+        return cast("IO[bytes]", self._stream)
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        if kind is not None:
+            self._stream.discard()
+            return
+        self._stream.close()
+
+
+def sync_folder(path: Path) -> None:
+    """Make a rename inside a folder survive a power cut."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _local_root(url: str) -> Path | None:
+    if "://" not in url:
+        return Path(url).absolute()
+    if url.startswith("file://"):
+        return Path(url.removeprefix("file://"))
+    return None
+
+
+def _name(digest: str) -> str:
+    return f"blobs/{digest[:2]}/{digest}"
+
+
+def _hex(digest: str) -> str:
+    text = digest.removeprefix("sha256:")
+    if len(text) != 64 or not set(text) <= set("0123456789abcdef"):  # noqa: PLR2004 - sha256
+        raise BlobNotFound(digest)
+    return text
+
+
+def _digest_of(path: Path) -> tuple[str, int]:
+    with path.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256")
+        return digest.hexdigest(), stream.tell()
