@@ -1,0 +1,305 @@
+"""Whatever happens is an event: one append-only table, written in the transaction that it tells of.
+
+Audit, triggers, webhooks and the live page read it, each subscriber with an offset of its own that
+moves in the transaction of its effect: every event is seen once, also after a crash.
+
+Order: on Postgres a row may commit after one with a higher number was read. Events are therefore
+read in the order of (transaction, number), and never past the oldest transaction still open.
+"""
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+from sqlalchemy import BigInteger, Column, Index, Integer, String, Table, func, select, text, tuple_
+from sqlalchemy.dialects import postgresql, sqlite
+
+from athanor.kernel.clock import Clock
+from athanor.kernel.database import Database, Instant, Json, metadata
+from athanor.kernel.ids import new_id
+from athanor.kernel.permissions import Principal
+from athanor.kernel.redaction import redact
+
+_log = logging.getLogger(__name__)
+
+DEFAULT_PROJECT = "default"
+_PAGE = 500
+_ATTEMPTS = 5
+"""How often a subscriber may fail on one event before it is passed over, aloud."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Something that happened."""
+
+    seq: int
+    """The number that readers go by; higher is later, gaps are possible."""
+    id: str
+    """Stable over deliveries: what a receiver recognises a repetition by."""
+    project: str
+    at: datetime
+    actor: str
+    action: str
+    """`room.noun.verb`, the verb in the past: `data.version.created`."""
+    subject: str
+    """The thing: its name or id."""
+    detail: dict[str, Any] = field(default_factory=dict)
+
+
+class EventStore(Protocol):
+    """Where events and the subscribers' offsets are kept."""
+
+    def append(self, event: Event) -> None:
+        """Add an event (its `seq` is given here) in the ambient transaction."""
+        ...
+
+    def since(self, after: int, limit: int, actions: tuple[str, ...] = ()) -> list[Event]:
+        """The next events behind number `after`, oldest first, none that may still be overtaken."""
+        ...
+
+    def latest(self, limit: int, project: str | None = None) -> list[Event]:
+        """The newest events, newest first."""
+        ...
+
+    def last(self) -> int:
+        """The number of the last readable event; 0 if there is none."""
+        ...
+
+    def offset(self, subscriber: str) -> int | None:
+        """Where a subscriber stands, locked for this transaction; None if it is new."""
+        ...
+
+    def move(self, subscriber: str, offset: int) -> None:
+        """Set where a subscriber stands."""
+        ...
+
+
+event_table = Table(
+    "kernel_event",
+    metadata,
+    Column("seq", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("tx", BigInteger, nullable=False),
+    Column("id", String(32), nullable=False, unique=True),
+    Column("project", String(255), nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("actor", String(255), nullable=False),
+    Column("action", String(255), nullable=False),
+    Column("subject", String(1024), nullable=False),
+    Column("detail", Json, nullable=False),
+    sqlite_autoincrement=True,
+)
+Index("ix_kernel_event_tx_seq", event_table.c.tx, event_table.c.seq)
+Index("ix_kernel_event_action_seq", event_table.c.action, event_table.c.seq)
+
+offset_table = Table(
+    "kernel_offset",
+    metadata,
+    Column("subscriber", String(255), primary_key=True),
+    Column("seq", BigInteger, nullable=False),
+)
+
+_COLUMNS = tuple(event_table.c[name] for name in Event.__dataclass_fields__)
+
+
+class SqlEventStore:
+    """Events in the metadata database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def append(self, event: Event) -> None:
+        """Add an event in the ambient transaction."""
+        row = {
+            name: getattr(event, name) for name in Event.__dataclass_fields__ if name != "seq"
+        } | {"tx": self._transaction_number()}
+        with self._database.connection() as connection:
+            connection.execute(event_table.insert().values(row))
+
+    def since(self, after: int, limit: int, actions: tuple[str, ...] = ()) -> list[Event]:
+        """The next events behind number `after`, oldest first."""
+        place = tuple_(event_table.c.tx, event_table.c.seq)
+        query = select(*_COLUMNS).order_by(event_table.c.tx, event_table.c.seq).limit(limit)
+        if after > 0:
+            start = (
+                select(event_table.c.tx).where(event_table.c.seq == after).scalar_subquery()
+            )
+            query = query.where(place > tuple_(func.coalesce(start, 0), after))
+        if actions:
+            query = query.where(event_table.c.action.in_(actions))
+        if self._database.dialect == "postgresql":
+            query = query.where(text(_SETTLED))
+        with self._database.connection() as connection:
+            return [Event(**row) for row in connection.execute(query).mappings()]
+
+    def latest(self, limit: int, project: str | None = None) -> list[Event]:
+        """The newest events, newest first."""
+        query = select(*_COLUMNS).order_by(event_table.c.seq.desc()).limit(limit)
+        if project is not None:
+            query = query.where(event_table.c.project == project)
+        with self._database.connection() as connection:
+            return [Event(**row) for row in connection.execute(query).mappings()]
+
+    def last(self) -> int:
+        """The number of the last readable event in reading order."""
+        query = (
+            select(event_table.c.seq)
+            .order_by(event_table.c.tx.desc(), event_table.c.seq.desc())
+            .limit(1)
+        )
+        if self._database.dialect == "postgresql":
+            query = query.where(text(_SETTLED))
+        with self._database.connection() as connection:
+            return connection.execute(query).scalar() or 0
+
+    def offset(self, subscriber: str) -> int | None:
+        """Where a subscriber stands, locked for this transaction."""
+        query = select(offset_table.c.seq).where(offset_table.c.subscriber == subscriber)
+        with self._database.connection() as connection:
+            return connection.execute(query.with_for_update()).scalar()
+
+    def move(self, subscriber: str, offset: int) -> None:
+        """Set where a subscriber stands."""
+        dialect = postgresql if self._database.dialect == "postgresql" else sqlite
+        row = dialect.insert(offset_table).values(subscriber=subscriber, seq=offset)
+        with self._database.connection() as connection:
+            connection.execute(
+                row.on_conflict_do_update(index_elements=["subscriber"], set_={"seq": offset})
+            )
+
+    def _transaction_number(self) -> Any:  # noqa: ANN401 - a number or an SQL expression
+        if self._database.dialect == "postgresql":
+            return text("pg_current_xact_id()::text::bigint")
+        return 0
+
+
+_SETTLED = "kernel_event.tx < pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subscription:
+    """Somebody who is told of events."""
+
+    name: str
+    handler: Callable[[Event], None] = field(repr=False)
+    actions: tuple[str, ...] = ()
+    """The actions told of; empty for all."""
+
+
+class Events:
+    """The outbox and its readers."""
+
+    def __init__(self, store: EventStore, database: Database, clock: Clock) -> None:
+        self._store = store
+        self._database = database
+        self._clock = clock
+        self._subscriptions: dict[str, Subscription] = {}
+        self._failures: dict[tuple[str, int], int] = {}
+
+    def tell(
+        self,
+        who: Principal,
+        action: str,
+        subject: str,
+        detail: Mapping[str, Any] | None = None,
+        *,
+        project: str = DEFAULT_PROJECT,
+    ) -> None:
+        """Write that something happened, in the ambient transaction. Secrets are masked."""
+        self._store.append(
+            Event(
+                seq=0,
+                id=new_id(),
+                project=project,
+                at=self._clock.now(),
+                actor=who.name,
+                action=action,
+                subject=subject,
+                detail=redact(dict(detail or {})),
+            )
+        )
+
+    def since(self, after: int, limit: int = _PAGE) -> list[Event]:
+        """The next events behind number `after`, oldest first."""
+        return self._store.since(after, limit)
+
+    def latest(self, limit: int = 50) -> list[Event]:
+        """The newest events, newest first."""
+        return self._store.latest(limit)
+
+    def last(self) -> int:
+        """The number of the last event; 0 if there is none."""
+        return self._store.last()
+
+    def wait(self, after: int, timeout: float) -> list[Event]:
+        """The next events behind `after`; waits up to `timeout` seconds for the first one."""
+        deadline = self._clock.now().timestamp() + timeout
+        while True:
+            found = self.since(after)
+            left = deadline - self._clock.now().timestamp()
+            if found or left <= 0:
+                return found
+            with self._database.changed:
+                self._database.changed.wait(min(left, 0.5))
+
+    def subscribe(
+        self, name: str, handler: Callable[[Event], None], actions: tuple[str, ...] = ()
+    ) -> None:
+        """Tell `handler` of each event once, in a transaction with the move of its offset.
+
+        A new subscriber starts at the present. A handler that fails is called again, five times in
+        all; then the event is passed over and the failure is in the log.
+        """
+        self._subscriptions[name] = Subscription(name=name, handler=handler, actions=actions)
+
+    def deliver(self) -> int:
+        """Bring every subscriber up to date; returns how many events were handled.
+
+        Called by the server's dispatcher; safe to call from several processes.
+        """
+        return sum(self._deliver_to(item) for item in list(self._subscriptions.values()))
+
+    def settle(self) -> None:
+        """Give new subscribers their starting point. Call once, before anything happens."""
+        with self._database.transaction():
+            for name in self._subscriptions:
+                if self._store.offset(name) is None:
+                    self._store.move(name, self._store.last())
+
+    def _deliver_to(self, subscription: Subscription) -> int:
+        handled = 0
+        while True:
+            with self._database.transaction():
+                offset = self._store.offset(subscription.name)
+                if offset is None:
+                    self._store.move(subscription.name, self._store.last())
+                    return handled
+                found = self._store.since(offset, 1, subscription.actions)
+                if not found:
+                    return handled
+                if self._handle(subscription, found[0]):
+                    self._store.move(subscription.name, found[0].seq)
+                    handled += 1
+                else:
+                    return handled
+
+    def _handle(self, subscription: Subscription, event: Event) -> bool:
+        """Call the handler in a savepoint; whether the offset may move on."""
+        key = (subscription.name, event.seq)
+        try:
+            with self._database.transaction():
+                subscription.handler(event)
+        except Exception:
+            failures = self._failures[key] = self._failures.get(key, 0) + 1
+            _log.exception(
+                "subscriber %s failed on event %s (%s), attempt %d",
+                subscription.name,
+                event.seq,
+                event.action,
+                failures,
+            )
+            if failures < _ATTEMPTS:
+                return False
+        self._failures.pop(key, None)
+        return True
