@@ -1,0 +1,1 @@
+"""The demo: a simulated bank, and the whole loop driven by public commands."""
