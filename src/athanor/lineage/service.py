@@ -1,0 +1,222 @@
+"""The verbs of the one graph."""
+
+from collections.abc import Callable
+from typing import Any
+
+from athanor.kernel import Access, Clock, Database, Events, Principal, new_id
+from athanor.lineage.errors import ArtifactNotFound, BadReference, RunEnded, RunNotFound
+from athanor.lineage.ports import Resolver
+from athanor.lineage.store import LineageStore
+from athanor.lineage.types import (
+    ENDED,
+    Artifact,
+    Direction,
+    Edge,
+    Graph,
+    NewArtifact,
+    NewRun,
+    Run,
+    RunFilter,
+    RunState,
+)
+
+_DEPTH = 64
+"""How far a trace goes: runs and artifacts both count."""
+
+
+class Lineage:
+    """Runs do work; artifacts are what they made; the edges between them are the lineage."""
+
+    def __init__(
+        self,
+        store: LineageStore,
+        database: Database,
+        *,
+        events: Events,
+        access: Access,
+        clock: Clock,
+    ) -> None:
+        self._store = store
+        self._database = database
+        self._events = events
+        self._access = access
+        self._clock = clock
+        self._resolvers: dict[str, Callable[[Principal, str], Artifact]] = {
+            "artifact": self.artifact
+        }
+
+    def start_run(self, who: Principal, new: NewRun) -> Run:
+        """Open a run. With an id that exists already, that run is returned unchanged."""
+        self._access.require(who, "lineage.start_run", new.project)
+        run = Run(
+            id=new.id or new_id(),
+            project=new.project,
+            kind=new.kind,
+            name=new.name,
+            state=new.state,
+            parent=new.parent,
+            created_by=who.name,
+            started_at=self._clock.now(),
+            labels=new.labels,
+            environment=new.environment,
+            code=new.code,
+        )
+        with self._database.transaction():
+            kept = self._store.add_run(run)
+            if kept is run:
+                self._tell(who, "lineage.run.started", run)
+        return kept
+
+    def change_run(
+        self, who: Principal, run_id: str, state: RunState, *, labels: dict[str, str] | None = None
+    ) -> Run:
+        """Move an open run to another open state, or label it.
+
+        Raises: RunNotFound, RunEnded.
+        """
+        self._access.require(who, "lineage.change_run", run_id)
+        with self._database.transaction():
+            run = self._open_run(run_id)
+            self._store.change_run(run_id, {"state": state, "labels": run.labels | (labels or {})})
+            return self._run(run_id)
+
+    def finish_run(
+        self,
+        who: Principal,
+        run_id: str,
+        state: RunState = "done",
+        *,
+        resources: dict[str, float] | None = None,
+        error: dict[str, Any] | None = None,
+    ) -> Run:
+        """Close a run. Closing it again with the same state changes nothing.
+
+        Raises: RunNotFound; RunEnded where it was closed with another state.
+        """
+        self._access.require(who, "lineage.finish_run", run_id)
+        with self._database.transaction():
+            run = self._run(run_id)
+            if run.state in ENDED:
+                if run.state == state:
+                    return run
+                raise RunEnded(run_id, run.state)
+            changes = {
+                "state": state,
+                "ended_at": self._clock.now(),
+                "resources": run.resources | (resources or {}),
+                "error": error,
+            }
+            self._store.change_run(run_id, changes)
+            ended = self._run(run_id)
+            self._tell(who, "lineage.run.finished", ended)
+        return ended
+
+    def run(self, who: Principal, run_id: str) -> Run:
+        """The run with this id.
+
+        Raises: RunNotFound.
+        """
+        self._access.require(who, "lineage.run", run_id)
+        return self._run(run_id)
+
+    def runs(self, who: Principal, query: RunFilter) -> list[Run]:
+        """Runs, newest first."""
+        self._access.require(who, "lineage.runs", query.project or "*")
+        return self._store.list_runs(query)
+
+    def record(self, who: Principal, new: NewArtifact) -> Artifact:
+        """Record an artifact. With an id that exists already, that one is returned unchanged."""
+        self._access.require(who, "lineage.record", new.name)
+        artifact = Artifact(
+            id=new.id or new_id(),
+            project=new.project,
+            type=new.type,
+            name=new.name,
+            uri=new.uri,
+            digest=new.digest,
+            size=new.size,
+            metadata=new.metadata,
+            created_at=self._clock.now(),
+        )
+        return self._store.add_artifact(artifact)
+
+    def consumed(self, who: Principal, run_id: str, artifact_id: str, as_: str) -> None:
+        """Note that a run used an artifact under a name."""
+        self._access.require(who, "lineage.consumed", run_id)
+        self._store.add_edge(
+            Edge(run=run_id, artifact=artifact_id, relation="consumed", as_=as_)
+        )
+
+    def produced(self, who: Principal, run_id: str, artifact_id: str, as_: str) -> None:
+        """Note that a run made an artifact under a name."""
+        self._access.require(who, "lineage.produced", run_id)
+        self._store.add_edge(
+            Edge(run=run_id, artifact=artifact_id, relation="produced", as_=as_)
+        )
+
+    def artifact(self, who: Principal, artifact_id: str) -> Artifact:
+        """The artifact with this id.
+
+        Raises: ArtifactNotFound.
+        """
+        self._access.require(who, "lineage.artifact", artifact_id)
+        found = self._store.find_artifact(artifact_id)
+        if found is None:
+            raise ArtifactNotFound(artifact_id)
+        return found
+
+    def edges(self, who: Principal, run_id: str) -> list[tuple[Edge, Artifact]]:
+        """What a run consumed and produced.
+
+        Raises: RunNotFound.
+        """
+        self._access.require(who, "lineage.edges", run_id)
+        self._run(run_id)
+        return self._store.edges_of(run_id)
+
+    def trace(self, who: Principal, root: str, direction: Direction = "up") -> Graph:
+        """All that a run or an artifact came from (`up`), or all that was made of it (`down`).
+
+        `root` is a run's or an artifact's id, or a reference such as `prediction:<id>`.
+        Raises: ArtifactNotFound, BadReference.
+        """
+        self._access.require(who, "lineage.trace", root)
+        start = root
+        if ":" in root:
+            start = self.resolve(who, root).id
+        elif self._store.find_run(root) is None and self._store.find_artifact(root) is None:
+            raise ArtifactNotFound(root)
+        nodes, edges = self._store.trace(start, direction, _DEPTH)
+        return Graph(root=start, direction=direction, nodes=nodes, edges=edges)
+
+    def resolve(self, who: Principal, reference: str) -> Artifact:
+        """The artifact that a reference (`kind:rest`) names at this moment.
+
+        Raises: BadReference; what the room of that kind raises where it finds nothing.
+        """
+        self._access.require(who, "lineage.resolve", reference)
+        kind, _, rest = reference.partition(":")
+        resolver = self._resolvers.get(kind)
+        if resolver is None or not rest:
+            raise BadReference(reference, self._resolvers)
+        return resolver(who, rest)
+
+    def offer_resolver(self, kind: str, resolver: Resolver) -> None:
+        """Say who finds the artifacts behind references of a kind."""
+        self._resolvers[kind] = resolver
+
+    def _run(self, run_id: str) -> Run:
+        run = self._store.find_run(run_id)
+        if run is None:
+            raise RunNotFound(run_id)
+        return run
+
+    def _open_run(self, run_id: str) -> Run:
+        run = self._run(run_id)
+        if run.state in ENDED:
+            raise RunEnded(run_id, run.state)
+        return run
+
+    def _tell(self, who: Principal, action: str, run: Run) -> None:
+        detail = {"kind": run.kind, "name": run.name, "state": run.state, "parent": run.parent}
+        self._events.tell(who, action, run.id, detail, project=run.project)

@@ -1,0 +1,303 @@
+"""Where runs, artifacts and edges are kept."""
+
+from typing import Any, Protocol
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    RowMapping,
+    String,
+    Table,
+    Text,
+    bindparam,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+
+from athanor.kernel import Database, Instant, Json, metadata
+from athanor.lineage.types import Artifact, Direction, Edge, Link, Node, Run, RunFilter
+
+
+class LineageStore(Protocol):
+    """The one graph."""
+
+    def add_run(self, run: Run) -> Run:
+        """Add a run; one with the same id is returned as it stands."""
+        ...
+
+    def find_run(self, run_id: str) -> Run | None:
+        """The run with this id."""
+        ...
+
+    def change_run(self, run_id: str, changes: dict[str, Any]) -> None:
+        """Set fields of a run."""
+        ...
+
+    def list_runs(self, query: RunFilter) -> list[Run]:
+        """Runs, newest first."""
+        ...
+
+    def add_artifact(self, artifact: Artifact) -> Artifact:
+        """Add an artifact; one with the same id is returned as it stands."""
+        ...
+
+    def find_artifact(self, artifact_id: str) -> Artifact | None:
+        """The artifact with this id."""
+        ...
+
+    def find_by_digest(self, digest: str, type_: str | None = None) -> list[Artifact]:
+        """The artifacts of this content, oldest first."""
+        ...
+
+    def add_edge(self, edge: Edge) -> None:
+        """Add an edge; the same one twice is one."""
+        ...
+
+    def edges_of(self, run_id: str) -> list[tuple[Edge, Artifact]]:
+        """What a run consumed and produced."""
+        ...
+
+    def trace(
+        self, root: str, direction: Direction, depth: int
+    ) -> tuple[list[Node], list[Link]]:
+        """All that lies up or down of a run or an artifact, nearest first."""
+        ...
+
+
+run_table = Table(
+    "lineage_run",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("project", String(255), nullable=False),
+    Column("kind", String(64), nullable=False),
+    Column("name", String(500), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("parent", String(32), ForeignKey("lineage_run.id")),
+    Column("created_by", String(255), nullable=False),
+    Column("started_at", Instant, nullable=False),
+    Column("ended_at", Instant),
+    Column("labels", Json, nullable=False),
+    Column("resources", Json, nullable=False),
+    Column("environment", Json, nullable=False),
+    Column("code", Json, nullable=False),
+    Column("error", Json),
+    Column("cost", Float),
+    Column("carbon", Float),
+)
+Index("ix_lineage_run_project_kind", run_table.c.project, run_table.c.kind, run_table.c.id)
+Index("ix_lineage_run_parent", run_table.c.parent)
+
+artifact_table = Table(
+    "lineage_artifact",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("project", String(255), nullable=False),
+    Column("type", String(64), nullable=False),
+    Column("name", String(500), nullable=False),
+    Column("uri", Text, nullable=False),
+    Column("digest", String(80), nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("metadata", Json, nullable=False),
+    Column("created_at", Instant, nullable=False),
+)
+Index("ix_lineage_artifact_digest", artifact_table.c.digest)
+
+edge_table = Table(
+    "lineage_edge",
+    metadata,
+    Column("run", String(32), ForeignKey("lineage_run.id"), primary_key=True),
+    Column("artifact", String(32), ForeignKey("lineage_artifact.id"), primary_key=True),
+    Column("relation", String(8), primary_key=True),
+    Column("as_", String(255), primary_key=True),
+)
+Index("ix_lineage_edge_artifact", edge_table.c.artifact, edge_table.c.relation)
+
+_RUN = tuple(run_table.c[name] for name in Run.__dataclass_fields__)
+_ARTIFACT = tuple(artifact_table.c[name] for name in Artifact.__dataclass_fields__)
+
+# Walks from one node to the next: a run leads up to what it consumed and down to what it produced,
+# an artifact up to the run that produced it and down to the runs that consumed it. UNION removes
+# repeated (node, depth) pairs, the depth limit ends cycles.
+_TRACE = """
+WITH RECURSIVE walk(node, depth) AS (
+    SELECT CAST(:root AS VARCHAR(32)), 0
+    UNION
+    SELECT CASE WHEN edge.run = walk.node THEN edge.artifact ELSE edge.run END, walk.depth + 1
+    FROM walk JOIN lineage_edge AS edge
+      ON (edge.run = walk.node AND edge.relation = :from_run)
+      OR (edge.artifact = walk.node AND edge.relation = :from_artifact)
+    WHERE walk.depth < :depth
+)
+SELECT node, MIN(depth) AS depth FROM walk GROUP BY node
+"""
+
+
+class SqlLineageStore:
+    """The graph in the metadata database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._dialect: Any = postgresql if database.dialect == "postgresql" else sqlite
+
+    def add_run(self, run: Run) -> Run:
+        """Add a run; one with the same id is returned as it stands."""
+        row = {name: getattr(run, name) for name in Run.__dataclass_fields__}
+        with self._database.connection() as connection:
+            added = connection.execute(
+                self._dialect.insert(run_table).values(row).on_conflict_do_nothing()
+            )
+        return run if added.rowcount else self.find_run(run.id) or run
+
+    def find_run(self, run_id: str) -> Run | None:
+        """The run with this id."""
+        with self._database.connection() as connection:
+            query = select(*_RUN).where(run_table.c.id == run_id)
+            row = connection.execute(query).mappings().first()
+        return None if row is None else Run(**row)
+
+    def change_run(self, run_id: str, changes: dict[str, Any]) -> None:
+        """Set fields of a run."""
+        with self._database.connection() as connection:
+            connection.execute(update(run_table).where(run_table.c.id == run_id).values(changes))
+
+    def list_runs(self, query: RunFilter) -> list[Run]:
+        """Runs, newest first."""
+        found = select(*_RUN).order_by(run_table.c.id.desc()).limit(query.limit)
+        for name in ("project", "kind", "state", "parent", "name"):
+            wanted = getattr(query, name)
+            if wanted is not None:
+                found = found.where(run_table.c[name] == wanted)
+        if query.before is not None:
+            found = found.where(run_table.c.id < query.before)
+        with self._database.connection() as connection:
+            return [Run(**row) for row in connection.execute(found).mappings()]
+
+    def add_artifact(self, artifact: Artifact) -> Artifact:
+        """Add an artifact; one with the same id is returned as it stands."""
+        row = {name: getattr(artifact, name) for name in Artifact.__dataclass_fields__}
+        with self._database.connection() as connection:
+            added = connection.execute(
+                self._dialect.insert(artifact_table).values(row).on_conflict_do_nothing()
+            )
+        return artifact if added.rowcount else self.find_artifact(artifact.id) or artifact
+
+    def find_artifact(self, artifact_id: str) -> Artifact | None:
+        """The artifact with this id."""
+        with self._database.connection() as connection:
+            query = select(*_ARTIFACT).where(artifact_table.c.id == artifact_id)
+            row = connection.execute(query).mappings().first()
+        return None if row is None else Artifact(**row)
+
+    def find_by_digest(self, digest: str, type_: str | None = None) -> list[Artifact]:
+        """The artifacts of this content, oldest first."""
+        query = select(*_ARTIFACT).where(artifact_table.c.digest == digest)
+        if type_ is not None:
+            query = query.where(artifact_table.c.type == type_)
+        with self._database.connection() as connection:
+            found = connection.execute(query.order_by(artifact_table.c.id)).mappings()
+            return [Artifact(**row) for row in found]
+
+    def add_edge(self, edge: Edge) -> None:
+        """Add an edge; the same one twice is one."""
+        row = {name: getattr(edge, name) for name in Edge.__dataclass_fields__}
+        with self._database.connection() as connection:
+            connection.execute(
+                self._dialect.insert(edge_table).values(row).on_conflict_do_nothing()
+            )
+
+    def edges_of(self, run_id: str) -> list[tuple[Edge, Artifact]]:
+        """What a run consumed and produced."""
+        columns = (*edge_table.c, *(column.label(f"a_{column.name}") for column in _ARTIFACT))
+        query = (
+            select(*columns)
+            .join(artifact_table, artifact_table.c.id == edge_table.c.artifact)
+            .where(edge_table.c.run == run_id)
+            .order_by(edge_table.c.relation, edge_table.c.as_, artifact_table.c.id)
+        )
+        with self._database.connection() as connection:
+            return [_edge_and_artifact(row) for row in connection.execute(query).mappings()]
+
+    def trace(
+        self, root: str, direction: Direction, depth: int
+    ) -> tuple[list[Node], list[Link]]:
+        """All that lies up or down of a run or an artifact, nearest first."""
+        upwards = direction == "up"
+        walk = text(_TRACE).bindparams(
+            bindparam("root", root),
+            bindparam("from_run", "consumed" if upwards else "produced"),
+            bindparam("from_artifact", "produced" if upwards else "consumed"),
+            bindparam("depth", depth),
+        )
+        with self._database.connection() as connection:
+            depths = {node: level for node, level in connection.execute(walk)}
+            nodes = [
+                *self._run_nodes(connection, depths),
+                *self._artifact_nodes(connection, depths),
+            ]
+            edges = connection.execute(
+                select(edge_table)
+                .where(edge_table.c.run.in_(depths), edge_table.c.artifact.in_(depths))
+                .order_by(edge_table.c.run, edge_table.c.as_)
+            ).mappings()
+            links = [_link(row) for row in edges]
+        return sorted(nodes, key=lambda node: (node.depth, node.at, node.id)), links
+
+    def _run_nodes(self, connection: Any, depths: dict[str, int]) -> list[Node]:  # noqa: ANN401
+        found = connection.execute(
+            select(
+                run_table.c.id,
+                run_table.c.kind,
+                run_table.c.name,
+                run_table.c.state,
+                run_table.c.started_at,
+            ).where(run_table.c.id.in_(depths))
+        )
+        return [
+            Node(
+                id=id_, kind="run", type=kind, name=name, state=state, depth=depths[id_], at=at
+            )
+            for id_, kind, name, state, at in found
+        ]
+
+    def _artifact_nodes(
+        self, connection: Any, depths: dict[str, int]  # noqa: ANN401 - SQLAlchemy's connection
+    ) -> list[Node]:
+        found = connection.execute(
+            select(
+                artifact_table.c.id,
+                artifact_table.c.type,
+                artifact_table.c.name,
+                artifact_table.c.digest,
+                artifact_table.c.created_at,
+            ).where(artifact_table.c.id.in_(depths))
+        )
+        return [
+            Node(
+                id=id_,
+                kind="artifact",
+                type=type_,
+                name=name,
+                digest=digest,
+                depth=depths[id_],
+                at=at,
+            )
+            for id_, type_, name, digest, at in found
+        ]
+
+
+def _edge_and_artifact(row: RowMapping) -> tuple[Edge, Artifact]:
+    edge = Edge(**{name: row[name] for name in Edge.__dataclass_fields__})
+    artifact = Artifact(**{name: row[f"a_{name}"] for name in Artifact.__dataclass_fields__})
+    return edge, artifact
+
+
+def _link(row: RowMapping) -> Link:
+    if row["relation"] == "consumed":
+        return Link(source=row["artifact"], target=row["run"], as_=row["as_"])
+    return Link(source=row["run"], target=row["artifact"], as_=row["as_"])
+
