@@ -1,0 +1,100 @@
+"""What the registry refuses, and the way out of each."""
+
+from collections.abc import Iterable
+
+from athanor.kernel.errors import Conflict, Invalid, NotFound, Unprocessable, nearest
+
+
+class ModelNotFound(NotFound):
+    """No model of that name is registered."""
+
+    def __init__(self, model: str, known: Iterable[str] = ()) -> None:
+        super().__init__(
+            f"There is no model {model!r}.",
+            hint=nearest(model, known) or "See what exists: athanor model list",
+        )
+
+
+class VersionNotFound(NotFound):
+    """The model exists, that version or alias of it doesn't."""
+
+    def __init__(self, model: str, reference: str) -> None:
+        super().__init__(
+            f"Model {model!r} has no version or alias {reference!r}.",
+            hint=f"See what exists: athanor model show {model}",
+        )
+
+
+class BadModelName(Invalid):
+    """Names stand in addresses and references: a small alphabet."""
+
+    def __init__(self, what: str, name: str) -> None:
+        super().__init__(
+            f"{name!r} can't be the name of a {what}.",
+            hint="Use 1 to 100 letters, digits, '_', '-' and '.', beginning with a letter; "
+            "'latest' and plain version numbers can't be aliases.",
+        )
+
+
+class NotAModel(Invalid):
+    """What was offered as a model version is an artifact of another type."""
+
+    def __init__(self, artifact: str, kind: str) -> None:
+        super().__init__(
+            f"Artifact {artifact} is a {kind}, not a model.",
+            hint="Register the artifact that a training step returned as a model.",
+        )
+
+
+class GateNotPassed(Conflict):
+    """A protected model takes no champion that its gate has not let through."""
+
+    def __init__(self, model: str, number: int, reason: str) -> None:
+        super().__init__(
+            f"Version {number} of {model!r} may not be promoted: {reason}",
+            hint="Run the gate on this version, or promote with --force, which is recorded.",
+        )
+
+
+class NothingToRollBack(Conflict):
+    """The alias has pointed at one version only."""
+
+    def __init__(self, model: str, alias: str) -> None:
+        super().__init__(
+            f"Alias {alias!r} of model {model!r} has no earlier version to go back to.",
+            hint=f"See its history: athanor model show {model}",
+        )
+
+
+class BadModelFolder(Unprocessable):
+    """The folder is not an MLflow model that Athanor can read."""
+
+    def __init__(self, folder: str, why: str) -> None:
+        super().__init__(
+            f"{folder} can't be read as a model: {why}",
+            hint="A model is an MLflow model folder: MLmodel beside the file that it names.",
+        )
+
+
+class UnsafeModel(Unprocessable):
+    """The model's file could run code when it is loaded."""
+
+    def __init__(self, what: str, names: Iterable[str]) -> None:
+        listed = sorted(names)
+        super().__init__(
+            f"{what} holds what Athanor does not load: {', '.join(listed)}.",
+            hint="Models are kept by skops: estimators of scikit-learn and LightGBM and the arrays "
+            "in them. Leave out the part of another kind, or put a public class in its place.",
+            details={"types": listed},
+        )
+
+
+class RecordRefused(Unprocessable):
+    """A record does not fit the model's signature."""
+
+    def __init__(self, row: int, column: str, why: str) -> None:
+        super().__init__(
+            f"Record {row}, column {column!r}: {why}",
+            hint="See what the model wants: athanor model show NAME",
+            details={"record": row, "column": column},
+        )

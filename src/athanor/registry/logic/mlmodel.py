@@ -1,0 +1,138 @@
+"""The `MLmodel` file: MLflow's description of a model folder, written and read without MLflow.
+
+Source of the layout: mlflow 3.17, `mlflow/models/model.py`, `mlflow/sklearn/__init__.py` and
+`mlflow/types/schema.py`. Time and random ids are left out of it, so that saving one model twice
+gives one text.
+"""
+
+import json
+import platform
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+import yaml
+
+from athanor.registry.errors import BadModelFolder
+from athanor.registry.types import InputColumn, ModelDescription, Signature
+
+MODEL_FILE = "model.skops"
+FORMAT_VERSION = 1
+COLUMN_TYPES = frozenset(
+    {"double", "float", "long", "integer", "boolean", "string", "datetime", "binary"}
+)
+NUMBER_TYPES = frozenset({"double", "float", "long", "integer"})
+
+
+def compose(
+    description: ModelDescription,
+    *,
+    versions: Mapping[str, str],
+    content: str,
+    size: int,
+    with_example: bool,
+) -> str:
+    """The text of `MLmodel`.
+
+    Args:
+        description: what the folder holds.
+        versions: distribution name to version, of what the model needs.
+        content: hexadecimal digest of the model file; gives the model's uuid.
+        size: bytes of the model file.
+        with_example: whether `input_example.json` stands beside it.
+    """
+    mlmodel: dict[str, Any] = {
+        "flavors": {
+            "python_function": {
+                "env": {"virtualenv": "python_env.yaml"},
+                "loader_module": "mlflow.sklearn",
+                "model_path": description.model_file,
+                "predict_fn": "predict",
+                "python_version": platform.python_version(),
+            },
+            "sklearn": {
+                "code": None,
+                "pickled_model": description.model_file,
+                "serialization_format": description.serialization,
+                "sklearn_version": versions["scikit-learn"],
+                "skops_trusted_types": list(description.trusted),
+            },
+        },
+        "metadata": {
+            **description.metadata,
+            "athanor": {
+                "format_version": FORMAT_VERSION,
+                "target": description.signature.target,
+                "task": description.signature.task,
+                "classes": list(description.signature.classes),
+                "positive": description.signature.positive,
+            },
+        },
+        "mlflow_version": versions["mlflow-skinny"],
+        "model_size_bytes": size,
+        "model_uuid": content[:32],
+        "signature": _signature(description.signature),
+    }
+    if with_example:
+        mlmodel["saved_input_example_info"] = {
+            "artifact_path": "input_example.json",
+            "pandas_orient": "split",
+            "type": "dataframe",
+        }
+    text: str = yaml.safe_dump(mlmodel, sort_keys=True, allow_unicode=True)
+    return text
+
+
+def parse(text: str, where: str) -> ModelDescription:
+    """What an `MLmodel` text says; `where` names the folder in failures.
+
+    Raises: BadModelFolder.
+    """
+    try:
+        mlmodel = yaml.safe_load(text)
+        flavor = mlmodel["flavors"]["sklearn"]
+        metadata = dict(mlmodel.get("metadata") or {})
+        ours = metadata.pop("athanor", {})
+        told = (mlmodel.get("signature") or {}).get("inputs") or "[]"
+        inputs = tuple(
+            InputColumn(
+                name=column["name"], type=column["type"], required=column.get("required", True)
+            )
+            for column in json.loads(told)
+        )
+    except (yaml.YAMLError, KeyError, TypeError, AttributeError, ValueError) as error:
+        raise BadModelFolder(
+            where, f"its MLmodel lacks a readable sklearn flavour ({error})"
+        ) from error
+    if int(ours.get("format_version", FORMAT_VERSION)) > FORMAT_VERSION:
+        raise BadModelFolder(where, "a newer Athanor wrote it")
+    return ModelDescription(
+        signature=Signature(
+            inputs=inputs,
+            target=str(ours.get("target", "")),
+            task=str(ours.get("task", "")),
+            classes=tuple(ours.get("classes", ())),
+            positive=ours.get("positive"),
+        ),
+        flavor="sklearn",
+        model_file=str(flavor.get("pickled_model", "")),
+        serialization=str(flavor.get("serialization_format", "pickle")),
+        trusted=tuple(flavor.get("skops_trusted_types") or ()),
+        metadata=metadata,
+    )
+
+
+def _signature(signature: Signature) -> dict[str, str | None]:
+    said = "double" if signature.task == "regression" else _type_of(signature.classes)
+    return {
+        "inputs": json.dumps([asdict(column) for column in signature.inputs], ensure_ascii=False),
+        "outputs": json.dumps([{"type": said, "name": signature.target, "required": True}]),
+        "params": None,
+    }
+
+
+def _type_of(classes: tuple[Any, ...]) -> str:
+    for kind, name in ((bool, "boolean"), (int, "long"), (float, "double")):
+        if classes and all(isinstance(label, kind) for label in classes):
+            return name
+    return "string"

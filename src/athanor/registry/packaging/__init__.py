@@ -1,0 +1,9 @@
+"""MLflow model folders by skops: written, checked and loaded. Needs scikit-learn: load lazily.
+
+`read_description` (in `athanor.registry`) tells a folder's signature without these libraries.
+"""
+
+from athanor.registry.packaging.loading import LoadedModel, load_model
+from athanor.registry.packaging.saving import save_model
+
+__all__ = ["LoadedModel", "load_model", "save_model"]

@@ -1,0 +1,73 @@
+"""skops files in one canonical form, so that one model gives one file, byte for byte.
+
+skops names the nodes and the arrays of its archive after memory addresses, and zip archives keep
+the time. Here both are renumbered in the order in which they are met, and members carry a fixed
+time. Values (`JsonNode`) get a number each, since whether two equal strings are one object depends
+on the interpreter's caches and not on the model.
+"""
+
+import io
+import json
+import zipfile
+from typing import Any
+
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+def canonical(archive: bytes) -> bytes:
+    """The same skops archive with stable names, numbers and times."""
+    with zipfile.ZipFile(io.BytesIO(archive)) as source:
+        schema = json.loads(source.read("schema.json"))
+        members = {name: source.read(name) for name in source.namelist() if name != "schema.json"}
+    names = _Renumbering(members)
+    schema = names.walk(schema)
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as written:
+        _add(written, "schema.json", json.dumps(schema, sort_keys=True).encode())
+        for name, content in names.members():
+            _add(written, name, content)
+    return target.getvalue()
+
+
+def _add(archive: zipfile.ZipFile, name: str, content: bytes) -> None:
+    info = zipfile.ZipInfo(name, date_time=_EPOCH)
+    info.compress_type = zipfile.ZIP_DEFLATED
+    archive.writestr(info, content)
+
+
+class _Renumbering:
+    """Numbers nodes and files in the order of a walk over the schema."""
+
+    def __init__(self, members: dict[str, bytes]) -> None:
+        self._members = members
+        self._ids: dict[int, int] = {}
+        self._files: dict[str, str] = {}
+        self._next = 0
+
+    def walk(self, node: Any) -> Any:
+        if isinstance(node, list):
+            return [self.walk(item) for item in node]
+        if not isinstance(node, dict):
+            return node
+        walked = {key: self.walk(value) for key, value in node.items() if key != "__id__"}
+        if "__id__" in node:
+            walked["__id__"] = self._number(node["__id__"], shared=not node.get("is_json", False))
+        if isinstance(node.get("file"), str) and node["file"] in self._members:
+            walked["file"] = self._file(node["file"])
+        return walked
+
+    def members(self) -> list[tuple[str, bytes]]:
+        """New names and contents, in the order of the new names."""
+        return [(new, self._members[old]) for old, new in self._files.items()]
+
+    def _number(self, old: int, *, shared: bool) -> int:
+        if shared and old in self._ids:
+            return self._ids[old]
+        self._next += 1
+        if shared:
+            self._ids[old] = self._next
+        return self._next
+
+    def _file(self, old: str) -> str:
+        suffix = old.rsplit(".", 1)[-1]
+        return self._files.setdefault(old, f"{len(self._files):06d}.{suffix}")

@@ -1,0 +1,142 @@
+"""Records and tables to the frame that an estimator reads, one dtype per declared type.
+
+The dtype of a column follows from the signature alone, never from the rows at hand, so that one
+row is encoded as it would be among a thousand.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, datetime
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from athanor.registry.errors import RecordRefused
+from athanor.registry.logic.mlmodel import NUMBER_TYPES
+from athanor.registry.types import InputColumn
+
+_ABSENT = object()
+
+
+def infer_inputs(frame: pd.DataFrame) -> tuple[InputColumn, ...]:
+    """The raw columns of a table with their MLflow types; those with a missing value are optional.
+
+    Numbers with missing values are `double`, since MLflow has no missing integers.
+    """
+    return tuple(
+        InputColumn(
+            name=str(name),
+            type=_type_of(frame[name]),
+            required=not bool(frame[name].isna().any()),
+        )
+        for name in frame.columns
+    )
+
+
+def frame_of_records(
+    inputs: Sequence[InputColumn], records: Sequence[Mapping[str, Any]]
+) -> pd.DataFrame:
+    """A frame with the declared columns in their order; keys beyond them are left out.
+
+    Raises: RecordRefused, naming the record (from 0) and the column, where a required column is
+    absent or a value has another type. None is taken in every column.
+    """
+    if not inputs:
+        return pd.DataFrame.from_records(list(records))
+    columns = {}
+    for column in inputs:
+        values = [record.get(column.name, _ABSENT) for record in records]
+        if _ABSENT in values:
+            if column.required:
+                row = values.index(_ABSENT)
+                raise RecordRefused(row, column.name, f"is required ({column.type}) and absent.")
+            values = [None if value is _ABSENT else value for value in values]
+        columns[column.name] = _converted(column, values)
+    return pd.DataFrame(columns, index=pd.RangeIndex(len(records)))
+
+
+def frame_of_table(inputs: Sequence[InputColumn], table: pd.DataFrame) -> pd.DataFrame:
+    """The declared columns of a table in the dtypes that `frame_of_records` gives.
+
+    Raises: RecordRefused where a required column is absent or a value has another type.
+    """
+    if not inputs:
+        return table
+    columns = {}
+    for column in inputs:
+        if column.name not in table.columns:
+            if column.required:
+                raise RecordRefused(0, column.name, f"is required ({column.type}) and absent.")
+            columns[column.name] = _converted(column, [None] * len(table))
+        elif column.type in NUMBER_TYPES | {"boolean"} and table[column.name].dtype.kind in "biuf":
+            columns[column.name] = table[column.name].to_numpy(dtype=np.float64, na_value=np.nan)
+        else:
+            values = table[column.name].astype(object)
+            columns[column.name] = _converted(column, values.where(values.notna(), None).tolist())
+    return pd.DataFrame(columns, index=pd.RangeIndex(len(table)))
+
+
+def _type_of(series: pd.Series) -> str:
+    if pd.api.types.is_bool_dtype(series.dtype):
+        return "boolean"
+    if pd.api.types.is_integer_dtype(series.dtype):
+        return "double" if series.isna().any() else "long"
+    if pd.api.types.is_numeric_dtype(series.dtype):
+        return "double"
+    if pd.api.types.is_datetime64_any_dtype(series.dtype):
+        return "datetime"
+    present = series.dropna()
+    if len(present) and all(isinstance(value, bool) for value in present):
+        return "boolean"
+    if len(present) and all(isinstance(value, (date, datetime)) for value in present):
+        return "datetime"
+    return "string"
+
+
+def _converted(column: InputColumn, values: list[Any]) -> Any:
+    if column.type in NUMBER_TYPES:
+        return np.array([_number(column, row, v) for row, v in enumerate(values)], dtype=np.float64)
+    if column.type == "boolean":
+        return np.array([_boolean(column, row, v) for row, v in enumerate(values)], dtype=np.float64)
+    each: Callable[[InputColumn, int, Any], Any] = _instant if column.type == "datetime" else _text
+    converted = [each(column, row, value) for row, value in enumerate(values)]
+    if column.type == "datetime":
+        return pd.Series(converted, dtype="datetime64[us, UTC]")
+    return pd.Series(converted, dtype=object)
+
+
+def _number(column: InputColumn, row: int, value: Any) -> float:
+    if value is None:
+        return math.nan
+    if isinstance(value, (str, bytes, list, dict)):
+        raise RecordRefused(row, column.name, f"wants a number ({column.type}), got {value!r}.")
+    return float(value)
+
+
+def _boolean(column: InputColumn, row: int, value: Any) -> float:
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return math.nan
+    if isinstance(value, (bool, np.bool_)) or value in (0, 1):
+        return float(value)
+    raise RecordRefused(row, column.name, f"wants true or false, got {value!r}.")
+
+
+def _text(column: InputColumn, row: int, value: Any) -> Any:
+    # NaN, not None: scikit-learn's encoders count the two as different categories, and pandas
+    # hands missing text to them as NaN in training.
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return math.nan
+    if isinstance(value, str):
+        return value
+    raise RecordRefused(row, column.name, f"wants text, got {value!r}.")
+
+
+def _instant(column: InputColumn, row: int, value: Any) -> Any:
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return pd.NaT
+    try:
+        instant = pd.Timestamp(value)
+    except (ValueError, TypeError) as error:
+        raise RecordRefused(row, column.name, f"wants an ISO 8601 time, got {value!r}.") from error
+    return instant.tz_localize("UTC") if instant.tz is None else instant.tz_convert("UTC")

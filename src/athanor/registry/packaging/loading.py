@@ -1,0 +1,131 @@
+"""Loading a model folder, and asking the model."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import skops.io
+from numpy.typing import NDArray
+
+from athanor.registry.errors import BadModelFolder, UnsafeModel
+from athanor.registry.logic.mlmodel import parse
+from athanor.registry.packaging.frames import frame_of_records, frame_of_table
+from athanor.registry.packaging.scoring import probabilities
+from athanor.registry.packaging.trust import ALLOWED, strangers
+from athanor.registry.types import InputColumn, Label, ModelDescription
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadedModel:
+    """A model ready to answer."""
+
+    estimator: Any
+    description: ModelDescription
+
+    @property
+    def signature(self) -> tuple[InputColumn, ...]:
+        """The raw columns it reads, in order."""
+        return self.description.signature.inputs
+
+    @property
+    def classes(self) -> tuple[Label, ...]:
+        """Its labels, in the order of the probabilities; empty for regression."""
+        return self.description.signature.classes
+
+    @property
+    def target(self) -> str:
+        """The column it predicts."""
+        return self.description.signature.target
+
+    @property
+    def task(self) -> str:
+        """`binary`, `multiclass` or `regression`."""
+        return self.description.signature.task
+
+    @property
+    def positive(self) -> Label | None:
+        """The class that `score` is the probability of; None unless binary."""
+        return self.description.signature.positive
+
+    def predict_records(self, records: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """One answer per record, equal to the last bit for one record and for many.
+
+        Each is `{"label", "probabilities": {class: p}, "score"}`; `score` is the probability of
+        the positive class (binary), of the label (multi-class) or the value (regression).
+
+        Raises: RecordRefused.
+        """
+        if not records:
+            return []
+        return self._answers(frame_of_records(self.signature, records))
+
+    def predict_table(self, table: pd.DataFrame) -> list[dict[str, Any]]:
+        """The same for the rows of a table that holds the raw columns, and maybe others.
+
+        Raises: RecordRefused.
+        """
+        if not len(table):
+            return []
+        return self._answers(frame_of_table(self.signature, table))
+
+    def probabilities(self, table: pd.DataFrame) -> NDArray[np.float64]:
+        """Class probabilities for the rows of a table, shape (rows, classes).
+
+        Raises: RecordRefused.
+        """
+        return probabilities(self.estimator, frame_of_table(self.signature, table))
+
+    def _answers(self, frame: pd.DataFrame) -> list[dict[str, Any]]:
+        if not self.classes:
+            values = np.asarray(self.estimator.predict(frame), dtype=np.float64).tolist()
+            return [{"label": value, "probabilities": {}, "score": value} for value in values]
+        chances = probabilities(self.estimator, frame)
+        names = [str(label) for label in self.classes]
+        best = chances.argmax(axis=1)
+        scored = best
+        if self.positive is not None:
+            scored = np.full(len(best), self.classes.index(self.positive))
+        return [
+            {
+                "label": self.classes[label],
+                "probabilities": dict(zip(names, row, strict=True)),
+                "score": row[score],
+            }
+            for row, label, score in zip(chances.tolist(), best, scored, strict=True)
+        ]
+
+
+def describe(folder: Path) -> ModelDescription:
+    """What a model folder says about itself.
+
+    Raises: BadModelFolder.
+    """
+    try:
+        text = (folder / "MLmodel").read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadModelFolder(folder.name, "there is no readable MLmodel in it") from error
+    return parse(text, folder.name)
+
+
+def load_model(folder: Path) -> LoadedModel:
+    """Load a model folder whose file holds allowed types only; nothing is ever unpickled.
+
+    Raises: BadModelFolder, UnsafeModel (the types are named).
+    """
+    description = describe(folder)
+    if description.serialization != "skops":
+        raise UnsafeModel(f"Model folder {folder.name}", [f"a {description.serialization} file"])
+    path = folder / description.model_file
+    if path.parent != folder or not path.is_file():
+        raise BadModelFolder(folder.name, f"its file {description.model_file!r} is not in it")
+    try:
+        found = skops.io.get_untrusted_types(file=path)
+    except Exception as error:
+        raise BadModelFolder(folder.name, f"{path.name} is not a skops file ({error})") from error
+    if refused := strangers(found):
+        raise UnsafeModel(f"Model folder {folder.name}", refused)
+    estimator = skops.io.load(path, trusted=sorted(ALLOWED.intersection(found)))
+    return LoadedModel(estimator=estimator, description=description)

@@ -1,0 +1,136 @@
+"""Writing a model folder."""
+
+import hashlib
+import io
+import json
+import platform
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import skops.io
+
+from athanor.registry.errors import UnsafeModel
+from athanor.registry.logic.mlmodel import MODEL_FILE, compose
+from athanor.registry.packaging.archive import canonical
+from athanor.registry.packaging.frames import infer_inputs
+from athanor.registry.packaging.trust import strangers
+from athanor.registry.types import Label, ModelDescription, Signature
+
+EXAMPLE_ROWS = 5
+_NEEDED = ("mlflow-skinny", "numpy", "pandas", "scikit-learn", "skops")
+_PYTHON_ENV = """\
+python: {python}
+build_dependencies:
+- pip
+- setuptools
+- wheel
+dependencies:
+- -r requirements.txt
+"""
+
+
+def save_model(
+    estimator: Any,
+    folder: Path,
+    *,
+    example: pd.DataFrame | None = None,
+    signature: Signature | None = None,
+    metadata: Mapping[str, Any] | None = None,
+) -> ModelDescription:
+    """Write a fitted estimator as an MLflow model folder (python_function and sklearn flavours).
+
+    Args:
+        estimator: fitted; a Pipeline that takes the raw columns serves best.
+        folder: is made; must be empty or absent.
+        example: raw rows as in training; the first five are kept as the input example. The
+            columns' types and whether they may be missing are read from all of them where
+            `signature` tells no inputs.
+        signature: columns, target, task, classes; what is missing in it is read from the estimator.
+        metadata: JSON to keep beside the model.
+
+    Raises: UnsafeModel where the estimator holds a type outside the allow list.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    archive = _dump(estimator)
+    types = tuple(sorted(skops.io.get_untrusted_types(data=archive)))
+    if refused := strangers(types):
+        raise UnsafeModel("The model", refused)
+    archive = canonical(archive)
+    description = ModelDescription(
+        signature=_complete(signature or Signature(task=""), estimator, example),
+        flavor="sklearn",
+        model_file=MODEL_FILE,
+        serialization="skops",
+        trusted=types,
+        metadata=dict(metadata or {}),
+    )
+    versions = _versions(types)
+    (folder / MODEL_FILE).write_bytes(archive)
+    (folder / "requirements.txt").write_text(
+        "".join(f"{name}=={number}\n" for name, number in sorted(versions.items()))
+    )
+    mlmodel = compose(
+        description,
+        versions=versions,
+        content=hashlib.sha256(archive).hexdigest(),
+        size=len(archive),
+        with_example=example is not None,
+    )
+    (folder / "MLmodel").write_text(mlmodel)
+    (folder / "python_env.yaml").write_text(_PYTHON_ENV.format(python=platform.python_version()))
+    if example is not None:
+        _write_example(example, folder)
+    return description
+
+
+def _dump(estimator: Any) -> bytes:
+    try:
+        data: bytes = skops.io.dumps(estimator)
+    except (TypeError, ValueError, AttributeError, skops.io.exceptions.UnsupportedTypeException) as error:
+        raise UnsafeModel("The model", [f"{type(estimator).__qualname__} ({error})"]) from error
+    return data
+
+
+def _complete(signature: Signature, estimator: Any, example: pd.DataFrame | None) -> Signature:
+    """The signature with what the estimator and the example tell."""
+    inputs = signature.inputs
+    if not inputs and example is not None:
+        inputs = infer_inputs(example)
+    classes = signature.classes or tuple(_plain(label) for label in getattr(estimator, "classes_", ()))
+    task = signature.task
+    if not task:
+        task = "regression" if not classes else "binary" if len(classes) == 2 else "multiclass"  # noqa: PLR2004
+    positive = signature.positive
+    if positive is None and task == "binary":
+        positive = classes[1]
+    return Signature(
+        inputs=inputs, target=signature.target, task=task, classes=classes, positive=positive
+    )
+
+
+def _plain(label: Any) -> Label:
+    """A numpy scalar as the Python value that JSON and YAML know."""
+    plain: Label = label.item() if hasattr(label, "item") else label
+    return plain
+
+
+def _versions(types: tuple[str, ...]) -> dict[str, str]:
+    names = [*_NEEDED, *(["lightgbm"] if any(t.startswith("lightgbm.") for t in types) else [])]
+    found = {}
+    for name in names:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = version("mlflow") if name == "mlflow-skinny" else "0"
+    return found
+
+
+def _write_example(example: pd.DataFrame, folder: Path) -> None:
+    text = io.StringIO()
+    example.head(EXAMPLE_ROWS).to_json(text, orient="split", index=False, date_format="iso")
+    split = json.loads(text.getvalue())
+    ordered = {"columns": split["columns"], "data": split["data"]}
+    (folder / "input_example.json").write_text(json.dumps(ordered, ensure_ascii=False))
