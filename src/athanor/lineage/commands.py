@@ -1,0 +1,91 @@
+"""`athanor lineage` and `athanor run list`: what ran, and what came from what."""
+
+from typing import Annotated
+
+import typer
+
+from athanor.kernel.console import Json, emit, table, transport
+from athanor.lineage.client import Runs
+from athanor.lineage.types import RunFilter
+
+commands = typer.Typer(no_args_is_help=True, help="What came from what.")
+
+
+@commands.callback()
+def _group() -> None:
+    """What came from what: runs, artifacts, and the edges between them."""
+
+
+@commands.command("trace")
+def trace(
+    root: Annotated[
+        str,
+        typer.Argument(
+            help="An id of a run or an artifact, or dataset:NAME@N, model:NAME@ALIAS, prediction:ID"
+        ),
+    ],
+    *,
+    down: Annotated[bool, typer.Option("--down", help="What was made of it instead.")] = False,
+    json: Json = False,
+) -> None:
+    """Print all that ROOT came from, nearest first."""
+    graph = Runs(transport()).trace(root, "down" if down else "up")
+    if json:
+        emit(graph)
+        return
+    table(
+        ("step", "what", "name", "state or digest", "id"),
+        [
+            (node.depth, node.type, node.name, node.state or node.digest[:19], node.id)
+            for node in graph.nodes
+        ],
+    )
+
+
+def list_runs(
+    *,
+    kind: Annotated[str | None, typer.Option(help="Only runs of this kind.")] = None,
+    state: Annotated[str | None, typer.Option(help="Only runs in this state.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1000)] = 20,
+    json: Json = False,
+) -> None:
+    """Print runs, newest first."""
+    found = Runs(transport()).runs(RunFilter(kind=kind, state=state, limit=limit))
+    if json:
+        emit(found)
+        return
+    table(
+        ("run", "kind", "name", "state", "started"),
+        [
+            (run.id, run.kind, run.name, run.state, f"{run.started_at:%Y-%m-%d %H:%M:%S}")
+            for run in found
+        ],
+        empty="No runs yet. Start one: athanor run train.py",
+    )
+
+
+def show_run(run_id: Annotated[str, typer.Argument()], *, json: Json = False) -> None:
+    """Print one run with what it used and made."""
+    runs = Runs(transport())
+    run, edges = runs.run(run_id), runs.edges(run_id)
+    if json:
+        emit({"run": run, "edges": edges})
+        return
+    table(
+        ("field", "value"),
+        [
+            (name, value)
+            for name in ("id", "kind", "name", "state", "started_at", "ended_at", "created_by")
+            if (value := getattr(run, name)) is not None
+        ],
+    )
+    if run.error:
+        table(("why it failed",), [(run.error.get("message", ""),), (run.error.get("hint", ""),)])
+    table(
+        ("", "as", "type", "name", "digest"),
+        [
+            (edge.relation, edge.as_, artifact.type, artifact.name, artifact.digest[:19])
+            for edge, artifact in edges
+        ],
+        empty="It used and made nothing that was recorded.",
+    )

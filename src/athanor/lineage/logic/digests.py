@@ -1,0 +1,183 @@
+"""Canonical digests: equal content gives an equal digest, however it was written.
+
+A table is its schema and its rows in stored order, in Arrow types normalised so that chunking,
+dictionary encoding, string layout and time units do not matter. A model folder is its files
+without what differs between two savings of one model: MLmodel's time, ids and run, and the times
+inside zip archives. A folder is its files' paths and contents. Loaded where Arrow is at hand:
+in workers.
+"""
+
+import hashlib
+import zipfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
+import yaml
+
+_BLOCK = 65_536
+"""Rows that are hashed together; part of the format."""
+
+_VOLATILE = frozenset(
+    {"utc_time_created", "model_uuid", "model_id", "run_id", "artifact_path", "model_size_bytes"}
+)
+"""The keys of an MLmodel file that differ between two savings of one model."""
+
+
+def file_digest(path: Path) -> str:
+    """The sha256 of a file's bytes, as `sha256:<hex>`."""
+    with path.open("rb") as stream:
+        return f"sha256:{hashlib.file_digest(stream, 'sha256').hexdigest()}"
+
+
+def folder_digest(folder: Path) -> str:
+    """The digest of all files below a folder: paths and contents, in the order of the paths."""
+    return _of_parts((name, file_digest(path).encode()) for name, path in _files(folder))
+
+
+def model_digest(folder: Path) -> str:
+    """The digest of an MLflow model folder, without what differs between two savings."""
+    return _of_parts((name, _model_part(path)) for name, path in _files(folder))
+
+
+def table_digest(source: pa.Table | pa.RecordBatchReader) -> str:
+    """The digest of a table's schema and rows, in stored order.
+
+    `source` is read once; memory stays at a few blocks of 65,536 rows.
+    """
+    schema = source.schema
+    total = hashlib.sha256()
+    names = [[field.name, _type_name(field.type)] for field in schema]
+    total.update(orjson.dumps(["athanor-table-1", names]))
+    rows = 0
+    for block in _blocks(source):
+        rows += block.num_rows
+        for column in block.columns:
+            _hash_column(total, column.combine_chunks())
+    total.update(orjson.dumps({"rows": rows}))
+    return f"sha256:{total.hexdigest()}"
+
+
+def _files(folder: Path) -> list[tuple[str, Path]]:
+    found = [path for path in folder.rglob("*") if path.is_file()]
+    return sorted((path.relative_to(folder).as_posix(), path) for path in found)
+
+
+def _of_parts(parts: Iterable[tuple[str, bytes]]) -> str:
+    total = hashlib.sha256()
+    for name, content in parts:
+        for piece in (name.encode(), content):
+            total.update(len(piece).to_bytes(8))
+            total.update(piece)
+    return f"sha256:{total.hexdigest()}"
+
+
+def _model_part(path: Path) -> bytes:
+    if path.name == "MLmodel":
+        described = yaml.safe_load(path.read_text("utf-8")) or {}
+        kept = {key: value for key, value in described.items() if key not in _VOLATILE}
+        return orjson.dumps(kept, option=orjson.OPT_SORT_KEYS, default=str)
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            members = sorted(archive.namelist())
+            return _of_parts((name, archive.read(name)) for name in members).encode()
+    return file_digest(path).encode()
+
+
+def _blocks(source: pa.Table | pa.RecordBatchReader) -> Iterator[pa.Table]:
+    """The rows in blocks of exactly `_BLOCK`, the last one shorter."""
+    batches = source.to_batches() if isinstance(source, pa.Table) else source
+    waiting: list[pa.RecordBatch] = []
+    rows = 0
+    for batch in batches:
+        waiting.append(batch)
+        rows += batch.num_rows
+        if rows < _BLOCK:
+            continue
+        table = pa.Table.from_batches(waiting, schema=source.schema)
+        whole = rows - rows % _BLOCK
+        for start in range(0, whole, _BLOCK):
+            yield table.slice(start, _BLOCK)
+        rest = table.slice(whole)
+        waiting, rows = rest.to_batches(), rest.num_rows
+    if rows:
+        yield pa.Table.from_batches(waiting, schema=source.schema)
+
+
+def _hash_column(total: Any, column: pa.Array) -> None:  # noqa: ANN401 - hashlib's object
+    column = _plain(column)
+    valid = column.is_valid().to_numpy(zero_copy_only=False)
+    total.update(np.packbits(valid).tobytes())
+    for piece in _content(column):
+        total.update(piece)
+
+
+def _content(column: pa.Array) -> Iterator[Any]:
+    kind = column.type
+    if pa.types.is_string(kind) or pa.types.is_binary(kind):
+        filled = pc.fill_null(column, "" if pa.types.is_string(kind) else b"")
+        _, offsets, data = filled.buffers()
+        ends = np.frombuffer(offsets, np.int64 if _is_large(kind) else np.int32)
+        ends = ends[filled.offset : filled.offset + len(filled) + 1].astype(np.int64)
+        yield np.diff(ends).tobytes()
+        if data is not None and len(filled):
+            yield memoryview(data)[int(ends[0]) : int(ends[-1])]
+    elif pa.types.is_boolean(kind):
+        yield np.packbits(pc.fill_null(column, False).to_numpy(zero_copy_only=False)).tobytes()  # noqa: FBT003
+    elif pa.types.is_floating(kind):
+        values = pc.fill_null(column, 0.0).to_numpy(zero_copy_only=False)
+        yield np.where(np.isnan(values), np.nan, values).astype(values.dtype).tobytes()
+    elif pa.types.is_integer(kind):
+        yield pc.fill_null(column, 0).to_numpy(zero_copy_only=False).tobytes()
+    elif pa.types.is_null(kind):
+        yield len(column).to_bytes(8)
+    else:
+        yield orjson.dumps(column.to_pylist(), default=str, option=orjson.OPT_SORT_KEYS)
+
+
+def _plain(column: pa.Array) -> pa.Array:
+    """The column in the one type that stands for its family."""
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        return _plain(column.dictionary_decode())
+    if pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
+        return column.cast(pa.string())
+    if pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind):
+        return column.cast(pa.binary())
+    if pa.types.is_timestamp(kind):
+        return column.cast(pa.timestamp("us", kind.tz), safe=False).cast(pa.int64())
+    if pa.types.is_date(kind):
+        return column.cast(pa.date32()).cast(pa.int32())
+    if pa.types.is_time(kind):
+        return column.cast(pa.time64("us"), safe=False).cast(pa.int64())
+    if pa.types.is_duration(kind):
+        return column.cast(pa.duration("us"), safe=False).cast(pa.int64())
+    if pa.types.is_decimal(kind):
+        return column.cast(pa.string())
+    return column
+
+
+def _is_large(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_large_string(kind) or pa.types.is_large_binary(kind))
+
+
+def _type_name(kind: pa.DataType) -> str:
+    if pa.types.is_dictionary(kind):
+        return _type_name(kind.value_type)
+    if pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
+        return "string"
+    if pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind):
+        return "binary"
+    if pa.types.is_timestamp(kind):
+        return f"timestamp[{'UTC' if kind.tz else ''}]"
+    if pa.types.is_date(kind):
+        return "date"
+    if pa.types.is_time(kind):
+        return "time"
+    if pa.types.is_duration(kind):
+        return "duration"
+    return str(kind)
