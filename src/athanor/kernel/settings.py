@@ -1,0 +1,167 @@
+"""Settings: one file in the workspace, environment variables, flags; each knows its source.
+
+The order, strongest first: a flag of the command line, `ATHANOR_<NAME>` in the environment,
+`athanor.toml` in the workspace, the default.
+"""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from athanor.kernel.errors import Invalid, nearest
+
+FILE = "athanor.toml"
+
+
+class BadSetting(Invalid):
+    """A setting with a value that it can't have, or one that does not exist."""
+
+    def __init__(self, name: str, source: str, problem: str, hint: str = "") -> None:
+        super().__init__(
+            f"The setting {name!r} ({source}) {problem}.",
+            hint=hint or "See all settings and their sources: athanor settings",
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What a workspace is started with."""
+
+    workspace: Path = Path(".athanor")
+    """The folder that holds everything that has no other place."""
+    host: str = "127.0.0.1"
+    """The address that the API and the data plane listen on."""
+    port: int = 8700
+    """The API's port; 0 takes a free one."""
+    serving_port: int = 0
+    """The data plane's port; 0 takes the one behind the API's, or a free one."""
+    database_url: str = ""
+    """An SQLAlchemy URL; empty is SQLite in the workspace."""
+    storage_url: str = ""
+    """An fsspec URL for blobs and tables; empty is a folder in the workspace."""
+    token: str = ""
+    """What callers must send as a bearer token; demanded on any address but loopback."""
+    shared_host: bool = False
+    """Demand the token of everybody on this machine, our own clients' too (they find it)."""
+    workers: int = 0
+    """How many pipeline tasks may run at once; 0 is the number of cores."""
+    reserve_mb: int = 500
+    """Below this much free disk, writes are refused (507) and reads go on."""
+    log_level: str = "info"
+    """`debug`, `info`, `warning` or `error`."""
+
+
+_DESCRIBED = {
+    "workspace": "the folder that holds everything that has no other place",
+    "host": "the address that the API and the data plane listen on",
+    "port": "the API's port; 0 takes a free one",
+    "serving_port": "the data plane's port; 0 takes the next one, or a free one",
+    "database_url": "an SQLAlchemy URL; empty is SQLite in the workspace",
+    "storage_url": "an fsspec URL for blobs and tables; empty is a folder in the workspace",
+    "token": "the bearer token that callers must send; needed on any address but loopback",
+    "shared_host": "demand the token of everybody on this machine",
+    "workers": "pipeline tasks that may run at once; 0 is the number of cores",
+    "reserve_mb": "below this much free disk, in MB, writes are refused and reads go on",
+    "log_level": "debug, info, warning or error",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sourced:
+    """One setting, and where its value comes from."""
+
+    name: str
+    value: str
+    source: str
+    """`flag`, `environment`, `file` or `default`."""
+    description: str
+
+
+def load_settings(
+    flags: Mapping[str, Any] | None = None, environment: Mapping[str, str] | None = None
+) -> tuple[Settings, list[Sourced]]:
+    """The settings, and each one's source. `flags` that are None were not given.
+
+    Raises: BadSetting.
+    """
+    given = {name: value for name, value in (flags or {}).items() if value is not None}
+    env = os.environ if environment is None else environment
+    workspace = Path(given.get("workspace") or env.get("ATHANOR_WORKSPACE") or ".athanor")
+    filed = _read_file(workspace / FILE)
+    values: dict[str, Any] = {"workspace": workspace.absolute()}
+    sources = {
+        "workspace": "flag"
+        if "workspace" in given
+        else "environment"
+        if "ATHANOR_WORKSPACE" in env
+        else "default"
+    }
+    for field in fields(Settings):
+        name = field.name
+        if name == "workspace":
+            continue
+        variable = f"ATHANOR_{name.upper()}"
+        if name in given:
+            raw, source = given[name], "flag"
+        elif variable in env:
+            raw, source = env[variable], "environment"
+        elif name in filed:
+            raw, source = filed[name], "file"
+        else:
+            raw, source = field.default, "default"
+        values[name] = _converted(name, raw, type(field.default), source)
+        sources[name] = source
+    settings = Settings(**values)
+    _check(settings, sources)
+    return settings, [
+        Sourced(
+            name=name,
+            value="***" if name == "token" and value else str(value),
+            source=sources[name],
+            description=_DESCRIBED[name],
+        )
+        for name, value in values.items()
+    ]
+
+
+def _read_file(path: Path) -> dict[str, Any]:
+    if not path.exists():
+        return {}
+    try:
+        found = tomllib.loads(path.read_text("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BadSetting(FILE, str(path), f"is not valid TOML: {error}") from error
+    known = {field.name for field in fields(Settings)} - {"workspace"}
+    for name in found:
+        if name not in known:
+            raise BadSetting(name, str(path), "does not exist", nearest(name, known))
+    return found
+
+
+def _converted(name: str, raw: Any, kind: type, source: str) -> Any:  # noqa: ANN401 - by kind
+    if kind is bool:
+        text = str(raw).strip().lower()
+        if text in {"1", "true", "yes", "on"}:
+            return True
+        if text in {"0", "false", "no", "off", ""}:
+            return False
+        raise BadSetting(name, source, f"is {raw!r}, neither true nor false")
+    if kind is int:
+        try:
+            return int(raw)
+        except (TypeError, ValueError):
+            raise BadSetting(name, source, f"is {raw!r}, not a whole number") from None
+    return str(raw)
+
+
+def _check(settings: Settings, sources: Mapping[str, str]) -> None:
+    for name in ("port", "serving_port"):
+        if not 0 <= getattr(settings, name) <= 65_535:  # noqa: PLR2004 - TCP's ports
+            raise BadSetting(name, sources[name], "is not a port (0 to 65535)")
+    if settings.log_level not in {"debug", "info", "warning", "error"}:
+        raise BadSetting(
+            "log_level", sources["log_level"], f"is {settings.log_level!r}", "Say info, or debug."
+        )
