@@ -1,0 +1,260 @@
+"""What can go wrong with a pipeline, each with a way out."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from athanor.kernel.errors import Conflict, Invalid, NotFound, Unavailable, Unprocessable, nearest
+
+
+class BadPipeline(Invalid):
+    """A pipeline that can't be executed as it is written."""
+
+
+class BadSpecFile(BadPipeline):
+    """A text that is not a pipeline specification."""
+
+    def __init__(self, origin: str, reason: str) -> None:
+        super().__init__(
+            f"{origin} is not a Kubeflow Pipelines v2 specification: {reason}",
+            hint="Compile it anew: athanor pipeline compile FILE.py, or kfp's own compiler.",
+        )
+
+
+class PipelineCycle(BadPipeline):
+    """Tasks that wait for each other."""
+
+    def __init__(self, scope: str, tasks: Iterable[str]) -> None:
+        ring = " -> ".join(tasks)
+        super().__init__(
+            f"The tasks of {scope} wait for each other in a circle: {ring}.",
+            hint="Take one of these dependencies out.",
+        )
+
+
+class MissingInput(BadPipeline):
+    """A task or run lacks a value that it needs."""
+
+    def __init__(self, where: str, name: str, known: Iterable[str] = ()) -> None:
+        super().__init__(
+            f"{where} needs the input {name!r}, and nothing gives it.",
+            hint=nearest(name, known) or f"Give {name!r} a value, or a default.",
+        )
+
+
+class UnknownInput(BadPipeline):
+    """A value for something that is not an input."""
+
+    def __init__(self, where: str, name: str, known: Iterable[str]) -> None:
+        names = sorted(known)
+        super().__init__(
+            f"{where} has no input {name!r}.",
+            hint=nearest(name, names) or f"It takes: {', '.join(names) or 'nothing'}.",
+        )
+
+
+class WrongType(BadPipeline):
+    """A value of another type than the input's."""
+
+    def __init__(self, where: str, name: str, wanted: str, got: str) -> None:
+        super().__init__(
+            f"Input {name!r} of {where} takes {wanted}, not {got}.",
+            hint=f"Pass {wanted}, or change the type hint of {name!r}.",
+        )
+
+
+class UnknownReference(BadPipeline):
+    """A name that points at nothing."""
+
+    def __init__(self, where: str, what: str, name: str, known: Iterable[str]) -> None:
+        names = sorted(known)
+        super().__init__(
+            f"{where} refers to the {what} {name!r}, which does not exist.",
+            hint=nearest(name, names) or f"There are: {', '.join(names) or 'none'}.",
+        )
+
+
+class NotSupportedYet(BadPipeline):
+    """A feature of the specification that this engine does not execute."""
+
+    def __init__(self, where: str, feature: str, hint: str = "") -> None:
+        super().__init__(
+            f"{where} uses {feature}, which is not executed here.",
+            hint=hint or "Write this part with @step functions.",
+        )
+
+
+class BadCondition(BadPipeline):
+    """A condition that can't be read or worked out."""
+
+    def __init__(self, text: str, reason: str) -> None:
+        super().__init__(
+            f"The condition {text!r} can't be worked out: {reason}",
+            hint="Compare inputs.parameter_values['name'] with constants by ==, !=, <, <=, >, >=, "
+            "&&, || and !.",
+        )
+
+
+class BadStep(BadPipeline):
+    """A function that can't be made a step."""
+
+
+class StepNeedsHint(BadStep):
+    """A parameter whose kind nothing tells."""
+
+    def __init__(self, step: str, name: str) -> None:
+        super().__init__(
+            f"Parameter {name!r} of step {step!r} has no type hint.",
+            hint=f"Write {name}: str, int, float, bool, list, dict, pandas.DataFrame, "
+            "pathlib.Path or the class of its value.",
+        )
+
+
+class StepWithoutSource(BadStep):
+    """A function whose source can't be carried to where it runs."""
+
+    def __init__(self, step: str, reason: str) -> None:
+        super().__init__(
+            f"The source of step {step!r} can't be taken along: {reason}",
+            hint="Define the step with def at the top level of a file or notebook cell, and pass "
+            "everything that it uses as a parameter or import it at the top.",
+        )
+
+
+class NoMaterializer(Unprocessable):
+    """A value that nobody knows how to store; it is not pickled."""
+
+    def __init__(self, step: str, output: str, kind: str) -> None:
+        super().__init__(
+            f"Step {step!r} returned a {kind} as {output!r}, and nothing stores that type. "
+            "It is not pickled: a pickle runs code when it is read, and breaks with the next "
+            "version of its library.",
+            hint=f"Register a materializer for {kind}: a class with type, handles, save and load, "
+            "named as materializers = ['your.module:Class'] in athanor.toml; or return a table, "
+            "a model, a JSON value or a pathlib.Path.",
+        )
+
+
+class StepFailed(Unprocessable):
+    """The user's function raised."""
+
+    def __init__(self, step: str, cause: str, *, details: Mapping[str, Any]) -> None:
+        where = ""
+        if details.get("line"):
+            where = f" at {details.get('file')}:{details['line']}"
+        super().__init__(
+            f"Step {step!r} failed{where}: {cause}",
+            hint=str(details.get("hint") or "Read its log: athanor pipeline logs RUN TASK."),
+            details=details,
+        )
+
+
+class StepDied(Unavailable):
+    """The step's process ended without a word."""
+
+    def __init__(self, step: str, how: str, hint: str) -> None:
+        super().__init__(f"The process of step {step!r} {how}.", hint=hint)
+
+
+class StepTookTooLong(Unprocessable):
+    """The step was stopped at its time limit."""
+
+    def __init__(self, step: str, seconds: float) -> None:
+        super().__init__(
+            f"Step {step!r} was stopped after its time limit of {seconds:g} s.",
+            hint="Raise the limit: @step(timeout=SECONDS).",
+        )
+
+
+class RunNotFound(NotFound):
+    """No such run."""
+
+    def __init__(self, run: str) -> None:
+        super().__init__(
+            f"There is no pipeline run {run!r}.", hint="See what exists: athanor pipeline list"
+        )
+
+
+class TaskNotFound(NotFound):
+    """No such task in the run."""
+
+    def __init__(self, run: str, task: str, known: Iterable[str]) -> None:
+        names = sorted(known)
+        super().__init__(
+            f"Run {run} has no task {task!r}.",
+            hint=nearest(task, names) or f"It has: {', '.join(names[:20])}.",
+        )
+
+
+class TriggerNotFound(NotFound):
+    """No such trigger."""
+
+    def __init__(self, trigger: str) -> None:
+        super().__init__(
+            f"There is no trigger {trigger!r}.",
+            hint="See what exists: athanor pipeline trigger list",
+        )
+
+
+class PipelineNotFound(NotFound):
+    """No such pipeline in the gallery."""
+
+    def __init__(self, name: str, known: Iterable[str]) -> None:
+        names = sorted(known)
+        super().__init__(
+            f"The gallery has no pipeline {name!r}.",
+            hint=nearest(name, names) or f"It has: {', '.join(names) or 'none'}.",
+        )
+
+
+class OperationNotFound(NotFound):
+    """No such platform step."""
+
+    def __init__(self, name: str, known: Iterable[str]) -> None:
+        names = sorted(known)
+        super().__init__(
+            f"There is no platform operation {name!r}.",
+            hint=nearest(name, names) or f"There are: {', '.join(names) or 'none'}.",
+        )
+
+
+class RunIsOver(Conflict):
+    """The run has ended, so that it can't be cancelled."""
+
+    def __init__(self, run: str, state: str) -> None:
+        super().__init__(
+            f"Run {run} is over: {state}.", hint="Start it again: athanor pipeline resume RUN"
+        )
+
+
+class RunCannotResume(Conflict):
+    """The run goes on or is done already."""
+
+    def __init__(self, run: str, state: str) -> None:
+        super().__init__(
+            f"Run {run} is {state}; only failed and stopped runs can be resumed.",
+            hint="Submit the pipeline anew to run it again.",
+        )
+
+
+class TriggerExists(Conflict):
+    """Another trigger has this name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"A trigger {name!r} exists already, with other settings.",
+            hint=f"Remove it first: athanor pipeline trigger remove {name}",
+        )
+
+
+class BadTrigger(Invalid):
+    """A trigger that could never fire as it is written."""
+
+
+class BadTemplate(Invalid):
+    """A template that the event can't fill."""
+
+    def __init__(self, template: str, field: str, known: Iterable[str]) -> None:
+        super().__init__(
+            f"The template {template!r} asks for {field!r}, which the event does not have.",
+            hint=nearest(field, known) or f"The event has: {', '.join(sorted(known))}.",
+        )

@@ -1,0 +1,1 @@
+"""The intermediate representation: Kubeflow Pipelines v2 `PipelineSpec`, read and written."""

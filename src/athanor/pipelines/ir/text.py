@@ -1,0 +1,95 @@
+"""Pipeline specifications as YAML text, read and written."""
+
+from collections.abc import Iterator
+from typing import Any, TypeVar
+
+import msgspec
+import yaml
+
+from athanor.pipelines.errors import BadSpecFile
+from athanor.pipelines.ir.spec import Document, PipelineSpec, PlatformSpec
+
+T = TypeVar("T")
+
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_Dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
+MAX_BYTES = 64 * 1024 * 1024
+"""Longest text that is read."""
+
+
+def read_document(text: str, origin: str = "The text") -> Document:
+    """Read a compiled pipeline: one document, and perhaps a second with platform settings.
+
+    Raises: BadSpecFile, with the place of the fault.
+    """
+    if len(text) > MAX_BYTES:
+        raise BadSpecFile(origin, f"it is longer than {MAX_BYTES // 2**20} MB.")
+    spec: PipelineSpec | None = None
+    platforms: PlatformSpec | None = None
+    for part in _documents(text, origin):
+        if "platforms" in part and "root" not in part:
+            platforms = _convert(part, PlatformSpec, origin)
+        elif spec is None:
+            spec = _convert(part, PipelineSpec, origin)
+        else:
+            raise BadSpecFile(origin, "it holds more than one pipeline.")
+    if spec is None:
+        raise BadSpecFile(origin, "it is empty.")
+    return Document(spec=spec, platforms=platforms)
+
+
+def read_spec(data: object, origin: str = "The pipeline") -> PipelineSpec:
+    """Read a specification from plain data (parsed JSON).
+
+    Raises: BadSpecFile.
+    """
+    if not isinstance(data, dict):
+        raise BadSpecFile(origin, f"it is a {type(data).__name__}, not a mapping.")
+    return _convert(data, PipelineSpec, origin)
+
+
+def write_document(document: Document) -> str:
+    """The YAML text of a compiled pipeline, keys in alphabetical order as Kubeflow writes it."""
+    parts = [plain(document.spec)]
+    if document.platforms is not None:
+        parts.append(plain(document.platforms))
+    info = document.spec.pipeline_info
+    head = f"# PIPELINE DEFINITION\n# Name: {info.name}\n"
+    if info.description:
+        head += "".join(f"# {line}\n" for line in info.description.splitlines())
+    body: str = yaml.dump_all(
+        parts, Dumper=_Dumper, sort_keys=True, allow_unicode=True, width=100, explicit_start=False
+    )
+    return head + body
+
+
+def plain(record: msgspec.Struct) -> dict[str, Any]:
+    """A record as plain JSON-able data."""
+    data: dict[str, Any] = msgspec.to_builtins(record)
+    return data
+
+
+def _documents(text: str, origin: str) -> Iterator[dict[str, Any]]:
+    try:
+        parts = [part for part in yaml.load_all(text, Loader=_Loader) if part is not None]
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
+        problem = getattr(error, "problem", None) or "it can't be parsed"
+        raise BadSpecFile(origin, f"{problem}{place}.") from None
+    except (RecursionError, ValueError) as error:
+        raise BadSpecFile(origin, f"it can't be parsed: {error}.") from None
+    for part in parts:
+        if not isinstance(part, dict):
+            raise BadSpecFile(origin, f"it holds a {type(part).__name__}, not a mapping.")
+        yield part
+
+
+def _convert(data: dict[str, Any], kind: type[T], origin: str) -> T:
+    try:
+        return msgspec.convert(data, kind)
+    except msgspec.ValidationError as error:
+        raise BadSpecFile(origin, f"{error}.") from None
+    except RecursionError:
+        raise BadSpecFile(origin, "it refers to itself.") from None

@@ -1,0 +1,1 @@
+"""Pure functions of the pipelines room: planning, conditions, cache keys, templates, schedules."""

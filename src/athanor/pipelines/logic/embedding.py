@@ -1,0 +1,97 @@
+"""How a plain function rides in a component of the specification.
+
+As with Kubeflow's lightweight components, the source is the last word of the command and the
+function's name an argument; what the engine needs beyond that is one JSON argument more.
+"""
+
+import json
+import sys
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import msgspec
+
+from athanor.pipelines.ir.spec import ContainerSpec
+
+OPERATION_IMAGE = "athanor/operation"
+OPERATION_COMMAND = "athanor-operation"
+
+_BOOTSTRAP = (
+    "python3 -c 'import athanor' 2>/dev/null || python3 -m pip install --quiet athanor-ml; "
+    'exec python3 -m athanor.pipelines.engines.portable "$0" "$@"'
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Embedded:
+    """A function with all that it needs to run elsewhere."""
+
+    function: str
+    """Its name in the source."""
+    source: str
+    """The part of its file that it uses."""
+    file: str = ""
+    """Where the source came from, for messages."""
+    lines: list[tuple[int, int]] = field(default_factory=list)
+    """Pairs (line in the source, line in the file), one per block."""
+    modules: dict[str, str] = field(default_factory=dict)
+    """The author's own modules that it imports: relative path to text."""
+    outputs: list[str] = field(default_factory=list)
+    """Names of the parts of what it returns; empty when it returns one value."""
+    seed: int = 0
+    """What random number generators start from."""
+    threads: int = 1
+    """How many threads numeric libraries may use."""
+    timeout: float = 0.0
+    """Seconds until it is stopped; 0 is no limit."""
+
+
+def embed(embedded: Embedded) -> ContainerSpec:
+    """The container that stands for a function."""
+    settings = asdict(embedded)
+    source, function = settings.pop("source"), settings.pop("function")
+    return ContainerSpec(
+        image=f"python:{sys.version_info.major}.{sys.version_info.minor}",
+        command=["sh", "-c", _BOOTSTRAP, source],
+        args=[
+            "--executor_input",
+            "{{$}}",
+            "--function_to_execute",
+            function,
+            "--athanor_step",
+            json.dumps(settings, sort_keys=True),
+        ],
+    )
+
+
+def read_embedded(container: ContainerSpec) -> Embedded | None:
+    """The function in a container, or None when the container is something else."""
+    arguments = _arguments(container.args)
+    settings = arguments.get("--athanor_step")
+    if settings is None or not container.command:
+        return None
+    try:
+        data: dict[str, Any] = json.loads(settings)
+        data |= {
+            "function": arguments.get("--function_to_execute", ""),
+            "source": container.command[-1],
+        }
+        return msgspec.convert(data, Embedded)
+    except (ValueError, TypeError):
+        return None
+
+
+def operation_container(name: str) -> ContainerSpec:
+    """The container that stands for a platform operation."""
+    return ContainerSpec(image=OPERATION_IMAGE, command=[OPERATION_COMMAND, name])
+
+
+def read_operation(container: ContainerSpec) -> str | None:
+    """The platform operation that a container stands for, or None."""
+    if container.image == OPERATION_IMAGE and container.command[:1] == [OPERATION_COMMAND]:
+        return container.command[1] if len(container.command) > 1 else ""
+    return None
+
+
+def _arguments(args: list[str]) -> dict[str, str]:
+    return dict(zip(args[::2], args[1::2], strict=False))

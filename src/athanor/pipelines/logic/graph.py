@@ -1,0 +1,236 @@
+"""The shape of a pipeline: who waits for whom, and whether all names point at something."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from msgspec import UNSET
+
+from athanor.pipelines.errors import (
+    BadPipeline,
+    MissingInput,
+    NotSupportedYet,
+    PipelineCycle,
+    UnknownInput,
+    UnknownReference,
+    WrongType,
+)
+from athanor.pipelines.ir.spec import (
+    ComponentOutputs,
+    ComponentSpec,
+    DagSpec,
+    PipelineSpec,
+    TaskSpec,
+)
+from athanor.pipelines.logic.values import WORDS, fit, type_of
+
+
+def upstream_of(task: TaskSpec) -> list[str]:
+    """The tasks that a task waits for, in order: those named, and those whose outputs it takes.
+
+    Compiled files leave out the former here and there, so that both are read.
+    """
+    names = dict.fromkeys(task.dependent_tasks)
+    if task.inputs is not None:
+        for parameter in task.inputs.parameters.values():
+            if parameter.task_output_parameter is not None:
+                names[parameter.task_output_parameter.producer_task] = None
+            if parameter.task_final_status is not None:
+                names[parameter.task_final_status.producer_task] = None
+        for artifact in task.inputs.artifacts.values():
+            if artifact.task_output_artifact is not None:
+                names[artifact.task_output_artifact.producer_task] = None
+    return list(names)
+
+
+def check(spec: PipelineSpec) -> None:
+    """Check a whole pipeline before anything of it runs.
+
+    Raises: BadPipeline and its kinds: UnknownReference, PipelineCycle, MissingInput,
+    UnknownInput, WrongType, NotSupportedYet.
+    """
+    if not spec.pipeline_info.name:
+        raise BadPipeline("The pipeline has no name.", hint="Set pipelineInfo.name.")
+    if spec.root.dag is None:
+        raise BadPipeline("The pipeline's root has no tasks.", hint="Give root a dag.")
+    _check_scope(spec, "the root", spec.root)
+    for name, component in spec.components.items():
+        where = f"component {name!r}"
+        if component.dag is not None:
+            _check_scope(spec, where, component)
+        else:
+            _check_executor(spec, where, component)
+    _check_nesting(spec)
+
+
+def check_inputs(spec: PipelineSpec, parameters: Mapping[str, Any], artifacts: Any) -> None:
+    """Check the names that a submission gives.
+
+    Raises: UnknownInput.
+    """
+    where = f"Pipeline {spec.pipeline_info.name!r}"
+    definitions = spec.root.input_definitions
+    for given, known in (
+        (parameters, definitions.parameters if definitions else {}),
+        (artifacts, definitions.artifacts if definitions else {}),
+    ):
+        for name in given:
+            if name not in known:
+                raise UnknownInput(where, name, known)
+
+
+def find_cycle(edges: Mapping[str, list[str]]) -> list[str]:
+    """A circle in a graph as a list of its names, the first repeated at the end; or []."""
+    done: set[str] = set()
+    for start in edges:
+        trail: dict[str, Iterator[str]] = {}
+        stack = [start] if start not in done else []
+        while stack:
+            name = stack[-1]
+            if name not in trail:
+                trail[name] = iter(edges.get(name, ()))
+            following = next((item for item in trail[name] if item not in done), None)
+            if following is None:
+                done.add(name)
+                trail.pop(stack.pop())
+            elif following in trail:
+                ring = list(trail)[list(trail).index(following) :]
+                return [*ring, following]
+            else:
+                stack.append(following)
+    return []
+
+
+def _check_scope(spec: PipelineSpec, where: str, component: ComponentSpec) -> None:
+    dag = component.dag
+    if dag is None:
+        return
+    for name, task in dag.tasks.items():
+        _check_task(spec, f"Task {name!r} of {where}", component, task)
+    ring = find_cycle({name: upstream_of(task) for name, task in dag.tasks.items()})
+    if ring:
+        raise PipelineCycle(where, ring)
+    _check_dag_outputs(spec, where, dag)
+
+
+def _check_task(spec: PipelineSpec, where: str, parent: ComponentSpec, task: TaskSpec) -> None:
+    tasks = parent.dag.tasks if parent.dag else {}
+    reference = task.component_ref.name if task.component_ref else ""
+    component = spec.components.get(reference)
+    if component is None:
+        raise UnknownReference(where, "component", reference, spec.components)
+    if task.artifact_iterator is not None or task.parameter_iterator is not None:
+        raise NotSupportedYet(where, "a loop (ParallelFor)")
+    for other in upstream_of(task):
+        if other not in tasks:
+            raise UnknownReference(where, "task", other, tasks)
+    _check_parameters(spec, where, parent, task, component)
+    _check_artifacts(spec, where, parent, task, component)
+
+
+def _check_parameters(
+    spec: PipelineSpec, where: str, parent: ComponentSpec, task: TaskSpec, component: ComponentSpec
+) -> None:
+    known = component.input_definitions.parameters if component.input_definitions else {}
+    outer = parent.input_definitions.parameters if parent.input_definitions else {}
+    given = task.inputs.parameters if task.inputs else {}
+    for name, source in given.items():
+        definition = known.get(name)
+        wanted = type_of(definition) if definition else ""
+        if source.parameter_expression_selector:
+            raise NotSupportedYet(where, "a parameter expression selector")
+        got = ""
+        if source.task_output_parameter is not None:
+            link = source.task_output_parameter
+            outputs = _outputs(spec, parent, link.producer_task).parameters
+            if link.output_parameter_key not in outputs:
+                origin = f"output of task {link.producer_task!r}"
+                raise UnknownReference(where, origin, link.output_parameter_key, outputs)
+            got = type_of(outputs[link.output_parameter_key])
+        elif source.component_input_parameter:
+            if source.component_input_parameter not in outer:
+                raise UnknownReference(where, "input", source.component_input_parameter, outer)
+            got = type_of(outer[source.component_input_parameter])
+        elif source.runtime_value is not None and source.runtime_value.constant is not UNSET:
+            fit(source.runtime_value.constant, wanted, where, name)
+        if wanted in WORDS and got in WORDS and not _accepts(wanted, got):
+            raise WrongType(where, name, WORDS[wanted], WORDS[got])
+    for name, definition in known.items():
+        optional = definition.is_optional or definition.default_value is not UNSET
+        if name not in given and not optional:
+            raise MissingInput(where, name, given)
+
+
+def _accepts(wanted: str, got: str) -> bool:
+    numbers = {"NUMBER_INTEGER", "NUMBER_DOUBLE"}
+    return wanted == got or (wanted in numbers and got in numbers)
+
+
+def _check_artifacts(
+    spec: PipelineSpec, where: str, parent: ComponentSpec, task: TaskSpec, component: ComponentSpec
+) -> None:
+    known = component.input_definitions.artifacts if component.input_definitions else {}
+    outer = parent.input_definitions.artifacts if parent.input_definitions else {}
+    given = task.inputs.artifacts if task.inputs else {}
+    for source in given.values():
+        if source.task_output_artifact is not None:
+            link = source.task_output_artifact
+            outputs = _outputs(spec, parent, link.producer_task).artifacts
+            if link.output_artifact_key not in outputs:
+                origin = f"output of task {link.producer_task!r}"
+                raise UnknownReference(where, origin, link.output_artifact_key, outputs)
+        elif source.component_input_artifact not in outer:
+            raise UnknownReference(where, "input", source.component_input_artifact, outer)
+    for name, definition in known.items():
+        if name not in given and not definition.is_optional:
+            raise MissingInput(where, name, given)
+
+
+def _outputs(spec: PipelineSpec, parent: ComponentSpec, name: str) -> ComponentOutputs:
+    task = parent.dag.tasks[name] if parent.dag else TaskSpec()
+    reference = task.component_ref.name if task.component_ref else ""
+    component = spec.components.get(reference, ComponentSpec())
+    return component.output_definitions or ComponentOutputs()
+
+
+def _check_dag_outputs(spec: PipelineSpec, where: str, dag: DagSpec) -> None:
+    if dag.outputs is None:
+        return
+    names = [
+        item.producer_subtask
+        for output in dag.outputs.artifacts.values()
+        for item in output.artifact_selectors
+    ]
+    for output in dag.outputs.parameters.values():
+        one, many = output.value_from_parameter, output.value_from_oneof
+        names += [item.producer_subtask for item in ([one] if one else [])]
+        names += [item.producer_subtask for item in (many.parameter_selectors if many else [])]
+    for name in names:
+        if name not in dag.tasks:
+            raise UnknownReference(f"The outputs of {where}", "task", name, dag.tasks)
+
+
+def _check_executor(spec: PipelineSpec, where: str, component: ComponentSpec) -> None:
+    executors = spec.deployment_spec.executors
+    executor = executors.get(component.executor_label)
+    if executor is None:
+        raise UnknownReference(
+            where.capitalize(), "executor", component.executor_label, executors
+        )
+    if executor.container is None:
+        kind = next((k for k in ("importer", "resolver") if getattr(executor, k)), "a custom job")
+        raise NotSupportedYet(where.capitalize(), f"an executor of the kind {kind}")
+
+
+def _check_nesting(spec: PipelineSpec) -> None:
+    """Refuse components that contain themselves."""
+    edges = {
+        name: [
+            task.component_ref.name
+            for task in (component.dag.tasks if component.dag else {}).values()
+            if task.component_ref
+        ]
+        for name, component in spec.components.items()
+    }
+    ring = find_cycle(edges)
+    if ring:
+        raise PipelineCycle("the components (one contains the other)", ring)

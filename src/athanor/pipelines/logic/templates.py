@@ -1,0 +1,56 @@
+"""Templates of triggers: `{event.dataset}` is filled from the event, and nothing else is."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from athanor.pipelines.errors import BadTemplate
+
+_SLOT = re.compile(r"\{event\.([A-Za-z0-9_.-]+)\}")
+
+
+def fill(value: Any, event: Mapping[str, Any]) -> Any:
+    """The value with every template in it filled, inside of lists and mappings too.
+
+    A text that is one template and nothing else takes the event's value with its type. Dots go
+    into nested mappings.
+
+    Raises: BadTemplate.
+    """
+    if isinstance(value, str):
+        return _fill_text(value, event)
+    if isinstance(value, list):
+        return [fill(item, event) for item in value]
+    if isinstance(value, dict):
+        return {name: fill(item, event) for name, item in value.items()}
+    return value
+
+
+def matches(wanted: Mapping[str, Any], event: Mapping[str, Any]) -> bool:
+    """Whether an event's detail has all wanted values; a list means any of its items."""
+    for path, value in wanted.items():
+        try:
+            found = _find(path, path, event)
+        except BadTemplate:
+            return False
+        allowed = value if isinstance(value, list) else [value]
+        if found not in allowed:
+            return False
+    return True
+
+
+def _fill_text(text: str, event: Mapping[str, Any]) -> Any:
+    whole = _SLOT.fullmatch(text)
+    if whole is not None:
+        return _find(text, whole[1], event)
+    return _SLOT.sub(lambda slot: str(_find(text, slot[1], event)), text)
+
+
+def _find(template: str, path: str, event: Mapping[str, Any]) -> Any:
+    found: Any = event
+    for part in path.split("."):
+        if not isinstance(found, Mapping) or part not in found:
+            known = list(found) if isinstance(found, Mapping) else []
+            raise BadTemplate(template, path, known)
+        found = found[part]
+    return found

@@ -1,0 +1,104 @@
+"""Parameter values: their types, and whether a value fits one."""
+
+import json
+import math
+from collections.abc import Callable
+from typing import Any
+
+from msgspec import UNSET
+
+from athanor.pipelines.errors import WrongType
+from athanor.pipelines.ir.spec import InputParameter, OutputParameter
+
+WORDS = {
+    "STRING": "a text (str)",
+    "NUMBER_INTEGER": "a whole number (int)",
+    "NUMBER_DOUBLE": "a number (float)",
+    "BOOLEAN": "true or false (bool)",
+    "LIST": "a list",
+    "STRUCT": "a mapping (dict)",
+}
+_OLD = {"INT": "NUMBER_INTEGER", "DOUBLE": "NUMBER_DOUBLE", "STRING": "STRING"}
+
+
+def type_of(definition: InputParameter | OutputParameter) -> str:
+    """The parameter type of a definition, its deprecated form included; "" if it has none."""
+    if definition.parameter_type is not None:
+        return definition.parameter_type
+    return _OLD.get(definition.type or "", "")
+
+
+def fit(value: Any, kind: str, where: str, name: str) -> Any:
+    """The value as the parameter type has it.
+
+    Whole numbers written as 5.0 become 5 and 5 becomes 5.0 where a float is wanted; nothing else
+    is converted, and nothing inside of lists and mappings. None passes everywhere.
+
+    Raises: WrongType.
+    """
+    checker = _CHECKS.get(kind)
+    if value is None or checker is None:
+        return value
+    fitted = checker(value)
+    if fitted is UNSET:
+        raise WrongType(where, name, WORDS[kind], f"{shown(value)} ({type(value).__name__})")
+    return fitted
+
+
+def shown(value: Any, limit: int = 80) -> str:
+    """A value as short text."""
+    text = json.dumps(value, ensure_ascii=False, default=repr)
+    return text if len(text) <= limit else text[: limit - 3] + "..."
+
+
+def as_text(value: Any) -> str:
+    """A value as it stands in a command line or in another text.
+
+    Whole numbers that are held as doubles lose their ".0"; lists and mappings are JSON.
+    """
+    if isinstance(value, str):
+        return value
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+        value = int(value)
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _string(value: Any) -> Any:
+    return value if isinstance(value, str) else UNSET
+
+
+def _integer(value: Any) -> Any:
+    if isinstance(value, bool):
+        return UNSET
+    if isinstance(value, float):
+        return int(value) if value.is_integer() else UNSET
+    return value if isinstance(value, int) else UNSET
+
+
+def _double(value: Any) -> Any:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return UNSET
+    number = float(value)
+    return number if math.isfinite(number) else UNSET
+
+
+def _boolean(value: Any) -> Any:
+    return value if isinstance(value, bool) else UNSET
+
+
+def _list(value: Any) -> Any:
+    return value if isinstance(value, list) else UNSET
+
+
+def _struct(value: Any) -> Any:
+    return value if isinstance(value, dict) else UNSET
+
+
+_CHECKS: dict[str, Callable[[Any], Any]] = {
+    "STRING": _string,
+    "NUMBER_INTEGER": _integer,
+    "NUMBER_DOUBLE": _double,
+    "BOOLEAN": _boolean,
+    "LIST": _list,
+    "STRUCT": _struct,
+}
