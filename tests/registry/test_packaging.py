@@ -20,9 +20,10 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
-from athanor.registry import InputColumn, Signature
+from athanor.registry import InputColumn, Signature, TrainedModel
 from athanor.registry.errors import BadModelFolder, RecordRefused, UnsafeModel
-from athanor.registry.packaging import load_model, save_model
+from athanor.registry.packaging import LoadedModel, load_model, save_model
+from athanor.registry.packaging.materializer import ModelMaterializer
 
 ROWS = 600
 
@@ -48,7 +49,7 @@ def labels(frame: pd.DataFrame) -> pd.Series:
     return pd.Series(np.where(raw > raw.median(), "gone", "here"))
 
 
-def pipeline(final: Any) -> Pipeline:
+def pipeline(final: object) -> Pipeline:
     numbers = Pipeline([("fill", SimpleImputer(strategy="median")), ("scale", StandardScaler())])
     encode = ColumnTransformer(
         [
@@ -62,7 +63,12 @@ def pipeline(final: Any) -> Pipeline:
 
 def boosted() -> LGBMClassifier:
     return LGBMClassifier(
-        n_estimators=30, n_jobs=1, random_state=1, deterministic=True, force_row_wise=True, verbose=-1
+        n_estimators=30,
+        n_jobs=1,
+        random_state=1,
+        deterministic=True,
+        force_row_wise=True,
+        verbose=-1,
     )
 
 
@@ -77,14 +83,16 @@ def fitted(request: pytest.FixtureRequest) -> Pipeline:
 
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     return [
-        {k: None if isinstance(v, float) and np.isnan(v) else v for k, v in row.items()}
+        {str(k): None if isinstance(v, float) and np.isnan(v) else v for k, v in row.items()}
         for row in frame.to_dict("records")
     ]
 
 
 def test_two_savings_give_equal_bytes(fitted: Pipeline, tmp_path: Path) -> None:
     frame = table()
-    again = pipeline(FINALS["logistic" if isinstance(fitted[-1], LogisticRegression) else "lightgbm"]())
+    again = pipeline(
+        FINALS["logistic" if isinstance(fitted[-1], LogisticRegression) else "lightgbm"]()
+    )
     again.fit(frame, labels(frame))
     save_model(fitted, tmp_path / "a", example=frame, signature=Signature(target="status", task=""))
     save_model(again, tmp_path / "b", example=frame, signature=Signature(target="status", task=""))
@@ -182,7 +190,10 @@ def test_dates_and_numbers_as_text_are_encoded_by_public_functions(tmp_path: Pat
     )
     since = Pipeline(
         [
-            ("parse", FunctionTransformer(pd.to_datetime, kw_args={"utc": True, "format": "ISO8601"})),
+            (
+                "parse",
+                FunctionTransformer(pd.to_datetime, kw_args={"utc": True, "format": "ISO8601"}),
+            ),
             ("seconds", FunctionTransformer(np.asarray, kw_args={"dtype": "datetime64[s]"})),
             ("number", FunctionTransformer(np.asarray, kw_args={"dtype": "float64"})),
             ("column", FunctionTransformer(np.reshape, kw_args={"shape": (-1, 1)})),
@@ -232,7 +243,9 @@ def test_a_file_that_trusts_itself_is_refused_at_loading(tmp_path: Path) -> None
     (tmp_path / "m" / "model.skops").write_bytes(evil)
     mlmodel = tmp_path / "m" / "MLmodel"
     mlmodel.write_text(
-        mlmodel.read_text().replace("skops_trusted_types: []", "skops_trusted_types: [builtins.eval]")
+        mlmodel.read_text().replace(
+            "skops_trusted_types: []", "skops_trusted_types: [builtins.eval]"
+        )
     )
     with pytest.raises(UnsafeModel, match=r"builtins\.eval"):
         load_model(tmp_path / "m")
@@ -267,3 +280,46 @@ def test_the_archive_holds_no_address_and_no_time(fitted: Pipeline, tmp_path: Pa
     with zipfile.ZipFile(tmp_path / "m" / "model.skops") as archive:
         assert {info.date_time for info in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
         assert "000000.npy" in archive.namelist()
+
+
+def test_a_bare_estimator_tells_its_columns(fitted: Pipeline, tmp_path: Path) -> None:
+    save_model(fitted, tmp_path / "m")
+    loaded = load_model(tmp_path / "m")
+    assert {column.name: column.type for column in loaded.signature} == {
+        "age": "double",
+        "income": "double",
+        "town": "string",
+        "member": "double",
+        "debt": "double",
+    }
+    assert loaded.predict_records([{"age": 3, "town": "Paris"}])
+
+
+def test_the_materializer_keeps_estimators_and_trained_models(
+    fitted: Pipeline, tmp_path: Path
+) -> None:
+    frame = table()
+    keeper = ModelMaterializer()
+    assert keeper.handles(Pipeline)
+    assert keeper.handles(LogisticRegression)
+    assert keeper.handles(TrainedModel)
+    assert keeper.handles(LGBMClassifier)
+    assert not keeper.handles(dict)
+    trained = TrainedModel(
+        estimator=fitted, example=frame, signature=Signature(target="status"), metadata={"n": 1}
+    )
+    metadata = keeper.save(trained, tmp_path / "a")
+    keeper.save(trained, tmp_path / "b")
+    assert keeper.digest(tmp_path / "a") == keeper.digest(tmp_path / "b")
+    assert metadata["target"] == "status"
+    assert metadata["flavor"] == "sklearn"
+    estimator = keeper.load(tmp_path / "a", metadata, Pipeline)
+    assert isinstance(estimator, Pipeline)
+    again = keeper.load(tmp_path / "a", metadata, TrainedModel)
+    assert isinstance(again, TrainedModel)
+    assert again.metadata == {"n": 1}
+    assert again.signature is not None
+    assert again.signature.classes == ("gone", "here")
+    loaded = keeper.load(tmp_path / "a", metadata, LoadedModel)
+    assert isinstance(loaded, LoadedModel)
+    assert loaded.predict_table(frame) == load_model(tmp_path / "b").predict_table(frame)

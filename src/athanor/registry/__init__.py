@@ -3,6 +3,6 @@
 `athanor.registry.packaging` (save_model, load_model) needs scikit-learn and is loaded by name.
 """
 
-from athanor.registry.types import InputColumn, Label, ModelDescription, Signature
+from athanor.registry.types import InputColumn, Label, ModelDescription, Signature, TrainedModel
 
-__all__ = ["InputColumn", "Label", "ModelDescription", "Signature"]
+__all__ = ["InputColumn", "Label", "ModelDescription", "Signature", "TrainedModel"]

@@ -1,10 +1,13 @@
 """The registry's nouns."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 Label = str | int | float | bool
 """A class as the training table wrote it."""
+
+Estimator: TypeAlias = Any
+"""A fitted estimator with scikit-learn's interface; the library is published without types."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,3 +53,18 @@ class ModelDescription:
     """The types beyond skops' own list that the file says it holds."""
     metadata: dict[str, Any] = field(default_factory=dict)
     """What the training said about the model; JSON."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainedModel:
+    """What a training step returns where it knows more than the estimator alone does.
+
+    Steps may return a bare estimator as well; its signature then holds what the estimator tells.
+    """
+
+    estimator: Estimator
+    example: Any = None
+    """A pandas DataFrame of raw rows, from which the columns' types are read; five are kept."""
+    signature: Signature | None = None
+    metadata: dict[str, Any] = field(default_factory=dict)
+    """JSON to keep beside the model."""

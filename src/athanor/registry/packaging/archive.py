@@ -9,7 +9,6 @@ on the interpreter's caches and not on the model.
 import io
 import json
 import zipfile
-from typing import Any
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
@@ -44,12 +43,14 @@ class _Renumbering:
         self._files: dict[str, str] = {}
         self._next = 0
 
-    def walk(self, node: Any) -> Any:
+    def walk(self, node: object) -> object:
         if isinstance(node, list):
             return [self.walk(item) for item in node]
         if not isinstance(node, dict):
             return node
-        walked = {key: self.walk(value) for key, value in node.items() if key != "__id__"}
+        walked: dict[str, object] = {
+            key: self.walk(value) for key, value in node.items() if key != "__id__"
+        }
         if "__id__" in node:
             walked["__id__"] = self._number(node["__id__"], shared=not node.get("is_json", False))
         if isinstance(node.get("file"), str) and node["file"] in self._members:

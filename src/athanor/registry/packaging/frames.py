@@ -7,16 +7,23 @@ row is encoded as it would be among a thousand.
 import math
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
+from sklearn.pipeline import Pipeline
 
 from athanor.registry.errors import RecordRefused
 from athanor.registry.logic.mlmodel import NUMBER_TYPES
-from athanor.registry.types import InputColumn
+from athanor.registry.types import Estimator, InputColumn
 
 _ABSENT = object()
+_DTYPES: tuple[tuple[Callable[[Any], bool], str], ...] = (
+    (pd.api.types.is_bool_dtype, "boolean"),
+    (pd.api.types.is_integer_dtype, "long"),
+    (pd.api.types.is_numeric_dtype, "double"),
+    (pd.api.types.is_datetime64_any_dtype, "datetime"),
+)
 
 
 def infer_inputs(frame: pd.DataFrame) -> tuple[InputColumn, ...]:
@@ -31,6 +38,30 @@ def infer_inputs(frame: pd.DataFrame) -> tuple[InputColumn, ...]:
             required=not bool(frame[name].isna().any()),
         )
         for name in frame.columns
+    )
+
+
+def inputs_of_estimator(estimator: Estimator) -> tuple[InputColumn, ...]:
+    """What a fitted estimator tells of its raw columns; all optional, numbers as `double`.
+
+    Text is what a fitted encoder of a ColumnTransformer keeps categories of text for. Empty where
+    the estimator was not fitted on named columns.
+    """
+    names = [str(name) for name in getattr(estimator, "feature_names_in_", ())]
+    texts: set[str] = set()
+    first = estimator[0] if isinstance(estimator, Pipeline) else estimator
+    for _, part, columns in getattr(first, "transformers_", ()):
+        steps = [step for _, step in part.steps] if isinstance(part, Pipeline) else [part]
+        for categories in (step.categories_ for step in steps if hasattr(step, "categories_")):
+            named = [columns] if isinstance(columns, str) else list(columns)
+            texts.update(
+                str(name)
+                for name, known in zip(named, categories, strict=False)
+                if any(isinstance(value, str) for value in known)
+            )
+    return tuple(
+        InputColumn(name=name, type="string" if name in texts else "double", required=False)
+        for name in names
     )
 
 
@@ -78,43 +109,41 @@ def frame_of_table(inputs: Sequence[InputColumn], table: pd.DataFrame) -> pd.Dat
 
 
 def _type_of(series: pd.Series) -> str:
-    if pd.api.types.is_bool_dtype(series.dtype):
-        return "boolean"
-    if pd.api.types.is_integer_dtype(series.dtype):
-        return "double" if series.isna().any() else "long"
-    if pd.api.types.is_numeric_dtype(series.dtype):
-        return "double"
-    if pd.api.types.is_datetime64_any_dtype(series.dtype):
-        return "datetime"
+    for matches, name in _DTYPES:
+        if matches(series.dtype):
+            return "double" if name == "long" and series.isna().any() else name
     present = series.dropna()
-    if len(present) and all(isinstance(value, bool) for value in present):
-        return "boolean"
-    if len(present) and all(isinstance(value, (date, datetime)) for value in present):
-        return "datetime"
+    for kinds, name in ((bool, "boolean"), ((date, datetime), "datetime")):
+        if len(present) and all(isinstance(value, kinds) for value in present):
+            return name
     return "string"
 
 
-def _converted(column: InputColumn, values: list[Any]) -> Any:
+def _converted(column: InputColumn, values: list[Any]) -> object:
     if column.type in NUMBER_TYPES:
         return np.array([_number(column, row, v) for row, v in enumerate(values)], dtype=np.float64)
     if column.type == "boolean":
-        return np.array([_boolean(column, row, v) for row, v in enumerate(values)], dtype=np.float64)
-    each: Callable[[InputColumn, int, Any], Any] = _instant if column.type == "datetime" else _text
+        return np.array(
+            [_boolean(column, row, v) for row, v in enumerate(values)], dtype=np.float64
+        )
+    each: Callable[[InputColumn, int, object], object] = (
+        _instant if column.type == "datetime" else _text
+    )
     converted = [each(column, row, value) for row, value in enumerate(values)]
     if column.type == "datetime":
         return pd.Series(converted, dtype="datetime64[us, UTC]")
     return pd.Series(converted, dtype=object)
 
 
-def _number(column: InputColumn, row: int, value: Any) -> float:
+def _number(column: InputColumn, row: int, value: object) -> float:
     if value is None:
         return math.nan
     if isinstance(value, (str, bytes, list, dict)):
         raise RecordRefused(row, column.name, f"wants a number ({column.type}), got {value!r}.")
-    return float(value)
+    return float(cast("float", value))
 
 
-def _boolean(column: InputColumn, row: int, value: Any) -> float:
+def _boolean(column: InputColumn, row: int, value: object) -> float:
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return math.nan
     if isinstance(value, (bool, np.bool_)) or value in (0, 1):
@@ -122,7 +151,7 @@ def _boolean(column: InputColumn, row: int, value: Any) -> float:
     raise RecordRefused(row, column.name, f"wants true or false, got {value!r}.")
 
 
-def _text(column: InputColumn, row: int, value: Any) -> Any:
+def _text(column: InputColumn, row: int, value: object) -> object:
     # NaN, not None: scikit-learn's encoders count the two as different categories, and pandas
     # hands missing text to them as NaN in training.
     if value is None or (isinstance(value, float) and math.isnan(value)):
@@ -132,11 +161,11 @@ def _text(column: InputColumn, row: int, value: Any) -> Any:
     raise RecordRefused(row, column.name, f"wants text, got {value!r}.")
 
 
-def _instant(column: InputColumn, row: int, value: Any) -> Any:
+def _instant(column: InputColumn, row: int, value: object) -> object:
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return pd.NaT
     try:
-        instant = pd.Timestamp(value)
+        instant = pd.Timestamp(cast("str", value))
     except (ValueError, TypeError) as error:
         raise RecordRefused(row, column.name, f"wants an ISO 8601 time, got {value!r}.") from error
     return instant.tz_localize("UTC") if instant.tz is None else instant.tz_convert("UTC")

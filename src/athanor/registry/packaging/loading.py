@@ -15,14 +15,14 @@ from athanor.registry.logic.mlmodel import parse
 from athanor.registry.packaging.frames import frame_of_records, frame_of_table
 from athanor.registry.packaging.scoring import probabilities
 from athanor.registry.packaging.trust import ALLOWED, strangers
-from athanor.registry.types import InputColumn, Label, ModelDescription
+from athanor.registry.types import Estimator, InputColumn, Label, ModelDescription
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadedModel:
     """A model ready to answer."""
 
-    estimator: Any
+    estimator: Estimator
     description: ModelDescription
 
     @property

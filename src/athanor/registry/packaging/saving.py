@@ -9,15 +9,16 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import skops.io
 
 from athanor.registry.errors import UnsafeModel
 from athanor.registry.logic.mlmodel import MODEL_FILE, compose
 from athanor.registry.packaging.archive import canonical
-from athanor.registry.packaging.frames import infer_inputs
+from athanor.registry.packaging.frames import infer_inputs, inputs_of_estimator
 from athanor.registry.packaging.trust import strangers
-from athanor.registry.types import Label, ModelDescription, Signature
+from athanor.registry.types import Estimator, Label, ModelDescription, Signature
 
 EXAMPLE_ROWS = 5
 _NEEDED = ("mlflow-skinny", "numpy", "pandas", "scikit-learn", "skops")
@@ -33,7 +34,7 @@ dependencies:
 
 
 def save_model(
-    estimator: Any,
+    estimator: Estimator,
     folder: Path,
     *,
     example: pd.DataFrame | None = None,
@@ -86,23 +87,34 @@ def save_model(
     return description
 
 
-def _dump(estimator: Any) -> bytes:
+def _dump(estimator: Estimator) -> bytes:
     try:
         data: bytes = skops.io.dumps(estimator)
-    except (TypeError, ValueError, AttributeError, skops.io.exceptions.UnsupportedTypeException) as error:
+    except (
+        TypeError,
+        ValueError,
+        AttributeError,
+        skops.io.exceptions.UnsupportedTypeException,
+    ) as error:
         raise UnsafeModel("The model", [f"{type(estimator).__qualname__} ({error})"]) from error
     return data
 
 
-def _complete(signature: Signature, estimator: Any, example: pd.DataFrame | None) -> Signature:
+def _complete(
+    signature: Signature, estimator: Estimator, example: pd.DataFrame | None
+) -> Signature:
     """The signature with what the estimator and the example tell."""
     inputs = signature.inputs
     if not inputs and example is not None:
         inputs = infer_inputs(example)
-    classes = signature.classes or tuple(_plain(label) for label in getattr(estimator, "classes_", ()))
+    elif not inputs:
+        inputs = inputs_of_estimator(estimator)
+    classes = signature.classes or tuple(
+        _plain(label) for label in getattr(estimator, "classes_", ())
+    )
     task = signature.task
     if not task:
-        task = "regression" if not classes else "binary" if len(classes) == 2 else "multiclass"  # noqa: PLR2004
+        task = "regression" if not classes else "binary" if len(classes) == 2 else "multiclass"
     positive = signature.positive
     if positive is None and task == "binary":
         positive = classes[1]
@@ -111,9 +123,9 @@ def _complete(signature: Signature, estimator: Any, example: pd.DataFrame | None
     )
 
 
-def _plain(label: Any) -> Label:
+def _plain(label: Label | np.generic) -> Label:
     """A numpy scalar as the Python value that JSON and YAML know."""
-    plain: Label = label.item() if hasattr(label, "item") else label
+    plain: Label = label.item() if isinstance(label, np.generic) else label
     return plain
 
 

@@ -6,8 +6,6 @@ is linear, its product is therefore summed row by row (numpy's pairwise sum over
 trees give equal bits already.
 """
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -15,10 +13,12 @@ from scipy.special import expit, softmax
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 
+from athanor.registry.types import Estimator
+
 Floats = NDArray[np.float64]
 
 
-def probabilities(estimator: Any, frame: pd.DataFrame) -> Floats:
+def probabilities(estimator: Estimator, frame: pd.DataFrame) -> Floats:
     """Class probabilities, shape (rows, classes), float64, in the order of `classes_`."""
     if isinstance(estimator, Pipeline) and isinstance(estimator[-1], LogisticRegression):
         return _logistic(estimator[-1], encoded(estimator, frame))
@@ -27,7 +27,7 @@ def probabilities(estimator: Any, frame: pd.DataFrame) -> Floats:
 
 def encoded(pipeline: Pipeline, frame: pd.DataFrame) -> Floats:
     """What the final step reads: shape (rows, encoded columns), dense, contiguous, float64."""
-    matrix = pipeline[:-1].transform(frame) if len(pipeline.steps) > 1 else frame
+    matrix: Estimator = pipeline[:-1].transform(frame) if len(pipeline.steps) > 1 else frame
     if hasattr(matrix, "toarray"):
         matrix = matrix.toarray()
     return np.ascontiguousarray(matrix, dtype=np.float64)
@@ -35,7 +35,10 @@ def encoded(pipeline: Pipeline, frame: pd.DataFrame) -> Floats:
 
 def _logistic(model: LogisticRegression, matrix: Floats) -> Floats:
     raw = np.stack(
-        [(matrix * row).sum(axis=1) + bias for row, bias in zip(model.coef_, model.intercept_, strict=True)],
+        [
+            (matrix * row).sum(axis=1) + bias
+            for row, bias in zip(model.coef_, model.intercept_, strict=True)
+        ],
         axis=1,
     )
     if raw.shape[1] == 1:
