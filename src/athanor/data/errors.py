@@ -1,0 +1,284 @@
+"""What can go wrong with data, each with its place and a way out."""
+
+from collections.abc import Iterable, Sequence
+
+from athanor.kernel.errors import (
+    Conflict,
+    Invalid,
+    NotFound,
+    TookTooLong,
+    TooLarge,
+    Unprocessable,
+    nearest,
+)
+
+
+class DatasetNotFound(NotFound):
+    """No dataset has this name."""
+
+    def __init__(self, name: str, known: Iterable[str] = ()) -> None:
+        super().__init__(
+            f"There is no dataset {name!r}.",
+            hint=nearest(name, known) or "See what there is: athanor data list",
+        )
+
+
+class VersionNotFound(NotFound):
+    """The dataset has no such version."""
+
+    def __init__(self, name: str, wanted: str) -> None:
+        super().__init__(
+            f"Dataset {name!r} has no version {wanted}.",
+            hint=f"See its versions: athanor data versions {name}",
+        )
+
+
+class NoReadyVersion(NotFound):
+    """All versions are in quarantine, or there is none."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"Dataset {name!r} has no ready version.",
+            hint=f"See why: athanor data checks {name}",
+        )
+
+
+class BadDatasetName(Invalid):
+    """The name can't be one."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"{name!r} can't name a dataset.",
+            hint="Use 1 to 80 letters, digits, - and _, and begin with a letter.",
+        )
+
+
+class BadVersionReference(Invalid):
+    """What stands behind the @ is no version."""
+
+    def __init__(self, reference: str) -> None:
+        super().__init__(
+            f"{reference!r} is no version of a dataset.",
+            hint="Write NAME, NAME@latest, NAME@3 or NAME@v3.",
+        )
+
+
+class UnreadableFile(Unprocessable):
+    """The file is not a table that can be read."""
+
+    def __init__(self, file: str, what: str, *, hint: str = "", row: int | None = None) -> None:
+        super().__init__(
+            f"{file}: {what}",
+            hint=hint or "Hand in a CSV, JSON-lines or Parquet file.",
+            details={"file": file} | ({"row": row} if row is not None else {}),
+        )
+
+
+class EmptyFile(UnreadableFile):
+    """There is no row in the file."""
+
+    def __init__(self, file: str, what: str = "the file is empty.") -> None:
+        super().__init__(file, what, hint="Hand in a table with a header and at least one row.")
+
+
+class RaggedRows(UnreadableFile):
+    """Rows that have more or fewer cells than the header."""
+
+    def __init__(self, file: str, expected: int, rows: Sequence[tuple[int, int, str]]) -> None:
+        row, found, text = rows[0]
+        others = ", ".join(str(number) for number, _, _ in rows[1:10])
+        super().__init__(
+            file,
+            f"row {row} has {found} cells where the header has {expected}: {text[:120]!r}."
+            + (f" The same is wrong in row {others}." if others else ""),
+            hint='Quote cells that hold the delimiter ("a, b"), or mend these rows.',
+            row=row,
+        )
+        self.details |= {
+            "rows": [number for number, _, _ in rows],
+            "expected": expected,
+            "found": found,
+        }
+
+
+class WrongTypes(UnreadableFile):
+    """A column of numbers or dates holds something else further down."""
+
+    def __init__(
+        self, file: str, column: str, expected: str, cells: Sequence[tuple[int, str]], count: int
+    ) -> None:
+        row, value = cells[0]
+        others = ", ".join(str(number) for number, _ in cells[1:10])
+        super().__init__(
+            file,
+            f"column {column!r} holds {expected}s, but row {row} holds {value[:60]!r}"
+            + (f" ({count} such cells; further rows: {others})." if count > 1 else "."),
+            hint=f"Mend the cells; or, if the column is text: --text {column!r}; "
+            f"or, if the word means that the value is missing: --missing {value[:60]!r}",
+            row=row,
+        )
+        self.details |= {
+            "column": column,
+            "value": value,
+            "count": count,
+            "rows": [number for number, _ in cells],
+        }
+
+
+class DuplicateColumns(UnreadableFile):
+    """Two columns have one name."""
+
+    def __init__(self, file: str, names: Sequence[str]) -> None:
+        listed = ", ".join(repr(name) for name in names[:10])
+        super().__init__(
+            file,
+            f"more than one column is called {listed}.",
+            hint="Names must differ, and by more than upper and lower case. Rename one of them.",
+        )
+        self.details["columns"] = list(names)
+
+
+class TooManyColumns(TooLarge):
+    """More columns than a table may have here."""
+
+    def __init__(self, file: str, found: int, limit: int) -> None:
+        super().__init__(
+            f"{file}: {found} columns; a table may have {limit}.",
+            hint="Is the delimiter right (--delimiter)? Else split the table, or make it long.",
+        )
+
+
+class UnknownColumn(Unprocessable):
+    """A role was given to a column that does not exist."""
+
+    def __init__(self, role: str, name: str, known: Sequence[str]) -> None:
+        near = nearest(name, known)
+        listed = ", ".join(known[:30]) + (" ..." if len(known) > 30 else "")
+        super().__init__(
+            f"There is no column {name!r}, which was named as the {role} column.",
+            hint=f"{near} The columns are: {listed}.".strip(),
+            details={"role": role, "column": name, "columns": list(known)},
+        )
+
+
+class UnfitTable(Unprocessable):
+    """A first version that breaks what its roles demand; nothing was made."""
+
+    def __init__(self, file: str, failing: Sequence[tuple[str, list[int]]]) -> None:
+        super().__init__(
+            f"{file}: " + " ".join(message for message, _ in failing),
+            hint="Mend these rows, or give the roles to other columns. Nothing was stored.",
+            details={
+                "checks": [{"message": message, "rows": rows} for message, rows in failing],
+                "rows": failing[0][1] if failing else [],
+            },
+        )
+
+
+class AnotherWriter(Conflict):
+    """Somebody else writes to the dataset, and did not end in time."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"Another writer has been adding to dataset {name!r} for long.",
+            hint="Try again when it has ended: athanor data versions " + name,
+        )
+
+
+class LostTheLease(Conflict):
+    """This writer was taken for dead while it wrote; what it wrote is not visible."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"Adding to dataset {name!r} took so long that another writer took over.",
+            hint="Nothing was half-made. Add the file again.",
+        )
+
+
+class UnknownExpectation(Invalid):
+    """There is no such kind of check."""
+
+    def __init__(self, kind: str, known: Iterable[str]) -> None:
+        super().__init__(
+            f"There is no check {kind!r}.",
+            hint=nearest(kind, known) or f"There are: {', '.join(known)}.",
+        )
+
+
+class NotQuarantined(Conflict):
+    """The version is ready."""
+
+    def __init__(self, name: str, number: int) -> None:
+        super().__init__(
+            f"Version {number} of {name!r} is not in quarantine.",
+            hint=f"See its checks: athanor data checks {name}@{number}",
+        )
+
+
+class FolderNotFound(NotFound):
+    """The folder to watch does not exist on the server's machine."""
+
+    def __init__(self, folder: str) -> None:
+        super().__init__(
+            f"There is no folder {folder!r} on the machine that the server runs on.",
+            hint="Make it first, and give its full path.",
+        )
+
+
+class NotWatched(NotFound):
+    """The dataset does not watch this folder."""
+
+    def __init__(self, name: str, folder: str) -> None:
+        super().__init__(
+            f"Dataset {name!r} does not watch {folder!r}.",
+            hint=f"See what it watches: athanor data watch {name}",
+        )
+
+
+class BadQuery(Invalid):
+    """The text is no SQL, or fails when run."""
+
+    def __init__(self, what: str, *, hint: str = "") -> None:
+        super().__init__(what, hint=hint or "One SELECT statement, in DuckDB's dialect.")
+
+
+class NotReadOnly(Invalid):
+    """The statement would change something, or reach beyond the tables."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(
+            f"{what} is not allowed here: SQL reads tables and changes nothing.",
+            hint="Write one SELECT over datasets, runs, predictions ...",
+        )
+
+
+class UnknownRelation(NotFound):
+    """No table has this name, or none that the caller may read."""
+
+    def __init__(self, name: str, known: Iterable[str]) -> None:
+        listed = sorted(known)
+        super().__init__(
+            f"There is no table {name!r}.",
+            hint=nearest(name, listed) or f"There are: {', '.join(listed[:40]) or 'none yet'}.",
+            details={"relation": name},
+        )
+
+
+class QueryTookTooLong(TookTooLong):
+    """The query was ended at its time limit."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(
+            f"The query was ended after {seconds:g} seconds.",
+            hint="Ask for less, or give it more time: --seconds",
+        )
+
+
+class QueryTooLarge(TooLarge):
+    """The query wanted more memory than its limit."""
+
+    def __init__(self, megabytes: int) -> None:
+        super().__init__(
+            f"The query needs more than {megabytes} MB of memory.",
+            hint="Aggregate or filter first, or give it more: --memory",
+        )

@@ -1,0 +1,1 @@
+"""What data means, as pure functions: text forms, types, expectations, leaks, queries."""

@@ -1,0 +1,396 @@
+"""What type a column of text has, found over all its values, and the conversion to it.
+
+The words of a column come in batches. A `Guess` keeps, for each type that the column may have,
+how many values speak against it and where the first of them stand, so that one bad cell in a
+million can be named instead of turning numbers into text.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from athanor.data.types import ColumnType
+
+Kind = Literal["integer", "number", "boolean", "date", "timestamp", "text"]
+
+MARKERS = ("?", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "NAN", "null", "NULL", "Null", "None",
+           "none", "-", ".", "missing", "<NA>", "NaT")  # fmt: skip
+"""Words that mean a missing value where a column is else of numbers or dates."""
+
+_KEPT_CELLS = 20
+_PROBE = 1_000
+_INTEGER = r"^[+-]?[0-9]{1,19}$"
+_NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$|^[+-]?(?i:inf|infinity)$"
+_COMMA = r"^[+-]?([0-9]+|[0-9]{1,3}(\.[0-9]{3})+)(,[0-9]*)?([eE][+-]?[0-9]+)?$"
+_LEADING_ZERO = r"^[+-]?0[0-9]"
+_BOOLEAN = r"^(?i:true|false)$"
+_TIME = r"[ T][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,9})?)?"
+_ZONE = r"(Z|[+-][0-9]{2}:?[0-9]{2})$"
+_ISO_DATE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
+_ISO_TIMESTAMP = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}" + _TIME + r"(Z|[+-][0-9]{2}:?[0-9]{2})?$"
+_OTHER_DATE = r"^[0-9]{1,2}[/.-][0-9]{1,2}[/.-][0-9]{4}$"
+_OTHER_TIMESTAMP = r"^[0-9]{1,2}[/.-][0-9]{1,2}[/.-][0-9]{4}" + _TIME + "$"
+_DAY_ABOVE_12 = r"^(1[3-9]|2[0-9]|3[01])[/.-]"
+_SECOND_ABOVE_12 = r"^[0-9]{1,2}[/.-](1[3-9]|2[0-9]|3[01])[/.-]"
+
+STORED: dict[Kind, str] = {
+    "integer": "int64",
+    "number": "double",
+    "boolean": "bool",
+    "date": "date32[day]",
+    "timestamp": "timestamp[us]",
+    "text": "string",
+}
+
+
+@dataclass(slots=True)
+class Against:
+    """What speaks against one type."""
+
+    count: int = 0
+    good_before: int | None = None
+    """Fitting values that stand before the first that does not."""
+    cells: list[tuple[int, str]] = field(default_factory=list)
+    """(row, value) of the first ones."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """How one column is read."""
+
+    name: str
+    kind: Kind
+    decimal: str = "."
+    order: Literal["ymd", "dmy", "mdy"] = "ymd"
+    zoned: bool = False
+    markers: bool = False
+    """Whether words like `?` are missing values here."""
+    note: str = ""
+    wanted: Kind | None = None
+    """The type that it should have had, where it has not: then it is kept as text."""
+    against: Against = field(default_factory=Against)
+
+    @property
+    def type(self) -> ColumnType:
+        """The type in the room's words."""
+        return self.kind
+
+    @property
+    def arrow(self) -> pa.DataType:
+        """The Arrow type that it is stored as."""
+        if self.kind == "timestamp":
+            return pa.timestamp("us", tz="UTC" if self.zoned else None)
+        return {
+            "integer": pa.int64(),
+            "number": pa.float64(),
+            "boolean": pa.bool_(),
+            "date": pa.date32(),
+        }.get(self.kind, pa.string())
+
+
+class Guess:
+    """What is known of one column after the batches so far."""
+
+    def __init__(
+        self, name: str, *, decimal: str, missing: Sequence[str], wanted: Kind | None = None
+    ) -> None:
+        self.name = name
+        self._decimal = decimal
+        self._empty = pa.array(["", *missing])
+        self._gone = pa.array(["", *missing, *MARKERS])
+        self._wanted = wanted
+        self._alive: dict[str, Against] = (
+            {} if wanted == "text" else {kind: Against() for kind in ("number", "boolean", "date")}
+        )
+        self._values = 0
+        self._probed = False
+        self._whole = True
+        self._zero_led = False
+        self._bare = True
+        self._times = False
+        self._zoned = 0
+        self._zoneless = 0
+        self._first_above_12 = self._second_above_12 = False
+        self._other_order = 0
+        self._markers = 0
+
+    def feed(self, words: pa.Array, offset: int) -> None:
+        """Look at the next batch, whose first row has the number `offset` + 1."""
+        if not self._alive:
+            return
+        trimmed = pc.utf8_trim_whitespace(words)
+        kept = pc.invert(pc.is_in(trimmed, value_set=self._gone))
+        values = trimmed.filter(kept)
+        if not len(values):
+            return
+        if not self._probed:
+            self._probe(values.slice(0, _PROBE))
+        if not self._alive:
+            return
+        if len(values) < len(words):
+            empty = pc.sum(pc.is_in(trimmed, value_set=self._empty)).as_py() or 0
+            self._markers += len(words) - len(values) - empty
+        rows = _Rows(kept, offset)
+        for kind, against in self._alive.items():
+            self._tests()[kind](values, rows, against)
+        self._values += len(values)
+
+    def decide(self) -> tuple[Plan, bool]:
+        """The plan, and whether the cells against it must be a mistake (not mere text)."""
+        if self._wanted is not None and self._wanted != "text":
+            return self._as_wanted(self._wanted), False
+        if not self._values or not self._alive:
+            return self._text(""), False
+        for kind in ("number", "boolean", "date"):
+            against = self._alive.get(kind)
+            if against is not None and against.count == 0:
+                return self._fitting(kind), False
+        kind, against = min(self._alive.items(), key=lambda item: item[1].count)
+        if is_mistake(self._values, against):
+            plan = self._fitting(kind)
+            return Plan(name=self.name, kind=plan.kind, against=against), True
+        share = 1 - against.count / self._values
+        if share >= 0.5:
+            word = {"number": "numbers", "date": "dates"}.get(kind, kind)
+            return self._text(f"{share:.0%} of its values are {word}; it is kept as text."), False
+        return self._text(""), False
+
+    def _text(self, note: str) -> Plan:
+        return Plan(name=self.name, kind="text", note=note)
+
+    def _as_wanted(self, wanted: Kind) -> Plan:
+        key = {"integer": "number", "timestamp": "date"}.get(wanted, wanted)
+        against = self._alive.get(key, Against())
+        if against.count:
+            return Plan(name=self.name, kind="text", wanted=wanted, against=against)
+        if not self._values:
+            return Plan(name=self.name, kind=wanted, decimal=self._decimal, markers=True)
+        plan = self._fitting(key, wanted=wanted)
+        if wanted == "date" and plan.kind == "timestamp":
+            return Plan(name=self.name, kind="timestamp", order=plan.order, zoned=plan.zoned,
+                        markers=True, note="holds times, not only days.")  # fmt: skip
+        return plan
+
+    def _fitting(self, key: str, wanted: Kind | None = None) -> Plan:
+        notes = []
+        if self._markers:
+            notes.append(f"{self._markers} cells such as '?' or 'NA' are read as missing.")
+        if key == "number":
+            if self._zero_led and wanted is None:
+                return self._text("has values with leading zeros, which are kept as text.")
+            kind: Kind = "integer" if self._whole and wanted != "number" else "number"
+            return Plan(name=self.name, kind=kind, decimal=self._decimal, markers=True,
+                        note=" ".join(notes))  # fmt: skip
+        if key == "boolean":
+            return Plan(name=self.name, kind="boolean", markers=True, note=" ".join(notes))
+        order, zoned = self._order(), self._zoned > 0
+        if order == "dmy":
+            notes.append("dates are read as day, month, year.")
+        if order == "mdy":
+            notes.append("dates are read as month, day, year.")
+        if zoned:
+            notes.append("times are kept in UTC.")
+        kind = "timestamp" if self._times or wanted == "timestamp" else "date"
+        return Plan(name=self.name, kind=kind, order=order, zoned=zoned, markers=True,
+                    note=" ".join(notes))  # fmt: skip
+
+    def _order(self) -> Literal["ymd", "dmy", "mdy"]:
+        if not self._other_order:
+            return "ymd"
+        if self._second_above_12:
+            return "mdy"
+        # Neither part is above 12: a decimal comma and a dot come from lands of day first.
+        return "dmy" if self._first_above_12 or self._decimal == "," else "mdy"
+
+    def _probe(self, values: pa.Array) -> None:
+        """Give up types that more than half of the first values speak against."""
+        self._probed = True
+        if self._wanted is not None:
+            return
+        patterns = {
+            "number": _COMMA if self._decimal == "," else _NUMBER,
+            "boolean": _BOOLEAN,
+            "date": f"{_ISO_DATE}|{_ISO_TIMESTAMP}|{_OTHER_DATE}|{_OTHER_TIMESTAMP}",
+        }
+        for kind, pattern in patterns.items():
+            fits = pc.sum(pc.match_substring_regex(values, pattern)).as_py() or 0
+            if fits * 2 < len(values):
+                del self._alive[kind]
+
+    def _tests(self) -> dict[str, Callable[[pa.Array, "_Rows", Against], None]]:
+        return {"number": self._numbers, "boolean": self._booleans, "date": self._dates}
+
+    def _numbers(self, values: pa.Array, rows: "_Rows", against: Against) -> None:
+        if self._decimal != ",":
+            if self._whole and _casts(values, pa.int64()):
+                self._note_zeros(values)
+                return
+            if _casts(values, pa.float64()):
+                self._whole = False
+                self._note_zeros(values)
+                return
+        pattern = _COMMA if self._decimal == "," else _NUMBER
+        fits = pc.match_substring_regex(values, pattern)
+        rows.note(values, fits, against)
+        good = values.filter(fits)
+        self._note_zeros(good)
+        whole = pc.all(pc.match_substring_regex(good, _INTEGER)).as_py()
+        if self._whole and not (whole and _casts(good, pa.int64())):
+            self._whole = False
+
+    def _note_zeros(self, values: pa.Array) -> None:
+        if not self._zero_led:
+            self._zero_led = bool(pc.any(pc.match_substring_regex(values, _LEADING_ZERO)).as_py())
+            # "007.5" is a number with a leading zero: only whole numbers are codes.
+            if self._zero_led and not self._whole:
+                self._zero_led = False
+
+    @staticmethod
+    def _booleans(values: pa.Array, rows: "_Rows", against: Against) -> None:
+        rows.note(values, pc.match_substring_regex(values, _BOOLEAN), against)
+
+    def _dates(self, values: pa.Array, rows: "_Rows", against: Against) -> None:
+        iso_day = pc.match_substring_regex(values, _ISO_DATE)
+        iso_time = pc.match_substring_regex(values, _ISO_TIMESTAMP)
+        day = pc.match_substring_regex(values, _OTHER_DATE)
+        time = pc.match_substring_regex(values, _OTHER_TIMESTAMP)
+        isos, others = pc.or_(iso_day, iso_time), pc.or_(day, time)
+        if _any(others):
+            if _any(isos) or (self._other_order == 0 and self._values):
+                rows.note(values, isos, against)
+                return
+            self._other_order += 1
+            picked = values.filter(others)
+            self._first_above_12 |= _any(pc.match_substring_regex(picked, _DAY_ABOVE_12))
+            self._second_above_12 |= _any(pc.match_substring_regex(picked, _SECOND_ABOVE_12))
+            if self._first_above_12 and self._second_above_12:
+                against.good_before = against.good_before or 0
+                rows.note(values, pc.invert(others), against)
+                return
+        fits = pc.or_(isos, others)
+        zoned = pc.match_substring_regex(values.filter(iso_time), _ZONE)
+        with_zone = pc.sum(zoned).as_py() or 0
+        self._zoned += with_zone
+        self._times |= _any(iso_time) or _any(time)
+        fits = _real_days(values, fits, self._order())
+        rows.note(values, fits, against)
+
+
+def is_mistake(values: int, against: Against) -> bool:
+    """Whether cells that do not fit are wrong cells of a typed column, not text among numbers.
+
+    They are when they are few (one in at least four values, or at most 5 %), or when a long run
+    of fitting values, a quarter of the column and fifty at least, stands before the first.
+    """
+    if against.count == 0:
+        return False
+    if against.count == 1 and values >= 4:
+        return True
+    if values >= 20 and against.count / values <= 0.05:
+        return True
+    before = against.good_before or 0
+    return before >= max(50, values / 4)
+
+
+def convert(words: pa.Array, plan: Plan, missing: Sequence[str]) -> pa.Array:
+    """A batch of a column's words as values of the plan's type."""
+    if plan.kind == "text":
+        gone = pc.is_in(pc.utf8_trim_whitespace(words), value_set=pa.array(["", *missing]))
+        return pc.if_else(gone, pa.scalar(None, pa.string()), words)
+    trimmed = pc.utf8_trim_whitespace(words)
+    gone = pc.is_in(trimmed, value_set=pa.array(["", *missing, *MARKERS]))
+    values = pc.if_else(gone, pa.scalar(None, pa.string()), trimmed)
+    if plan.kind in {"integer", "number"}:
+        if plan.decimal == ",":
+            values = pc.replace_substring(pc.replace_substring(values, ".", ""), ",", ".")
+        return pc.cast(pc.replace_substring_regex(values, r"^\+", ""), plan.arrow)
+    if plan.kind == "boolean":
+        return pc.cast(pc.utf8_lower(values), pa.bool_())
+    return _days(values, plan.order, plan.arrow)
+
+
+def _days(values: pa.Array, order: str, target: pa.DataType) -> pa.Array:
+    if order != "ymd":
+        values = pc.replace_substring_regex(values, r"^(\d)([/.-])", r"0\1\2")
+        # RE2 reads one digit after a backslash: group 1, then a nought.
+        values = pc.replace_substring_regex(values, r"^(\d\d[/.-])(\d)([/.-])", r"\10\2\3")
+        shape = r"\3-\2-\1\4" if order == "dmy" else r"\3-\1-\2\4"
+        values = pc.replace_substring_regex(
+            values, r"^(\d\d)[/.-](\d\d)[/.-](\d{4})(.*)$", shape
+        )
+    if pa.types.is_date32(target):
+        return pc.cast(values, target)
+    zoned = pc.match_substring_regex(values, _ZONE)
+    timed = pc.match_substring_regex(values, ":")
+    if target.tz is not None:
+        lacking = pc.and_(timed, pc.invert(zoned))
+        values = pc.if_else(lacking, pc.binary_join_element_wise(values, "Z", ""), values)
+        values = pc.if_else(
+            pc.invert(timed), pc.binary_join_element_wise(values, "T00:00:00Z", ""), values
+        )
+    # Digits beyond microseconds are dropped: Delta keeps microseconds.
+    values = pc.replace_substring_regex(values, r"(\.\d{6})\d{1,3}", r"\1")
+    return pc.cast(values, target)
+
+
+def _real_days(values: pa.Array, fits: pa.Array, order: str) -> pa.Array:
+    """Take from `fits` the days that no calendar has (30 February)."""
+    places = pc.indices_nonzero(fits).to_pylist()
+    target = pa.timestamp("us", tz="UTC")
+    bad: list[int] = []
+    pending = [places]
+    while pending and len(bad) < 1_000:
+        part = pending.pop()
+        if not part:
+            continue
+        try:
+            _days(values.take(pa.array(part)), order, target)
+        except pa.ArrowInvalid:
+            if len(part) == 1:
+                bad.append(part[0])
+            else:
+                pending += [part[: len(part) // 2], part[len(part) // 2 :]]
+    if not bad:
+        return fits
+    wrong = pc.is_in(pa.array(range(len(values))), value_set=pa.array(bad))
+    return pc.and_(fits, pc.invert(wrong))
+
+
+def _casts(values: pa.Array, target: pa.DataType) -> bool:
+    try:
+        pc.cast(values, target)
+    except pa.ArrowInvalid:
+        return False
+    return True
+
+
+def _any(mask: pa.Array) -> bool:
+    return bool(pc.any(mask).as_py())
+
+
+class _Rows:
+    """The row numbers of a batch's values that are not missing."""
+
+    def __init__(self, kept: pa.Array, offset: int) -> None:
+        self._kept = kept
+        self._offset = offset
+        self._places: Any = None
+
+    def note(self, values: pa.Array, fits: pa.Array, against: Against) -> None:
+        """Count the values that do not fit, and keep the first with their rows."""
+        bad = pc.indices_nonzero(pc.invert(fits))
+        if not len(bad):
+            if against.count == 0:
+                against.good_before = (against.good_before or 0) + len(values)
+            return
+        if against.count == 0:
+            against.good_before = (against.good_before or 0) + bad[0].as_py()
+        against.count += len(bad)
+        if self._places is None:
+            self._places = pc.indices_nonzero(self._kept)
+        for place in bad.slice(0, _KEPT_CELLS - len(against.cells)).to_pylist():
+            row = self._offset + self._places[place].as_py() + 1
+            against.cells.append((row, values[place].as_py()))

@@ -1,0 +1,107 @@
+"""Arrow types that Delta changes or refuses, brought to types that it keeps, with a note on each.
+
+Delta refuses unsigned 64-bit integers, times of day, half floats and durations, narrows
+nanoseconds silently and turns other time zones to UTC.
+"""
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from athanor.data.types import ColumnType
+
+_UNSIGNED = {
+    pa.uint8(): pa.int16(),
+    pa.uint16(): pa.int32(),
+    pa.uint32(): pa.int64(),
+    pa.uint64(): pa.decimal128(20, 0),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Normal:
+    """The type that a column is stored as, and what that changes."""
+
+    type: pa.DataType
+    note: str = ""
+
+
+def normal_type(given: pa.DataType) -> Normal:
+    """The type in which Delta keeps a column of the given type."""
+    found = _normal(given)
+    if found == given:
+        return Normal(type=given)
+    return Normal(type=found, note=f"is stored as {found} (it was {given}).")
+
+
+def to_normal(values: pa.Array, target: pa.DataType) -> pa.Array:
+    """Values of any type as the normal one.
+
+    Raises: pa.ArrowInvalid where a value does not fit.
+    """
+    given = values.type
+    if given == target:
+        return values
+    if pa.types.is_dictionary(given):
+        return to_normal(pc.cast(values, given.value_type), target)
+    if pa.types.is_duration(given):
+        return pc.cast(pc.cast(values, pa.duration("us"), safe=False), pa.int64())
+    if pa.types.is_timestamp(given) and given.unit == "ns":
+        return pc.cast(values, target, safe=False)
+    return pc.cast(values, target)
+
+
+def column_type(stored: pa.DataType) -> ColumnType:  # noqa: PLR0911 - a table in words
+    """The room's word for a stored type."""
+    if pa.types.is_integer(stored):
+        return "integer"
+    if pa.types.is_floating(stored):
+        return "number"
+    if pa.types.is_boolean(stored):
+        return "boolean"
+    if pa.types.is_string(stored) or pa.types.is_large_string(stored):
+        return "text"
+    if pa.types.is_date(stored):
+        return "date"
+    if pa.types.is_timestamp(stored):
+        return "timestamp"
+    if pa.types.is_decimal(stored):
+        return "decimal"
+    if pa.types.is_binary(stored) or pa.types.is_large_binary(stored):
+        return "binary"
+    return "nested"
+
+
+def _normal(given: pa.DataType) -> pa.DataType:  # noqa: C901, PLR0911 - a table in words
+    if given in _UNSIGNED:
+        return _UNSIGNED[given]
+    if pa.types.is_dictionary(given):
+        return _normal(given.value_type)
+    if pa.types.is_float16(given):
+        return pa.float32()
+    if pa.types.is_null(given) or pa.types.is_time(given) or _is_wordy(given):
+        return pa.string()
+    if pa.types.is_duration(given):
+        return pa.int64()
+    if pa.types.is_date64(given):
+        return pa.date32()
+    if pa.types.is_timestamp(given):
+        return pa.timestamp("us", tz=None if given.tz is None else "UTC")
+    if pa.types.is_large_binary(given) or pa.types.is_fixed_size_binary(given):
+        return pa.binary()
+    if pa.types.is_decimal256(given):
+        return pa.decimal128(38, min(given.scale, 38))
+    if pa.types.is_struct(given):
+        return pa.struct([pa.field(item.name, _normal(item.type)) for item in given])
+    if pa.types.is_list(given) or pa.types.is_large_list(given) or _is_fixed_list(given):
+        return pa.list_(_normal(given.value_type))
+    return given
+
+
+def _is_wordy(given: pa.DataType) -> bool:
+    return bool(pa.types.is_large_string(given) or str(given) == "string_view")
+
+
+def _is_fixed_list(given: pa.DataType) -> bool:
+    return bool(pa.types.is_fixed_size_list(given))

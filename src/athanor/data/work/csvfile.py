@@ -1,0 +1,202 @@
+"""CSV files as typed Arrow batches: all values are read as text, typed over the whole column."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+from pyarrow import csv as pacsv
+
+from athanor.data.errors import (
+    DuplicateColumns,
+    EmptyFile,
+    RaggedRows,
+    TooManyColumns,
+    UnreadableFile,
+    WrongTypes,
+)
+from athanor.data.logic.forms import Dialect, column_names, dialect_of, repeated
+from athanor.data.logic.inference import Guess, Kind, Plan, convert
+from athanor.data.types import ReadOptions
+from athanor.data.work.text import plain_text
+
+MOST_COLUMNS = 2_000
+_BLOCK = 16 << 20
+_RAGGED_KEPT = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CsvFile:
+    """A CSV file that was looked through once, ready to be read."""
+
+    path: Path
+    encoding: str
+    dialect: Dialect
+    names: tuple[str, ...]
+    plans: tuple[Plan, ...]
+    rows: int
+    notes: tuple[str, ...]
+    missing: tuple[str, ...]
+
+    def schema(self) -> pa.Schema:
+        """The Arrow schema of the batches."""
+        return pa.schema([pa.field(plan.name, plan.arrow) for plan in self.plans])
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """The rows, in their order."""
+        schema = self.schema()
+        for batch in _words(self.path, self.path.name, self.dialect, self.names):
+            arrays = [
+                convert(batch.column(place), plan, self.missing)
+                for place, plan in enumerate(self.plans)
+            ]
+            yield pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+def open_csv(
+    path: Path, file: str, into: Path, options: ReadOptions, wanted: Mapping[str, Kind]
+) -> CsvFile:
+    """Look a CSV file through: encoding, dialect, names, and the type of each column.
+
+    `wanted` gives the types that columns must have (those of the dataset's earlier versions);
+    cells that do not fit then turn the column to text, and its plan tells which they are.
+
+    Raises: EmptyFile, UnreadableFile, DuplicateColumns, RaggedRows, WrongTypes, TooManyColumns.
+    """
+    plain, encoding = plain_text(path, file, into, options.encoding)
+    with plain.open("rb") as stream:
+        head = stream.read(1 << 18).decode("utf-8", errors="ignore")
+    if not head.strip():
+        raise EmptyFile(file, "there is nothing but blanks in the file.")
+    dialect = dialect_of(head, delimiter=options.delimiter, decimal=options.decimal)
+    cells = _header_cells(plain, file, dialect)
+    if len(cells) > MOST_COLUMNS:
+        raise TooManyColumns(file, len(cells), MOST_COLUMNS)
+    names, notes = column_names(cells if dialect.header else [""] * len(cells))
+    if not dialect.header:
+        notes = ["The file has no header; columns are called column_1, column_2 ..."]
+    if twice := repeated(names):
+        raise DuplicateColumns(file, twice)
+    plans, rows = _plans(plain, file, dialect, names, options, wanted)
+    notes += [f"Column {plan.name!r} {plan.note}" for plan in plans if plan.note]
+    return CsvFile(
+        path=plain,
+        encoding=encoding,
+        dialect=dialect,
+        names=tuple(names),
+        plans=tuple(plans),
+        rows=rows,
+        notes=tuple(notes),
+        missing=options.missing,
+    )
+
+
+def _plans(
+    path: Path,
+    file: str,
+    dialect: Dialect,
+    names: Sequence[str],
+    options: ReadOptions,
+    wanted: Mapping[str, Kind],
+) -> tuple[list[Plan], int]:
+    guesses = [
+        Guess(
+            name,
+            decimal=dialect.decimal,
+            missing=options.missing,
+            wanted="text" if name in options.text else wanted.get(name),
+        )
+        for name in names
+    ]
+    rows = 0
+    for batch in _words(path, file, dialect, names):
+        for place, guess in enumerate(guesses):
+            guess.feed(batch.column(place), rows)
+        rows += batch.num_rows
+    if not rows:
+        raise EmptyFile(file, "there is a header, but no row below it.")
+    plans = []
+    for guess in guesses:
+        plan, mistaken = guess.decide()
+        if mistaken:
+            against = plan.against
+            raise WrongTypes(file, plan.name, plan.kind, against.cells, against.count)
+        plans.append(plan)
+    return plans, rows
+
+
+def _header_cells(path: Path, file: str, dialect: Dialect) -> list[str]:
+    """The first row's cells, by the same parser that reads the rest."""
+    reader = _reader(path, file, dialect, None, [])
+    batch = next(iter(reader), None)
+    if batch is None or batch.num_rows == 0:
+        raise EmptyFile(file)
+    return [str(column[0].as_py() or "") for column in batch.columns]
+
+
+def _words(
+    path: Path, file: str, dialect: Dialect, names: Sequence[str]
+) -> Iterator[pa.RecordBatch]:
+    ragged: list[tuple[int, int, str]] = []
+    try:
+        reader = _reader(path, file, dialect, names, ragged)
+        yield from reader
+    except pa.ArrowInvalid as error:
+        if ragged:
+            raise RaggedRows(file, len(names), ragged) from error
+        raise _unreadable(file, error) from error
+    if ragged:
+        raise RaggedRows(file, len(names), ragged)
+
+
+def _reader(
+    path: Path,
+    file: str,
+    dialect: Dialect,
+    names: Sequence[str] | None,
+    ragged: list[tuple[int, int, str]],
+) -> pacsv.CSVStreamingReader:
+    def note(row: pacsv.InvalidRow) -> str:
+        if len(ragged) < _RAGGED_KEPT:
+            # The parser counts lines from 1, the header among them.
+            number = (row.number or 0) - (1 if dialect.header else 0)
+            ragged.append((number, row.actual_columns, row.text))
+        return "skip"
+
+    # Threads would lose the numbers of invalid rows.
+    reading = pacsv.ReadOptions(
+        use_threads=False,
+        block_size=_BLOCK,
+        autogenerate_column_names=names is None,
+        column_names=list(names) if names is not None else None,
+        skip_rows_after_names=1 if names is not None and dialect.header else 0,
+    )
+    parsing = pacsv.ParseOptions(
+        delimiter=dialect.delimiter,
+        newlines_in_values=True,
+        invalid_row_handler=note,
+    )
+    types = {name: pa.string() for name in names} if names is not None else {}
+    converting = pacsv.ConvertOptions(
+        column_types=types or {f"f{place}": pa.string() for place in range(100_000)},
+        strings_can_be_null=False,
+    )
+    try:
+        return pacsv.open_csv(
+            path, read_options=reading, parse_options=parsing, convert_options=converting
+        )
+    except pa.ArrowInvalid as error:
+        raise _unreadable(file, error) from error
+
+
+def _unreadable(file: str, error: Exception) -> UnreadableFile:
+    text = str(error)
+    if "straddl" in text:
+        return UnreadableFile(
+            file,
+            f"a row is longer than {_BLOCK >> 20} MB.",
+            hint="Is a quote left open, or the line end missing? Mend that row.",
+        )
+    if "Empty CSV" in text:
+        return EmptyFile(file)
+    return UnreadableFile(file, f"the CSV parser gave up: {text}", hint="Mend the file there.")

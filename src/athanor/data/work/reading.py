@@ -1,0 +1,99 @@
+"""Any file that a user hands in, as typed batches with what was found out on the way."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import pyarrow as pa
+
+from athanor.data.errors import EmptyFile
+from athanor.data.logic.forms import encoding_of, is_parquet
+from athanor.data.logic.inference import Against, Kind
+from athanor.data.types import ReadOptions
+from athanor.data.work.csvfile import CsvFile, open_csv
+from athanor.data.work.tablefile import open_jsonl, open_parquet
+from athanor.data.work.text import unpacked
+
+
+class Rows(Protocol):
+    """Typed rows, which can be read more than once."""
+
+    def schema(self) -> pa.Schema:
+        """Their Arrow schema."""
+        ...
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """The rows, in their order."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """A file that was looked through."""
+
+    rows: Rows
+    count: int
+    format: str
+    compression: str
+    encoding: str = ""
+    delimiter: str = ""
+    decimal: str = ""
+    notes: tuple[str, ...]
+    mismatched: dict[str, tuple[Kind, Against]]
+    """Columns that should have had another type, with the cells that do not fit."""
+
+
+def look_through(
+    path: Path, file: str, into: Path, options: ReadOptions, wanted: Mapping[str, Kind]
+) -> Reading:
+    """Find out what a file holds, whatever its name says; `into` is a folder for twins.
+
+    Raises: UnreadableFile and its kinds.
+    """
+    bare, compression = unpacked(path, file, into)
+    with bare.open("rb") as stream:
+        head = stream.read(1 << 12)
+    if not head:
+        raise EmptyFile(file)
+    if is_parquet(head):
+        typed = open_parquet(bare, file, wanted, options)
+        return Reading(
+            rows=typed,
+            count=typed.rows,
+            format="parquet",
+            compression=compression,
+            notes=typed.notes,
+            mismatched=typed.mismatched,
+        )
+    encoding, mark = encoding_of(head)
+    begins = head[mark:].decode(encoding or "utf-8", errors="ignore").lstrip()
+    if begins.startswith('{"') or begins == "{}":
+        lines = open_jsonl(bare, file, into, wanted, options)
+        return Reading(
+            rows=lines,
+            count=lines.rows,
+            format="jsonl",
+            compression=compression,
+            notes=lines.notes,
+            mismatched=lines.mismatched,
+        )
+    return _of_csv(open_csv(bare, file, into, options, wanted), compression)
+
+
+def _of_csv(found: CsvFile, compression: str) -> Reading:
+    return Reading(
+        rows=found,
+        count=found.rows,
+        format="csv",
+        compression=compression,
+        encoding=found.encoding,
+        delimiter=found.dialect.delimiter,
+        decimal=found.dialect.decimal,
+        notes=found.notes,
+        mismatched={
+            plan.name: (plan.wanted, plan.against)
+            for plan in found.plans
+            if plan.wanted is not None
+        },
+    )
