@@ -1,0 +1,166 @@
+"""The zygote: a process that loads heavy libraries once and forks a worker for each request.
+
+It stays single-threaded and computes nothing before it forks, so its forks are safe and share its
+pages. It ends with its server, and its workers end with it.
+"""
+
+import contextlib
+import gc
+import importlib
+import os
+import resource
+import select
+import signal
+import socket
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from athanor.kernel.zygote.frames import Reader, encode, send
+from athanor.kernel.zygote.running import die_with_parent, enter, serve, signal_group
+
+_RSS_UNIT = 1 if sys.platform == "darwin" else 1024
+
+
+class Forkserver:
+    """One loop over requests, ends of children, and the server's end."""
+
+    def __init__(self, server: socket.socket, parent: int) -> None:
+        # SIGTERM and not SIGKILL, so that we can take our workers' own children along.
+        die_with_parent(parent, signal.SIGTERM)
+        self._server = server
+        self._reader = Reader(server)
+        self._workers: dict[int, str] = {}  # pid: the request's id
+        self._stopping = False
+        self._wakeup = socket.socketpair()
+        for end in self._wakeup:
+            end.setblocking(False)
+
+    def run(self, modules: Sequence[str]) -> NoReturn:
+        """Load the modules, then serve until the server is gone."""
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's to answer
+        failed = _load(modules)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.signal(signal.SIGTERM, self._stop)
+        signal.set_wakeup_fd(self._wakeup[1].fileno(), warn_on_full_buffer=False)
+        self._tell({"warm": True, "failed": failed})
+        with contextlib.suppress(OSError):  # the server is gone, which ends us as well
+            self._serve()
+        for pid in self._workers:
+            signal_group(pid, signal.SIGKILL)
+        os._exit(0)
+
+    def _stop(self, *_: object) -> None:
+        self._stopping = True
+
+    def _serve(self) -> None:
+        ends = [self._server, self._wakeup[0]]
+        while not self._stopping:
+            ready, _, _ = select.select(ends, [], [])
+            if self._wakeup[0] in ready:
+                with contextlib.suppress(BlockingIOError):
+                    self._wakeup[0].recv(4096)
+            self._reap()
+            if self._server in ready:
+                if not self._reader.fill():
+                    return
+                while (request := self._reader.buffered()) is not None:
+                    self._obey(request)
+
+    def _obey(self, request: dict[str, Any]) -> None:
+        if "kill" in request:
+            for pid, number in self._workers.items():
+                if number == request["kill"]:
+                    signal_group(pid, request["signal"])
+            return
+        try:
+            self._fork(request)
+        except OSError as error:
+            self._tell({"id": request["id"], "refused": f"No new process: {error.strerror}."})
+        finally:
+            for fd in request["fds"]:
+                with contextlib.suppress(OSError):
+                    os.close(fd)
+
+    def _fork(self, request: dict[str, Any]) -> None:
+        parent = os.getpid()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        pid = os.fork()
+        if pid == 0:
+            try:
+                self._become_worker(parent, request)
+            except BaseException:  # noqa: BLE001 (never return into the zygote's loop)
+                traceback.print_exc()
+            finally:
+                os._exit(1)
+        with contextlib.suppress(OSError):  # both sides set it, so neither comes too late
+            if not request.get("session", True):
+                os.setpgid(pid, pid)
+        self._workers[pid] = request["id"]
+        self._tell({"id": request["id"], "pid": pid})
+
+    def _become_worker(self, parent: int, request: dict[str, Any]) -> NoReturn:
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        die_with_parent(parent, signal.SIGKILL)
+        if request.get("session", True):
+            os.setsid()
+        else:
+            os.setpgid(0, 0)
+        self._server.close()
+        for end in self._wakeup:
+            end.close()
+        channel = socket.socket(fileno=request["fds"][0])
+        if len(request["fds"]) > 1:
+            os.dup2(request["fds"][1], 1)
+            os.dup2(request["fds"][1], 2)
+            os.close(request["fds"][1])
+        sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+        enter(request)
+        serve(channel, Reader(channel), request["target"])
+
+    def _reap(self) -> None:
+        while self._workers:
+            ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            if ended is None:
+                return
+            # What it started and left behind goes too; its id is still taken, so this is safe.
+            signal_group(ended.si_pid, signal.SIGKILL)
+            pid, status, usage = os.wait4(ended.si_pid, 0)
+            number = self._workers.pop(pid, None)
+            if number is not None:
+                self._tell({"id": number, "exit": exit_record(status, usage)})
+
+    def _tell(self, message: dict[str, Any]) -> None:
+        send(self._server, encode(message))
+
+
+def exit_record(status: int, usage: resource.struct_rusage) -> dict[str, Any]:
+    """A wait status and its resource usage as the fields of an `Exit`."""
+    signalled = os.WIFSIGNALED(status)
+    return {
+        "code": None if signalled else os.WEXITSTATUS(status),
+        "signal": os.WTERMSIG(status) if signalled else None,
+        "cpu_seconds": usage.ru_utime + usage.ru_stime,
+        "max_rss_bytes": usage.ru_maxrss * _RSS_UNIT,
+    }
+
+
+def _load(modules: Sequence[str]) -> list[str]:
+    """Import the modules; the names of those that could not be are returned, not fatal."""
+    failed = []
+    gc.disable()  # nothing that an import makes is garbage soon
+    for name in modules:
+        try:
+            importlib.import_module(name)
+        except Exception:  # noqa: BLE001 (a broken optional library must not stop every worker)
+            traceback.print_exc()
+            failed.append(name)
+    gc.enable()
+    gc.collect()
+    gc.freeze()  # later collections leave these pages alone, so that they stay shared
+    return failed
