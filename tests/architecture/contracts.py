@@ -13,6 +13,7 @@ class FrontDoors(Contract):
     Options:
         open_rooms: rooms whose modules are all front doors.
         insiders: rooms that may go inside every other one.
+        side_doors: `room.package`, a second way into a room.
         joined: `importer -> inner`, a room that may import that inner module of every room.
     """
 
@@ -20,6 +21,7 @@ class FrontDoors(Contract):
 
     open_rooms = fields.ListField(subfield=fields.StringField(), required=False)
     insiders = fields.ListField(subfield=fields.StringField(), required=False)
+    side_doors = fields.ListField(subfield=fields.StringField(), required=False)
     joined = fields.ListField(subfield=fields.StringField(), required=False)
 
     def check(self, graph: ImportGraph, verbose: bool) -> ContractCheck:
@@ -36,10 +38,13 @@ class FrontDoors(Contract):
     def _trespasses(self, graph: ImportGraph) -> Iterator[tuple[str, str]]:
         open_rooms = set(cast("list[str] | None", self.open_rooms) or ())
         insiders = set(cast("list[str] | None", self.insiders) or ())
+        side_doors = set(cast("list[str] | None", self.side_doors) or ())
         joined = set(cast("list[str] | None", self.joined) or ())
         for imported in graph.modules:
             parts = imported.split(".")
             if parts[0] != "athanor" or len(parts) <= 2 or parts[1] in open_rooms:
+                continue
+            if ".".join(parts[1:]) in side_doors:
                 continue
             for importer in graph.find_modules_that_directly_import(imported):
                 room = ([*importer.split("."), ""])[1]
