@@ -1,0 +1,1 @@
+"""Serving: endpoints, deployments, traffic, the data plane, the prediction log."""

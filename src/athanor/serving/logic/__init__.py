@@ -1,0 +1,1 @@
+"""Pure functions of serving: no sockets, no files, no clock."""

@@ -1,0 +1,335 @@
+"""HTTP/1.1 over an asyncio protocol: strict, bounded, pipelined answers in order.
+
+The parser is httptools (llhttp). Whatever a client does (half a request, a header without end, a
+connection that goes away) ends with its own connection.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any, Protocol, cast
+
+import httptools
+import orjson
+
+from athanor.kernel.errors import AthanorError, error_to_dict
+from athanor.serving.errors import BadRequest, BodyTooLarge, HeaderTooLarge, PlaneFailed
+
+_STATUS_LINES = {
+    int(status): f"HTTP/1.1 {int(status)} {status.phrase}\r\n".encode() for status in HTTPStatus
+}
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+_JSON = b"application/json"
+_RETRY_AFTER = frozenset({429, 503})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What one client may ask of the plane."""
+
+    header_bytes: int = 16_384
+    body_bytes: int = 16 << 20
+    rows: int = 10_000
+    header_seconds: float = 10.0
+    """From a request's first byte to the end of its header."""
+    body_seconds: float = 30.0
+    """From the end of its header to its last byte."""
+    idle_seconds: float = 75.0
+    """Between requests on one connection."""
+    answer_seconds: float = 60.0
+    pipelined: int = 64
+    """Requests of one connection that wait for answers; beyond it reading pauses."""
+    connections: int = 4_096
+    waiting: int = 2_048
+    """Requests of one endpoint that wait for answers; beyond it the plane answers 429."""
+
+
+@dataclass(slots=True)
+class Request:
+    """One request, complete."""
+
+    method: str
+    path: str
+    headers: dict[str, list[str]]
+    """By lower-case name, each with all its occurrences."""
+    body: bytes
+    arrived: float
+    """time.monotonic() of its last byte."""
+
+    def header(self, name: str) -> str:
+        """The header's last value, or ""."""
+        values = self.headers.get(name)
+        return values[-1] if values else ""
+
+
+class Exchange:
+    """One request's place in the order of its connection's answers."""
+
+    __slots__ = ("_connection", "answered", "close", "wire")
+
+    def __init__(self, connection: "Connection", *, close: bool) -> None:
+        self._connection = connection
+        self.close = close
+        self.answered = False
+        self.wire = b""
+
+    def answer(self, status: int, body: bytes, content_type: bytes = _JSON) -> None:
+        """Answer with these bytes; a second answer, or one to a client that left, does nothing."""
+        if self.answered:
+            return
+        self.answered = True
+        retry = b"Retry-After: 1\r\n" if status in _RETRY_AFTER else b""
+        close = b"Connection: close\r\n" if self.close else b""
+        self.wire = b"%bContent-Type: %b\r\nContent-Length: %d\r\n%b%b\r\n%b" % (
+            _STATUS_LINES[status],
+            content_type,
+            len(body),
+            retry,
+            close,
+            body,
+        )
+        self._connection.write_answers()
+
+    def refuse(self, error: AthanorError) -> None:
+        """Answer with a named failure."""
+        self.answer(error.status, orjson.dumps(error_to_dict(error)))
+
+
+class App(Protocol):
+    """What answers requests."""
+
+    limits: Limits
+    connections: set["Connection"]
+
+    def admit(self, headers: dict[str, list[str]]) -> None:
+        """Return if a request with these headers may come in.
+
+        Raises: AthanorError.
+        """
+        ...
+
+    def handle(self, request: Request, exchange: Exchange) -> None:
+        """Answer, now or later, through the exchange."""
+        ...
+
+
+@dataclass(slots=True)
+class _Head:
+    """A request that is still being read."""
+
+    path: bytes = b""
+    headers: dict[str, list[str]] = field(default_factory=dict)
+    size: int = 0
+    body: list[bytes] = field(default_factory=list)
+    body_size: int = 0
+    refused: bool = False
+
+
+class Connection(asyncio.Protocol):
+    """One client's connection."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+        self._limits = app.limits
+        self._parser = httptools.HttpRequestParser(self)
+        self._transport: asyncio.Transport = cast("asyncio.Transport", None)
+        self._pending: deque[Exchange] = deque()
+        self._head: _Head | None = None
+        self._reading_head = False
+        self._fed = 0
+        self._ending = False
+        self._full = False
+        self._paused = False
+        self.deadline = time.monotonic() + app.limits.header_seconds
+        """time.monotonic() after which a silent client is let go."""
+
+    # asyncio's side
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """A client came."""
+        self._transport = cast("asyncio.Transport", transport)
+        if len(self._app.connections) >= self._limits.connections:
+            transport.close()
+            return
+        self._app.connections.add(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's name
+        """The client left; what it asked for is still logged, and nobody waits for it."""
+        self._app.connections.discard(self)
+        self._ending = True
+        self._pending.clear()
+
+    def pause_writing(self) -> None:
+        """The client reads slower than we answer: so do we read slower."""
+        self._full = True
+        self._pace()
+
+    def resume_writing(self) -> None:
+        """The client reads again."""
+        self._full = False
+        self._pace()
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes came."""
+        if self._ending:
+            return
+        if self._head is None:
+            self.deadline = time.monotonic() + self._limits.header_seconds
+        self._fed += len(data)
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self._refuse_and_end(BadRequest("This address speaks HTTP/1.1 alone."))
+        except httptools.HttpParserError as error:
+            # llhttp hides what a callback of ours raised in the error's context.
+            cause = error.__context__
+            known = cause if isinstance(cause, AthanorError) else None
+            self._refuse_and_end(known or BadRequest("The request is no valid HTTP/1.1."))
+        else:
+            if self._reading_head and self._fed > self._limits.header_bytes:
+                self._refuse_and_end(HeaderTooLarge(self._limits.header_bytes))
+
+    def eof_received(self) -> bool:
+        """The client sends no more; it still gets the answers that it waits for."""
+        self._ending = True
+        return bool(self._pending)
+
+    # httptools' side
+
+    def on_message_begin(self) -> None:
+        """A request's first bytes."""
+        self._head = _Head()
+        self._reading_head = True
+        self._fed = 0
+
+    def on_url(self, url: bytes) -> None:
+        """A piece of the request's target."""
+        head = cast("_Head", self._head)
+        head.path += url
+        head.size += len(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """One header."""
+        head = cast("_Head", self._head)
+        head.size += len(name) + len(value) + 4
+        if head.size > self._limits.header_bytes:
+            raise HeaderTooLarge(self._limits.header_bytes)
+        head.headers.setdefault(name.decode("latin-1").lower(), []).append(value.decode("latin-1"))
+
+    def on_headers_complete(self) -> None:
+        """The header is whole: the doors decide before a byte of the body is kept."""
+        head = cast("_Head", self._head)
+        self._reading_head = False
+        self.deadline = time.monotonic() + self._limits.body_seconds
+        self._app.admit(head.headers)
+        length = head.headers.get("content-length")
+        if length and int(length[0]) > self._limits.body_bytes:
+            raise BodyTooLarge(self._limits.body_bytes)
+        expected = head.headers.get("expect")
+        if expected and expected[0].lower() == "100-continue" and not self._pending:
+            self._transport.write(_CONTINUE)
+
+    def on_body(self, body: bytes) -> None:
+        """A piece of the body."""
+        head = cast("_Head", self._head)
+        head.body_size += len(body)
+        if head.body_size > self._limits.body_bytes:
+            raise BodyTooLarge(self._limits.body_bytes)
+        head.body.append(body)
+
+    def on_message_complete(self) -> None:
+        """A request is whole."""
+        head = cast("_Head", self._head)
+        self._head = None
+        now = time.monotonic()
+        self.deadline = now + self._limits.idle_seconds
+        close = not self._parser.should_keep_alive()
+        exchange = Exchange(self, close=close)
+        self._pending.append(exchange)
+        request = Request(
+            method=self._parser.get_method().decode("latin-1"),
+            path=head.path.decode("latin-1"),
+            headers=head.headers,
+            body=b"".join(head.body),
+            arrived=now,
+        )
+        try:
+            self._app.handle(request, exchange)
+        except AthanorError as error:
+            exchange.refuse(error)
+        if close:
+            self._ending = True
+        self._pace()
+
+    # ours
+
+    @property
+    def busy(self) -> bool:
+        """Whether answers are owed."""
+        return bool(self._pending)
+
+    def write_answers(self) -> None:
+        """Send what is answered, in the order in which it was asked."""
+        pending = self._pending
+        if not pending or not pending[0].answered or self._transport.is_closing():
+            return
+        wires: list[bytes] = []
+        closing = False
+        while pending and pending[0].answered:
+            exchange = pending.popleft()
+            wires.append(exchange.wire)
+            closing = closing or exchange.close
+        self._transport.write(b"".join(wires) if len(wires) > 1 else wires[0])
+        self.deadline = time.monotonic() + self._limits.idle_seconds
+        if closing or (self._ending and not pending):
+            self._transport.close()
+        elif self._paused:
+            self._pace()
+
+    def expire(self, now: float) -> None:
+        """Let go of a client that was silent too long."""
+        if self._pending or now < self.deadline:
+            return
+        if self._head is not None:
+            self._refuse_and_end(BadRequest("The request did not arrive in time."))
+        elif self._full:
+            self._transport.abort()
+        else:
+            self._transport.close()
+
+    def finish(self) -> None:
+        """The plane is leaving: end the connection once its answers are out."""
+        self._ending = True
+        if not self._pending:
+            self._transport.close()
+        else:
+            self._pending[-1].close = True
+
+    def _pace(self) -> None:
+        pause = self._full or len(self._pending) >= self._limits.pipelined
+        if pause and not self._paused:
+            self._paused = True
+            self._transport.pause_reading()
+        elif self._paused and not pause:
+            self._paused = False
+            self._transport.resume_reading()
+
+    def _refuse_and_end(self, error: AthanorError) -> None:
+        self._ending = True
+        exchange = Exchange(self, close=True)
+        self._pending.append(exchange)
+        exchange.refuse(error)
+
+
+def guarded(exchange: Exchange, act: Callable[[], Any], log: Callable[[str], None]) -> None:
+    """Run what answers; a mistake of ours costs that one request alone."""
+    try:
+        act()
+    except AthanorError as error:
+        exchange.refuse(error)
+    except Exception as error:  # noqa: BLE001 - one request's failure is not its neighbours'
+        log(f"A request failed: {type(error).__name__}: {error}")
+        exchange.refuse(PlaneFailed())

@@ -1,0 +1,83 @@
+"""The native runtime: a model folder, loaded by its own library in a forked worker.
+
+Needs scikit-learn, pandas and numpy: named by its path, never imported by the server.
+"""
+
+import logging
+import random
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from athanor.registry.packaging import LoadedModel, load_model
+from athanor.serving.logic.frames import Hello, Reply
+from athanor.serving.logic.signature import Row
+from athanor.serving.runtimes.serving import WHOLE, serve
+
+logger = logging.getLogger(__name__)
+
+_PROBE_ROWS = 33
+_ALONE = "none"
+
+
+class NativeRuntime:
+    """A model that the registry packaged."""
+
+    def __init__(self, model: LoadedModel) -> None:
+        self._model = model
+        self._names = [column.name for column in model.signature]
+        self._places = {label: place for place, label in enumerate(model.classes)}
+        self.hello = Hello(list(model.classes), self._batching())
+
+    def predict(self, rows: list[Row]) -> Reply:
+        """The registry's answers for these rows.
+
+        Raises: RecordRefused, and whatever the estimator raises.
+        """
+        records = [dict(zip(self._names, row, strict=True)) for row in rows]
+        answers = self._model.predict_records(records)
+        if not self._places:
+            numbers = [answer["score"] for answer in answers]
+            return Reply([], np.asarray(numbers, dtype="<f8").tobytes())
+        numbers = [list(answer["probabilities"].values()) for answer in answers]
+        labels = [self._places[answer["label"]] for answer in answers]
+        return Reply(labels, np.asarray(numbers, dtype="<f8").tobytes())
+
+    def _batching(self) -> str:
+        """Whether rows of several requests may share a call: shown on random rows, bit for bit."""
+        rows = [self._random_row(random.Random(seed)) for seed in range(_PROBE_ROWS)]
+        try:
+            together = self.predict(rows)
+            alone = [self.predict([row]) for row in rows]
+        except Exception:
+            logger.exception("The model failed on random rows; its requests are not batched")
+            return _ALONE
+        same = together.numbers == b"".join(reply.numbers for reply in alone)
+        return WHOLE if same else _ALONE
+
+    def _random_row(self, source: random.Random) -> Row:
+        return [_random_value(column.type, source) for column in self._model.signature]
+
+
+def _random_value(kind: str, source: random.Random) -> Any:  # noqa: ANN401 - of any column's type
+    match kind:
+        case "string":
+            return source.choice("abcdefgh")
+        case "boolean":
+            return source.random() < 0.5
+        case "datetime":
+            return f"20{source.randrange(10, 40)}-0{source.randrange(1, 10)}-15T00:00:00"
+        case "long" | "integer":
+            return source.randrange(100)
+        case _:
+            return source.gauss(0.0, 10.0)
+
+
+def main(folder: str, path: str) -> None:
+    """Load the model folder and answer planes at `path` until told to leave.
+
+    Raises: BadModelFolder, UnsafeModel.
+    """
+    runtime = NativeRuntime(load_model(Path(folder)))
+    serve(runtime, path)

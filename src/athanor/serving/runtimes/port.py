@@ -1,0 +1,25 @@
+"""The port of runtimes. A module that implements it has `load(folder) -> Runtime`.
+
+To add one: implement `Runtime`, serve it with `athanor.serving.runtimes.serving.serve`, and let
+`athanor.testing.serving.RuntimeContract` pass.
+"""
+
+from typing import Protocol
+
+from athanor.serving.logic.frames import Hello, Reply
+from athanor.serving.logic.signature import Row
+
+
+class Runtime(Protocol):
+    """A loaded model."""
+
+    hello: Hello
+    """Its classes, and whether rows of several requests may share one call."""
+
+    def predict(self, rows: list[Row]) -> Reply:
+        """Predict rows given in the order of the signature's columns.
+
+        The answer for a row does not depend on the rows beside it, where `hello.batching` is
+        `whole`. Raises: any exception; it costs these rows alone.
+        """
+        ...
