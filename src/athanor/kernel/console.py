@@ -68,9 +68,7 @@ def table(
         return
     drawn = rich.table.Table(title=title or None, box=None, pad_edge=False, header_style="bold")
     for header in headers:
-        drawn.add_column(
-            header, justify="right" if header in right else "left", overflow="fold"
-        )
+        drawn.add_column(header, justify="right" if header in right else "left", overflow="fold")
     for row in kept:
         drawn.add_row(*("" if cell is None else rich.markup.escape(str(cell)) for cell in row))
     console().print(drawn)

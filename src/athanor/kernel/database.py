@@ -126,6 +126,8 @@ class Database:
         self._group = _Group()
         self.changed = Condition()
         """Notified after each commit of this process."""
+        self.commits = 0
+        """How many transactions of this process were committed; guarded by `changed`."""
 
     @classmethod
     def open(cls, url: str) -> "Database":
@@ -203,7 +205,9 @@ class Database:
             with self._savepoint(current):
                 yield current.connection
             return
-        opened = self._written_to_sqlite() if self.dialect == "sqlite" else self._written_to_server()
+        opened = (
+            self._written_to_sqlite() if self.dialect == "sqlite" else self._written_to_server()
+        )
         with opened as transaction:
             token = self._current.set(transaction)
             try:
@@ -213,7 +217,14 @@ class Database:
         for act in transaction.after_commit:
             act()
         with self.changed:
+            self.commits += 1
             self.changed.notify_all()
+
+    def wait_for_commit(self, seen: int, timeout: float) -> int:
+        """Wait until `commits` is no longer `seen`, for `timeout` seconds at most; returns it."""
+        with self.changed:
+            self.changed.wait_for(lambda: self.commits != seen, timeout)
+            return self.commits
 
     def after_commit(self, act: Callable[[], None]) -> None:
         """Do something once the transaction under way is committed; at once if there is none."""

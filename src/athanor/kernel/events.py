@@ -8,6 +8,7 @@ read in the order of (transaction, number), and never past the oldest transactio
 """
 
 import logging
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -26,6 +27,7 @@ _log = logging.getLogger(__name__)
 
 DEFAULT_PROJECT = "default"
 _PAGE = 500
+_LOOK_SECONDS = 0.5
 _ATTEMPTS = 5
 """How often a subscriber may fail on one event before it is passed over, aloud."""
 
@@ -69,6 +71,10 @@ class EventStore(Protocol):
 
     def offset(self, subscriber: str) -> int | None:
         """Where a subscriber stands, locked for this transaction; None if it is new."""
+        ...
+
+    def position(self, subscriber: str) -> int | None:
+        """Where a subscriber stands, without a lock."""
         ...
 
     def move(self, subscriber: str, offset: int) -> None:
@@ -122,9 +128,7 @@ class SqlEventStore:
         place = tuple_(event_table.c.tx, event_table.c.seq)
         query = select(*_COLUMNS).order_by(event_table.c.tx, event_table.c.seq).limit(limit)
         if after > 0:
-            start = (
-                select(event_table.c.tx).where(event_table.c.seq == after).scalar_subquery()
-            )
+            start = select(event_table.c.tx).where(event_table.c.seq == after).scalar_subquery()
             query = query.where(place > tuple_(func.coalesce(start, 0), after))
         if actions:
             query = query.where(event_table.c.action.in_(actions))
@@ -158,6 +162,12 @@ class SqlEventStore:
         query = select(offset_table.c.seq).where(offset_table.c.subscriber == subscriber)
         with self._database.connection() as connection:
             return connection.execute(query.with_for_update()).scalar()
+
+    def position(self, subscriber: str) -> int | None:
+        """Where a subscriber stands, without a lock."""
+        query = select(offset_table.c.seq).where(offset_table.c.subscriber == subscriber)
+        with self._database.connection() as connection:
+            return connection.execute(query).scalar()
 
     def move(self, subscriber: str, offset: int) -> None:
         """Set where a subscriber stands."""
@@ -234,14 +244,15 @@ class Events:
 
     def wait(self, after: int, timeout: float) -> list[Event]:
         """The next events behind `after`; waits up to `timeout` seconds for the first one."""
-        deadline = self._clock.now().timestamp() + timeout
+        deadline = time.monotonic() + timeout
         while True:
+            commits = self._database.commits
             found = self.since(after)
-            left = deadline - self._clock.now().timestamp()
+            left = deadline - time.monotonic()
             if found or left <= 0:
                 return found
-            with self._database.changed:
-                self._database.changed.wait(min(left, 0.5))
+            # Another process may commit too: look again now and then.
+            self._database.wait_for_commit(commits, min(left, _LOOK_SECONDS))
 
     def subscribe(
         self, name: str, handler: Callable[[Event], None], actions: tuple[str, ...] = ()
@@ -269,7 +280,7 @@ class Events:
 
     def _deliver_to(self, subscription: Subscription) -> int:
         handled = 0
-        while True:
+        while self._has_news(subscription):
             with self._database.transaction():
                 offset = self._store.offset(subscription.name)
                 if offset is None:
@@ -283,6 +294,12 @@ class Events:
                     handled += 1
                 else:
                     return handled
+        return handled
+
+    def _has_news(self, subscription: Subscription) -> bool:
+        """Whether there is something to hand over; looks without a transaction of its own."""
+        offset = self._store.position(subscription.name)
+        return offset is None or bool(self._store.since(offset, 1, subscription.actions))
 
     def _handle(self, subscription: Subscription, event: Event) -> bool:
         """Call the handler in a savepoint; whether the offset may move on."""

@@ -218,9 +218,7 @@ class SqlJobStore:
     def forget(self, before: datetime) -> int:
         """Remove jobs that finished before an instant; how many."""
         with self._database.transaction() as connection:
-            done = connection.execute(
-                job_table.delete().where(job_table.c.finished_at < before)
-            )
+            done = connection.execute(job_table.delete().where(job_table.c.finished_at < before))
         return done.rowcount
 
 

@@ -48,8 +48,6 @@ class Transport(Protocol):
         """
         ...
 
-    def stream(
-        self, path: str, *, query: Mapping[str, object] | None = None
-    ) -> Iterator[bytes]:
+    def stream(self, path: str, *, query: Mapping[str, object] | None = None) -> Iterator[bytes]:
         """The body of a GET as it comes, chunk by chunk."""
         ...

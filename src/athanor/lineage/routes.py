@@ -138,10 +138,6 @@ def resolve(reference: str, who: Caller, lineage: TheLineage) -> Artifact:
 
 
 @router.get("/lineage/{root}")
-def trace(
-    root: str, who: Caller, lineage: TheLineage, direction: Direction = "up"
-) -> Graph:
+def trace(root: str, who: Caller, lineage: TheLineage, direction: Direction = "up") -> Graph:
     """All that a run or an artifact came from, or all that was made of it."""
     return lineage.trace(who, root, direction)
-
-

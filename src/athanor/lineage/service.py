@@ -143,16 +143,12 @@ class Lineage:
     def consumed(self, who: Principal, run_id: str, artifact_id: str, as_: str) -> None:
         """Note that a run used an artifact under a name."""
         self._access.require(who, "lineage.consumed", run_id)
-        self._store.add_edge(
-            Edge(run=run_id, artifact=artifact_id, relation="consumed", as_=as_)
-        )
+        self._store.add_edge(Edge(run=run_id, artifact=artifact_id, relation="consumed", as_=as_))
 
     def produced(self, who: Principal, run_id: str, artifact_id: str, as_: str) -> None:
         """Note that a run made an artifact under a name."""
         self._access.require(who, "lineage.produced", run_id)
-        self._store.add_edge(
-            Edge(run=run_id, artifact=artifact_id, relation="produced", as_=as_)
-        )
+        self._store.add_edge(Edge(run=run_id, artifact=artifact_id, relation="produced", as_=as_))
 
     def artifact(self, who: Principal, artifact_id: str) -> Artifact:
         """The artifact with this id.

@@ -62,9 +62,7 @@ class LineageStore(Protocol):
         """What a run consumed and produced."""
         ...
 
-    def trace(
-        self, root: str, direction: Direction, depth: int
-    ) -> tuple[list[Node], list[Link]]:
+    def trace(self, root: str, direction: Direction, depth: int) -> tuple[list[Node], list[Link]]:
         """All that lies up or down of a run or an artifact, nearest first."""
         ...
 
@@ -222,9 +220,7 @@ class SqlLineageStore:
         with self._database.connection() as connection:
             return [_edge_and_artifact(row) for row in connection.execute(query).mappings()]
 
-    def trace(
-        self, root: str, direction: Direction, depth: int
-    ) -> tuple[list[Node], list[Link]]:
+    def trace(self, root: str, direction: Direction, depth: int) -> tuple[list[Node], list[Link]]:
         """All that lies up or down of a run or an artifact, nearest first."""
         upwards = direction == "up"
         walk = text(_TRACE).bindparams(
@@ -258,14 +254,14 @@ class SqlLineageStore:
             ).where(run_table.c.id.in_(depths))
         )
         return [
-            Node(
-                id=id_, kind="run", type=kind, name=name, state=state, depth=depths[id_], at=at
-            )
+            Node(id=id_, kind="run", type=kind, name=name, state=state, depth=depths[id_], at=at)
             for id_, kind, name, state, at in found
         ]
 
     def _artifact_nodes(
-        self, connection: Any, depths: dict[str, int]  # noqa: ANN401 - SQLAlchemy's connection
+        self,
+        connection: Any,
+        depths: dict[str, int],  # noqa: ANN401 - SQLAlchemy's connection
     ) -> list[Node]:
         found = connection.execute(
             select(
@@ -300,4 +296,3 @@ def _link(row: RowMapping) -> Link:
     if row["relation"] == "consumed":
         return Link(source=row["artifact"], target=row["run"], as_=row["as_"])
     return Link(source=row["run"], target=row["artifact"], as_=row["as_"])
-

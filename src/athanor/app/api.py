@@ -1,0 +1,300 @@
+"""The HTTP app: doors, errors, health, metrics, the live stream, and every room's routes."""
+
+import logging
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response, StreamingResponse
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.exposition import generate_latest
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from athanor.app.doors import Doors
+from athanor.kernel import (
+    OWNER,
+    AthanorError,
+    Event,
+    Internal,
+    Invalid,
+    NotFound,
+    error_to_dict,
+    new_id,
+)
+from athanor.kernel.http import Caller
+
+if TYPE_CHECKING:
+    from athanor.app.house import House
+
+_log = logging.getLogger("athanor.api")
+
+PREFIX = "/api/v1"
+_WRITES = frozenset({"POST", "PUT", "PATCH"})
+_SERVER_FAULT = 500
+
+
+class NoSuchRoute(NotFound):
+    """Nothing is at this path."""
+
+    def __init__(self, method: str, path: str) -> None:
+        super().__init__(
+            f"There is nothing at {method} {path}.", hint="All routes stand in /openapi.json."
+        )
+
+
+class BadRequest(Invalid):
+    """The request does not fit the route's form."""
+
+    def __init__(self, problems: Sequence[Any]) -> None:
+        said = "; ".join(
+            f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}"
+            for problem in problems[:5]
+        )
+        super().__init__(
+            f"The request does not fit: {said}.", hint="The forms stand in /openapi.json."
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """What there is, in numbers."""
+
+    version: str
+    workspace: str
+    who: str
+    pool_warm: bool
+    serving_url: str
+    counts: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Project:
+    """One project."""
+
+    id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Meters:
+    registry: CollectorRegistry
+    requests: Counter
+    seconds: Histogram
+    warm: Gauge
+    events: Gauge
+
+
+def make_app(house: "House", doors: Doors) -> FastAPI:
+    """The app over a house's services."""
+    app = FastAPI(
+        title="Athanor",
+        version=house.version,
+        openapi_url="/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        generate_unique_id_function=_operation_id,
+    )
+    app.state.services = house.services
+    app.state.house = house
+    meters = _make_meters()
+    for router in house.routers():
+        app.include_router(router, prefix=PREFIX)
+    app.include_router(_platform_routes(house), prefix=PREFIX, tags=["platform"])
+    _health_routes(app, house, meters)
+    app.add_exception_handler(AthanorError, _on_named)
+    app.add_exception_handler(RequestValidationError, _on_unfit)
+    app.add_exception_handler(HTTPException, _on_http)
+    house.mount_studio(app)
+    app.add_middleware(_Entrance, house=house, doors=doors, meters=meters)
+    return app
+
+
+def _operation_id(route: Any) -> str:  # noqa: ANN401 - FastAPI's route
+    tag = route.tags[0] if route.tags else "platform"
+    return f"{tag}_{route.name}"
+
+
+class _Entrance:
+    """The outermost layer: checks the doors, names the caller, counts, and hides our own faults."""
+
+    def __init__(self, app: ASGIApp, *, house: "House", doors: Doors, meters: _Meters) -> None:
+        self._app = app
+        self._house = house
+        self._doors = doors
+        self._meters = meters
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        status = 0
+
+        async def sending(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        request_id = new_id()
+        try:
+            self._admit(scope)
+            await self._app(scope, receive, sending)
+        except AthanorError as error:
+            status = error.status
+            await _as_response(error)(scope, receive, send)
+        except Exception:
+            _log.exception("a request failed", extra={"request": request_id, "path": scope["path"]})
+            if status:
+                raise
+            status = _SERVER_FAULT
+            fault = Internal(
+                "Something went wrong inside Athanor; nothing of the request was kept.",
+                hint=f"The server's log tells more under request {request_id}.",
+            )
+            await _as_response(fault)(scope, receive, send)
+        finally:
+            self._count(scope, status, time.perf_counter() - started)
+
+    def _admit(self, scope: Scope) -> None:
+        headers = {
+            name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]
+        }
+        self._doors.check(scope["path"], headers)
+        scope.setdefault("state", {})["who"] = OWNER
+        if scope["method"] in _WRITES and scope["path"].startswith("/api/"):
+            self._house.storage.check_space()
+
+    def _count(self, scope: Scope, status: int, seconds: float) -> None:
+        route = getattr(scope.get("route"), "path", "other")
+        self._meters.requests.labels(scope["method"], route, str(status)).inc()
+        self._meters.seconds.labels(route).observe(seconds)
+        _log.debug(
+            "request",
+            extra={
+                "method": scope["method"],
+                "path": scope["path"],
+                "status": status,
+                "ms": round(seconds * 1000, 3),
+            },
+        )
+
+
+def _make_meters() -> _Meters:
+    registry = CollectorRegistry()
+    return _Meters(
+        registry,
+        Counter(
+            "athanor_http_requests",
+            "Requests to the API.",
+            ("method", "route", "code"),
+            registry=registry,
+        ),
+        Histogram(
+            "athanor_http_request_duration_seconds",
+            "Time to answer a request to the API.",
+            ("route",),
+            registry=registry,
+        ),
+        Gauge("athanor_pool_warm", "1 when the worker pool is warm.", registry=registry),
+        Gauge("athanor_last_event_seq", "Number of the last event.", registry=registry),
+    )
+
+
+def _health_routes(app: FastAPI, house: "House", meters: _Meters) -> None:
+    @app.get("/healthz", tags=["platform"])
+    def healthz() -> dict[str, str]:
+        """The process answers."""
+        return {"status": "ok", "version": house.version}
+
+    @app.get("/readyz", tags=["platform"])
+    def readyz() -> dict[str, Any]:
+        """The database answers; whether the pool is warm is said beside it."""
+        house.events.last()
+        return {"status": "ready", "pool_warm": house.workers.warm}
+
+    @app.get("/metrics", tags=["platform"])
+    def metrics() -> Response:
+        """Prometheus' exposition."""
+        meters.warm.set(1 if house.workers.warm else 0)
+        meters.events.set(house.events.last())
+        return Response(generate_latest(meters.registry), media_type=CONTENT_TYPE_LATEST)
+
+
+def _platform_routes(house: "House") -> APIRouter:
+    router = APIRouter()
+
+    @router.get("/status")
+    def status(who: Caller) -> Status:
+        """What there is, in numbers."""
+        return Status(
+            version=house.version,
+            workspace=str(house.settings.workspace),
+            who=who.name,
+            pool_warm=house.workers.warm,
+            serving_url=house.serving_url(),
+            counts=house.counts(who),
+        )
+
+    @router.get("/projects")
+    def projects() -> list[Project]:
+        """The projects of this workspace."""
+        return [Project(id="default", name="default")]
+
+    @router.get("/events")
+    def events(after: int = 0, limit: int = 100) -> list[Event]:
+        """Events behind number `after`, oldest first."""
+        return house.events.since(after, max(1, min(limit, 1000)))
+
+    @router.get("/events/stream", response_class=StreamingResponse)
+    async def stream(request: Request, after: int | None = None) -> StreamingResponse:
+        """Events as they happen (text/event-stream), behind number `after` or from now on."""
+        last = request.headers.get("last-event-id", "")
+        start = int(last) if last.isdigit() else after
+        return StreamingResponse(
+            house.live.stream(start),
+            media_type="text/event-stream",
+            headers={"cache-control": "no-store", "x-accel-buffering": "no"},
+        )
+
+    return router
+
+
+Handler = Callable[[Request, Any], Awaitable[Response]]
+
+
+def _as_response(error: AthanorError) -> Response:
+    headers = {"retry-after": "1"} if error.status in {429, 503} else {}
+    return Response(
+        msgspec.json.encode(error_to_dict(error)),
+        status_code=error.status,
+        media_type="application/json",
+        headers=headers,
+    )
+
+
+async def _on_named(request: Request, error: Any) -> Response:  # noqa: ANN401 - Starlette's form
+    if error.status >= _SERVER_FAULT:
+        _log.warning("%s: %s", error.code, error, extra={"path": request.url.path})
+    return _as_response(error)
+
+
+async def _on_unfit(_request: Request, error: Any) -> Response:  # noqa: ANN401 - Starlette's form
+    return _as_response(BadRequest(error.errors()))
+
+
+async def _on_http(request: Request, error: Any) -> Response:  # noqa: ANN401 - Starlette's form
+    if error.status_code in {404, 405}:
+        return _as_response(NoSuchRoute(request.method, request.url.path))
+    named = AthanorError(str(error.detail))
+    answer = _as_response(named)
+    answer.status_code = error.status_code
+    return answer
+
+
+__all__ = ["PREFIX", "make_app"]

@@ -1,0 +1,57 @@
+"""The threads that keep the house going: events to subscribers, jobs to handlers."""
+
+import logging
+import os
+import threading
+from collections.abc import Callable
+
+from athanor.kernel import Database, Events, Jobs, new_id
+
+_log = logging.getLogger(__name__)
+
+_LOOK_SECONDS = 0.5
+_JOB_THREADS = 4
+
+
+class Background:
+    """Delivers events and runs jobs until it is closed."""
+
+    def __init__(self, database: Database, events: Events, jobs: Jobs) -> None:
+        self._database = database
+        self._events = events
+        self._jobs = jobs
+        self._stop = threading.Event()
+        self._threads: list[threading.Thread] = []
+        self._worker = f"{os.uname().nodename}:{os.getpid()}:{new_id()[-6:]}"
+
+    def start(self) -> None:
+        """Begin."""
+        self._loop("events", lambda: self._events.deliver() > 0)
+        for number in range(_JOB_THREADS):
+            name = f"{self._worker}:{number}"
+            self._loop(f"jobs-{number}", lambda name=name: self._jobs.run_next(name))  # type: ignore[misc]
+
+    def close(self, timeout: float = 5.0) -> None:
+        """Let what runs come to its end, and stop."""
+        self._stop.set()
+        with self._database.changed:
+            self._database.changed.notify_all()
+        for thread in self._threads:
+            thread.join(timeout)
+
+    def _loop(self, name: str, step: Callable[[], bool]) -> None:
+        thread = threading.Thread(target=self._run, args=(name, step), name=name, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _run(self, name: str, step: Callable[[], bool]) -> None:
+        while not self._stop.is_set():
+            commits = self._database.commits
+            try:
+                busy = step()
+            except Exception:
+                _log.exception("the %s loop stumbled", name)
+                self._stop.wait(_LOOK_SECONDS)
+                continue
+            if not busy:
+                self._database.wait_for_commit(commits, _LOOK_SECONDS)

@@ -1,0 +1,199 @@
+"""The command line: a table of commands, each loaded when it is called.
+
+Errors print what happened and what to do, never a traceback.
+"""
+
+import importlib
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import metadata
+from typing import Any, NoReturn
+
+from athanor.kernel.errors import AthanorError, Invalid, nearest
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One command: where it is, and its line in the help."""
+
+    target: str
+    help: str
+    panel: str
+
+
+COMMANDS = {
+    "up": Entry(
+        "athanor.app.commands:up", "Serve a workspace: API, studio, pipelines, endpoints.", "Server"
+    ),
+    "down": Entry("athanor.app.commands:down", "End the workspace's server.", "Server"),
+    "status": Entry(
+        "athanor.app.commands:status", "What there is, and whether it is well.", "Server"
+    ),
+    "settings": Entry(
+        "athanor.app.commands:settings", "Every setting with its value and source.", "Server"
+    ),
+    "demo": Entry(
+        "athanor.app.demo.commands:demo", "Drive the whole loop once, step by step.", "Start here"
+    ),
+    "data": Entry(
+        "athanor.data.commands:commands", "Datasets: add, list, profile, check, watch.", "Work"
+    ),
+    "sql": Entry("athanor.data.commands:sql", "Query datasets, runs and predictions.", "Work"),
+    "train": Entry(
+        "athanor.app.gallery.commands:train", "Train a classifier on a dataset.", "Work"
+    ),
+    "run": Entry(
+        "athanor.tracking.commands:commands", "Run a file of your own as a recorded run.", "Work"
+    ),
+    "pipeline": Entry(
+        "athanor.pipelines.commands:commands", "Pipelines: run, watch, schedule.", "Work"
+    ),
+    "model": Entry(
+        "athanor.registry.commands:commands", "Models: list, compare, promote, roll back.", "Work"
+    ),
+    "report": Entry("athanor.responsible.commands:commands", "Evaluation reports.", "Work"),
+    "deploy": Entry("athanor.serving.commands:deploy", "Put a model behind an endpoint.", "Work"),
+    "endpoint": Entry(
+        "athanor.serving.commands:commands", "Endpoints: list, predict, label, roll back.", "Work"
+    ),
+    "monitor": Entry("athanor.monitoring.commands:monitors", "Monitors: list, show, run.", "Watch"),
+    "alert": Entry("athanor.monitoring.commands:alerts", "Alerts: list, show, close.", "Watch"),
+    "lineage": Entry("athanor.lineage.commands:commands", "What came from what.", "Watch"),
+    "event": Entry("athanor.app.commands:events", "What happened, as it happens.", "Watch"),
+}
+
+
+USAGE = """\
+Athanor: the whole life of a machine-learning model, from one command.
+
+Usage: athanor [--workspace DIR | --url URL] COMMAND [ARGS]...
+"""
+
+# Understood by every command, wherever they stand; `up` and `demo` take them as their own.
+_EVERYWHERE = {"--workspace": "ATHANOR_WORKSPACE", "--url": "ATHANOR_URL"}
+
+
+class UnknownCommand(Invalid):
+    """No command has this name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"There is no command {name!r}.",
+            hint=nearest(name, COMMANDS) or "See all commands: athanor --help",
+        )
+
+
+def main() -> NoReturn:
+    """The entry point of `athanor`."""
+    try:
+        code = _run(sys.argv[1:])
+    except AthanorError as error:
+        _tell(error)
+        code = 1
+    except KeyboardInterrupt:
+        print("Stopped.", file=sys.stderr)
+        code = 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 1
+    _close()
+    sys.exit(code)
+
+
+def _run(args: list[str]) -> int:
+    args = _take_everywhere(args)
+    if not args or args[0] in {"--help", "-h", "help"}:
+        print(_help())
+        return 0
+    if args[0] in {"--version", "-V"}:
+        print(f"athanor {metadata.version('athanor-ml')}")
+        return 0
+    name = args[0]
+    if name not in COMMANDS:
+        raise UnknownCommand(name)
+    try:
+        _command(name, args[1:])(args=args[1:], prog_name=f"athanor {name}")
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+    return 0
+
+
+def _command(name: str, args: list[str]) -> Callable[..., Any]:
+    """The command of this name, loaded now."""
+    import typer.main  # noqa: PLC0415 - the help alone does without
+
+    from athanor.app.connect import open_transport  # noqa: PLC0415 - as above
+    from athanor.kernel import console  # noqa: PLC0415 - as above
+
+    console.connect_by(open_transport)
+    module_name, _, attribute = COMMANDS[name].target.partition(":")
+    module = importlib.import_module(module_name)
+    found = getattr(module, attribute)
+    alone = getattr(module, "alone", {}).get(name)
+    if alone is not None and args and not args[0].startswith("-") and args[0] not in _names(found):
+        found = alone
+    if not isinstance(found, typer.Typer):
+        app = typer.Typer(add_completion=False)
+        app.command()(found)
+        found = app
+    return typer.main.get_command(found)
+
+
+def _names(group: Any) -> set[str]:  # noqa: ANN401 - a Typer
+    """The names of a group's subcommands."""
+    return {
+        item.name or (item.callback.__name__ if item.callback else "")
+        for item in group.registered_commands
+    }
+
+
+def _take_everywhere(args: list[str]) -> list[str]:
+    """Move the options that every command understands into the environment."""
+    if args and args[0] in {"up", "demo"}:
+        return args
+    kept: list[str] = []
+    rest = iter(args)
+    for arg in rest:
+        if arg == "--":
+            kept.append(arg)
+            break
+        name, equals, value = arg.partition("=")
+        if name not in _EVERYWHERE:
+            kept.append(arg)
+            continue
+        given = value if equals else next(rest, "")
+        if not given:
+            raise Invalid(f"{name} needs a value.", hint=f"Example: athanor {name} PLACE status")
+        os.environ[_EVERYWHERE[name]] = given
+    return kept + list(rest)
+
+
+def _help() -> str:
+    lines = [USAGE]
+    for panel in dict.fromkeys(entry.panel for entry in COMMANDS.values()):
+        lines.append(f"{panel}:")
+        lines += [
+            f"  {name:<10} {entry.help}" for name, entry in COMMANDS.items() if entry.panel == panel
+        ]
+        lines.append("")
+    lines.append("Each command explains itself: athanor COMMAND --help")
+    return "\n".join(lines)
+
+
+def _tell(error: AthanorError) -> None:
+    print(f"Error: {error.message}", file=sys.stderr)
+    if error.hint:
+        print(f"  {error.hint}", file=sys.stderr)
+
+
+def _close() -> None:
+    """Close what commands opened; the module is there only if one did."""
+    connect = sys.modules.get("athanor.app.connect")
+    if connect is not None:
+        connect.close_all()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,57 @@
+"""Finds the platform: a URL, the workspace's live server, or this process."""
+
+import atexit
+import os
+from pathlib import Path
+from typing import Any
+
+from athanor.app.lock import WorkspaceBusy, read_server
+from athanor.client.http import HttpTransport
+from athanor.kernel import Transport
+from athanor.kernel.settings import load_settings
+
+URL_VARIABLE = "ATHANOR_URL"
+_opened: dict[str, Any] = {}
+
+
+def open_transport(url: str | None = None, workspace: Path | str | None = None) -> Transport:
+    """The way to the platform; one a process and place.
+
+    In this order: `url`, `ATHANOR_URL`, the live server of the workspace, this process.
+    Raises: ServerUnreachable, WorkspaceBusy, BadSetting.
+    """
+    chosen = url or os.environ.get(URL_VARIABLE)
+    if chosen and workspace is None:
+        return _kept(
+            chosen, lambda: HttpTransport(chosen, token=os.environ.get("ATHANOR_TOKEN", ""))
+        )
+    settings, _ = load_settings({"workspace": workspace})
+    server = read_server(settings.workspace)
+    if server is None:
+        from athanor.app.inprocess import InProcessTransport  # noqa: PLC0415 - a server needs less
+
+        place = str(settings.workspace)
+        try:
+            return _kept(place, lambda: InProcessTransport(settings))
+        except WorkspaceBusy:
+            server = read_server(settings.workspace)
+            if server is None:
+                raise
+    found = server
+    return _kept(found["url"], lambda: HttpTransport(found["url"], token=found.get("token", "")))
+
+
+def close_all() -> None:
+    """Close every transport that was opened."""
+    for transport in list(_opened.values()):
+        transport.close()
+    _opened.clear()
+
+
+def _kept(place: str, make: Any) -> Transport:  # noqa: ANN401 - a function without parameters
+    found = _opened.get(place)
+    if found is None:
+        if not _opened:
+            atexit.register(close_all)
+        found = _opened[place] = make()
+    return found  # type: ignore[no-any-return]

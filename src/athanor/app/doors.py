@@ -1,0 +1,117 @@
+"""The doors of the API: who may come in, and under which name.
+
+On loopback without accounts the caller is the local owner, but only under loopback's own names and
+from no foreign page: neither DNS rebinding nor a web page in the same browser gets in.
+"""
+
+import hmac
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from athanor.kernel import Forbidden, Invalid, Unauthorized
+
+LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+OPEN_PATHS = frozenset({"/healthz", "/readyz"})
+
+
+class ForeignHost(Forbidden):
+    """The request was sent to a name that is not this server's."""
+
+    def __init__(self, host: str) -> None:
+        super().__init__(
+            f"This server does not answer to the host name {host!r}.",
+            hint="Call it as localhost or 127.0.0.1.",
+        )
+
+
+class ForeignOrigin(Forbidden):
+    """A page of another origin sent the request."""
+
+    def __init__(self, origin: str) -> None:
+        super().__init__(
+            f"Requests from pages of {origin!r} are refused.",
+            hint="Open the studio at this server's own address.",
+        )
+
+
+class TokenWanted(Unauthorized):
+    """No token, or a wrong one."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This server wants a token.",
+            hint="Send 'Authorization: Bearer <token>'; the owner finds it in the workspace's "
+            "server.json, or chose it with ATHANOR_TOKEN.",
+        )
+
+
+class NoTokenChosen(Invalid):
+    """Bound to an address that others reach, without a token."""
+
+    def __init__(self, host: str) -> None:
+        super().__init__(
+            f"Refusing to listen on {host} without a token: anybody there could do everything.",
+            hint="Set ATHANOR_TOKEN to a long secret, or stay on 127.0.0.1.",
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doors:
+    """The rule for one listener."""
+
+    loopback: bool
+    """Whether it listens on loopback alone."""
+    token: str
+    """What callers must send; "" if none is demanded."""
+
+    @classmethod
+    def for_host(cls, host: str, *, token: str, demanded: bool) -> "Doors":
+        """The rule for an address.
+
+        Raises: NoTokenChosen for any address but loopback without a token.
+        """
+        loopback = is_loopback(host)
+        if not loopback and not token:
+            raise NoTokenChosen(host)
+        return cls(loopback=loopback, token=token if demanded or not loopback else "")
+
+    def check(self, path: str, headers: Mapping[str, str]) -> None:
+        """Return if a request may come in; header names are in lower case.
+
+        Raises: ForeignHost, ForeignOrigin, TokenWanted.
+        """
+        host = headers.get("host", "")
+        if self.loopback and name_of(host) not in LOOPBACK_NAMES:
+            raise ForeignHost(host)
+        origin = headers.get("origin")
+        if origin is not None and not _same_origin(origin, host):
+            raise ForeignOrigin(origin)
+        if self.token and path not in OPEN_PATHS:
+            kind, _, given = headers.get("authorization", "").partition(" ")
+            right = hmac.compare_digest(given.strip().encode(), self.token.encode())
+            if kind.lower() != "bearer" or not right:
+                raise TokenWanted
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address is reached from this machine alone."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def name_of(host: str) -> str:
+    """The name in a Host header, without its port."""
+    if host.startswith("["):
+        return host[1:].partition("]")[0].lower()
+    return host.partition(":")[0].lower()
+
+
+def _same_origin(origin: str, host: str) -> bool:
+    parts = urlsplit(origin)
+    return parts.scheme in {"http", "https"} and parts.netloc.lower() == host.lower()

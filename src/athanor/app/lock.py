@@ -1,0 +1,98 @@
+"""One writer a workspace: whoever holds its lock runs its jobs."""
+
+import fcntl
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from athanor.kernel import Conflict
+
+SERVER_FILE = "server.json"
+
+
+class WorkspaceBusy(Conflict):
+    """Another process holds the workspace."""
+
+    def __init__(self, workspace: Path, holder: dict[str, Any]) -> None:
+        what = holder.get("what", "another process")
+        pid = holder.get("pid", "?")
+        url = holder.get("url")
+        super().__init__(
+            f"The workspace {workspace} is held by {what} (process {pid})"
+            + (f", which serves {url}." if url else "."),
+            hint="Use that server, or end it first: athanor down"
+            if url
+            else "Wait until it is done, or name another folder with --workspace.",
+        )
+
+
+class WorkspaceLock:
+    """The lock on a workspace; the system lets it go when the process ends, however it ends."""
+
+    def __init__(self, workspace: Path, what: str) -> None:
+        self._workspace = workspace
+        self._what = what
+        self._descriptor: int | None = None
+
+    def take(self) -> "WorkspaceLock":
+        """Take the lock at once.
+
+        Raises: WorkspaceBusy, with who holds it.
+        """
+        self._workspace.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._workspace.chmod(0o700)
+        path = self._workspace / "lock"
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            holder = _read(path)
+            os.close(descriptor)
+            server = read_server(self._workspace)
+            if server and server.get("pid") == holder.get("pid"):
+                holder["url"] = server.get("url")
+            raise WorkspaceBusy(self._workspace, holder) from None
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, json.dumps({"pid": os.getpid(), "what": self._what}).encode(), 0)
+        self._descriptor = descriptor
+        return self
+
+    def release(self) -> None:
+        """Let the lock go."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+
+def read_server(workspace: Path) -> dict[str, Any] | None:
+    """What a live server of a workspace wrote about itself; None if there is none."""
+    found = _read(workspace / SERVER_FILE)
+    pid = found.get("pid")
+    if not isinstance(pid, int):
+        return None
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return None
+    except PermissionError:
+        return found
+    return found
+
+
+def write_server(workspace: Path, about: dict[str, Any]) -> None:
+    """Say where the server is; readable by its owner alone, as it holds the token."""
+    target = workspace / SERVER_FILE
+    passing = target.with_suffix(f".{os.getpid()}")
+    descriptor = os.open(passing, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as stream:
+        json.dump(about, stream)
+    passing.replace(target)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -1,0 +1,117 @@
+"""HTTP to a server: the transport of clients that have one."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import IO, Any
+
+import httpx
+import msgspec
+
+from athanor.kernel import Answer, Unavailable, error_from_dict
+
+PREFIX = "/api/v1"
+_CHUNK = 1 << 20
+_FIRST_ERROR = 400
+
+
+class ServerUnreachable(Unavailable):
+    """Nobody answers at the server's address."""
+
+    def __init__(self, url: str, cause: Exception) -> None:
+        super().__init__(
+            f"No Athanor server answers at {url} ({type(cause).__name__}).",
+            hint="Start one: athanor up",
+        )
+
+
+class HttpTransport:
+    """Sends requests to a server; safe to share between threads."""
+
+    def __init__(self, url: str, *, token: str = "") -> None:
+        self.url = url.rstrip("/")
+        headers = {"authorization": f"Bearer {token}"} if token else {}
+        self._client = httpx.Client(
+            base_url=self.url,
+            headers=headers,
+            timeout=httpx.Timeout(600.0, connect=10.0),
+            trust_env=False,
+        )
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, object] | None = None,
+        body: object = None,
+        content: bytes | Path | None = None,
+    ) -> Answer:
+        """Send one request.
+
+        Raises: the AthanorError that the server told; ServerUnreachable.
+        """
+        data, headers = encoded(body, content)
+        try:
+            answer = self._client.request(
+                method, PREFIX + path, params=asked(query), content=data, headers=headers
+            )
+        except httpx.TransportError as error:
+            raise ServerUnreachable(self.url, error) from error
+        finally:
+            if isinstance(content, Path) and hasattr(data, "close"):
+                data.close()
+        return told(answer.status_code, dict(answer.headers), answer.content)
+
+    def stream(self, path: str, *, query: Mapping[str, object] | None = None) -> Iterator[bytes]:
+        """The body of a GET as it comes.
+
+        Raises: the AthanorError that the server told; ServerUnreachable.
+        """
+        try:
+            with self._client.stream("GET", PREFIX + path, params=asked(query)) as answer:
+                if answer.status_code >= _FIRST_ERROR:
+                    told(answer.status_code, {}, answer.read())
+                yield from answer.iter_bytes(_CHUNK)
+        except httpx.TransportError as error:
+            raise ServerUnreachable(self.url, error) from error
+
+    def close(self) -> None:
+        """Let the connections go."""
+        self._client.close()
+
+
+def encoded(
+    body: object, content: bytes | Path | None
+) -> tuple[bytes | IO[bytes] | None, dict[str, str]]:
+    """The bytes to send and their headers."""
+    if content is not None:
+        data = content.open("rb") if isinstance(content, Path) else content
+        headers = {"content-type": "application/octet-stream"}
+        if isinstance(content, Path):
+            headers["content-length"] = str(content.stat().st_size)
+        return data, headers
+    if body is not None:
+        return msgspec.json.encode(body), {"content-type": "application/json"}
+    return None, {}
+
+
+def asked(query: Mapping[str, object] | None) -> dict[str, Any]:
+    """Query parameters without those that are None; truth values as `true` and `false`."""
+    return {
+        name: str(value).lower() if isinstance(value, bool) else value
+        for name, value in (query or {}).items()
+        if value is not None
+    }
+
+
+def told(status: int, headers: Mapping[str, str], content: bytes) -> Answer:
+    """The answer, or the failure that it tells, raised."""
+    if status < _FIRST_ERROR:
+        return Answer(status=status, headers=headers, content=content)
+    try:
+        data = msgspec.json.decode(content)
+    except msgspec.DecodeError:
+        data = None
+    if not isinstance(data, dict) or "message" not in data:
+        data = {"message": f"The server answered {status}.", "status": status}
+    raise error_from_dict({"status": status, **data})
