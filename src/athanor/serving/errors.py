@@ -126,6 +126,16 @@ class PlaneUnreachable(Unavailable):
         )
 
 
+class PortTaken(Conflict):
+    """The data plane's port can't be had."""
+
+    def __init__(self, host: str, port: int, reason: str) -> None:
+        super().__init__(
+            f"The data plane can't listen at {host} port {port}: {reason}.",
+            hint="Choose another one: athanor up --plane-port N",
+        )
+
+
 class ServerNeeded(Unavailable):
     """There is no data plane because no server runs."""
 
