@@ -83,7 +83,7 @@ class Child(Protocol):
         """How it ended; None if it still runs after `timeout` seconds."""
         ...
 
-    def result(self, timeout: float | None = None) -> Any:  # noqa: ANN401 (the caller knows)
+    def result(self, timeout: float | None = None) -> Any:
         """What the function returned.
 
         Raises: TookTooLong (it runs on), WorkerDied, WorkFailed, BadTarget and whatever
@@ -115,7 +115,7 @@ class Workers(Protocol):
         *,
         timeout: float | None = None,
         **options: Unpack[Options],
-    ) -> Any:  # noqa: ANN401 (the caller knows what the function returns)
+    ) -> Any:
         """Run "module:function" with the payload as keywords, and return what it returns.
 
         The process is killed with its whole group after `timeout` seconds.

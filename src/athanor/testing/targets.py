@@ -1,5 +1,7 @@
 """Functions for workers to run in tests. Light, since fresh interpreters load it each time."""
 
+import gc
+import importlib
 import os
 import signal
 import subprocess
@@ -109,3 +111,38 @@ def count_aloud(upto: int) -> int:
     for number in range(1, upto + 1):
         report({"number": number})
     return upto
+
+
+def loaded() -> dict[str, object]:
+    """What was there before the fork: modules, frozen objects, and threads of both counts."""
+    tasks = len(list(Path("/proc/self/task").iterdir()))
+    return {
+        "modules": sorted(sys.modules),
+        "frozen": gc.get_freeze_count(),
+        "threads": [threading.active_count(), tasks],
+    }
+
+
+def numeric_threads() -> dict[str, object]:
+    """How many threads each numeric library that is loaded would use."""
+    pools = importlib.import_module("threadpoolctl").threadpool_info()
+    arrow = importlib.import_module("pyarrow")
+    return {"pools": [pool["num_threads"] for pool in pools], "arrow": arrow.cpu_count()}
+
+
+def fit_forest() -> int:
+    """Train by OpenMP and multiply by OpenBLAS, which hang after a careless fork."""
+    numpy = importlib.import_module("numpy")
+    lightgbm = importlib.import_module("lightgbm")
+    random = numpy.random.default_rng(0)
+    features = random.normal(size=(400, 300))
+    features @ features.T
+    model = lightgbm.LGBMClassifier(n_estimators=20, verbose=-1)
+    model.fit(features, features[:, 0] > 0)
+    trees: int = model.n_estimators_
+    return trees
+
+
+def order_of_a_set() -> list[str]:
+    """The order of a set of strings, which hash randomisation would shuffle."""
+    return list({f"name {number}" for number in range(20)})

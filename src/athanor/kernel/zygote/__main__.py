@@ -8,14 +8,14 @@ from athanor.kernel.zygote.running import run_fresh
 
 
 def main(arguments: list[str]) -> None:
-    """Arguments: "zygote" or "worker", the socket's descriptor, the parent's pid, modules ..."""
-    role, descriptor, parent, *modules = arguments
+    """Arguments: "zygote", the socket's descriptor, the parent's pid, modules; or "worker", it."""
+    role, descriptor, *rest = arguments
     channel = socket.socket(fileno=int(descriptor))
     channel.set_inheritable(False)
     if role == "zygote":
-        Forkserver(channel, int(parent)).run(modules)
+        Forkserver(channel, parent=int(rest[0])).run(rest[1:])
     else:
-        run_fresh(channel, int(parent))
+        run_fresh(channel)
 
 
 main(sys.argv[1:])

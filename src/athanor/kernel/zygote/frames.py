@@ -17,7 +17,7 @@ MAX_FRAME_BYTES = 1 << 30
 _MAX_FDS = 4
 
 
-def _plain(value: Any) -> Any:  # noqa: ANN401 (a hook of msgspec's)
+def _plain(value: Any) -> Any:
     """What MessagePack has no word for: paths as text, numpy's scalars as Python's."""
     if isinstance(value, PurePath):
         return str(value)

@@ -71,7 +71,7 @@ class SpawnWorkers(Calling):
 
 
 class _Fresh:
-    """One interpreter. Its thread starts it and stays, since Linux ends it with that thread."""
+    """One interpreter."""
 
     def __init__(
         self, target: str, payload: Mapping[str, Any], options: Options, lifeline: int
@@ -102,7 +102,7 @@ class _Fresh:
                 self._process = subprocess.Popen(
                     [
                         *(sys.executable, "-P", "-m", "athanor.kernel.zygote", "worker"),
-                        *(str(far.fileno()), str(os.getpid())),
+                        str(far.fileno()),
                     ],
                     pass_fds=[far.fileno(), self._lifeline],
                     stdin=subprocess.DEVNULL,

@@ -128,7 +128,7 @@ class Worker:
         """How it ended; None if it still runs after `timeout` seconds."""
         return self._exit if self._done.wait(timeout) else None
 
-    def result(self, timeout: float | None = None) -> Any:  # noqa: ANN401 (the caller knows)
+    def result(self, timeout: float | None = None) -> Any:
         """What the function returned, or its failure raised."""
         if self.wait(timeout) is None:
             raise TookTooLong(
@@ -141,7 +141,7 @@ class Worker:
             raise error_from_dict(self._answer["error"])
         return self._answer["result"]
 
-    def result_within(self, timeout: float | None) -> Any:  # noqa: ANN401 (the caller knows)
+    def result_within(self, timeout: float | None) -> Any:
         """The result, or the end of the process when the time is over."""
         try:
             if self.wait(timeout) is not None:
@@ -202,7 +202,7 @@ class Calling:
         *,
         timeout: float | None = None,
         **options: Unpack[Options],
-    ) -> Any:  # noqa: ANN401 (the caller knows what the function returns)
+    ) -> Any:
         """Run "module:function" and return what it returns; ended after `timeout` seconds."""
         return self._start_worker(target, payload, options).result_within(timeout)
 

@@ -57,25 +57,23 @@ def signal_group(pid: int, sign: int) -> None:
         return
 
 
-def run_fresh(channel: socket.socket, parent: int) -> NoReturn:
-    """Be a worker of our own interpreter, whose log and folder the server already set."""
-    die_with_parent(parent, signal.SIGKILL)
+def run_fresh(channel: socket.socket) -> NoReturn:
+    """Be a worker of our own interpreter, whose log and session the server already set."""
     reader = Reader(channel)
     request = reader.next()
     if request is None:
         os._exit(1)
-    _watch_lifeline(request.get("lifeline"))
+    _watch_lifeline(request["lifeline"])
     enter(request)
     serve(channel, reader, request["target"])
 
 
-def _watch_lifeline(fd: int | None) -> None:
+def _watch_lifeline(fd: int) -> None:
     """Kill our group when the other end of this pipe closes: the server is gone.
 
-    The portable way, for systems that have no PR_SET_PDEATHSIG.
+    The portable way, for systems that have no PR_SET_PDEATHSIG; and it takes our own children
+    along, which that would not.
     """
-    if fd is None:
-        return
     os.set_inheritable(fd, False)
 
     def watch() -> None:

@@ -1,0 +1,275 @@
+"""What only a zygote promises: warmth, safe forks, and that nobody outlives the server."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from athanor.kernel.errors import TookTooLong, Unavailable
+from athanor.kernel.workers import WorkerDied
+from athanor.kernel.zygote import HEAVY_MODULES, SpawnWorkers, ZygoteWorkers, choose_workers
+from athanor.kernel.zygote.trimming import untouched_mappings
+from athanor.testing.workers import alive, eventually
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="zygotes are Linux's")
+
+TARGETS = "athanor.testing.targets"
+MIB = 1 << 20
+
+
+@pytest.fixture
+def workers() -> Iterator[ZygoteWorkers]:
+    workers = ZygoteWorkers()
+    yield workers
+    workers.close()
+
+
+@pytest.fixture(scope="module")
+def heavy() -> Iterator[ZygoteWorkers]:
+    workers = ZygoteWorkers(HEAVY_MODULES)
+    began = time.monotonic()
+    workers.start()
+    assert time.monotonic() - began < 0.5
+    assert not workers.warm
+    assert eventually(lambda: workers.warm, 60)
+    yield workers
+    workers.close()
+
+
+def zygote_of(workers: ZygoteWorkers) -> int:
+    assert eventually(lambda: workers.zygote_pid is not None)
+    pid = workers.zygote_pid
+    assert pid is not None
+    return pid
+
+
+def proportional_bytes(pid: int) -> int:
+    rollup = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="utf-8")
+    line = next(line for line in rollup.splitlines() if line.startswith("Pss:"))
+    return int(line.split()[1]) * 1024
+
+
+def written_pids(*files: Path) -> list[int]:
+    def complete() -> bool:
+        return all(file.exists() and len(file.read_text().split()) == 2 for file in files)
+
+    assert eventually(complete)
+    return [int(pid) for file in files for pid in file.read_text(encoding="utf-8").split()]
+
+
+def test_the_platform_chooses() -> None:
+    chosen = choose_workers()
+    assert isinstance(chosen, ZygoteWorkers)
+    chosen.close()
+
+
+class TestWarmth:
+    def test_it_is_single_threaded_after_all_libraries(self, heavy: ZygoteWorkers) -> None:
+        tasks = Path(f"/proc/{zygote_of(heavy)}/task")
+        assert len(list(tasks.iterdir())) == 1
+        assert heavy.call(f"{TARGETS}:loaded", {})["threads"] == [1, 1]
+
+    def test_its_forks_find_the_libraries_loaded(self, heavy: ZygoteWorkers) -> None:
+        loaded = heavy.call(f"{TARGETS}:loaded", {})
+        assert set(HEAVY_MODULES) <= set(loaded["modules"])
+        assert loaded["frozen"] > 10_000
+
+    def test_it_rests_in_little_memory(self, heavy: ZygoteWorkers) -> None:
+        assert proportional_bytes(zygote_of(heavy)) < 170 * MIB
+
+    def test_a_fork_is_cheap(self, heavy: ZygoteWorkers) -> None:
+        used = []
+        for _ in range(10):
+            child = heavy.spawn(f"{TARGETS}:echo", {})
+            how = child.wait()
+            assert how is not None
+            used.append(how.cpu_seconds)
+        assert sorted(used)[5] < 0.05
+
+    @pytest.mark.parametrize("threads", [1, 2])
+    def test_numeric_libraries_get_the_threads_asked_for(
+        self, heavy: ZygoteWorkers, threads: int
+    ) -> None:
+        got = heavy.call(f"{TARGETS}:numeric_threads", {}, threads=threads, timeout=60)
+        assert set(got["pools"]) == {threads}
+        assert got["arrow"] == threads
+
+    def test_forks_compute_in_parallel_without_a_hang(self, heavy: ZygoteWorkers) -> None:
+        children = [heavy.spawn(f"{TARGETS}:fit_forest", {}, threads=2) for _ in range(2)]
+        assert [child.result(120) for child in children] == [20, 20]
+
+    def test_sets_have_one_order(self, workers: ZygoteWorkers) -> None:
+        other = SpawnWorkers()
+        orders = [each.call(f"{TARGETS}:order_of_a_set", {}) for each in (workers, other)]
+        other.close()
+        assert orders[0] == orders[1]
+
+    def test_a_module_that_fails_is_named_and_stops_nobody(
+        self, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        workers = ZygoteWorkers(["json", "no_such_module_here"])
+        assert workers.call(f"{TARGETS}:echo", {"a": 1}) == {"a": 1}
+        workers.close()
+        assert "could not load no_such_module_here" in caplog.text
+        assert "ModuleNotFoundError" in capfd.readouterr().err
+
+    def test_time_runs_while_it_warms_up(self) -> None:
+        workers = ZygoteWorkers(["athanor.testing.slow_to_load"])
+        with pytest.raises(TookTooLong):
+            workers.call(f"{TARGETS}:echo", {}, timeout=0.3)
+        assert not workers.warm
+        assert workers.call(f"{TARGETS}:echo", {"a": 1}) == {"a": 1}
+        workers.close()
+
+
+class TestDeaths:
+    def test_a_dead_zygote_takes_its_workers_along_and_comes_back(
+        self, workers: ZygoteWorkers, tmp_path: Path
+    ) -> None:
+        file = tmp_path / "pids"
+        child = workers.spawn(
+            f"{TARGETS}:sleep_with_offspring", {"path": str(file), "stubborn": True}
+        )
+        pids = written_pids(file)
+        first = zygote_of(workers)
+        os.kill(first, signal.SIGKILL)
+        with pytest.raises(WorkerDied, match="its parent"):
+            child.result(20)
+        assert eventually(lambda: not any(alive(pid) for pid in pids))
+        assert workers.call(f"{TARGETS}:echo", {"a": 1}) == {"a": 1}
+        assert zygote_of(workers) != first
+
+    def test_it_comes_back_unasked(self, workers: ZygoteWorkers) -> None:
+        workers.start()
+        gone: set[int] = set()
+        for _ in range(3):
+            assert eventually(lambda: workers.warm)
+            gone.add(zygote_of(workers))
+            os.kill(zygote_of(workers), signal.SIGKILL)
+            assert eventually(lambda: workers.zygote_pid not in {None, *gone})
+
+    def test_calls_from_many_threads_survive_or_fail_by_name(self, workers: ZygoteWorkers) -> None:
+        ended: list[str] = []
+
+        def ask() -> None:
+            for _ in range(10):
+                try:
+                    workers.call(f"{TARGETS}:sleep", {"seconds": 0.01}, timeout=60)
+                    ended.append("ok")
+                except WorkerDied:
+                    ended.append("died")
+
+        threads = [threading.Thread(target=ask) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for _ in range(3):
+            time.sleep(0.3)
+            if pid := workers.zygote_pid:
+                os.kill(pid, signal.SIGKILL)
+        for thread in threads:
+            thread.join(120)
+        assert len(ended) == 40
+
+    def test_the_thread_that_started_it_may_end(self, workers: ZygoteWorkers) -> None:
+        starter = threading.Thread(target=workers.call, args=(f"{TARGETS}:echo", {}))
+        starter.start()
+        starter.join()
+        pid = zygote_of(workers)
+        time.sleep(0.2)
+        assert alive(pid)
+        assert workers.zygote_pid == pid
+
+    def test_close_leaves_nobody(self, tmp_path: Path) -> None:
+        workers = ZygoteWorkers()
+        file = tmp_path / "pids"
+        workers.spawn(f"{TARGETS}:sleep_with_offspring", {"path": str(file), "stubborn": True})
+        pids = [*written_pids(file), zygote_of(workers)]
+        workers.close(grace=0.2)
+        assert eventually(lambda: not any(alive(pid) for pid in pids))
+        with pytest.raises(Unavailable):
+            workers.call(f"{TARGETS}:echo", {})
+        workers.close()
+
+    @pytest.mark.parametrize("kind", ["ZygoteWorkers", "SpawnWorkers"])
+    @pytest.mark.parametrize("sign", [signal.SIGKILL, signal.SIGTERM])
+    def test_nobody_outlives_the_server(
+        self, kind: str, sign: signal.Signals, tmp_path: Path
+    ) -> None:
+        files = [tmp_path / "one", tmp_path / "two"]
+        server = subprocess.Popen([sys.executable, "-c", SERVER, kind, *map(str, files)])
+        try:
+            pids = written_pids(*files)
+            pids += [parent for pid in pids if (parent := parent_of(pid)) != server.pid]
+        finally:
+            server.send_signal(sign)
+            server.wait()
+        assert eventually(lambda: not any(alive(pid) for pid in pids))
+
+    def test_nobody_outlives_a_server_killed_during_the_start(self, tmp_path: Path) -> None:
+        server = subprocess.Popen(
+            [sys.executable, "-c", STARTING_SERVER], stdout=subprocess.PIPE, text=True
+        )
+        assert server.stdout
+        zygote = int(server.stdout.readline())
+        server.kill()
+        server.wait()
+        server.stdout.close()
+        assert eventually(lambda: not alive(zygote))
+
+
+SERVER = textwrap.dedent(
+    """
+    import sys, time
+    from athanor.kernel import zygote
+    workers = getattr(zygote, sys.argv[1])()
+    for path in sys.argv[2:]:
+        workers.spawn("athanor.testing.targets:sleep_with_offspring",
+                      {"path": path, "stubborn": True})
+    time.sleep(120)
+    """
+)
+
+STARTING_SERVER = textwrap.dedent(
+    """
+    import time
+    from athanor.kernel.zygote import ZygoteWorkers
+    workers = ZygoteWorkers(["athanor.testing.slow_to_load"])
+    workers.start()
+    while not workers.zygote_pid:
+        time.sleep(0.01)
+    print(workers.zygote_pid, flush=True)
+    time.sleep(120)
+    """
+)
+
+
+def parent_of(pid: int) -> int:
+    stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
+    return int(stat.rpartition(") ")[2].split()[1])
+
+
+def test_only_unchanged_read_only_file_mappings_are_dropped() -> None:
+    def mapping(addresses: str, permissions: str, path: str, anonymous: int) -> str:
+        return (
+            f"{addresses} {permissions} 00000000 fe:00 123 {path}\n"
+            f"Size: 8 kB\nAnonymous: {anonymous} kB\nVmFlags: rd mr\n"
+        )
+
+    smaps = "".join(
+        [
+            mapping("1000-3000", "r-xp", "/lib/a b.so", 0),
+            mapping("3000-4000", "r--p", "/lib/a.so", 4),
+            mapping("4000-5000", "rw-p", "/lib/a.so", 0),
+            mapping("5000-6000", "r-xp", "[vdso]", 0),
+            "6000-7000 r--p 00000000 00:00 0\nSize: 4 kB\nAnonymous: 0 kB\n",
+            mapping("7000-8000", "r--p", "/lib/b.so", 0),
+        ]
+    )
+    assert untouched_mappings(smaps) == [(0x1000, 0x2000), (0x7000, 0x1000)]
