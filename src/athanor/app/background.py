@@ -49,7 +49,7 @@ class Background:
             commits = self._database.commits
             try:
                 busy = step()
-            except Exception:
+            except Exception:  # noqa: BLE001 - a loop goes on
                 _log.exception("the %s loop stumbled", name)
                 self._stop.wait(_LOOK_SECONDS)
                 continue

@@ -132,7 +132,7 @@ class House:
         for close in reversed(self.closers):
             try:
                 close()
-            except Exception:
+            except Exception:  # noqa: BLE001 - the others close all the same
                 _log.exception("a part of the house did not close cleanly")
         self.workers.close()
         self.database.close()

@@ -65,7 +65,7 @@ class Live:
                 for event in self._events.wait(after, 1.0):
                     after = event.seq
                     self._send(event)
-            except Exception:
+            except Exception:  # noqa: BLE001 - the page goes on
                 _log.exception("the live page could not read events")
                 self._stop.wait(1.0)
 

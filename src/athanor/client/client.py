@@ -2,6 +2,7 @@
 
 from athanor.kernel import Transport
 from athanor.lineage.client import Runs
+from athanor.tracking.client import TrackingClient
 
 
 class Client:
@@ -10,3 +11,4 @@ class Client:
     def __init__(self, transport: Transport) -> None:
         self.transport = transport
         self.runs = Runs(transport)
+        self.tracking = TrackingClient(transport)

@@ -58,7 +58,7 @@ class HttpTransport:
         except httpx.TransportError as error:
             raise ServerUnreachable(self.url, error) from error
         finally:
-            if isinstance(content, Path) and hasattr(data, "close"):
+            if data is not None and not isinstance(data, bytes):
                 data.close()
         return told(answer.status_code, dict(answer.headers), answer.content)
 

@@ -6,7 +6,7 @@ rich is loaded where something is drawn, so that `athanor --help` stays quick.
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
@@ -83,7 +83,7 @@ def console() -> "Console":
     return _consoles[0]
 
 
-_consoles: list[Any] = []
+_consoles: "list[Console]" = []
 
 
 @contextmanager

@@ -47,11 +47,19 @@ class Instant(TypeDecorator[datetime]):
     impl = BigInteger
     cache_ok = True
 
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
+    def process_bind_param(
+        self,
+        value: datetime | None,
+        dialect: Dialect,  # noqa: ARG002 - SQLAlchemy's form
+    ) -> int | None:
         """To microseconds."""
         return None if value is None else (value - _EPOCH) // _MICROSECOND
 
-    def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:
+    def process_result_value(
+        self,
+        value: Any | None,
+        dialect: Dialect,  # noqa: ARG002 - SQLAlchemy's form
+    ) -> datetime | None:
         """From microseconds."""
         return None if value is None else _EPOCH + timedelta(microseconds=int(value))
 
@@ -62,13 +70,21 @@ class Json(TypeDecorator[Any]):
     impl = Text
     cache_ok = True
 
-    def process_bind_param(self, value: Any | None, dialect: Dialect) -> str | None:
+    def process_bind_param(
+        self,
+        value: Any | None,
+        dialect: Dialect,  # noqa: ARG002 - SQLAlchemy's form
+    ) -> str | None:
         """To text."""
         if value is None:
             return None
         return orjson.dumps(value, option=_JSON_OPTIONS).decode()
 
-    def process_result_value(self, value: Any | None, dialect: Dialect) -> Any | None:
+    def process_result_value(
+        self,
+        value: Any | None,
+        dialect: Dialect,  # noqa: ARG002 - SQLAlchemy's form
+    ) -> Any | None:
         """From text."""
         return None if value is None else orjson.loads(value)
 
@@ -319,7 +335,7 @@ class Database:
                 return
             try:
                 writer.exec_driver_sql("COMMIT")
-            except BaseException as error:
+            except BaseException as error:  # noqa: BLE001 - told to every member
                 if not _ended_by_sqlite(writer):
                     writer.exec_driver_sql("ROLLBACK")
                 self._finish(group, error)
@@ -334,7 +350,7 @@ class Database:
         group.done.set()
 
 
-def _prepare_sqlite(connection: Any, record: ConnectionPoolEntry) -> None:
+def _prepare_sqlite(connection: Any, _record: ConnectionPoolEntry) -> None:
     connection.isolation_level = None
     cursor = connection.cursor()
     for pragma in (

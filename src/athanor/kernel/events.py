@@ -178,7 +178,7 @@ class SqlEventStore:
                 row.on_conflict_do_update(index_elements=["subscriber"], set_={"seq": offset})
             )
 
-    def _transaction_number(self) -> Any:  # noqa: ANN401 - a number or an SQL expression
+    def _transaction_number(self) -> Any:
         if self._database.dialect == "postgresql":
             return text("pg_current_xact_id()::text::bigint")
         return 0
@@ -307,7 +307,7 @@ class Events:
         try:
             with self._database.transaction():
                 subscription.handler(event)
-        except Exception:
+        except Exception:  # noqa: BLE001 - one subscriber must not stop the others
             failures = self._failures[key] = self._failures.get(key, 0) + 1
             _log.exception(
                 "subscriber %s failed on event %s (%s), attempt %d",

@@ -1,12 +1,10 @@
 """What every room's `routes.py` needs of the web: the caller, and the service to call."""
 
-from typing import Annotated, Any, TypeVar, cast
+from typing import Annotated, Any, cast
 
 from fastapi import Depends, Request
 
 from athanor.kernel.permissions import Principal
-
-S = TypeVar("S")
 
 
 def _caller(request: Request) -> Principal:
@@ -15,13 +13,16 @@ def _caller(request: Request) -> Principal:
 
 
 Caller = Annotated[Principal, Depends(_caller)]
-"""A route's parameter: who calls."""
+"""The type of a route's parameter that is the one who calls."""
 
 
-def provide(service: type[S]) -> Any:  # noqa: ANN401 - an annotation
-    """The annotation of a route's parameter that receives this service: `X = provide(X)`."""
+def provide(service: type) -> Any:
+    """What a route's parameter of this service is filled by.
 
-    def find(request: Request) -> S:
-        return cast("S", request.app.state.services[service])
+    Write `TheModels = Annotated[Models, provide(Models)]` once a room.
+    """
 
-    return Annotated[service, Depends(find)]
+    def find(request: Request) -> object:
+        return request.app.state.services[service]
+
+    return Depends(find)

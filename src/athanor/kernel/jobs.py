@@ -317,7 +317,7 @@ class Jobs:
                 f"The job {job.kind} failed: {type(error).__name__}: {error}",
                 hint="The server's log has the whole trace.",
             )
-            ended = self._after_failure(job, failure, True)  # noqa: FBT003
+            ended = self._after_failure(job, failure, True)
         finally:
             stop.set()
         if not self._store.finish(ended, worker):
@@ -336,9 +336,9 @@ class Jobs:
             )
         return self._ended(job, state="failed", error=error_to_dict(error))
 
-    def _ended(self, job: Job, **changes: Any) -> Job:  # noqa: ANN401 - fields of a job
+    def _ended(self, job: Job, **changes: Any) -> Job:
         return self._changed(job, finished_at=self._clock.now(), **changes)
 
-    def _changed(self, job: Job, **changes: Any) -> Job:  # noqa: ANN401 - fields of a job
+    def _changed(self, job: Job, **changes: Any) -> Job:
         values = {name: getattr(job, name) for name in Job.__dataclass_fields__}
         return Job(**(values | changes))

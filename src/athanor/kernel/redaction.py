@@ -21,7 +21,7 @@ _VALUES = re.compile(
 )
 
 
-def redact(value: Any) -> Any:  # noqa: ANN401 - any JSON-able value, and the same shape back
+def redact(value: Any) -> Any:
     """The same value with secrets masked: by the name of a key, and by the form of a text."""
     if isinstance(value, str):
         return _VALUES.sub(MASK, value)

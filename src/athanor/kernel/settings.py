@@ -141,7 +141,7 @@ def _read_file(path: Path) -> dict[str, Any]:
     return found
 
 
-def _converted(name: str, raw: Any, kind: type, source: str) -> Any:  # noqa: ANN401 - by kind
+def _converted(name: str, raw: Any, kind: type, source: str) -> Any:
     if kind is bool:
         text = str(raw).strip().lower()
         if text in {"1", "true", "yes", "on"}:
@@ -159,7 +159,7 @@ def _converted(name: str, raw: Any, kind: type, source: str) -> Any:  # noqa: AN
 
 def _check(settings: Settings, sources: Mapping[str, str]) -> None:
     for name in ("port", "serving_port"):
-        if not 0 <= getattr(settings, name) <= 65_535:  # noqa: PLR2004 - TCP's ports
+        if not 0 <= getattr(settings, name) <= 65_535:
             raise BadSetting(name, sources[name], "is not a port (0 to 65535)")
     if settings.log_level not in {"debug", "info", "warning", "error"}:
         raise BadSetting(

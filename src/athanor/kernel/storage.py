@@ -318,7 +318,7 @@ def _name(digest: str) -> str:
 
 def _hex(digest: str) -> str:
     text = digest.removeprefix("sha256:")
-    if len(text) != 64 or not set(text) <= set("0123456789abcdef"):  # noqa: PLR2004 - sha256
+    if len(text) != 64 or not set(text) <= set("0123456789abcdef"):
         raise BlobNotFound(digest)
     return text
 

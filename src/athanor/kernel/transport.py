@@ -25,7 +25,7 @@ class Answer:
         """The body as a record: a dataclass, or a list or dict of them."""
         return msgspec.json.decode(self.content, type=kind, strict=False)
 
-    def json(self) -> Any:  # noqa: ANN401 - any JSON
+    def json(self) -> Any:
         """The body as plain data."""
         return msgspec.json.decode(self.content)
 

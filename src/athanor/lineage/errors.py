@@ -28,7 +28,7 @@ class ArtifactNotFound(NotFound):
     def __init__(self, artifact_id: str) -> None:
         super().__init__(
             f"There is no artifact {artifact_id!r}.",
-            hint="Name one as dataset:NAME@VERSION, model:NAME@ALIAS, prediction:ID or artifact:ID.",
+            hint="Name one as dataset:NAME@N, model:NAME@ALIAS, prediction:ID or artifact:ID.",
         )
 
 

@@ -1,5 +1,6 @@
 """What upper rooms give to lower ones: how values become files, and what a platform step does."""
 
+import builtins
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -18,7 +19,7 @@ class Materializer(Protocol):
     type: str
     """The artifact type that it writes: `table`, `model`, `file` ..."""
 
-    def handles(self, python_type: type) -> bool:
+    def handles(self, python_type: builtins.type) -> bool:
         """Whether values of this type are its business."""
         ...
 
@@ -26,7 +27,7 @@ class Materializer(Protocol):
         """Write the value into an empty folder; returns JSON-able metadata."""
         ...
 
-    def load(self, folder: Path, metadata: dict[str, Any], python_type: type) -> object:
+    def load(self, folder: Path, metadata: dict[str, Any], python_type: builtins.type) -> object:
         """Read the value back, as `python_type` where there is a choice."""
         ...
 

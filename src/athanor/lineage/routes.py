@@ -20,7 +20,7 @@ from athanor.lineage.types import (
 )
 
 router = APIRouter(tags=["lineage"])
-TheLineage = provide(Lineage)
+TheLineage = Annotated[Lineage, provide(Lineage)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -230,7 +230,7 @@ class SqlLineageStore:
             bindparam("depth", depth),
         )
         with self._database.connection() as connection:
-            depths = {node: level for node, level in connection.execute(walk)}
+            depths = {row.node: row.depth for row in connection.execute(walk)}
             nodes = [
                 *self._run_nodes(connection, depths),
                 *self._artifact_nodes(connection, depths),
@@ -243,7 +243,7 @@ class SqlLineageStore:
             links = [_link(row) for row in edges]
         return sorted(nodes, key=lambda node: (node.depth, node.at, node.id)), links
 
-    def _run_nodes(self, connection: Any, depths: dict[str, int]) -> list[Node]:  # noqa: ANN401
+    def _run_nodes(self, connection: Any, depths: dict[str, int]) -> list[Node]:
         found = connection.execute(
             select(
                 run_table.c.id,
@@ -261,7 +261,7 @@ class SqlLineageStore:
     def _artifact_nodes(
         self,
         connection: Any,
-        depths: dict[str, int],  # noqa: ANN401 - SQLAlchemy's connection
+        depths: dict[str, int],
     ) -> list[Node]:
         found = connection.execute(
             select(

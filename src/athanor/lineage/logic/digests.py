@@ -108,7 +108,7 @@ def _blocks(source: pa.Table | pa.RecordBatchReader) -> Iterator[pa.Table]:
         yield pa.Table.from_batches(waiting, schema=source.schema)
 
 
-def _hash_column(total: Any, column: pa.Array) -> None:  # noqa: ANN401 - hashlib's object
+def _hash_column(total: Any, column: pa.Array) -> None:
     column = _plain(column)
     valid = column.is_valid().to_numpy(zero_copy_only=False)
     total.update(np.packbits(valid).tobytes())
@@ -127,7 +127,7 @@ def _content(column: pa.Array) -> Iterator[Any]:
         if data is not None and len(filled):
             yield memoryview(data)[int(ends[0]) : int(ends[-1])]
     elif pa.types.is_boolean(kind):
-        yield np.packbits(pc.fill_null(column, False).to_numpy(zero_copy_only=False)).tobytes()  # noqa: FBT003
+        yield np.packbits(pc.fill_null(column, False).to_numpy(zero_copy_only=False)).tobytes()
     elif pa.types.is_floating(kind):
         values = pc.fill_null(column, 0.0).to_numpy(zero_copy_only=False)
         yield np.where(np.isnan(values), np.nan, values).astype(values.dtype).tobytes()
