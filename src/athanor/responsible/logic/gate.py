@@ -1,0 +1,113 @@
+"""Whether a challenger may take over: a paired test on the same labelled rows.
+
+The challenger must be better than the champion by more than chance explains, at a stated level;
+without a champion it must be better than telling every row the share of positives.
+"""
+
+from dataclasses import asdict
+
+import numpy as np
+
+from athanor.kernel.gate import Verdict
+from athanor.responsible.logic.intervals import Floats
+from athanor.responsible.logic.metrics import Indices, macro_auc_draws
+from athanor.responsible.logic.ranking import Difference, against_chance, compare
+
+GATE = "quality"
+ALPHA = 0.05
+FEWEST_A_CLASS = 10
+
+
+def judge(
+    truth: Indices,
+    challenger: Floats,
+    champion: Floats | None,
+    *,
+    alpha: float = ALPHA,
+    positive: int = 1,
+) -> Verdict:
+    """The verdict on a challenger.
+
+    Args:
+        truth: class indices, shape (rows,).
+        challenger: its probabilities, shape (rows, classes).
+        champion: those of the model in office for the same rows and classes, or None.
+        alpha: the chance of letting through a challenger that is no better.
+        positive: index of the positive class where there are two.
+    """
+    counts = np.bincount(truth, minlength=challenger.shape[1])
+    few = int(counts[counts > 0].min()) if (counts > 0).sum() > 1 else 0
+    if few < FEWEST_A_CLASS:
+        return Verdict(
+            gate=GATE,
+            passed=False,
+            reason=f"Too few labelled rows to tell: {len(truth)} rows, {few} in the rarest class; "
+            f"at least {FEWEST_A_CLASS} are needed in each.",
+            measured={"rows": len(truth), "rarest_class": few},
+        )
+    found = _measured(truth, challenger, champion, positive)
+    against = "champion" if champion is not None else "baseline"
+    passed = found.difference > 0 and found.p_value < alpha
+    return Verdict(
+        gate=GATE,
+        passed=passed,
+        reason=_reason(found, against, alpha, passed=passed),
+        measured={
+            **{
+                key: value for key, value in asdict(found).items() if key not in {"first", "second"}
+            },
+            "metric": "roc_auc",
+            "challenger": found.first,
+            against: found.second,
+            "alpha": alpha,
+        },
+    )
+
+
+def _measured(
+    truth: Indices, challenger: Floats, champion: Floats | None, positive: int
+) -> Difference:
+    if challenger.shape[1] == 2:
+        flags, scores = truth == positive, challenger[:, positive]
+        if champion is None:
+            return against_chance(flags, scores)
+        return compare(flags, scores, champion[:, positive])
+    return _bootstrapped(truth, challenger, champion)
+
+
+def _bootstrapped(truth: Indices, challenger: Floats, champion: Floats | None) -> Difference:
+    first, draws = macro_auc_draws(truth, challenger)
+    second, other = (0.5, np.full(len(draws), 0.5))
+    if champion is not None:
+        second, other = macro_auc_draws(truth, champion)
+    gaps = draws - other
+    gaps = gaps[np.isfinite(gaps)]
+    low, high = np.quantile(gaps, [0.025, 0.975])
+    return Difference(
+        first=first,
+        second=second,
+        difference=first - second,
+        low=float(low),
+        high=float(high),
+        p_value=float((1 + (gaps <= 0).sum()) / (1 + len(gaps))),
+        rows=len(truth),
+        positives=0,
+        level=0.95,
+        test="bootstrap, paired",
+    )
+
+
+def _reason(found: Difference, against: str, alpha: float, *, passed: bool) -> str:
+    rival = "the champion's" if against == "champion" else "the baseline's"
+    figures = (
+        f"ROC AUC {found.first:.4f} against {rival} {found.second:.4f} on the same {found.rows:,} "
+        f"labelled rows, {found.difference:+.4f} ({found.low:+.4f} to {found.high:+.4f}), "
+        f"p = {found.p_value:.2g} ({found.test})"
+    )
+    if passed:
+        return f"The challenger is better: {figures}."
+    if found.difference < 0 and found.high < 0:
+        return f"The challenger is worse: {figures}."
+    if found.difference == 0:
+        return f"The challenger is no better: {figures}."
+    return f"The challenger is not better by more than chance explains at {alpha:g}: {figures}."
