@@ -114,7 +114,7 @@ def make_app(house: "House", doors: Doors) -> FastAPI:
     return app
 
 
-def _operation_id(route: Any) -> str:  # noqa: ANN401 - FastAPI's route
+def _operation_id(route: Any) -> str:
     tag = route.tags[0] if route.tags else "platform"
     return f"{tag}_{route.name}"
 
@@ -278,17 +278,17 @@ def _as_response(error: AthanorError) -> Response:
     )
 
 
-async def _on_named(request: Request, error: Any) -> Response:  # noqa: ANN401 - Starlette's form
+async def _on_named(request: Request, error: Any) -> Response:
     if error.status >= _SERVER_FAULT:
         _log.warning("%s: %s", error.code, error, extra={"path": request.url.path})
     return _as_response(error)
 
 
-async def _on_unfit(_request: Request, error: Any) -> Response:  # noqa: ANN401 - Starlette's form
+async def _on_unfit(_request: Request, error: Any) -> Response:
     return _as_response(BadRequest(error.errors()))
 
 
-async def _on_http(request: Request, error: Any) -> Response:  # noqa: ANN401 - Starlette's form
+async def _on_http(request: Request, error: Any) -> Response:
     if error.status_code in {404, 405}:
         return _as_response(NoSuchRoute(request.method, request.url.path))
     named = AthanorError(str(error.detail))

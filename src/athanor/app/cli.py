@@ -141,7 +141,7 @@ def _command(name: str, args: list[str]) -> Callable[..., Any]:
     return typer.main.get_command(found)
 
 
-def _names(group: Any) -> set[str]:  # noqa: ANN401 - a Typer
+def _names(group: Any) -> set[str]:
     """The names of a group's subcommands."""
     return {
         item.name or (item.callback.__name__ if item.callback else "")

@@ -43,7 +43,7 @@ class DidNotStart(Unavailable):
         )
 
 
-def up(  # noqa: PLR0913 - one parameter a flag
+def up(
     *,
     port: Annotated[int | None, typer.Option(help="The API's port; 0 takes a free one.")] = None,
     host: Annotated[str | None, typer.Option(help="The address; others want a token.")] = None,
@@ -83,7 +83,7 @@ def _start_behind(workspace: Path) -> None:
     log.parent.mkdir(exist_ok=True)
     arguments = [arg for arg in sys.argv[1:] if arg not in {"--detach", "-d"}]
     with log.open("wb") as stream:
-        process = subprocess.Popen(  # noqa: S603 - this very program
+        process = subprocess.Popen(
             [sys.executable, "-m", "athanor.app.cli", *arguments],
             stdin=subprocess.DEVNULL,
             stdout=stream,

@@ -48,7 +48,7 @@ def close_all() -> None:
     _opened.clear()
 
 
-def _kept(place: str, make: Any) -> Transport:  # noqa: ANN401 - a function without parameters
+def _kept(place: str, make: Any) -> Transport:
     found = _opened.get(place)
     if found is None:
         if not _opened:

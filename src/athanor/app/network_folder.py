@@ -33,7 +33,7 @@ def refuse_network_folder(folder: Path, mounts: Path = Path("/proc/mounts")) -> 
     target = str(folder.resolve())
     for line in lines:
         fields = line.split()
-        if len(fields) < 3:  # noqa: PLR2004 - device, folder, kind
+        if len(fields) < 3:
             continue
         place = fields[1].replace("\\040", " ")
         inside = target == place or target.startswith(place.rstrip("/") + "/")

@@ -98,17 +98,17 @@ def _run(house: House, doors: Doors, listener: socket.socket, token: str) -> Non
 
 def _greet(url: str, settings: Settings) -> None:
     if sys.stdout.isatty() or os.environ.get("ATHANOR_GREET"):
-        print(f"Athanor serves {settings.workspace} at {url}  (stop: Ctrl-C)", flush=True)  # noqa: T201
+        print(f"Athanor serves {settings.workspace} at {url}  (stop: Ctrl-C)", flush=True)
 
 
 class _Server(uvicorn.Server):
     """uvicorn, which ends the live streams first so that they do not hold it up."""
 
-    def __init__(self, config: uvicorn.Config, *, on_stop: Any) -> None:  # noqa: ANN401
+    def __init__(self, config: uvicorn.Config, *, on_stop: Any) -> None:
         super().__init__(config)
         self._on_stop = on_stop
 
-    def handle_exit(self, sig: int, frame: Any) -> None:  # noqa: ANN401 - uvicorn's form
+    def handle_exit(self, sig: int, frame: Any) -> None:
         self._on_stop()
         super().handle_exit(sig, frame)
 
