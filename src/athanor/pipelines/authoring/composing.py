@@ -1,0 +1,184 @@
+"""`@pipeline`: a function that calls steps, as a pipeline; `If`; platform operations."""
+
+import functools
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Generic, ParamSpec, TypeVar, overload
+
+from athanor.pipelines.authoring.interface import Interface, Kind, interface_of, kind_of
+from athanor.pipelines.authoring.tracing import (
+    Scope,
+    Trace,
+    current_trace,
+    input_definitions,
+    output_definitions,
+    slug,
+)
+from athanor.pipelines.authoring.values import Condition, Reference, Task
+from athanor.pipelines.errors import BadPipeline
+from athanor.pipelines.ir.spec import (
+    ComponentSpec,
+    DeploymentSpec,
+    Document,
+    PipelineInfo,
+    PipelineSpec,
+)
+from athanor.pipelines.logic.embedding import operation_container
+from athanor.pipelines.logic.graph import check
+
+P = ParamSpec("P")
+R = TypeVar("R")
+SDK_VERSION = "athanor-1"
+
+
+class Pipeline(Generic[P, R]):
+    """A function that composes steps. Called, it runs them one after the other, right here."""
+
+    def __init__(self, function: Callable[P, R], name: str) -> None:
+        functools.update_wrapper(self, function)
+        self.function = function
+        self.name = name
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run the plain functions here and now; inside of another pipeline, add their tasks."""
+        return self.function(*args, **kwargs)
+
+    def __repr__(self) -> str:
+        return f"<pipeline {self.name}>"
+
+    def compile(self) -> Document:
+        """Write the pipeline down.
+
+        Raises: BadPipeline and its kinds.
+        """
+        interface = interface_of(self.function)
+        trace = Trace()
+        kinds = {name: item.kind for name, item in interface.inputs.items() if item.kind}
+        trace.root.inputs = dict(kinds)
+        with trace.recording():
+            result = self.function(
+                **{name: Reference(trace.root, "", name, kind) for name, kind in kinds.items()}  # type: ignore[arg-type]
+            )
+        outputs = _outputs(trace.root, result, interface)
+        if not trace.root.tasks:
+            raise BadPipeline(
+                f"Pipeline {self.name!r} calls no step.",
+                hint="Call functions decorated with @step in its body.",
+            )
+        defaults = {name: item.default for name, item in interface.inputs.items()}
+        optional = {name for name, item in interface.inputs.items() if item.has_default}
+        spec = PipelineSpec(
+            pipeline_info=PipelineInfo(
+                name=slug(self.name), description=(self.function.__doc__ or "").strip()
+            ),
+            root=ComponentSpec(
+                dag=trace.root.dag(),
+                input_definitions=input_definitions(kinds, defaults, optional),
+                output_definitions=output_definitions(outputs),
+            ),
+            components=trace.components,
+            deployment_spec=DeploymentSpec(executors=trace.executors),
+            schema_version="2.1.0",
+            sdk_version=SDK_VERSION,
+        )
+        check(spec)
+        return Document(spec=spec)
+
+
+@overload
+def pipeline(function: Callable[P, R], /) -> Pipeline[P, R]: ...
+
+
+@overload
+def pipeline(
+    function: None = None, /, *, name: str = ""
+) -> Callable[[Callable[P, R]], Pipeline[P, R]]: ...
+
+
+def pipeline(function: Callable[..., Any] | None = None, /, *, name: str = "") -> Any:
+    """Make a function that calls steps a pipeline: `@pipeline` or `@pipeline(name="churn")`.
+
+    Its parameters are the pipeline's inputs, its result the pipeline's outputs. It is called once
+    to be written down; what it computes itself, it computes then.
+    """
+    if function is None:
+        return functools.partial(pipeline_of, name=name)
+    return pipeline_of(function, name=name)
+
+
+def pipeline_of(function: Callable[P, R], *, name: str = "") -> Pipeline[P, R]:
+    """A function as a pipeline."""
+    return Pipeline(function, name or getattr(function, "__name__", "pipeline"))
+
+
+@contextmanager
+def If(condition: Condition | Reference | Task) -> Iterator[None]:  # noqa: N802 - reads as a word
+    """Steps called inside run only where the condition holds: `with If(score > 0.8):`.
+
+    Raises: BadPipeline outside of a pipeline.
+    """
+    trace = current_trace()
+    if trace is None:
+        raise BadPipeline(
+            "If stands only inside of a @pipeline that is being written down.",
+            hint="In plain Python, use if.",
+        )
+    if isinstance(condition, Task):
+        condition = condition.single()
+    if isinstance(condition, Reference):
+        condition = Condition(left=condition, mark="==", right=True)
+    with trace.branch(condition):
+        yield
+
+
+def operation(
+    name: str, *, outputs: Mapping[str, Any] | None = None
+) -> Callable[..., Task]:
+    """A step that the platform itself does: `operation("model.register")(model=..., name="churn")`.
+
+    `outputs` are the hints of what it gives by name, e.g. `{"version": int, "report": object}`.
+    """
+    kinds = {key: kind_of(hint) for key, hint in (outputs or {}).items()}
+
+    def call(**inputs: Any) -> Task:
+        trace = current_trace()
+        if trace is None:
+            raise BadPipeline(
+                f"The operation {name!r} can be called only inside of a @pipeline.",
+                hint="Submit the pipeline; the platform runs the operation.",
+            )
+        given = {
+            key: value.single() if isinstance(value, Task) else value
+            for key, value in inputs.items()
+            if value is not None
+        }
+        return trace.add_operation(name, operation_container(name), given, kinds)
+
+    return call
+
+
+def _outputs(scope: Scope, result: Any, interface: Interface) -> dict[str, Kind]:
+    """Note what a pipeline returns as its outputs."""
+    if result is None:
+        return {}
+    named: dict[str, Any]
+    if isinstance(result, Mapping):
+        named = dict(result)
+    elif isinstance(result, tuple) and hasattr(result, "_asdict"):
+        named = result._asdict()
+    elif isinstance(result, tuple | list):
+        names = interface.fields or [f"output_{index}" for index in range(1, len(result) + 1)]
+        named = dict(zip(names, result, strict=False))
+    else:
+        named = {"Output": result}
+    kinds = {}
+    for name, item in named.items():
+        value = item.single() if isinstance(item, Task) else item
+        if not isinstance(value, Reference) or value.scope is not scope or not value.task:
+            raise BadPipeline(
+                f"The pipeline returns {name!r}, which is not an output of one of its steps.",
+                hint="Return what a step (outside of an If) returned.",
+            )
+        scope.outputs[name] = (value.task, value.key, value.kind)
+        kinds[name] = value.kind
+    return kinds

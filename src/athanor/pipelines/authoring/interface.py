@@ -1,0 +1,244 @@
+"""A function's type hints as the interface of a component."""
+
+import dataclasses
+import inspect
+import pathlib
+import types
+import typing
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from athanor.pipelines.authoring.source import returns_value
+from athanor.pipelines.errors import BadStep, StepNeedsHint
+from athanor.pipelines.ir.spec import ArtifactTypeSchema
+
+TITLES = {
+    "table": "system.Dataset",
+    "dataset": "system.Dataset",
+    "model": "system.Model",
+    "metrics": "system.Metrics",
+}
+"""Artifact types as the protocol titles them; all others are `system.Artifact`."""
+
+_PARAMETERS: dict[Any, str] = {
+    str: "STRING",
+    int: "NUMBER_INTEGER",
+    float: "NUMBER_DOUBLE",
+    bool: "BOOLEAN",
+    list: "LIST",
+    dict: "STRUCT",
+}
+_NAMED = {kind.__name__: parameter for kind, parameter in _PARAMETERS.items()}
+_TABLES = {
+    ("pandas", "DataFrame"),
+    ("pyarrow", "Table"),
+    ("polars", "DataFrame"),
+}
+_SINGLE = "Output"
+"""The name of a component's only output, as Kubeflow has it."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """What kind of thing a value is."""
+
+    parameter: str = ""
+    """The parameter type, such as `STRING`; empty for artifacts."""
+    artifact: str = ""
+    """The artifact type, such as `table`; `any` where only the value will tell."""
+    optional: bool = False
+    literals: tuple[Any, ...] = ()
+
+    @property
+    def schema(self) -> ArtifactTypeSchema:
+        """The artifact type as the protocol writes it."""
+        title = TITLES.get(self.artifact, "system.Artifact")
+        return ArtifactTypeSchema(schema_title=title, schema_version="0.0.1")
+
+    @property
+    def words(self) -> str:
+        """For messages."""
+        if self.parameter:
+            return f"a {self.parameter} parameter"
+        return "an artifact" if self.artifact == "any" else f"a {self.artifact} artifact"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Input:
+    """One parameter of a function."""
+
+    name: str
+    kind: Kind | None
+    """None where neither a hint nor a default tells."""
+    default: Any = inspect.Parameter.empty
+
+    @property
+    def has_default(self) -> bool:
+        """Whether it may be left out."""
+        return self.default is not inspect.Parameter.empty
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Interface:
+    """What a function takes and gives."""
+
+    inputs: dict[str, Input]
+    outputs: dict[str, Kind]
+    fields: tuple[str, ...] = ()
+    """The names of the parts of its result; empty when the result is one value."""
+
+
+def interface_of(function: Callable[..., Any], *, loose: bool = False) -> Interface:
+    """Read a function's interface from its hints and defaults.
+
+    `loose` lets parameters without either through (their kind is then what they are given).
+
+    Raises: StepNeedsHint, BadStep.
+    """
+    name = getattr(function, "__name__", str(function))
+    hints = hints_of(function)
+    inputs: dict[str, Input] = {}
+    for parameter in inspect.signature(function).parameters.values():
+        if parameter.kind in {parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD}:
+            raise BadStep(
+                f"Step {name!r} takes *{parameter.name}; each input needs a name of its own.",
+                hint="List the parameters one by one.",
+            )
+        inputs[parameter.name] = _input(name, parameter, hints, loose=loose)
+    fields, outputs = _outputs(function, hints)
+    return Interface(inputs=inputs, outputs=outputs, fields=fields)
+
+
+def hints_of(function: Callable[..., Any]) -> dict[str, Any]:
+    """A function's type hints; those that can't be evaluated stay text."""
+    try:
+        return typing.get_type_hints(function, include_extras=True)
+    except (NameError, AttributeError, TypeError, SyntaxError):
+        return dict(getattr(function, "__annotations__", {}))
+
+
+def kind_of(hint: Any) -> Kind:
+    """The kind of the values that a hint describes."""
+    if isinstance(hint, str):
+        return _kind_of_text(hint)
+    origin = typing.get_origin(hint)
+    arguments = typing.get_args(hint)
+    if origin is typing.Annotated:
+        return _kind_of_annotated(arguments)
+    if origin in {typing.Union, types.UnionType}:
+        return _kind_of_union(arguments)
+    if origin is typing.Literal:
+        inner = kind_of(type(arguments[0]))
+        return dataclasses.replace(inner, literals=arguments)
+    plain = origin or hint
+    if plain in _PARAMETERS:
+        return Kind(parameter=_PARAMETERS[plain])
+    if isinstance(plain, type):
+        return _kind_of_class(plain)
+    return Kind(artifact="any")
+
+
+def kind_of_value(value: Any) -> Kind | None:
+    """The kind of a constant, or None if it is not one."""
+    if value is None:
+        return Kind(parameter="STRUCT", optional=True)
+    parameter = _PARAMETERS.get(type(value))
+    if parameter is None and isinstance(value, tuple):
+        parameter = "LIST"
+    return Kind(parameter=parameter) if parameter else None
+
+
+def _input(
+    step: str, parameter: inspect.Parameter, hints: Mapping[str, Any], *, loose: bool
+) -> Input:
+    default = parameter.default
+    kind: Kind | None
+    if parameter.name in hints:
+        kind = kind_of(hints[parameter.name])
+    elif default is parameter.empty:
+        if not loose:
+            raise StepNeedsHint(step, parameter.name)
+        kind = None
+    else:
+        kind = kind_of_value(default)
+        if kind is None:
+            raise StepNeedsHint(step, parameter.name)
+    if kind is not None and default is None:
+        kind = dataclasses.replace(kind, optional=True)
+    return Input(name=parameter.name, kind=kind, default=default)
+
+
+def _outputs(
+    function: Callable[..., Any], hints: Mapping[str, Any]
+) -> tuple[tuple[str, ...], dict[str, Kind]]:
+    if "return" not in hints:
+        given = {_SINGLE: Kind(artifact="any")} if returns_value(function) else {}
+        return (), given
+    hint = hints["return"]
+    if hint is None or hint is type(None):
+        return (), {}
+    parts = parts_of(hint)
+    if parts is None:
+        return (), {_SINGLE: kind_of(hint)}
+    return tuple(parts), {name: kind_of(part) for name, part in parts.items()}
+
+
+def parts_of(hint: Any) -> dict[str, Any] | None:
+    """The named parts of a result: of a NamedTuple, TypedDict, dataclass or fixed tuple."""
+    if typing.get_origin(hint) is tuple:
+        arguments = typing.get_args(hint)
+        if Ellipsis in arguments:
+            return None
+        return {f"output_{index}": part for index, part in enumerate(arguments, 1)}
+    if not isinstance(hint, type):
+        return None
+    is_named = issubclass(hint, tuple) and hasattr(hint, "_fields")
+    if is_named or typing.is_typeddict(hint) or dataclasses.is_dataclass(hint):
+        try:
+            found = typing.get_type_hints(hint, include_extras=True)
+        except (NameError, TypeError):
+            found = dict(hint.__annotations__)
+        return {name: found.get(name, object) for name in hint.__annotations__ or found}
+    return None
+
+
+def _kind_of_text(hint: str) -> Kind:
+    head = hint.split("[")[0].strip()
+    if head in _NAMED:
+        return Kind(parameter=_NAMED[head])
+    tail = head.rsplit(".", 1)[-1]
+    if tail in {"DataFrame", "Table"}:
+        return Kind(artifact="table")
+    return Kind(artifact="file" if tail == "Path" else "any")
+
+
+def _kind_of_annotated(arguments: tuple[Any, ...]) -> Kind:
+    named = next((item for item in arguments[1:] if isinstance(item, str)), None)
+    inner = kind_of(arguments[0])
+    if named is None:
+        return inner
+    return Kind(artifact=named, optional=inner.optional)
+
+
+def _kind_of_union(arguments: tuple[Any, ...]) -> Kind:
+    present = [item for item in arguments if item is not type(None)]
+    kinds = {kind_of(item) for item in present}
+    if {kind.parameter for kind in kinds} == {"NUMBER_INTEGER", "NUMBER_DOUBLE"}:
+        kinds = {Kind(parameter="NUMBER_DOUBLE")}
+    kind = kinds.pop() if len(kinds) == 1 else Kind(artifact="any")
+    return dataclasses.replace(kind, optional=len(present) < len(arguments))
+
+
+def _kind_of_class(kind: type) -> Kind:
+    root = kind.__module__.split(".")[0]
+    if (root, kind.__name__) in _TABLES:
+        return Kind(artifact="table")
+    if issubclass(kind, pathlib.PurePath):
+        return Kind(artifact="file")
+    if root in {"sklearn", "lightgbm", "xgboost"}:
+        return Kind(artifact="model")
+    if kind.__name__ == "Mapping":
+        return Kind(parameter="STRUCT")
+    if kind.__name__ == "Sequence":
+        return Kind(parameter="LIST")
+    return Kind(artifact="any")

@@ -1,0 +1,1 @@
+"""What runs pipelines: an engine per place."""

@@ -1,0 +1,273 @@
+"""One attempt of one step, in a process of its own.
+
+Reads its order, loads inputs, calls the user's function, stores outputs by content, and writes the
+result as the last thing it does.
+"""
+
+import ast
+import contextlib
+import fcntl
+import importlib
+import inspect
+import linecache
+import os
+import random
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from types import CodeType, ModuleType, TracebackType
+from typing import Any
+
+from athanor.kernel.errors import AthanorError, error_to_dict
+from athanor.kernel.storage import Storage
+from athanor.pipelines.authoring.interface import hints_of
+from athanor.pipelines.engines.local.exchange import (
+    LOCK_FILE,
+    Order,
+    Result,
+    read_order,
+    write_result,
+)
+from athanor.pipelines.engines.local.values import ArtifactFiles
+from athanor.pipelines.errors import BadStep, MissingInput, StepFailed, WrongType
+from athanor.pipelines.logic.embedding import Embedded
+from athanor.pipelines.logic.values import fit, shown
+
+MODULE = "athanor_step"
+"""The name of the module that a step's source becomes."""
+_SEEDED = "numpy"
+
+
+def main(folder: str) -> dict[str, Any]:
+    """Run the attempt in a folder; returns how it ended in a word."""
+    place = Path(folder)
+    owner = os.getpid()
+    with _locked(place):
+        order = read_order(place)
+        result = _attempt(place, order)
+        if os.getpid() != owner:  # the step forked, and this is the copy: one result is enough
+            os._exit(0)
+        with contextlib.suppress(OSError):
+            sys.stdout.flush()
+        write_result(place, result)
+    return {"failed": result.error is not None}
+
+
+@contextlib.contextmanager
+def _locked(place: Path) -> Iterator[None]:
+    """Hold the attempt's lock as long as this process lives: whoever recovers it waits for that."""
+    with (place / LOCK_FILE).open("wb") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        yield
+
+
+def _attempt(place: Path, order: Order) -> Result:
+    storage = Storage(order.storage_url, reserve_bytes=order.storage_reserve)
+    files = ArtifactFiles(storage, place, order)
+    try:
+        function = load_function(place, order.embedded)
+        _seed(order.embedded.seed)
+        arguments = _arguments(function, order, files)
+        value = _call(function, arguments, order)
+        return _store(value, order, files)
+    except AthanorError as error:
+        _print_trace(error, order.embedded.file)
+        return Result(error=error_to_dict(error))
+
+
+def load_function(place: Path, embedded: Embedded) -> Callable[..., Any]:
+    """The step's function, from its source.
+
+    Its module is a real one, so that dataclasses and the like find it; its lines are those of the
+    author's file.
+    """
+    for name, text in embedded.modules.items():
+        target = place / "code" / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text, "utf-8")
+    if embedded.modules:
+        sys.path.insert(0, str(place / "code"))
+        importlib.invalidate_caches()
+    module = ModuleType(MODULE)
+    module.__file__ = embedded.file or f"<{embedded.function}>"
+    sys.modules[MODULE] = module
+    try:
+        exec(_compiled(embedded, module.__file__), module.__dict__)  # noqa: S102 - the step itself
+    except Exception as error:
+        raise _failure(error, embedded.function, embedded.file, {}) from error
+    function = getattr(module, embedded.function, None)
+    function = getattr(function, "function", function)
+    if not callable(function):
+        raise BadStep(
+            f"The step's source does not define {embedded.function!r}.",
+            hint="Compile the pipeline anew.",
+        )
+    found: Callable[..., Any] = function
+    return found
+
+
+def _compiled(embedded: Embedded, file: str) -> CodeType:
+    """The source compiled with the line numbers of the author's file."""
+    tree = ast.parse(embedded.source)
+    starts = sorted(embedded.lines)
+    lines: list[str] = []
+    source = embedded.source.splitlines()
+    for node in tree.body:
+        first = min([node.lineno, *(item.lineno for item in getattr(node, "decorator_list", ()))])
+        block = max((pair for pair in starts if pair[0] <= first), default=(first, first))
+        shift = block[1] - block[0]
+        if shift:
+            ast.increment_lineno(node, shift)
+        last = (node.end_lineno or node.lineno) - shift
+        lines += [""] * (last + shift - len(lines))
+        lines[first - 1 + shift : last + shift] = source[first - 1 : last]
+    text = [f"{line}\n" for line in lines]
+    linecache.cache[file] = (sum(map(len, text)), None, text, file)
+    return compile(tree, file, "exec", dont_inherit=True)
+
+
+def _seed(seed: int) -> None:
+    """Start random numbers at the same place each time."""
+    random.seed(seed)
+    numpy = sys.modules.get(_SEEDED)
+    if numpy is None and "sklearn" in sys.modules:
+        numpy = importlib.import_module(_SEEDED)
+    if numpy is not None:
+        numpy.random.seed(seed % 2**32)
+
+
+def _arguments(
+    function: Callable[..., Any], order: Order, files: ArtifactFiles
+) -> dict[str, Any]:
+    hints = hints_of(function)
+    arguments: dict[str, Any] = {}
+    for name, parameter in inspect.signature(function).parameters.items():
+        if name in order.parameters:
+            arguments[name] = _parameter(order.parameters[name], hints.get(name))
+        elif name in order.artifacts:
+            arguments[name] = files.load(name, order.artifacts[name], hints.get(name))
+        elif parameter.default is parameter.empty:
+            if order.step and not _optional(hints.get(name)):
+                raise MissingInput(f"Step {order.step!r}", name, order.parameters)
+            arguments[name] = None
+    return arguments
+
+
+def _parameter(value: Any, hint: Any) -> Any:
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if hint is tuple and isinstance(value, list):
+        return tuple(value)
+    return value
+
+
+def _optional(hint: Any) -> bool:
+    return type(None) in getattr(hint, "__args__", ())
+
+
+def _call(function: Callable[..., Any], arguments: Mapping[str, Any], order: Order) -> Any:
+    given = {**order.parameters}
+    for name, items in order.artifacts.items():
+        given[name] = ", ".join(f"{item.type} {item.digest[:15]}" for item in items)
+    try:
+        return function(**arguments)
+    except AthanorError:
+        raise
+    except SystemExit as error:
+        raise _failure(error, order.step, order.embedded.file, given) from error
+    except Exception as error:
+        raise _failure(error, order.step, order.embedded.file, given) from error
+
+
+def _store(value: Any, order: Order, files: ArtifactFiles) -> Result:
+    parameters: dict[str, Any] = {}
+    artifacts = {}
+    named = _named(value, order)
+    for name, kind in order.output_parameters.items():
+        got = _plain(named.get(name))
+        where = f"Step {order.step!r}"
+        if got is not None and kind == "LIST" and isinstance(got, tuple | set | frozenset):
+            got = list(got)
+        try:
+            parameters[name] = fit(got, kind, where, name)
+        except WrongType as error:
+            raise BadStep(
+                f"{where} returned {shown(got)} as {name!r}, which its hint calls otherwise: "
+                f"{error.message}",
+                hint="Return what the type hint says, or change the hint.",
+            ) from None
+    for name, kind in order.output_artifacts.items():
+        if named.get(name) is not None:
+            artifacts[name] = [files.save(name, named[name], kind)]
+    return Result(parameters=parameters, artifacts=artifacts)
+
+
+def _named(value: Any, order: Order) -> dict[str, Any]:
+    """What was returned, by output name."""
+    names = order.embedded.outputs
+    if not names:
+        only = [*order.output_parameters, *order.output_artifacts]
+        return {only[0]: value} if only else {}
+    if isinstance(value, Mapping):
+        found = {name: value.get(name) for name in names}
+    elif isinstance(value, tuple | list):
+        if len(value) != len(names):
+            raise BadStep(
+                f"Step {order.step!r} returned {len(value)} values, and its hint names "
+                f"{len(names)}: {', '.join(names)}.",
+                hint="Return as many values as the type hint names.",
+            )
+        found = dict(zip(names, value, strict=True))
+    else:
+        found = {name: getattr(value, name, None) for name in names}
+    return found
+
+
+def _plain(value: Any) -> Any:
+    """NumPy's numbers, inside of lists and mappings too, as Python's."""
+    if hasattr(value, "dtype") and hasattr(value, "tolist"):
+        return value.tolist()
+    if isinstance(value, dict):
+        return {str(name): _plain(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value
+
+
+def _failure(
+    error: BaseException, step: str, file: str, inputs: Mapping[str, Any]
+) -> StepFailed:
+    frames = traceback.extract_tb(_own_part(error.__traceback__, file))
+    own = [frame for frame in frames if frame.filename == (file or frame.filename)]
+    last = own[-1] if own else None
+    if isinstance(error, SystemExit):
+        cause = f"it called sys.exit({error.code!r})"
+    else:
+        cause = f"{type(error).__name__}: {error}"
+    details = {
+        "type": type(error).__name__,
+        "file": last.filename if last else "",
+        "line": last.lineno if last else None,
+        "source": (last.line or "").strip() if last else "",
+        "inputs": {name: shown(item) for name, item in inputs.items()},
+    }
+    return StepFailed(step, cause[:2000], details=details)
+
+
+def _own_part(trace: TracebackType | None, file: str) -> TracebackType | None:
+    """The traceback from the first line of the user's own file on."""
+    here = trace
+    while here is not None and here.tb_frame.f_code.co_filename != file:
+        here = here.tb_next
+    return here or trace
+
+
+def _print_trace(error: AthanorError, file: str) -> None:
+    """The cause as Python shows it, for the log: the user's part of it."""
+    cause = error.__cause__
+    with contextlib.suppress(OSError):
+        if cause is not None:
+            trace = _own_part(cause.__traceback__, file)
+            traceback.print_exception(type(cause), cause, trace)
+        print(f"athanor: {error}", file=sys.stderr, flush=True)  # noqa: T201 - the step's log

@@ -1,0 +1,104 @@
+"""What engine and step processes tell each other: files in the attempt's folder.
+
+`task.json` goes in; `result.json` comes out, whole and synced or not at all, so that a step that
+has it is finished, whoever was killed meanwhile.
+"""
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from athanor.kernel.storage import sync_folder
+from athanor.pipelines.logic.embedding import Embedded
+
+TASK_FILE = "task.json"
+RESULT_FILE = "result.json"
+LOG_FILE = "log.txt"
+LOCK_FILE = "lock"
+FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GivenArtifact:
+    """An input artifact as the step process gets it."""
+
+    id: str
+    type: str
+    uri: str
+    digest: str
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """One attempt of one task."""
+
+    format_version: int = FORMAT
+    step: str
+    """The task's name in its pipeline."""
+    run: str
+    task: str
+    embedded: Embedded
+    parameters: dict[str, Any] = field(default_factory=dict)
+    artifacts: dict[str, list[GivenArtifact]] = field(default_factory=dict)
+    output_parameters: dict[str, str] = field(default_factory=dict)
+    """Types of the output parameters by name."""
+    output_artifacts: dict[str, str] = field(default_factory=dict)
+    """Artifact types of the outputs by name; `any` where the value tells."""
+    materializers: list[str] = field(default_factory=list)
+    storage_url: str
+    storage_reserve: int = 500_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MadeArtifact:
+    """An output artifact, stored already."""
+
+    type: str
+    uri: str
+    digest: str
+    size: int
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """How an attempt ended."""
+
+    format_version: int = FORMAT
+    parameters: dict[str, Any] = field(default_factory=dict)
+    artifacts: dict[str, list[MadeArtifact]] = field(default_factory=dict)
+    error: dict[str, Any] | None = None
+    """The failure as `error_to_dict` tells it."""
+
+
+def write_order(folder: Path, order: Order) -> None:
+    """Put an order into an attempt's folder."""
+    (folder / TASK_FILE).write_bytes(msgspec.json.encode(order))
+
+
+def read_order(folder: Path) -> Order:
+    """The order in an attempt's folder."""
+    return msgspec.json.decode((folder / TASK_FILE).read_bytes(), type=Order)
+
+
+def write_result(folder: Path, result: Result) -> None:
+    """Put a result into an attempt's folder: synced, then renamed, then the folder synced."""
+    passing = folder / f".{RESULT_FILE}"
+    with passing.open("wb") as stream:
+        stream.write(msgspec.json.encode(result))
+        stream.flush()
+        os.fsync(stream.fileno())
+    passing.replace(folder / RESULT_FILE)
+    sync_folder(folder)
+
+
+def read_result(folder: Path) -> Result | None:
+    """The result in an attempt's folder, or None if it did not come to one."""
+    try:
+        return msgspec.json.decode((folder / RESULT_FILE).read_bytes(), type=Result)
+    except (FileNotFoundError, msgspec.DecodeError):
+        return None

@@ -1,0 +1,138 @@
+"""Artifacts as files and values, in the step's process."""
+
+import importlib
+import inspect
+import pathlib
+import shutil
+from functools import cached_property
+from pathlib import Path
+from typing import Any, cast
+
+from athanor.kernel.storage import Storage
+from athanor.lineage.ports import Materializer
+from athanor.pipelines.engines.local.exchange import GivenArtifact, MadeArtifact, Order
+from athanor.pipelines.errors import BadStep, NoMaterializer
+
+_DATASET_TYPES = {"table", "dataset"}
+
+
+class ArtifactFiles:
+    """Brings input artifacts in, and puts output artifacts away."""
+
+    def __init__(self, storage: Storage, place: Path, order: Order) -> None:
+        self._storage = storage
+        self._place = place
+        self._order = order
+
+    @cached_property
+    def _materializers(self) -> dict[str, Materializer | None]:
+        return dict.fromkeys(self._order.materializers)
+
+    def load(self, name: str, artifacts: list[GivenArtifact], hint: Any) -> Any:
+        """The value of an input: one, or a list where there are several.
+
+        Raises: BadStep where nothing reads the artifact's type.
+        """
+        values = [
+            self._load_one(f"{name}-{index}" if index else name, artifact, hint)
+            for index, artifact in enumerate(artifacts)
+        ]
+        return values[0] if len(values) == 1 else values
+
+    def save(self, name: str, value: Any, kind: str) -> MadeArtifact:
+        """Store an output.
+
+        Raises: NoMaterializer; BadStep where the materializer fails.
+        """
+        origin, materializer = self._for_value(name, value)
+        folder = self._place / "outputs" / name
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            metadata = materializer.save(value, folder)
+        except (TypeError, ValueError) as error:
+            raise BadStep(
+                f"The output {name!r} of step {self._order.step!r} can't be stored: {error}.",
+                hint=f"It is a {type(value).__name__}; return one that {origin} can write.",
+            ) from error
+        digest = metadata.pop("digest", None) or materializer.digest(folder)
+        type_ = metadata.pop("type", None) or materializer.type
+        if kind not in {"any", "file", "folder", type_} and type_ in {"file", "folder", "value"}:
+            type_ = kind  # a path or value that its author calls a report, say
+        files = [path for path in folder.rglob("*") if path.is_file()]
+        single = len(files) == 1 and files[0].parent == folder and "file" in metadata
+        blob = self._storage.put_file(files[0]) if single else self._storage.put_folder(folder)
+        metadata |= {
+            "blob": blob.digest,
+            "layout": "file" if single else "folder",
+            "materializer": origin,
+        }
+        return MadeArtifact(
+            type=type_, uri=blob.uri, digest=digest, size=blob.size, metadata=metadata
+        )
+
+    def _load_one(self, name: str, artifact: GivenArtifact, hint: Any) -> Any:
+        wanted = _class_of(hint)
+        as_path = isinstance(wanted, type) and issubclass(wanted, pathlib.PurePath)
+        folder = self._bring(name, artifact, copy=as_path)
+        if as_path:
+            file = artifact.metadata.get("file")
+            return folder / str(file) if artifact.metadata.get("layout") == "file" else folder
+        return self._for_artifact(artifact).load(folder, artifact.metadata, wanted or object)
+
+    def _bring(self, name: str, artifact: GivenArtifact, *, copy: bool) -> Path:
+        """The artifact's files in a folder of this attempt's own."""
+        folder = self._place / "inputs" / name
+        folder.mkdir(parents=True, exist_ok=True)
+        blob = artifact.metadata.get("blob")
+        if blob is None:
+            return folder
+        if artifact.metadata.get("layout") != "file":
+            return self._storage.fetch_folder(blob, folder)
+        target = folder / str(artifact.metadata.get("file", "data"))
+        held = None if copy else self._storage.path_of(blob)
+        if held is not None:
+            target.symlink_to(held)
+        elif (path := self._storage.path_of(blob)) is not None:
+            shutil.copyfile(path, target)
+        else:
+            self._storage.fetch_file(blob, target)
+        return folder
+
+    def _for_value(self, name: str, value: Any) -> tuple[str, Materializer]:
+        for origin in self._materializers:
+            materializer = self._load_materializer(origin)
+            if materializer.handles(type(value)):
+                return origin, materializer
+        kind = f"{type(value).__module__}.{type(value).__qualname__}"
+        raise NoMaterializer(self._order.step, name, kind)
+
+    def _for_artifact(self, artifact: GivenArtifact) -> Materializer:
+        origin = artifact.metadata.get("materializer")
+        if isinstance(origin, str) and origin in self._materializers:
+            return self._load_materializer(origin)
+        type_ = "table" if artifact.type in _DATASET_TYPES else artifact.type
+        for known in self._materializers:
+            materializer = self._load_materializer(known)
+            if materializer.type == type_:
+                return materializer
+        raise BadStep(
+            f"Nothing reads artifacts of the type {artifact.type!r} for step "
+            f"{self._order.step!r}.",
+            hint="Take it as a pathlib.Path, or register a materializer for it.",
+        )
+
+    def _load_materializer(self, origin: str) -> Materializer:
+        found = self._materializers.get(origin)
+        if found is None:
+            module, _, name = origin.partition(":")
+            found = cast("Materializer", getattr(importlib.import_module(module), name)())
+            self._materializers[origin] = found
+        return found
+
+
+def _class_of(hint: Any) -> type | None:
+    """The class in a hint: of `X | None` and `Annotated[X, ...]` it is X."""
+    if inspect.isclass(hint):
+        return hint
+    arguments = getattr(hint, "__args__", None) or (getattr(hint, "__origin__", None),)
+    return next((item for item in arguments if inspect.isclass(item) and item is not type(None)), None)

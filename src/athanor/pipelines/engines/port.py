@@ -1,0 +1,19 @@
+"""The port to whatever runs pipelines."""
+
+from typing import Protocol
+
+
+class Engine(Protocol):
+    """Takes runs out of the database and brings them to their end. All state is there."""
+
+    def start(self) -> None:
+        """Begin; runs that were under way when the last engine ended go on."""
+        ...
+
+    def wake(self) -> None:
+        """Look for new runs and cancellations at once."""
+        ...
+
+    def stop(self) -> None:
+        """End; running steps are stopped and run again at the next start."""
+        ...

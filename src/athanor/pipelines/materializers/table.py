@@ -1,0 +1,69 @@
+"""Tables as artifacts: Parquet files, and versions of datasets."""
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from athanor.lineage.logic.digests import table_digest
+
+_FILE = "data.parquet"
+
+
+class TableMaterializer:
+    """pandas and polars data frames and Arrow tables."""
+
+    type = "table"
+
+    def handles(self, python_type: type) -> bool:
+        """Data frames and tables, by name: none of their libraries is loaded to ask."""
+        root = python_type.__module__.split(".")[0]
+        names = {("pandas", "DataFrame"), ("polars", "DataFrame"), ("pyarrow", "Table")}
+        return (root, python_type.__name__) in names
+
+    def save(self, value: Any, folder: Path) -> dict[str, Any]:
+        """Write one Parquet file."""
+        table = _as_arrow(value)
+        pq.write_table(table, folder / _FILE, compression="zstd")
+        return {
+            "file": _FILE,
+            "rows": table.num_rows,
+            "columns": {field.name: str(field.type) for field in table.schema},
+            "digest": table_digest(table),
+        }
+
+    def load(self, folder: Path, metadata: dict[str, Any], python_type: type) -> object:
+        """Read it as the kind of table that is wanted; pandas where nothing says which."""
+        if "delta_version" in metadata:
+            table = _read_delta(metadata)
+        else:
+            table = pq.read_table(folder / str(metadata.get("file", _FILE)))
+        root = getattr(python_type, "__module__", "").split(".")[0]
+        if root == "pyarrow":
+            return table
+        if root == "polars":
+            import polars  # noqa: PLC0415 - only where a step asks for it
+
+            return polars.from_arrow(table)
+        return table.to_pandas()
+
+    def digest(self, folder: Path) -> str:
+        """The digest of schema and rows; how the file lays them out does not matter."""
+        return table_digest(pq.read_table(folder / _FILE))
+
+
+def _as_arrow(value: Any) -> pa.Table:
+    if isinstance(value, pa.Table):
+        return value
+    if hasattr(value, "to_arrow"):  # polars
+        return value.to_arrow()
+    return pa.Table.from_pandas(value)
+
+
+def _read_delta(metadata: dict[str, Any]) -> pa.Table:
+    """One version of a dataset, as it was when it was made."""
+    from deltalake import DeltaTable  # noqa: PLC0415 - only where a dataset is read
+
+    table = DeltaTable(str(metadata["table_uri"]), version=int(metadata["delta_version"]))
+    return table.to_pyarrow_table()
