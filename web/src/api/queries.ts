@@ -1,0 +1,136 @@
+import { connect, read } from "@athanor/client";
+import { queryOptions } from "@tanstack/react-query";
+
+import { storedToken } from "./token";
+
+const api = connect({ token: storedToken });
+
+/** How many rows a list asks for; the newest. */
+export const LISTED = 200;
+
+export interface RunsAsked {
+  kind?: string;
+  state?: string;
+  parent?: string;
+  limit?: number;
+}
+
+/**
+ * What the pages ask the server, each with the key under which it is kept.
+ *
+ * A key begins with the room's word: events make a room's answers stale by that word (live.ts).
+ */
+export const queries = {
+  status: () =>
+    queryOptions({
+      queryKey: ["status"],
+      queryFn: ({ signal }) => read(api.GET("/api/v1/status", { signal })),
+    }),
+  projects: () =>
+    queryOptions({
+      queryKey: ["projects"],
+      queryFn: ({ signal }) => read(api.GET("/api/v1/projects", { signal })),
+    }),
+  runs: (asked: RunsAsked = {}) =>
+    queryOptions({
+      queryKey: ["runs", asked],
+      queryFn: ({ signal }) =>
+        read(api.GET("/api/v1/runs", { signal, params: { query: { limit: LISTED, ...asked } } })),
+    }),
+  run: (id: string) =>
+    queryOptions({
+      queryKey: ["runs", id],
+      queryFn: ({ signal }) =>
+        read(api.GET("/api/v1/runs/{run_id}", { signal, params: { path: { run_id: id } } })),
+    }),
+  lineage: (id: string, direction: "up" | "down") =>
+    queryOptions({
+      queryKey: ["lineage", id, direction],
+      queryFn: ({ signal }) =>
+        read(
+          api.GET("/api/v1/lineage/{root}", {
+            signal,
+            params: { path: { root: id }, query: { direction } },
+          }),
+        ),
+    }),
+  datasets: () =>
+    queryOptions({
+      queryKey: ["datasets"],
+      queryFn: ({ signal }) => read(api.GET("/api/v1/datasets", { signal })),
+    }),
+  dataset: (name: string) =>
+    queryOptions({
+      queryKey: ["datasets", name],
+      queryFn: ({ signal }) =>
+        read(api.GET("/api/v1/datasets/{name}", { signal, params: { path: { name } } })),
+    }),
+  datasetVersions: (name: string) =>
+    queryOptions({
+      queryKey: ["datasets", name, "versions"],
+      queryFn: ({ signal }) =>
+        read(api.GET("/api/v1/datasets/{name}/versions", { signal, params: { path: { name } } })),
+    }),
+  profile: (name: string, number: number) =>
+    queryOptions({
+      queryKey: ["datasets", name, "versions", number, "profile"],
+      queryFn: ({ signal }) =>
+        read(
+          api.GET("/api/v1/datasets/{name}/versions/{number}/profile", {
+            signal,
+            params: { path: { name, number } },
+          }),
+        ),
+      // A version never changes, so its profile does not either.
+      staleTime: Number.POSITIVE_INFINITY,
+    }),
+  models: () =>
+    queryOptions({
+      queryKey: ["models"],
+      queryFn: ({ signal }) => read(api.GET("/api/v1/models", { signal })),
+    }),
+  model: (name: string) =>
+    queryOptions({
+      queryKey: ["models", name],
+      queryFn: ({ signal }) =>
+        read(api.GET("/api/v1/models/{name}", { signal, params: { path: { name } } })),
+    }),
+  modelVersions: (name: string) =>
+    queryOptions({
+      queryKey: ["models", name, "versions"],
+      queryFn: ({ signal }) =>
+        read(api.GET("/api/v1/models/{name}/versions", { signal, params: { path: { name } } })),
+    }),
+  endpoints: () =>
+    queryOptions({
+      queryKey: ["endpoints"],
+      queryFn: ({ signal }) => read(api.GET("/api/v1/endpoints", { signal })),
+    }),
+  endpoint: (name: string) =>
+    queryOptions({
+      queryKey: ["endpoints", name],
+      queryFn: ({ signal }) =>
+        read(api.GET("/api/v1/endpoints/{name}", { signal, params: { path: { name } } })),
+    }),
+  alerts: () =>
+    queryOptions({
+      queryKey: ["alerts"],
+      queryFn: ({ signal }) => read(api.GET("/api/v1/alerts", { signal })),
+    }),
+  alert: (id: string) =>
+    queryOptions({
+      queryKey: ["alerts", id],
+      queryFn: ({ signal }) =>
+        read(api.GET("/api/v1/alerts/{alert_id}", { signal, params: { path: { alert_id: id } } })),
+    }),
+  monitors: () =>
+    queryOptions({
+      queryKey: ["monitors"],
+      queryFn: ({ signal }) => read(api.GET("/api/v1/monitors", { signal })),
+    }),
+};
+
+/** Send an endpoint's traffic back to the deployment that had it before. */
+export function rollBack(name: string) {
+  return read(api.POST("/api/v1/endpoints/{name}/rollback", { params: { path: { name } } }));
+}

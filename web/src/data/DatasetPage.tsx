@@ -1,0 +1,211 @@
+import type { CheckResult, ColumnProfile, Dataset, DatasetVersion } from "@athanor/client";
+import { useQuery } from "@tanstack/react-query";
+import { useMemo } from "react";
+import { useParams } from "react-router";
+
+import { queries } from "../api/queries";
+import { useSpeech } from "../i18n/language";
+import { ShowCode } from "../parts/Command";
+import { DataTable, type Column } from "../parts/DataTable";
+import { Id } from "../parts/Id";
+import { LineageStrip } from "../parts/LineageStrip";
+import { Loaded } from "../parts/Loaded";
+import { Page, type Figure } from "../parts/Page";
+import { Parts } from "../parts/Parts";
+import { StateBadge } from "../parts/StateBadge";
+import { When } from "../parts/When";
+
+/** One dataset: its newest version, what its columns hold, its checks, all versions. */
+export function DatasetPage() {
+  const { say } = useSpeech();
+  const { name = "" } = useParams();
+  const dataset = useQuery(queries.dataset(name));
+  const versions = useQuery(queries.datasetVersions(name));
+  return (
+    <Loaded query={dataset} what={name}>
+      {(found) => (
+        <Loaded query={versions} what={say("data.versions")}>
+          {(rows) => <OneDataset dataset={found} versions={newestFirst(rows)} />}
+        </Loaded>
+      )}
+    </Loaded>
+  );
+}
+
+function OneDataset({ dataset, versions }: { dataset: Dataset; versions: readonly DatasetVersion[] }) {
+  const { say, number } = useSpeech();
+  const newest = versions[0];
+  const figures: Figure[] = [];
+  let about = say("data.none");
+  if (newest !== undefined) {
+    const values = { n: newest.number, rows: newest.rows, columns: newest.columns.length };
+    about = say(newest.state === "ready" ? "data.well" : "data.quarantined", values);
+    figures.push(
+      { label: say("data.latest"), value: dataset.latest ?? say("data.none") },
+      { label: say("unit.rows"), value: number(newest.rows) },
+      { label: say("unit.columns"), value: number(newest.columns.length) },
+      { label: say("common.created"), value: <When at={newest.created_at} /> },
+    );
+    if (dataset.roles.target !== "") {
+      figures.push({ label: say("data.target"), value: dataset.roles.target });
+    }
+  }
+  return (
+    <Page
+      title={dataset.name}
+      about={about}
+      figures={figures}
+      {...(newest === undefined ? {} : { state: newest.state })}
+    >
+      {newest !== undefined && (
+        <>
+          <LineageStrip id={newest.artifact_id} name={`${dataset.name}@${newest.number}`} />
+          <Parts
+            parts={[
+              { id: "profile", title: say("data.profile"), content: <ProfileOf version={newest} /> },
+              { id: "checks", title: say("data.checks"), content: <Checks version={newest} /> },
+              { id: "versions", title: say("data.versions"), content: <Versions versions={versions} /> },
+            ]}
+          />
+        </>
+      )}
+      <ShowCode
+        cli={`athanor data show ${dataset.name}\nathanor data profile ${dataset.name}`}
+        python={`import athanor\n\nclient = athanor.connect()\nclient.data.get("${dataset.name}")`}
+      />
+    </Page>
+  );
+}
+
+function ProfileOf({ version }: { version: DatasetVersion }) {
+  const { say, number } = useSpeech();
+  const profile = useQuery(queries.profile(version.dataset, version.number));
+  const columns = useMemo<Column<ColumnShown>[]>(() => {
+    const shown = (value: string | number | null | undefined): string =>
+      typeof value === "number" ? number(value) : (value ?? "");
+    return [
+      { id: "name", header: say("data.column"), value: (row) => row.name },
+      { id: "type", header: say("data.type"), value: (row) => row.type },
+      {
+        id: "missing",
+        header: say("data.missing"),
+        numeric: true,
+        value: (row) => row.missing,
+        cell: (row) => number(row.missing),
+      },
+      {
+        id: "distinct",
+        header: say("data.distinct"),
+        numeric: true,
+        value: (row) => row.distinct,
+        cell: (row) => number(row.distinct),
+      },
+      {
+        id: "min",
+        header: say("data.min"),
+        numeric: true,
+        value: (row) => row.minimum ?? "",
+        cell: (row) => <span title={String(row.minimum ?? "")}>{shown(row.minimum)}</span>,
+      },
+      {
+        id: "max",
+        header: say("data.max"),
+        numeric: true,
+        value: (row) => row.maximum ?? "",
+        cell: (row) => <span title={String(row.maximum ?? "")}>{shown(row.maximum)}</span>,
+      },
+    ];
+  }, [say, number]);
+  return (
+    <Loaded query={profile} what={say("data.profile")}>
+      {(found) => (
+        <>
+          <p>{say("data.profile.about", { n: version.number })}</p>
+          <DataTable
+            label={say("data.profile")}
+            rows={found.columns}
+            columns={columns}
+            idOf={columnName}
+            immediate
+            addressed
+          />
+        </>
+      )}
+    </Loaded>
+  );
+}
+
+function Checks({ version }: { version: DatasetVersion }) {
+  const { say } = useSpeech();
+  const failed = version.checks.filter((check) => !check.passed);
+  const passed = version.checks.filter((check) => check.passed);
+  return (
+    <>
+      <p>
+        {say("data.checksFailed", { n: failed.length })}, {say("data.checksPassed", { n: passed.length })}
+      </p>
+      <ul className="checks">
+        {[...failed, ...passed].map((check) => (
+          <li key={`${check.kind} ${check.column}`}>
+            <StateBadge state={stateOf(check)} /> {check.message}
+          </li>
+        ))}
+      </ul>
+    </>
+  );
+}
+
+function Versions({ versions }: { versions: readonly DatasetVersion[] }) {
+  const { say, number } = useSpeech();
+  const columns = useMemo<Column<DatasetVersion>[]>(
+    () => [
+      { id: "number", header: say("common.version"), value: (row) => row.number },
+      {
+        id: "state",
+        header: say("common.state"),
+        value: (row) => row.state,
+        cell: (row) => <StateBadge state={row.state} />,
+      },
+      {
+        id: "rows",
+        header: say("unit.rows"),
+        numeric: true,
+        value: (row) => row.rows,
+        cell: (row) => number(row.rows),
+      },
+      {
+        id: "digest",
+        header: say("common.digest"),
+        value: (row) => row.digest,
+        cell: (row) => <Id id={row.digest} what={say("common.digest")} />,
+      },
+      {
+        id: "created",
+        header: say("common.created"),
+        value: (row) => row.created_at,
+        cell: (row) => <When at={row.created_at} />,
+      },
+    ],
+    [say, number],
+  );
+  return (
+    <DataTable label={say("data.versions")} rows={versions} columns={columns} idOf={versionNumber} immediate />
+  );
+}
+
+/** What the profile's table shows of a column. */
+type ColumnShown = Pick<
+  ColumnProfile,
+  "name" | "type" | "missing" | "distinct" | "minimum" | "maximum"
+>;
+
+const columnName = (column: ColumnShown): string => column.name;
+const versionNumber = (version: DatasetVersion): string => String(version.number);
+
+function stateOf(check: CheckResult): string {
+  return check.passed ? "done" : "failed";
+}
+
+function newestFirst(versions: readonly DatasetVersion[]): DatasetVersion[] {
+  return [...versions].sort((left, right) => right.number - left.number);
+}

@@ -1,0 +1,140 @@
+import type { Deployment, Endpoint } from "@athanor/client";
+import { Button, Modal } from "@mantine/core";
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useMemo, useState } from "react";
+import { Link, useParams } from "react-router";
+
+import { queries, rollBack } from "../api/queries";
+import { useSpeech } from "../i18n/language";
+import { ShowCode } from "../parts/Command";
+import { DataTable, type Column } from "../parts/DataTable";
+import { Failure } from "../parts/Failure";
+import { Loaded } from "../parts/Loaded";
+import { Page } from "../parts/Page";
+import { StateBadge } from "../parts/StateBadge";
+import { When } from "../parts/When";
+import { TrafficBar } from "./TrafficBar";
+
+/** One endpoint: who answers, since when, and the way back. */
+export function EndpointPage() {
+  const { name = "" } = useParams();
+  const endpoint = useQuery(queries.endpoint(name));
+  return (
+    <Loaded query={endpoint} what={name}>
+      {(found) => <OneEndpoint endpoint={found} />}
+    </Loaded>
+  );
+}
+
+function OneEndpoint({ endpoint }: { endpoint: Endpoint }) {
+  const { say, number } = useSpeech();
+  const deployments = endpoint.deployments ?? [];
+  const taking = deployments.filter((one) => one.share > 0);
+  const only = taking[0];
+  const about =
+    only === undefined
+      ? say("endpoints.none")
+      : taking.length === 1
+        ? say("endpoints.one", { model: `${only.model}@${only.version}` })
+        : say("endpoints.split", { n: taking.length });
+  return (
+    <Page
+      title={endpoint.name}
+      state={endpoint.state}
+      about={about}
+      action={deployments.length > 1 ? <RollBack name={endpoint.name} /> : undefined}
+      figures={[
+        { label: say("endpoints.traffic"), value: <TrafficBar deployments={deployments} /> },
+        { label: say("endpoints.deployments"), value: number(deployments.length) },
+        { label: say("common.created"), value: <When at={endpoint.created_at} /> },
+      ]}
+    >
+      <section aria-labelledby="deployments">
+        <h2 id="deployments">{say("endpoints.deployments")}</h2>
+        <Deployments deployments={deployments} />
+      </section>
+      <ShowCode
+        cli={`athanor endpoint show ${endpoint.name}\nathanor endpoint rollback ${endpoint.name}`}
+        python={`import athanor\n\nclient = athanor.connect()\nclient.endpoints.rollback("${endpoint.name}")`}
+      />
+    </Page>
+  );
+}
+
+function Deployments({ deployments }: { deployments: readonly Deployment[] }) {
+  const { say, percent } = useSpeech();
+  const columns = useMemo<Column<Deployment>[]>(
+    () => [
+      {
+        id: "model",
+        header: say("endpoints.model"),
+        value: (row) => `${row.model}@${row.version}`,
+        cell: (row) => (
+          <Link to={`/models/${encodeURIComponent(row.model)}`}>{`${row.model}@${row.version}`}</Link>
+        ),
+      },
+      {
+        id: "state",
+        header: say("common.state"),
+        value: (row) => row.state,
+        cell: (row) => <StateBadge state={row.state} />,
+      },
+      {
+        id: "share",
+        header: say("endpoints.traffic"),
+        numeric: true,
+        value: (row) => row.share,
+        cell: (row) => percent(row.share),
+      },
+      {
+        id: "created",
+        header: say("common.created"),
+        value: (row) => row.created_at,
+        cell: (row) => <When at={row.created_at} />,
+      },
+    ],
+    [say, percent],
+  );
+  return (
+    <DataTable label={say("endpoints.deployments")} rows={deployments} columns={columns} idOf={idOf} immediate />
+  );
+}
+
+/** Asks once, with what depends on it; rolling back again undoes it. */
+function RollBack({ name }: { name: string }) {
+  const { say } = useSpeech();
+  const queryClient = useQueryClient();
+  const [asking, setAsking] = useState(false);
+  const rollback = useMutation({
+    mutationFn: () => rollBack(name),
+    onSuccess: () => {
+      setAsking(false);
+      return queryClient.invalidateQueries({ queryKey: ["endpoints"] });
+    },
+  });
+  return (
+    <>
+      <Button onClick={() => setAsking(true)}>{say("endpoints.rollback")}</Button>
+      <Modal
+        opened={asking}
+        onClose={() => setAsking(false)}
+        title={say("endpoints.rollback.title", { name })}
+        closeButtonProps={{ "aria-label": say("common.cancel") }}
+        lockScroll={false}
+      >
+        <p>{say("endpoints.rollback.about", { name })}</p>
+        {rollback.error !== null && <Failure what={say("endpoints.rollback")} error={rollback.error} />}
+        <div className="choices">
+          <Button loading={rollback.isPending} onClick={() => rollback.mutate()}>
+            {say("endpoints.rollback")}
+          </Button>
+          <Button variant="default" onClick={() => setAsking(false)}>
+            {say("common.cancel")}
+          </Button>
+        </div>
+      </Modal>
+    </>
+  );
+}
+
+const idOf = (deployment: Deployment): string => deployment.id;

@@ -1,0 +1,126 @@
+import type { Model, ModelVersion } from "@athanor/client";
+import { useQuery } from "@tanstack/react-query";
+import { useMemo } from "react";
+import { Link, useParams } from "react-router";
+
+import { queries } from "../api/queries";
+import { short } from "../i18n/format";
+import { useSpeech } from "../i18n/language";
+import { ShowCode } from "../parts/Command";
+import { DataTable, type Column } from "../parts/DataTable";
+import { Id } from "../parts/Id";
+import { LineageStrip } from "../parts/LineageStrip";
+import { Loaded } from "../parts/Loaded";
+import { Page, type Figure } from "../parts/Page";
+import { When } from "../parts/When";
+import { Aliases } from "./Aliases";
+
+const METRICS_SHOWN = 3;
+
+/** One model: which version is the champion, how good it is, all versions. */
+export function ModelPage() {
+  const { say } = useSpeech();
+  const { name = "" } = useParams();
+  const model = useQuery(queries.model(name));
+  const versions = useQuery(queries.modelVersions(name));
+  return (
+    <Loaded query={model} what={name}>
+      {(found) => (
+        <Loaded query={versions} what={say("models.versions")}>
+          {(rows) => <OneModel model={found} versions={newestFirst(rows)} />}
+        </Loaded>
+      )}
+    </Loaded>
+  );
+}
+
+function OneModel({ model, versions }: { model: Model; versions: readonly ModelVersion[] }) {
+  const { say, number } = useSpeech();
+  const champion = model.aliases?.["champion"];
+  const shown = versions.find((version) => version.number === champion) ?? versions[0];
+  const figures: Figure[] = Object.entries(shown?.metrics ?? {})
+    .slice(0, METRICS_SHOWN)
+    .map(([name, value]) => ({ label: name, value: number(value), full: String(value) }));
+  figures.unshift({ label: say("models.champion"), value: champion ?? "–" });
+  figures.push({ label: say("models.versions"), value: number(versions.length) });
+  return (
+    <Page
+      title={model.name}
+      about={champion === undefined ? say("models.champion.none") : say("models.champion.is", { n: champion })}
+      figures={figures}
+    >
+      {shown !== undefined && (
+        <LineageStrip id={shown.artifact_id} name={`${model.name}@${shown.number}`} />
+      )}
+      <section aria-labelledby="versions">
+        <h2 id="versions">{say("models.versions")}</h2>
+        <Versions model={model} versions={versions} />
+      </section>
+      <ShowCode
+        cli={`athanor model show ${model.name}\nathanor model promote ${model.name}@${shown?.number ?? 1}`}
+        python={`import athanor\n\nclient = athanor.connect()\nclient.models.get("${model.name}")`}
+      />
+    </Page>
+  );
+}
+
+function Versions({ model, versions }: { model: Model; versions: readonly ModelVersion[] }) {
+  const { say, number } = useSpeech();
+  const columns = useMemo<Column<ModelVersion>[]>(() => {
+    const metrics = [...new Set(versions.flatMap((version) => Object.keys(version.metrics)))];
+    return [
+      { id: "number", header: say("common.version"), value: (row) => row.number },
+      {
+        id: "aliases",
+        header: say("models.aliases"),
+        value: () => "",
+        cell: (row) => <Aliases aliases={model.aliases ?? {}} of={row.number} />,
+      },
+      ...metrics.slice(0, METRICS_SHOWN).map(
+        (name): Column<ModelVersion> => ({
+          id: `metric ${name}`,
+          header: name,
+          numeric: true,
+          value: (row) => row.metrics[name] ?? Number.NaN,
+          cell: (row) => {
+            const value = row.metrics[name];
+            return value === undefined ? null : <span title={String(value)}>{number(value)}</span>;
+          },
+        }),
+      ),
+      { id: "flavor", header: say("models.flavor"), value: (row) => row.flavor },
+      {
+        id: "run",
+        header: say("models.run"),
+        value: (row) => row.run_id ?? "",
+        cell: (row) =>
+          row.run_id == null ? null : (
+            <Link className="mono" to={`/runs/${row.run_id}`}>
+              {short(row.run_id)}
+            </Link>
+          ),
+      },
+      {
+        id: "digest",
+        header: say("common.digest"),
+        value: (row) => row.digest,
+        cell: (row) => <Id id={row.digest} what={say("common.digest")} />,
+      },
+      {
+        id: "created",
+        header: say("common.created"),
+        value: (row) => row.created_at,
+        cell: (row) => <When at={row.created_at} />,
+      },
+    ];
+  }, [say, number, model, versions]);
+  return (
+    <DataTable label={say("models.versions")} rows={versions} columns={columns} idOf={versionNumber} immediate />
+  );
+}
+
+const versionNumber = (version: ModelVersion): string => String(version.number);
+
+function newestFirst(versions: readonly ModelVersion[]): ModelVersion[] {
+  return [...versions].sort((left, right) => right.number - left.number);
+}

@@ -1,0 +1,76 @@
+import type { Alert } from "@athanor/client";
+import { useQuery } from "@tanstack/react-query";
+import { Link, useParams } from "react-router";
+
+import { queries } from "../api/queries";
+import { useSpeech } from "../i18n/language";
+import { ShowCode } from "../parts/Command";
+import { Facts } from "../parts/Facts";
+import { Id } from "../parts/Id";
+import { LineageStrip } from "../parts/LineageStrip";
+import { Loaded } from "../parts/Loaded";
+import { Page, type Figure } from "../parts/Page";
+import { When } from "../parts/When";
+
+/** One alert: what moved, how sure that is, what to look at. */
+export function AlertPage() {
+  const { say } = useSpeech();
+  const { id = "" } = useParams();
+  const alert = useQuery(queries.alert(id));
+  return (
+    <Loaded query={alert} what={say("monitoring.alerts")}>
+      {(found) => <OneAlert alert={found} />}
+    </Loaded>
+  );
+}
+
+function OneAlert({ alert }: { alert: Alert }) {
+  const { say, number, percent } = useSpeech();
+  const figures: Figure[] = [
+    { label: say("monitoring.raised"), value: <When at={alert.raised_at} /> },
+    { label: say("monitoring.times"), value: number(alert.times) },
+  ];
+  if (alert.columns !== undefined && alert.columns.length > 0) {
+    figures.push({ label: say("monitoring.columns"), value: alert.columns.join(", ") });
+  }
+  if (alert.false_alarm_rate != null) {
+    figures.push({ label: say("monitoring.falseAlarms"), value: percent(alert.false_alarm_rate) });
+  }
+  const report = alert.detail?.["report"];
+  const endpoint = alert.detail?.["endpoint"];
+  return (
+    <Page
+      title={`${alert.subject}: ${alert.kind}`}
+      state={alert.state}
+      about={alert.explanation}
+      figures={figures}
+    >
+      {typeof report === "string" && <LineageStrip id={report} name={say("monitoring.report")} />}
+      <Facts
+        facts={[
+          [say("common.id"), <Id key="id" id={alert.id} />],
+          ...(typeof endpoint === "string"
+            ? [
+                [
+                  say("monitoring.endpoint"),
+                  <Link key="endpoint" to={`/endpoints/${encodeURIComponent(endpoint)}`}>
+                    {endpoint}
+                  </Link>,
+                ] as const,
+              ]
+            : []),
+          ...(alert.closed_at == null
+            ? []
+            : [
+                [say("monitoring.closed"), <When key="closed" at={alert.closed_at} />] as const,
+                [say("monitoring.closedBecause"), alert.closed_because] as const,
+              ]),
+        ]}
+      />
+      <ShowCode
+        cli={`athanor alert show ${alert.id}`}
+        python={`import athanor\n\nclient = athanor.connect()\nclient.alerts.get("${alert.id}")`}
+      />
+    </Page>
+  );
+}

@@ -1,0 +1,78 @@
+import type { Graph, Node } from "@athanor/client";
+import { useQuery } from "@tanstack/react-query";
+import { Link } from "react-router";
+
+import { queries } from "../api/queries";
+import { useSpeech } from "../i18n/language";
+import { Icon } from "./Icon";
+import { StateBadge } from "./StateBadge";
+
+const SHOWN = 6;
+
+/** Came from ... -> this -> used by ...: one strip under whatever has a place in the graph. */
+export function LineageStrip({ id, name }: { id: string; name: string }) {
+  const { say } = useSpeech();
+  const up = useQuery(queries.lineage(id, "up"));
+  const down = useQuery(queries.lineage(id, "down"));
+  if (up.data === undefined && down.data === undefined) return null;
+  return (
+    <section className="lineage" aria-label={say("lineage.title")}>
+      <h2>{say("lineage.title")}</h2>
+      <div className="lineage-strip">
+        <Side title={say("lineage.from")} none={say("lineage.nothingUp")} nodes={others(up.data, id).reverse()} />
+        <Icon name="arrow" />
+        <div className="lineage-this">
+          <span className="lineage-title">{say("lineage.this")}</span>
+          <strong>{name}</strong>
+        </div>
+        <Icon name="arrow" />
+        <Side title={say("lineage.to")} none={say("lineage.nothingDown")} nodes={others(down.data, id)} />
+      </div>
+    </section>
+  );
+}
+
+function Side({ title, none, nodes }: { title: string; none: string; nodes: readonly Node[] }) {
+  return (
+    <div className="lineage-side">
+      <span className="lineage-title">{title}</span>
+      {nodes.length === 0 && <span className="none">{none}</span>}
+      <ul>
+        {nodes.slice(0, SHOWN).map((node) => (
+          <li key={node.id}>
+            <NodeLink node={node} />
+          </li>
+        ))}
+        {nodes.length > SHOWN && <li className="none">{`+ ${nodes.length - SHOWN}`}</li>}
+      </ul>
+    </div>
+  );
+}
+
+function NodeLink({ node }: { node: Node }) {
+  const href = hrefOf(node);
+  const name = (
+    <>
+      <span className="kind">{node.type}</span> {node.name}
+    </>
+  );
+  return (
+    <span className="node">
+      {href === null ? <span>{name}</span> : <Link to={href}>{name}</Link>}
+      {node.kind === "run" && node.state !== "" && <StateBadge state={node.state} />}
+    </span>
+  );
+}
+
+/** Where a node has a page of its own. */
+function hrefOf(node: Node): string | null {
+  if (node.kind === "run") return `/runs/${node.id}`;
+  const named = encodeURIComponent(node.name.split("@")[0] ?? "");
+  if (node.type === "dataset") return `/data/${named}`;
+  if (node.type === "model") return `/models/${named}`;
+  return null;
+}
+
+function others(graph: Graph | undefined, id: string): Node[] {
+  return (graph?.nodes ?? []).filter((node) => node.id !== id);
+}

@@ -1,0 +1,40 @@
+import { Button } from "@mantine/core";
+import { Link } from "react-router";
+
+import { useSpeech } from "../i18n/language";
+import type { Key } from "../i18n/en";
+import { Command } from "../parts/Command";
+import { Page } from "../parts/Page";
+
+const WAYS: readonly { title: Key; about: Key; command: string }[] = [
+  {
+    title: "train.gallery",
+    about: "train.gallery.about",
+    command: "athanor pipeline run classification --artifact dataset=dataset:churn@latest --wait",
+  },
+  { title: "train.script", about: "train.script.about", command: "athanor run train.py" },
+  { title: "train.pipeline", about: "train.pipeline.about", command: "athanor pipeline run pipeline.py --wait" },
+];
+
+export function TrainPage() {
+  const { say } = useSpeech();
+  return (
+    <Page
+      title={say("train.title")}
+      about={say("train.about")}
+      action={
+        <Button component={Link} to="/runs">
+          {say("train.watch")}
+        </Button>
+      }
+    >
+      {WAYS.map((way) => (
+        <section key={way.title} className="way">
+          <h2>{say(way.title)}</h2>
+          <p>{say(way.about)}</p>
+          <Command text={way.command} />
+        </section>
+      ))}
+    </Page>
+  );
+}
