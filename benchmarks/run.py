@@ -12,7 +12,7 @@ HERE = Path(__file__).resolve().parent
 
 def main(names: list[str]) -> int:
     """Run; 1 when one of them did not keep its promise."""
-    scripts = sorted(file for file in HERE.glob("*.py") if file.stem not in {"run"})
+    scripts = sorted(file for file in HERE.glob("*.py") if file.stem != "run")
     chosen = [file for file in scripts if not names or file.stem in names]
     kept = {}
     for script in chosen:

@@ -7,9 +7,17 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from athanor.kernel.database import Database
-from athanor.testing import FixedClock
-from athanor.testing.database import Databases, Postgres, PostgresMissing, running_postgres
+# The contract classes assert as tests do: this has to be said before they are imported.
+pytest.register_assert_rewrite("athanor.testing")
+
+from athanor.kernel.database import Database  # noqa: E402 - see above
+from athanor.testing import FixedClock  # noqa: E402
+from athanor.testing.database import (  # noqa: E402
+    Databases,
+    Postgres,
+    PostgresMissing,
+    running_postgres,
+)
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -4,10 +4,7 @@ Every database that is handed out holds all rooms' tables. They are made once, i
 copied from there.
 """
 
-import importlib
-import importlib.util
 import os
-import pkgutil
 import pwd
 import shutil
 import subprocess
@@ -21,9 +18,10 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-import athanor
-from athanor.kernel.database import Database, metadata
+from athanor.app.tables import load_all_tables
+from athanor.kernel.database import Database
 from athanor.kernel.ids import new_id
+from athanor.kernel.schema import create_all
 
 _PLACES = ("/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/opt/homebrew/opt/postgresql*/bin")
 _START_SECONDS = 60
@@ -157,7 +155,7 @@ class Databases:
         """SQLite in memory."""
         database = Database.open("sqlite://")
         try:
-            create_all(database)
+            create_tables(database)
             yield database
         finally:
             database.close()
@@ -168,7 +166,7 @@ class Databases:
         if not self._sqlite.exists():
             made = self._sqlite.with_suffix(".new")
             database = Database.open(f"sqlite:///{made}")
-            create_all(database)
+            create_tables(database)
             database.close()
             made.rename(self._sqlite)
         folder = self._folder / new_id()
@@ -194,14 +192,10 @@ class Databases:
             server.drop(name)
 
 
-def create_all(database: Database) -> None:
-    """Make the tables of the kernel and of every room that has a store."""
-    rooms = [f"athanor.{room.name}.store" for room in pkgutil.iter_modules(athanor.__path__)]
-    for module in ["athanor.kernel.events", "athanor.kernel.jobs", *rooms]:
-        if importlib.util.find_spec(module) is not None:
-            importlib.import_module(module)
-    with database.transaction() as connection:
-        metadata.create_all(connection)
+def create_tables(database: Database) -> None:
+    """Make the tables of the kernel and of every room."""
+    load_all_tables()
+    create_all(database)
 
 
 def prepare_template(server: Postgres) -> None:
@@ -210,7 +204,7 @@ def prepare_template(server: Postgres) -> None:
     if marker.exists():
         return
     database = Database.open(server.create(_TEMPLATE))
-    create_all(database)
+    create_tables(database)
     database.close()
     marker.touch()
 
