@@ -218,14 +218,14 @@ class ColumnProfile:
     rows: int
     missing: int
     distinct: int
-    """Different values; above a million rows an estimate (HyperLogLog, error about 2 %)."""
+    """Different values; above 200,000 rows an estimate (HyperLogLog, error about 2 %)."""
     minimum: float | str | None = None
     maximum: float | str | None = None
     mean: float | None = None
     sd: float | None = None
     """Sample standard deviation (n - 1)."""
     quantiles: dict[str, float] = field(default_factory=dict)
-    """At 0.01, 0.05, 0.25, 0.5, 0.75, 0.95 and 0.99; above a million rows t-digest estimates."""
+    """At 0.01, 0.05, 0.25, 0.5, 0.75, 0.95 and 0.99; above 200,000 rows t-digest estimates."""
     negative: int = 0
     zeros: int = 0
     infinite: int = 0

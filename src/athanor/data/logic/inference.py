@@ -25,6 +25,7 @@ _PROBE = 1_000
 _INTEGER = r"^[+-]?[0-9]{1,19}$"
 _NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$|^[+-]?(?i:inf|infinity)$"
 _COMMA = r"^[+-]?([0-9]+|[0-9]{1,3}(\.[0-9]{3})+)(,[0-9]*)?([eE][+-]?[0-9]+)?$"
+_LONG_INTEGER = r"^[+-]?[0-9]{19,}$"
 _LEADING_ZERO = r"^[+-]?0[0-9]"
 _BOOLEAN = r"^(?i:true|false)$"
 _TIME = r"[ T][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,9})?)?"
@@ -109,7 +110,7 @@ class Guess:
         self._probed = False
         self._whole = True
         self._zero_led = False
-        self._bare = True
+        self._too_long = False
         self._times = False
         self._zoned = 0
         self._zoneless = 0
@@ -181,6 +182,8 @@ class Guess:
         if key == "number":
             if self._zero_led and wanted is None:
                 return self._text("has values with leading zeros, which are kept as text.")
+            if self._too_long and wanted is None:
+                return self._text("has whole numbers beyond 64 bits, which are kept as text.")
             kind: Kind = "integer" if self._whole and wanted != "number" else "number"
             return Plan(name=self.name, kind=kind, decimal=self._decimal, markers=True,
                         note=" ".join(notes))  # fmt: skip
@@ -230,6 +233,7 @@ class Guess:
                 return
             if _casts(values, pa.float64()):
                 self._whole = False
+                self._too_long |= _any(pc.match_substring_regex(values, _LONG_INTEGER))
                 self._note_zeros(values)
                 return
         pattern = _COMMA if self._decimal == "," else _NUMBER

@@ -1,0 +1,87 @@
+"""How columns go together: Pearson's correlation and Cramer's V, over pairs of known values."""
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+Floats = npt.NDArray[np.float64]
+_MOST_COLUMNS = 40
+
+
+def correlations(table: pa.Table) -> dict[str, dict[str, float]]:
+    """Pearson's correlation of each pair of numeric columns, upper triangle, at most 40 columns.
+
+    Each pair is measured over the rows where both are known; a pair with fewer than three such
+    rows, or with a constant, is left out.
+    """
+    names = [field.name for field in table.schema if _is_numeric(field.type)][:_MOST_COLUMNS]
+    if len(names) < 2:
+        return {}
+    values = np.column_stack([numbers(table[name]) for name in names])
+    matrix = pairwise(values)
+    found: dict[str, dict[str, float]] = {}
+    for row, first in enumerate(names):
+        for place in range(row + 1, len(names)):
+            value = float(matrix[row, place])
+            if np.isfinite(value):
+                found.setdefault(first, {})[names[place]] = round(value, 6)
+    return found
+
+
+def pairwise(values: Floats) -> Floats:
+    """Pearson's correlations of the columns of an (n, k) array with NaN for missing: (k, k).
+
+    NaN where fewer than three rows know both, or where one of the two is constant there.
+    """
+    known = np.isfinite(values)
+    mask = known.astype(np.float64)
+    # Centred first: sums of squares of large numbers would lose their digits.
+    counts = np.maximum(known.sum(axis=0), 1)
+    centred = np.where(known, values, 0.0)
+    centred = np.where(known, values - centred.sum(axis=0) / counts, 0.0)
+    scale = np.sqrt((centred**2).sum(axis=0) / counts)
+    centred = centred / np.where(scale > 0, scale, 1.0)
+    both = mask.T @ mask
+    with np.errstate(divide="ignore", invalid="ignore"):
+        sums, squares = centred.T @ mask, (centred**2).T @ mask
+        covariance = centred.T @ centred - sums * sums.T / both
+        spread = squares - sums**2 / both
+        matrix = covariance / np.sqrt(spread * spread.T)
+    tiny = (spread <= 1e-12 * np.maximum(both, 1)) | (spread.T <= 1e-12 * np.maximum(both, 1))
+    matrix[(both < 3) | tiny] = np.nan
+    return np.clip(matrix, -1.0, 1.0)
+
+
+def cramers_v(first: npt.NDArray[np.int64], second: npt.NDArray[np.int64]) -> float | None:
+    """Cramer's V of two columns of codes 0, 1, 2 ...: 0 (independent) to 1; None if undefined."""
+    _, rows = np.unique(first, return_inverse=True)
+    _, columns = np.unique(second, return_inverse=True)
+    height, width = int(rows.max()) + 1, int(columns.max()) + 1
+    if min(height, width) < 2:
+        return None
+    observed = np.bincount(rows * width + columns, minlength=height * width).reshape(height, width)
+    total = observed.sum()
+    expected = np.outer(observed.sum(axis=1), observed.sum(axis=0)) / total
+    squared = float(((observed - expected) ** 2 / expected).sum())
+    return float(np.sqrt(squared / (total * (min(height, width) - 1))))
+
+
+def decile_codes(values: Floats) -> npt.NDArray[np.int64]:
+    """Codes of ten quantile bins, from 1; 0 for missing values."""
+    known = values[np.isfinite(values)]
+    if not len(known):
+        return np.zeros(len(values), dtype=np.int64)
+    edges = np.unique(np.quantile(known, np.linspace(0, 1, 11)[1:-1]))
+    codes = np.searchsorted(edges, values, side="left") + 1
+    return np.where(np.isfinite(values), codes, 0).astype(np.int64)
+
+
+def numbers(column: pa.ChunkedArray) -> Floats:
+    """A column as floats, NaN for what is missing or infinite."""
+    values: Floats = pc.cast(column, pa.float64(), safe=False).to_numpy()
+    return np.where(np.isinf(values), np.nan, values)
+
+
+def _is_numeric(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind))

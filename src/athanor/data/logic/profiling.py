@@ -1,0 +1,327 @@
+"""A profile as SQL over one table, and the records made of the answers.
+
+Two passes of DuckDB: the first counts and measures every column at once; the second, which needs
+the bounds of the first, fills histograms and counts the values of columns that have few. Both are
+one SELECT each, so that the rows are scanned once for each.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from athanor.data.types import Bin, ColumnProfile, ColumnType, Leak, Profile, Remark, TopValue
+
+EXACT_ROWS = 200_000
+"""Up to so many rows distinct counts and quantiles are exact."""
+BINS = 20
+COUNTED_VALUES = 1_000
+"""Columns of at most so many different values have each counted."""
+QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
+_TOP = 50
+_NUMERIC = frozenset({"integer", "number", "decimal"})
+_LIKE_MISSING = frozenset(
+    {"?", "na", "n/a", "nan", "null", "none", "-", "unknown", "missing", "not available", "."}
+)
+_SENTINELS = (-999.0, -9999.0, -99.0, 999.0, 9999.0, 99999.0)
+
+
+def quoted(name: str) -> str:
+    """A name as an SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def first_pass(columns: Sequence[tuple[str, ColumnType]], rows: int) -> str:
+    """One SELECT that measures all columns of the table `source`."""
+    parts = ["count(*) AS n"]
+    exact = rows <= EXACT_ROWS
+    for place, (name, kind) in enumerate(columns):
+        cell = quoted(name)
+        parts.append(f"count({cell}) AS c{place}_known")
+        if kind in {"nested", "binary"}:
+            continue
+        counting = f"count(DISTINCT {cell})" if exact else f"approx_count_distinct({cell})"
+        parts.append(f"{counting} AS c{place}_distinct")
+        if kind in _NUMERIC:
+            parts += _numeric_parts(f"c{place}", cell, exact=exact)
+        elif kind in {"date", "timestamp"}:
+            parts += [
+                f"CAST(min({cell}) AS VARCHAR) AS c{place}_min",
+                f"CAST(max({cell}) AS VARCHAR) AS c{place}_max",
+            ]
+        elif kind == "text":
+            parts += [
+                f"min(length({cell})) AS c{place}_short",
+                f"max(length({cell})) AS c{place}_long",
+                f"avg(length({cell})) AS c{place}_length",
+                f"avg(CASE WHEN contains({cell}, ' ') THEN 1.0 ELSE 0.0 END) AS c{place}_spaces",
+            ]
+    return f"SELECT {', '.join(parts)} FROM source"  # noqa: S608 - names are quoted
+
+
+def _numeric_parts(key: str, cell: str, *, exact: bool) -> list[str]:
+    number = f"CAST({cell} AS DOUBLE)"
+    finite = f"FILTER (WHERE isfinite({number}))"
+    points = ", ".join(str(point) for point in QUANTILES)
+    quantile = "quantile_cont" if exact else "approx_quantile"
+    return [
+        f"min({number}) {finite} AS {key}_min",
+        f"max({number}) {finite} AS {key}_max",
+        f"avg({number}) {finite} AS {key}_mean",
+        f"stddev_samp({number}) {finite} AS {key}_sd",
+        f"{quantile}({number}, [{points}]) {finite} AS {key}_quantiles",
+        f"count_if({number} < 0) AS {key}_negative",
+        f"count_if({number} = 0) AS {key}_zeros",
+        f"count_if(NOT isfinite({number})) AS {key}_infinite",
+    ]
+
+
+def second_pass(
+    columns: Sequence[tuple[str, ColumnType]], measured: Mapping[str, Any]
+) -> str:
+    """One SELECT for the histograms and the values of columns that have few; "" for none."""
+    parts = []
+    for place, (name, kind) in enumerate(columns):
+        key, cell = f"c{place}", quoted(name)
+        if kind in {"nested", "binary"}:
+            continue
+        if (measured[f"{key}_distinct"] or 0) <= COUNTED_VALUES and kind in _COUNTED:
+            parts.append(f"histogram(CAST({cell} AS VARCHAR)) AS {key}_values")
+        low, high = measured.get(f"{key}_min"), measured.get(f"{key}_max")
+        if kind in _NUMERIC and low is not None and low < high and math.isfinite(high - low):
+            bucket = f"floor((CAST({cell} AS DOUBLE) - {low!r}) / {(high - low) / BINS!r})"
+            parts.append(
+                f"histogram(CAST(least({bucket}, {BINS - 1}) AS INTEGER)) "
+                f"FILTER (WHERE isfinite(CAST({cell} AS DOUBLE))) AS {key}_bins"
+            )
+    return f"SELECT {', '.join(parts)} FROM source" if parts else ""  # noqa: S608
+
+
+_COUNTED = frozenset({"integer", "number", "decimal", "boolean", "text", "date"})
+
+
+def duplicates_query(columns: Sequence[tuple[str, ColumnType]]) -> str:
+    """How many rows repeat an earlier one, by a 64-bit hash of all columns."""
+    cells = ", ".join(quoted(name) for name, _ in columns)
+    return f"SELECT count(*) - count(DISTINCT hash({cells})) FROM source"  # noqa: S608
+
+
+def top_query(name: str) -> str:
+    """The most frequent values of a column that has many."""
+    cell = quoted(name)
+    return (
+        f"SELECT CAST({cell} AS VARCHAR), count(*) AS n FROM source WHERE {cell} IS NOT NULL "  # noqa: S608
+        f"GROUP BY 1 ORDER BY n DESC, 1 LIMIT 10"
+    )
+
+
+def column_profile(
+    name: str,
+    kind: ColumnType,
+    key: str,
+    answers: Mapping[str, Any],
+    top: Sequence[tuple[str, int]] = (),
+) -> ColumnProfile:
+    """The record of one column from the answers of both passes, whose keys begin with `key`."""
+    get = answers.get
+    rows, known = int(answers["n"]), int(answers[f"{key}_known"])
+    # An estimate may exceed what is possible.
+    distinct = min(int(get(f"{key}_distinct") or 0), known)
+    values: dict[str, int] = get(f"{key}_values") or {}
+    ordered = sorted(values.items(), key=lambda item: (-item[1], item[0])) if values else list(top)
+    numeric = kind in _NUMERIC
+    points = get(f"{key}_quantiles") or []
+    return ColumnProfile(
+        name=name,
+        type=kind,
+        semantic=semantic(name, kind, (rows, known, distinct), answers, key),
+        rows=rows,
+        missing=rows - known,
+        distinct=distinct,
+        minimum=get(f"{key}_min"),
+        maximum=get(f"{key}_max"),
+        mean=_finite(get(f"{key}_mean")),
+        sd=_finite(get(f"{key}_sd")),
+        quantiles={str(at): float(value) for at, value in zip(QUANTILES, points, strict=False)},
+        negative=int(get(f"{key}_negative") or 0),
+        zeros=int(get(f"{key}_zeros") or 0),
+        infinite=int(get(f"{key}_infinite") or 0),
+        singletons=sum(1 for count in values.values() if count == 1),
+        lengths=(int(get(f"{key}_short")), int(get(f"{key}_long"))) if _has_lengths(get, key) else None,
+        histogram=_histogram(get(f"{key}_min"), get(f"{key}_max"), get(f"{key}_bins"))
+        if numeric
+        else (),
+        top=tuple(TopValue(value=str(value), count=int(count)) for value, count in ordered[:_TOP]),
+    )
+
+
+def _has_lengths(get: Any, key: str) -> bool:
+    return get(f"{key}_short") is not None
+
+
+def semantic(  # noqa: C901, PLR0911, PLR0912 - one rule after another
+    name: str,
+    kind: ColumnType,
+    counts: tuple[int, int, int],
+    answers: Mapping[str, Any],
+    key: str,
+) -> str:
+    """What a column means, by its type, its values and its name; counts: rows, known, distinct."""
+    _, known, distinct = counts
+    if known == 0:
+        return "empty"
+    if kind in {"nested", "binary"}:
+        return kind
+    if distinct == 1:
+        return "constant"
+    if kind == "boolean" or (distinct == 2 and kind in {"integer", "number", "text"}):
+        return "flag"
+    if kind in {"date", "timestamp"}:
+        return "date"
+    unique = distinct >= known * (1.0 if known <= EXACT_ROWS else 0.97) and known >= 50
+    if kind == "integer":
+        if unique or (name.lower() in {"id", "uid", "uuid"} and distinct > known / 2):
+            return "id"
+        return "count" if not answers.get(f"{key}_negative") else "number"
+    if kind in {"number", "decimal"}:
+        return "number"
+    spaces, length = answers.get(f"{key}_spaces") or 0.0, answers.get(f"{key}_length") or 0.0
+    if unique and spaces < 0.1 and length <= 64:
+        return "id"
+    if spaces > 0.5 and length > 25 and distinct > max(50, known * 0.3):
+        return "text"
+    return "category"
+
+
+def _finite(value: float | None) -> float | None:
+    return float(value) if value is not None and math.isfinite(value) else None
+
+
+def _histogram(low: float | None, high: float | None, counts: Any) -> tuple[Bin, ...]:
+    if low is None or high is None or not counts:
+        return ()
+    width = (high - low) / BINS
+    return tuple(
+        Bin(
+            low=low + place * width,
+            high=high if place == BINS - 1 else low + (place + 1) * width,
+            count=int(counts.get(place, 0)),
+        )
+        for place in range(BINS)
+    )
+
+
+def remarks(profile: Profile) -> tuple[Remark, ...]:
+    """What the owner of a table should know, in plain words."""
+    found = [remark for column in profile.columns for remark in _column_remarks(column)]
+    if profile.duplicates:
+        share = profile.duplicates / max(profile.rows, 1)
+        found.append(
+            Remark(
+                code="duplicates",
+                column="",
+                message=f"{profile.duplicates} rows ({share:.1%}) repeat another row entirely.",
+            )
+        )
+    found += [
+        Remark(
+            code="correlated",
+            column=first,
+            message=f"{first!r} and {second!r} say nearly the same (correlation {value:.3f}).",
+        )
+        for first, others in profile.correlations.items()
+        for second, value in others.items()
+        if abs(value) >= 0.98
+    ]
+    found += [Remark(code="leak", column=leak.column, message=leak.reason) for leak in profile.leaks]
+    target = profile.column(profile.target) if profile.target else None
+    if target is not None:
+        found += _target_remarks(target)
+    return tuple(found)
+
+
+def _column_remarks(column: ColumnProfile) -> list[Remark]:
+    name, known = column.name, column.rows - column.missing
+    found: list[tuple[str, str]] = []
+    if column.semantic == "empty":
+        found.append(("empty", f"{name!r} is missing in every row; training leaves it out."))
+    elif column.semantic == "constant":
+        found.append(("constant", f"{name!r} has one value in every row: it tells nothing."))
+    elif column.missing > 0.5 * column.rows:
+        found.append(("missing", f"{name!r} is missing in {column.missing / column.rows:.0%} of rows."))
+    if column.semantic == "id":
+        found.append(("id", f"{name!r} names rows; it should not be learnt from."))
+    if column.infinite:
+        found.append(("infinite", f"{name!r} holds {column.infinite} infinities or NaN."))
+    if column.semantic == "category" and column.distinct > max(100, known * 0.5):
+        found.append(
+            ("many_values", f"{name!r} has {column.distinct} different values in {known} rows.")
+        )
+    for top in column.top[:10]:
+        if column.type == "text" and top.value.strip().lower() in _LIKE_MISSING:
+            found.append(
+                ("like_missing", f"{name!r} holds {top.value!r} {top.count} times: missing, perhaps?")
+            )
+    found += [
+        ("sentinel", f"{name!r} holds {value:g}, far from its other values: missing, perhaps?")
+        for value in _sentinels(column)
+    ]
+    return [Remark(code=code, column=name, message=message) for code, message in found]
+
+
+def _sentinels(column: ColumnProfile) -> list[float]:
+    """The bounds of a column that are round stand-ins far from the bulk of its values."""
+    low, high = column.quantiles.get("0.05"), column.quantiles.get("0.95")
+    if low is None or high is None:
+        return []
+    spread = max(high - low, 1.0)
+    far = {column.minimum: low, column.maximum: high}
+    return [
+        bound
+        for bound, inner in far.items()
+        if isinstance(bound, float) and bound in _SENTINELS and abs(bound - inner) > 5 * spread
+    ]
+
+
+def _target_remarks(target: ColumnProfile) -> list[Remark]:
+    found = []
+    if target.missing:
+        found.append(
+            ("target_missing", f"The target {target.name!r} is missing in {target.missing} rows.")
+        )
+    known = target.rows - target.missing
+    if target.distinct <= 20 and target.top and known:
+        rarest = min(target.top, key=lambda value: value.count)
+        if rarest.count < 0.05 * known:
+            found.append(
+                ("imbalance", f"Only {rarest.count} of {known} rows have the class {rarest.value!r}.")
+            )
+    return [Remark(code=code, column=target.name, message=message) for code, message in found]
+
+
+def finished(  # noqa: PLR0913 - the parts of one record
+    *,
+    rows: int,
+    columns: Sequence[ColumnProfile],
+    duplicates: int,
+    target: str,
+    correlations: dict[str, dict[str, float]],
+    leaks: Sequence[Leak],
+) -> Profile:
+    """The whole profile, with its remarks."""
+    bare = Profile(
+        rows=rows,
+        columns=tuple(columns),
+        duplicates=duplicates,
+        target=target,
+        correlations=correlations,
+        leaks=tuple(leaks),
+    )
+    return Profile(
+        rows=rows,
+        columns=bare.columns,
+        duplicates=duplicates,
+        target=target,
+        correlations=correlations,
+        leaks=bare.leaks,
+        warnings=remarks(bare),
+    )

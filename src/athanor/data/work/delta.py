@@ -1,0 +1,153 @@
+"""Delta tables whose files are written and ordered here, and committed as one.
+
+Data files are written by pyarrow under names of their own and then named in one commit, so that
+nothing is written twice, the order of the rows is known (the list of files, kept with the version),
+and a process killed at any moment leaves at most a file or a commit that no version mentions.
+"""
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from deltalake import DeltaTable, Schema
+from deltalake.transaction import AddAction, CommitProperties, create_table_with_add_actions
+
+from athanor.data.errors import LostTheLease
+
+_ROWS_A_FILE = 5_000_000
+_ROWS_A_GROUP = 122_880
+"""What DuckDB scans as one unit."""
+
+CONFIGURATION = {
+    # By default a checkpoint removes the log of older versions, and time travel with it.
+    "delta.enableExpiredLogCleanup": "false",
+    "delta.logRetentionDuration": "interval 36500 days",
+    "delta.deletedFileRetentionDuration": "interval 36500 days",
+    # Readers take the files as they are: no deletion vectors, no renamed columns.
+    "delta.enableDeletionVectors": "false",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StagedFile:
+    """A Parquet file that no table mentions yet."""
+
+    path: Path
+    rows: int
+
+
+def staged(
+    batches: Iterable[pa.RecordBatch], schema: pa.Schema, folder: Path, stem: str
+) -> list[StagedFile]:
+    """Write rows to Parquet files named `<stem>-0000.parquet` ... in a folder."""
+    files: list[StagedFile] = []
+    writer: pq.ParquetWriter | None = None
+    written = 0
+    try:
+        for batch in batches:
+            if writer is None:
+                path = folder / f"{stem}-{len(files):04d}.parquet"
+                writer = pq.ParquetWriter(path, schema, compression="zstd", compression_level=1)
+            writer.write_batch(batch, row_group_size=_ROWS_A_GROUP)
+            written += batch.num_rows
+            if written >= _ROWS_A_FILE:
+                writer.close()
+                files.append(StagedFile(path=path, rows=written))
+                writer, written = None, 0
+    finally:
+        if writer is not None:
+            writer.close()
+    if writer is not None:
+        files.append(StagedFile(path=path, rows=written))
+    return files
+
+
+def version_of(uri: str) -> int | None:
+    """The newest version of a table, or None if there is no table."""
+    if not DeltaTable.is_deltatable(uri):
+        return None
+    return int(DeltaTable(uri, without_files=True).version())
+
+
+def committed(
+    uri: str, files: Sequence[StagedFile], schema: pa.Schema, *, base: int | None, append: bool
+) -> int:
+    """Put staged files into a table and commit them; returns the new version.
+
+    `base` is the version that the new one builds on, None for a new table. What a killed writer
+    committed after it is undone first: no version of the dataset mentions it.
+
+    Raises: LostTheLease if somebody else committed meanwhile.
+    """
+    adds = [_placed(file, Path(uri)) for file in files]
+    stored = Schema.from_arrow(schema)
+    about = CommitProperties(custom_metadata={"engine": "athanor"})
+    found = version_of(uri)
+    if found is None:
+        create_table_with_add_actions(
+            uri, stored, adds, mode="error", configuration=CONFIGURATION, commit_properties=about
+        )
+        expected = 0
+    else:
+        table = DeltaTable(uri)
+        if append and base is not None and found != base:
+            table.restore(base)
+            table = DeltaTable(uri)
+        expected = int(table.version()) + 1
+        mode = "append" if append and base is not None else "overwrite"
+        table.create_write_transaction(adds, mode, stored, commit_properties=about)
+    _synced_log(uri, expected)
+    if version_of(uri) != expected:
+        raise LostTheLease(Path(uri).name)
+    return expected
+
+
+def located(uri: str, files: Sequence[str]) -> list[str]:
+    """The paths of a table's files."""
+    return [f"{uri.rstrip('/')}/{file}" for file in files]
+
+
+def _placed(file: StagedFile, folder: Path) -> AddAction:
+    """Move a file into the table's folder, synced, and describe it for the commit."""
+    folder.mkdir(parents=True, exist_ok=True)
+    _sync(file.path)
+    target = folder / file.path.name
+    try:
+        file.path.replace(target)
+    except OSError:
+        # Another file system: copy, and let it appear whole.
+        passing = target.with_name(f".{target.name}.part")
+        shutil.copyfile(file.path, passing)
+        _sync(passing)
+        passing.replace(target)
+    return AddAction(
+        target.name,
+        target.stat().st_size,
+        {},
+        int(time.time() * 1000),
+        True,  # noqa: FBT003 - deltalake takes it by position
+        json.dumps({"numRecords": file.rows}),
+    )
+
+
+def _synced_log(uri: str, version: int) -> None:
+    log = Path(uri) / "_delta_log"
+    entry = log / f"{version:020d}.json"
+    if entry.exists():
+        _sync(entry)
+    for folder in (log, Path(uri), Path(uri).parent):
+        _sync(folder)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

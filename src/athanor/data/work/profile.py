@@ -1,0 +1,110 @@
+"""A profile of Parquet files, by DuckDB and numpy."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+
+from athanor.data.logic import profiling
+from athanor.data.logic.association import correlations, cramers_v, decile_codes, numbers, pairwise
+from athanor.data.logic.leakage import class_codes, find_leaks, word_codes
+from athanor.data.logic.normalise import column_type
+from athanor.data.types import ColumnProfile, Profile, Roles
+
+SAMPLE_ROWS = 100_000
+_SEED = 42
+
+
+def connected(files: Sequence[str], earlier: Sequence[str] = ()) -> duckdb.DuckDBPyConnection:
+    """A DuckDB with the files as the view `source`, in the order of their rows.
+
+    Those of the rows before them, if given, are the view `earlier`.
+    """
+    connection = duckdb.connect(":memory:", config={"threads": 2})
+    connection.execute("SET preserve_insertion_order = true")
+    for name, paths in (("source", files), ("earlier", earlier)):
+        if paths:
+            listed = ", ".join("'" + path.replace("'", "''") + "'" for path in paths)
+            connection.execute(
+                f"CREATE VIEW {name} AS "
+                f"SELECT * FROM read_parquet([{listed}], union_by_name = true)"  # noqa: S608
+            )
+    return connection
+
+
+def profile_of(
+    connection: duckdb.DuckDBPyConnection, schema: pa.Schema, rows: int, roles: Roles
+) -> Profile:
+    """The profile of the view `source`."""
+    columns = [(field.name, column_type(field.type)) for field in schema]
+    answers = _one(connection, profiling.first_pass(columns, rows))
+    if second := profiling.second_pass(columns, answers):
+        answers |= _one(connection, second)
+    [(duplicates,)] = connection.execute(profiling.duplicates_query(columns)).fetchall()
+    profiles = []
+    for place, (name, kind) in enumerate(columns):
+        key = f"c{place}"
+        top: list[tuple[str, int]] = []
+        if f"{key}_values" not in answers and kind == "text":
+            top = connection.execute(profiling.top_query(name)).fetchall()
+        profiles.append(profiling.column_profile(name, kind, key, answers, top))
+    sample = _sample(connection, rows)
+    leaks = find_leaks(sample, roles.target, ignore=(roles.id,)) if roles.target else []
+    return profiling.finished(
+        rows=rows,
+        columns=_with_target(profiles, sample, roles.target),
+        duplicates=int(duplicates),
+        target=roles.target,
+        correlations=correlations(sample),
+        leaks=leaks,
+    )
+
+
+def _one(connection: duckdb.DuckDBPyConnection, sql: str) -> dict[str, Any]:
+    cursor = connection.execute(sql)
+    names = [item[0] for item in cursor.description or ()]
+    # All rows are fetched: an unfinished result would block the connection.
+    [row] = cursor.fetchall()
+    return dict(zip(names, row, strict=True))
+
+
+def _sample(connection: duckdb.DuckDBPyConnection, rows: int) -> pa.Table:
+    if rows <= SAMPLE_ROWS:
+        return connection.sql("SELECT * FROM source").to_arrow_table()
+    sql = f"SELECT * FROM source USING SAMPLE reservoir({SAMPLE_ROWS} ROWS) REPEATABLE ({_SEED})"
+    return connection.sql(sql).to_arrow_table()
+
+
+def _with_target(
+    profiles: Sequence[ColumnProfile], sample: pa.Table, target: str
+) -> list[ColumnProfile]:
+    """The profiles with each column's correlation and association with the target."""
+    if not target:
+        return list(profiles)
+    labels = sample[target]
+    classes = class_codes(labels)
+    if classes is None:
+        try:
+            goal = numbers(labels)
+        except pa.ArrowInvalid:
+            return list(profiles)
+    else:
+        goal = classes.astype(np.float64)
+        if len(np.unique(classes)) > 2:
+            goal = np.full(len(classes), np.nan)
+    found = []
+    for item in profiles:
+        correlation = association = None
+        if item.name != target and item.type in {"integer", "number", "decimal"}:
+            values = numbers(sample[item.name])
+            value = float(pairwise(np.column_stack([values, goal]))[0, 1])
+            correlation = round(value, 6) if np.isfinite(value) else None
+            association = None if classes is None else cramers_v(decile_codes(values), classes)
+        elif item.name != target and item.type in {"text", "boolean"} and classes is not None:
+            association = cramers_v(word_codes(sample[item.name]), classes)
+        rounded = None if association is None else round(association, 6)
+        found.append(replace(item, correlation=correlation, association=rounded))
+    return found
