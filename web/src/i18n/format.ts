@@ -4,9 +4,10 @@ const MINUTE = 60;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 
-/** Four significant digits, thousands separated; whole numbers stay whole. */
+/** Four significant digits, thousands separated; whole parts stay whole. */
 export function number(language: Language, value: number): string {
   if (Number.isInteger(value)) return value.toLocaleString(language);
+  if (Math.abs(value) >= 1000) return value.toLocaleString(language, { maximumFractionDigits: 0 });
   return value.toLocaleString(language, { maximumSignificantDigits: 4 });
 }
 

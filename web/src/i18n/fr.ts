@@ -142,7 +142,6 @@ export const fr: Catalogue = {
   "data.target": "Cible",
   "data.profile": "Profil",
   "data.profile.about": "Le contenu de chaque colonne de la version {n}.",
-  "data.profile.none": "La version {n} n’a pas de profil.",
   "data.column": "Colonne",
   "data.type": "Type",
   "data.missing": "Manquants",
@@ -190,7 +189,6 @@ export const fr: Catalogue = {
   "runs.cpu": "Processeur",
   "runs.memory": "Mémoire au plus",
   "runs.cost": "Coût",
-  "runs.carbon": "Carbone",
   "runs.tasks": "Tâches",
   "runs.tasks.none": "Cette exécution n’a pas de tâches.",
   "runs.details": "Détails",
@@ -203,7 +201,6 @@ export const fr: Catalogue = {
   "pipelines.about": "Exécutions de pipelines : des étapes en ordre, chaque résultat gardé et réutilisé.",
   "pipelines.empty.title": "Aucun pipeline exécuté",
   "pipelines.empty.about": "Le pipeline de classification de la galerie ne demande qu’un jeu de données.",
-  "pipelines.progress": "{done} tâches sur {all}",
 
   "models.title": "Modèles",
   "models.about": "Modèles enregistrés : des versions numérotées, et des noms qui en désignent une.",
@@ -218,7 +215,6 @@ export const fr: Catalogue = {
   "models.latest": "Dernière",
   "models.flavor": "Format",
   "models.run": "Produit par",
-  "models.metrics": "Métriques",
 
   "endpoints.title": "Points d’accès",
   "endpoints.about": "Des modèles qui répondent par HTTP ; chaque prédiction est journalisée.",

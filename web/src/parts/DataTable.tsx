@@ -168,7 +168,8 @@ function Grid<Row extends object>({
           {table.getRowModel().rows.map((row) => (
             <tr key={row.id} data-row={row.id}>
               {columns.map((column, at) => {
-                const shown = column.cell?.(row.original) ?? column.value(row.original);
+                const shown =
+                  column.cell === undefined ? column.value(row.original) : column.cell(row.original);
                 return (
                   <td key={column.id} className={column.numeric === true ? "numeric" : undefined}>
                     {at === 0 && hrefOf !== undefined ? (
@@ -205,7 +206,7 @@ function Filter({ value, onChange }: { value: string; onChange: (value: string) 
   return (
     <TextInput
       ref={field}
-      size="xs"
+      size="sm"
       className="table-filter"
       aria-label={say("common.filter")}
       placeholder={say("common.filter")}
