@@ -1,22 +1,25 @@
-"""Append-only log segments: one writer each, sealed whole, then moved on.
+"""Append-only log segments: one writer each, later moved whole.
 
-`<id>.open` is being written, under a lock of its writer's process; `<id>.jsonl` is sealed. A writer
-that was killed leaves an open segment whose lock is free: anybody may seal it. A line counts once
-its newline is there, so that a torn last line is not a row.
+A segment belongs to its writer as long as that process holds the file's lock; the lock goes with
+the process, however it ends, and then the segment is sealed: nobody ever writes to it again. A line
+counts once its newline is there, so that a torn last line is not a row.
 """
 
 import fcntl
 import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import suppress
 from pathlib import Path
 
 from athanor.kernel.ids import new_id
 
 FORMAT = "v1"
 """The folder below a log's own that holds segments of this format."""
-OPEN, SEALED = ".open", ".jsonl"
+SUFFIX = ".jsonl"
+SEAL_BYTES = 64 << 20
+"""A segment of this size is full."""
+_EMPTY_SECONDS = 60.0
+"""An empty segment without a writer is removed after this; a new one may not be locked yet."""
 
 
 class Segment:
@@ -24,9 +27,9 @@ class Segment:
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self.path = folder / f"{new_id()}{OPEN}"
+        self.path = folder / f"{new_id()}{SUFFIX}"
         self._file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(self._file, fcntl.LOCK_EX)
         self.size = 0
         self.began = time.monotonic()
         self.synced = 0
@@ -53,58 +56,45 @@ class Segment:
         os.fdatasync(self._file) if hasattr(os, "fdatasync") else os.fsync(self._file)
         self.synced = size
 
-    def seal(self) -> Path:
-        """Close it for good; an empty one vanishes. Returns the sealed path."""
-        self.sync()
-        sealed = self.path.with_suffix(SEALED)
+    def seal(self) -> None:
+        """Close it for good; an empty one vanishes."""
         if self.size:
-            self.path.replace(sealed)
+            self.sync()
         else:
             self.path.unlink(missing_ok=True)
         os.close(self._file)
-        return sealed
-
-
-def adopt(folder: Path) -> list[Path]:
-    """Seal the open segments whose writers are dead. Returns their sealed paths."""
-    sealed = []
-    for path in sorted(folder.glob(f"*{OPEN}")):
-        with _locked(path) as free:
-            if not free:
-                continue
-            if path.stat().st_size:
-                target = path.with_suffix(SEALED)
-                path.replace(target)
-                sealed.append(target)
-            else:
-                path.unlink()
-    return sealed
-
-
-def sealed_in(folder: Path) -> list[Path]:
-    """The sealed segments, oldest first."""
-    return sorted(folder.glob(f"*{SEALED}"))
 
 
 def all_in(folder: Path) -> list[Path]:
-    """Every segment that holds rows, sealed or open, oldest first."""
-    return sorted((*folder.glob(f"*{SEALED}"), *folder.glob(f"*{OPEN}")))
+    """Every segment, sealed or not, oldest first."""
+    return sorted(folder.glob(f"*{SUFFIX}"))
 
 
-@contextmanager
-def _locked(path: Path) -> Iterator[bool]:
-    """Whether the file's lock was free; then it is held inside."""
+def sealed_in(folder: Path) -> list[Path]:
+    """The segments that hold rows and have no writer any more, oldest first."""
+    return [path for path in all_in(folder) if _free(path) and not _empty(path)]
+
+
+def _free(path: Path) -> bool:
+    """Whether no process writes to it."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
-        yield False
-        return
+        return False
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-            return
-        yield path.exists()
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
     finally:
         os.close(descriptor)
+    return True
+
+
+def _empty(path: Path) -> bool:
+    with suppress(FileNotFoundError):
+        found = path.stat()
+        if found.st_size:
+            return False
+        if time.time() - found.st_mtime > _EMPTY_SECONDS:
+            path.unlink()
+    return True

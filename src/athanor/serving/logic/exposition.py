@@ -25,8 +25,8 @@ class Series:
     """Requests by duration, each counted once."""
     seconds: float = 0.0
     rows: int = 0
-    invalid_scores: int = 0
-    """Rows whose score was not a finite number (for a class: not within 0 to 1)."""
+    nonsense: int = 0
+    """Answered requests with a score that is no finite number or no probability."""
 
 
 class Figures:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any
 
-from athanor.serving.logic.signature import Signature
+from athanor.serving.types import Signature
 
 FORMAT_VERSION = 1
 

@@ -7,7 +7,8 @@ from typing import Any
 import msgspec
 
 from athanor.kernel.redaction import MASK, redact
-from athanor.serving.logic.signature import Row, Signature
+from athanor.serving.logic.signature import Row
+from athanor.serving.types import Signature
 
 _SHORTEST_SECRET = 7
 """Shorter texts hold no secret that the filter knows (`://a:b@` is the shortest)."""

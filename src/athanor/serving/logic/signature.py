@@ -5,11 +5,12 @@ for every column (imputing is the model's), and so is a category that training n
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeAlias
 
 from athanor.serving.errors import BadPrediction, ColumnMissing, TooManyRecords, ValueRefused
+from athanor.serving.types import InputColumn, Signature
 
 Row: TypeAlias = list[Any]
 """One record's values in the order of the signature's columns."""
@@ -38,37 +39,6 @@ _EXPECTED = {
     "boolean": "true or false",
     "datetime": "a time such as 2024-05-01T12:00:00",
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InputColumn:
-    """One column that the model reads."""
-
-    name: str
-    type: str
-    """MLflow's name of the type: double, float, long, integer, string, boolean, datetime."""
-    required: bool = True
-    """False where training had missing values: left out, it counts as null."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Signature:
-    """What a model takes and gives."""
-
-    columns: tuple[InputColumn, ...] = ()
-    """In the order that the model was trained with."""
-    classes: tuple[Any, ...] = ()
-    """Of a classifier: its classes in the order of its probabilities; of a regressor: none."""
-    target: str = ""
-    """The column that the model predicts, or "" where nobody said."""
-    positive: int = -1
-    """The place in `classes` of the class that `score` is the probability of; -1 where `score` is
-    the probability of the predicted class (more than two classes) or the value (regression)."""
-    names: tuple[str, ...] = field(default=(), compare=False)
-    """The columns' names, filled in here."""
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "names", tuple(column.name for column in self.columns))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

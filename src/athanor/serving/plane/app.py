@@ -238,6 +238,7 @@ class _Pending:
             return
         seconds = time.monotonic() - self._arrived
         rows, answers = self._rows(result, hello, seconds)
+        sound = all(_sound(row.score, row.probabilities) for row in rows)
         body: dict[str, Any] = {
             "predictions": answers,
             "model": self._served.target.model,
@@ -247,9 +248,13 @@ class _Pending:
         if self._parsed.ignored:
             body["ignored_columns"] = self._parsed.ignored
         encoded = orjson.dumps(body)
-        self._plane.log.append(b"".join(map(line, rows)), self._released(encoded, len(rows)))
+        self._plane.log.append(
+            b"".join(map(line, rows)), self._released(encoded, len(rows), sound=sound)
+        )
 
-    def _released(self, encoded: bytes, rows: int) -> Callable[[OSError | None], None]:
+    def _released(
+        self, encoded: bytes, rows: int, *, sound: bool
+    ) -> Callable[[OSError | None], None]:
         def release(failure: OSError | None) -> None:
             if failure is not None:
                 self._end(503)
@@ -257,6 +262,7 @@ class _Pending:
                 return
             series = self._end(200)
             series.rows += rows
+            series.nonsense += not sound
             self._exchange.answer(200, encoded)
 
         return release
@@ -310,3 +316,8 @@ class _Pending:
                 )
             )
         return rows, answers
+
+
+def _sound(score: float | None, probabilities: dict[str, float] | None) -> bool:
+    """Whether a score can be one: finite, and for a class a probability."""
+    return score is not None and (probabilities is None or 0.0 <= score <= 1.0)

@@ -81,7 +81,8 @@ class PredictionLog:
             return ""
         self._segment = None
         self._unsynced_since = 0.0
-        return segment.seal().name
+        segment.seal()
+        return segment.path.name
 
     async def close(self) -> None:
         """Write, sync and seal everything."""

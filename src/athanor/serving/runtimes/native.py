@@ -60,7 +60,7 @@ class NativeRuntime:
         return [_random_value(column.type, source) for column in self._model.signature]
 
 
-def _random_value(kind: str, source: random.Random) -> Any:  # noqa: ANN401 - of any column's type
+def _random_value(kind: str, source: random.Random) -> Any:
     match kind:
         case "string":
             return source.choice("abcdefgh")

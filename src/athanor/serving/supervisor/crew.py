@@ -1,4 +1,4 @@
-"""The model workers: one or more for each deployment that may be asked, hired again when they die."""
+"""The model workers: some for each deployment that may be asked, hired again when they die."""
 
 import logging
 import threading
@@ -158,7 +158,9 @@ class _Worker:
             if self._left:
                 child.kill()
         except AthanorError as error:
-            logger.warning("A worker of deployment %s did not start: %s", self._post.deployment, error)
+            logger.warning(
+                "A worker of deployment %s did not start: %s", self._post.deployment, error
+            )
             self._judge(error)
         finally:
             self._hiring = False

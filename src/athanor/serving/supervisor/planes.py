@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
@@ -38,8 +38,8 @@ class PlaneSettings:
     port: int = 0
     """0 takes any free one; it stays the same until the server ends."""
     processes: int = 1
-    doors: Doors = Doors()
-    limits: Limits = Limits()
+    doors: Doors = field(default_factory=Doors)
+    limits: Limits = field(default_factory=Limits)
     seal_bytes: int = 64 << 20
     seal_seconds: float = 300.0
 
@@ -92,7 +92,8 @@ class Planes:
 
     def tend(self) -> bool:
         """Start again what died; whether anything was."""
-        return any([item.tend() for item in self._processes])
+        started = [item.tend() for item in self._processes]
+        return any(started)
 
     def publish(self, table: Table) -> None:
         """Have every plane serve by this table; it holds for planes started later, too.
@@ -229,7 +230,7 @@ def _talk(path: str, line: bytes) -> dict[str, Any]:
         channel.settimeout(_TELL_SECONDS)
         channel.connect(path)
         channel.sendall(line)
-        parts = []
+        parts: list[bytes] = []
         while not parts or not parts[-1].endswith(b"\n"):
             data = channel.recv(_LINE)
             if not data:

@@ -1,0 +1,96 @@
+"""What serving asks of others: the registry for versions, the server for running planes."""
+
+from typing import Protocol
+
+from athanor.kernel.permissions import Principal
+from athanor.registry import InputColumn, Label
+
+
+class RegisteredSignature(Protocol):
+    """What a registered version says that it reads and gives."""
+
+    @property
+    def inputs(self) -> tuple[InputColumn, ...]:
+        """The raw columns, in the order of training."""
+        ...
+
+    @property
+    def target(self) -> str:
+        """The column that it predicts."""
+        ...
+
+    @property
+    def classes(self) -> tuple[Label, ...]:
+        """The labels in the order of the probabilities; empty for regression."""
+        ...
+
+    @property
+    def positive(self) -> Label | None:
+        """The class that `score` is the probability of; None unless binary."""
+        ...
+
+
+class RegisteredVersion(Protocol):
+    """A model version as the registry tells it."""
+
+    @property
+    def model(self) -> str:
+        """The model's name."""
+        ...
+
+    @property
+    def number(self) -> int:
+        """1, 2, 3 ... per model."""
+        ...
+
+    @property
+    def artifact_id(self) -> str:
+        """The artifact that holds its folder."""
+        ...
+
+    @property
+    def digest(self) -> str:
+        """The folder's canonical digest."""
+        ...
+
+    @property
+    def signature(self) -> RegisteredSignature:
+        """What it reads and gives."""
+        ...
+
+
+class ModelSource(Protocol):
+    """The registry, as far as serving needs it."""
+
+    def version(self, who: Principal, reference: str) -> RegisteredVersion:
+        """The version behind `model`, `model@alias` or `model@number`.
+
+        Raises: a NotFound with a hint.
+        """
+        ...
+
+
+class Fleet(Protocol):
+    """The running planes and workers; in a command without a server there are none."""
+
+    def url(self) -> str:
+        """Where the planes listen (`http://127.0.0.1:8001`), or ""."""
+        ...
+
+    def changed(self) -> None:
+        """An endpoint's traffic changed: bring it to the planes, and return when it is there.
+
+        Without running planes nothing happens.
+        """
+        ...
+
+
+class NoFleet:
+    """The fleet of a process that serves nothing."""
+
+    def url(self) -> str:
+        """There is no address."""
+        return ""
+
+    def changed(self) -> None:
+        """Nothing runs that could be told."""

@@ -1,0 +1,414 @@
+"""The verbs of endpoints."""
+
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+import msgspec
+
+from athanor.kernel.clock import Clock
+from athanor.kernel.database import Database
+from athanor.kernel.events import Event, Events
+from athanor.kernel.ids import is_id, new_id
+from athanor.kernel.permissions import SYSTEM, Access, Principal
+from athanor.lineage import Artifact, Lineage, NewArtifact, NewRun
+from athanor.serving.errors import (
+    CanaryShareInvalid,
+    EndpointNameInvalid,
+    LabelsInvalid,
+    LabelsMissing,
+    PredictionNotFound,
+)
+from athanor.serving.log import ServingLog
+from athanor.serving.logic.rows import LabelRow
+from athanor.serving.ports import Fleet, ModelSource, RegisteredVersion
+from athanor.serving.service.traffic import Traffic
+from athanor.serving.store import EndpointStore
+from athanor.serving.types import (
+    Canary,
+    CanaryPlan,
+    Deploy,
+    Deployment,
+    Endpoint,
+    InputColumn,
+    LabelsReceived,
+    NewLabel,
+    Prediction,
+    PredictionQuery,
+    Signature,
+    SnapshotRequest,
+)
+
+Predictions: TypeAlias = list[Prediction]
+
+_NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Neighbours:
+    """The rooms and the running parts that serving works with."""
+
+    lineage: Lineage
+    models: ModelSource
+    log: ServingLog
+    fleet: Fleet
+
+
+class Endpoints:
+    """Names that answer, the model versions behind them, and what they answered."""
+
+    def __init__(
+        self,
+        store: EndpointStore,
+        database: Database,
+        *,
+        events: Events,
+        access: Access,
+        clock: Clock,
+        neighbours: Neighbours,
+    ) -> None:
+        self._store = store
+        self._database = database
+        self._events = events
+        self._access = access
+        self._clock = clock
+        self._lineage = neighbours.lineage
+        self._models = neighbours.models
+        self._log = neighbours.log
+        self._fleet = neighbours.fleet
+        self._traffic = Traffic(
+            store, database, events=events, lineage=neighbours.lineage, clock=clock
+        )
+
+    def deploy(self, who: Principal, name: str, deploy: Deploy) -> Deployment:
+        """Put a model version behind an endpoint, which is made if it is not there.
+
+        The version is pinned now. It takes traffic once its worker answers: all of it, or as a
+        canary where one is asked for and another version is live.
+
+        Raises: EndpointNameInvalid, CanaryShareInvalid, and what the registry raises.
+        """
+        self._access.require(who, "serving.deploy", name)
+        if not _NAME.fullmatch(name):
+            raise EndpointNameInvalid(name)
+        plan = _plan(deploy)
+        with self._database.transaction():
+            if deploy.idempotency_key is not None:
+                done = self._store.by_key(name, deploy.idempotency_key)
+                if done is not None:
+                    return done
+            version = self._models.version(who, deploy.model)
+            endpoint = self._opened(who, name, deploy)
+            number = max((item.number for item in endpoint.deployments), default=0) + 1
+            self._traffic.supersede(who, endpoint, number)
+            deployment = self._add(who, endpoint, version, deploy, plan)
+        self._database.after_commit(self._fleet.changed)
+        return deployment
+
+    def list(self, who: Principal) -> list[Endpoint]:
+        """Every endpoint, by name."""
+        self._access.require(who, "serving.list", "*")
+        return [self._addressed(item) for item in self._store.all()]
+
+    def get(self, who: Principal, name: str) -> Endpoint:
+        """The endpoint of this name, with its deployments, newest first.
+
+        Raises: EndpointNotFound.
+        """
+        self._access.require(who, "serving.get", name)
+        return self._addressed(self._traffic.endpoint(name))
+
+    def promote(self, who: Principal, name: str) -> Endpoint:
+        """Have the canary take over now, unjudged.
+
+        Raises: EndpointNotFound, NoCanary.
+        """
+        self._access.require(who, "serving.promote", name)
+        self._traffic.promote(who, name, f"promoted by {who.name}")
+        self._database.after_commit(self._fleet.changed)
+        return self._addressed(self._traffic.endpoint(name))
+
+    def rollback(self, who: Principal, name: str) -> Endpoint:
+        """End the canary; without one, bring back the deployment before, whose worker is warm.
+
+        Raises: EndpointNotFound, NothingToRollBack.
+        """
+        self._access.require(who, "serving.rollback", name)
+        self._traffic.roll_back(who, name)
+        self._database.after_commit(self._fleet.changed)
+        return self._addressed(self._traffic.endpoint(name))
+
+    def remove(self, who: Principal, name: str) -> None:
+        """Take an endpoint away; its predictions stay in the log.
+
+        Raises: EndpointNotFound.
+        """
+        self._access.require(who, "serving.remove", name)
+        with self._database.transaction():
+            endpoint = self._traffic.endpoint(name)
+            self._traffic.close(who, endpoint)
+            self._store.remove(name)
+            self._events.tell(who, "serving.endpoint.removed", name, project=endpoint.project)
+        self._database.after_commit(self._fleet.changed)
+
+    def label(self, who: Principal, name: str, labels: Sequence[NewLabel]) -> LabelsReceived:
+        """Keep the truth about predictions, by prediction id or by key; the latest one counts.
+
+        Raises: EndpointNotFound, LabelsInvalid, DiskNearlyFull.
+        """
+        self._access.require(who, "serving.label", name)
+        endpoint = self._traffic.endpoint(name)
+        now = self._clock.now()
+        rows = []
+        for place, label in enumerate(labels):
+            if (label.id is None) == (label.key is None):
+                raise LabelsInvalid(place)
+            rows.append(
+                LabelRow(
+                    endpoint=name,
+                    id=label.id,
+                    key=label.key,
+                    label=str(label.label),
+                    at=label.at or now,
+                    received=now,
+                )
+            )
+        if rows:
+            self._log.append_labels(rows)
+            detail = {"endpoint": name, "count": len(rows)}
+            self._events.tell(
+                who, "serving.labels.received", name, detail, project=endpoint.project
+            )
+        return LabelsReceived(endpoint=name, count=len(rows))
+
+    def predictions(self, who: Principal, name: str, query: PredictionQuery) -> Predictions:
+        """Logged predictions with their latest labels, newest first.
+
+        Raises: EndpointNotFound.
+        """
+        self._access.require(who, "serving.predictions", name)
+        self._traffic.endpoint(name)
+        return self._log.query(name, query)
+
+    def prediction(self, who: Principal, prediction_id: str) -> Prediction:
+        """The logged prediction with this id.
+
+        Raises: PredictionNotFound.
+        """
+        self._access.require(who, "serving.prediction", prediction_id)
+        found = self._log.find(prediction_id) if is_id(prediction_id) else None
+        if found is None:
+            raise PredictionNotFound(prediction_id)
+        return found
+
+    def snapshot(self, who: Principal, name: str, request: SnapshotRequest) -> Artifact:
+        """Make a table artifact of logged rows, with labels in the model's target column.
+
+        Raises: EndpointNotFound, LabelsMissing, DiskNearlyFull.
+        """
+        self._access.require(who, "serving.snapshot", name)
+        endpoint = self._traffic.endpoint(name)
+        shown = endpoint.live or endpoint.candidate or endpoint.deployments[0]
+        made = self._log.snapshot(name, shown.signature, endpoint.key, request)
+        if request.labelled and not made.rows:
+            raise LabelsMissing(name)
+        target = shown.signature.target or "label"
+        with self._database.transaction():
+            run = self._lineage.start_run(
+                who, NewRun(kind="snapshot", name=f"{name} snapshot", project=endpoint.project)
+            )
+            model = self._lineage.artifact(who, shown.artifact)
+            self._lineage.consumed(who, run.id, model.id, "model")
+            artifact = self._lineage.record(
+                who,
+                NewArtifact(
+                    type="table",
+                    name=f"{name}-labelled" if request.labelled else f"{name}-predictions",
+                    uri=made.blob.uri,
+                    digest=made.digest,
+                    size=made.blob.size,
+                    metadata={
+                        "format": "parquet",
+                        "blob": made.blob.digest,
+                        "rows": made.rows,
+                        "columns": made.columns,
+                        "target": target,
+                        "id": endpoint.key,
+                        "endpoint": name,
+                    },
+                    project=endpoint.project,
+                ),
+            )
+            self._lineage.produced(who, run.id, artifact.id, "table")
+            self._lineage.finish_run(who, run.id)
+        return artifact
+
+    # What other rooms are offered: called by them, not over HTTP.
+
+    def resolve_prediction(self, principal: Principal, rest: str) -> Artifact:
+        """`prediction:<id>`: an artifact whose trace leads over its deployment to the model.
+
+        Raises: PredictionNotFound.
+        """
+        found = self.prediction(principal, rest)
+        content = msgspec.json.encode(replace(found, truth=None))
+        with self._database.transaction():
+            artifact = self._lineage.record(
+                principal,
+                NewArtifact(
+                    id=found.id,
+                    type="prediction",
+                    name=f"{found.endpoint}/{found.id}",
+                    uri=f"prediction:{found.id}",
+                    digest=f"sha256:{hashlib.sha256(content).hexdigest()}",
+                    size=len(content),
+                    metadata={
+                        "endpoint": found.endpoint,
+                        "deployment": found.deployment,
+                        "model": found.model,
+                        "version": found.version,
+                        "at": found.at.isoformat(),
+                    },
+                ),
+            )
+            self._lineage.produced(principal, found.deployment, artifact.id, "prediction")
+        return artifact
+
+    def resolve_labelled(self, principal: Principal, rest: str) -> Artifact:
+        """`labelled:<endpoint>`: the rows that have labels by now, as a table to train on.
+
+        Raises: EndpointNotFound, LabelsMissing.
+        """
+        return self.snapshot(principal, rest, SnapshotRequest())
+
+    def follow(self, event: Event) -> None:
+        """A model's alias moved: redeploy the endpoints that follow one. For `Events.subscribe`."""
+        for endpoint in self._store.all():
+            if not endpoint.follow:
+                continue
+            version = self._models.version(SYSTEM, endpoint.follow)
+            current = endpoint.candidate or endpoint.live
+            if current is None or (current.model, current.version) != (
+                version.model,
+                version.number,
+            ):
+                again = Deploy(
+                    model=endpoint.follow,
+                    follow=True,
+                    canary=0.1 if endpoint.live else None,
+                    idempotency_key=f"follow:{event.id}",
+                )
+                self.deploy(SYSTEM, endpoint.name, again)
+
+    def _opened(self, who: Principal, name: str, deploy: Deploy) -> Endpoint:
+        """The endpoint, made or changed as the request says."""
+        endpoint = self._store.find(name)
+        follow = deploy.model if deploy.follow else ""
+        if endpoint is None:
+            endpoint = Endpoint(
+                name=name,
+                project=deploy.project,
+                key=deploy.key or "",
+                follow=follow,
+                created_by=who.name,
+                created_at=self._clock.now(),
+            )
+            self._store.add_endpoint(endpoint)
+            self._events.tell(who, "serving.endpoint.created", name, project=deploy.project)
+            return endpoint
+        changes = {"follow": follow}
+        if deploy.key is not None:
+            changes["key"] = deploy.key
+        self._store.change_endpoint(name, changes)
+        return endpoint
+
+    def _add(
+        self,
+        who: Principal,
+        endpoint: Endpoint,
+        version: RegisteredVersion,
+        deploy: Deploy,
+        plan: CanaryPlan | None,
+    ) -> Deployment:
+        deployment = self._store.add_deployment(
+            Deployment(
+                id=new_id(),
+                endpoint=endpoint.name,
+                number=0,
+                model=version.model,
+                version=version.number,
+                artifact=version.artifact_id,
+                digest=version.digest,
+                signature=_signature(version),
+                replicas=min(16, max(1, deploy.replicas)),
+                canary=None if plan is None else Canary(plan=plan),
+                created_by=who.name,
+                created_at=self._clock.now(),
+            ),
+            deploy.idempotency_key,
+        )
+        run = self._lineage.start_run(
+            who,
+            NewRun(
+                id=deployment.id,
+                kind="serving",
+                name=f"{endpoint.name}/{deployment.number}",
+                project=endpoint.project,
+                labels={"endpoint": endpoint.name, "model": version.model},
+            ),
+        )
+        self._lineage.consumed(who, run.id, version.artifact_id, "model")
+        self._events.tell(
+            who,
+            "serving.deployment.created",
+            endpoint.name,
+            {
+                "endpoint": endpoint.name,
+                "deployment": deployment.id,
+                "number": deployment.number,
+                "model": deployment.model,
+                "version": deployment.version,
+                "artifact": deployment.artifact,
+                "digest": deployment.digest,
+                "key": deploy.key or endpoint.key,
+                "canary": None if plan is None else plan.steps[0],
+            },
+            project=endpoint.project,
+        )
+        return deployment
+
+    def _addressed(self, endpoint: Endpoint) -> Endpoint:
+        url = self._fleet.url()
+        return replace(endpoint, url=f"{url}/endpoints/{endpoint.name}/predict" if url else "")
+
+
+def _plan(deploy: Deploy) -> CanaryPlan | None:
+    """How the canary goes: it begins with the share asked for, then takes the plan's larger ones.
+
+    Raises: CanaryShareInvalid.
+    """
+    if deploy.canary is None:
+        return deploy.plan
+    if not 0 < deploy.canary < 1:
+        raise CanaryShareInvalid(deploy.canary)
+    plan = deploy.plan or CanaryPlan()
+    later = tuple(step for step in plan.steps if step > deploy.canary)
+    return replace(plan, steps=(deploy.canary, *later))
+
+
+def _signature(version: RegisteredVersion) -> Signature:
+    told = version.signature
+    positive = -1
+    if told.positive is not None and told.positive in told.classes:
+        positive = told.classes.index(told.positive)
+    return Signature(
+        columns=tuple(
+            InputColumn(name=item.name, type=item.type, required=item.required)
+            for item in told.inputs
+        ),
+        classes=tuple(told.classes),
+        target=told.target,
+        positive=positive,
+    )

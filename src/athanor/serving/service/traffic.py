@@ -1,0 +1,239 @@
+"""How traffic moves between the deployments of an endpoint: each move one transaction, told."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from athanor.kernel.clock import Clock
+from athanor.kernel.database import Database
+from athanor.kernel.events import Events
+from athanor.kernel.permissions import Principal
+from athanor.lineage import Lineage
+from athanor.serving.errors import EndpointNotFound, NoCanary, NothingToRollBack
+from athanor.serving.store import EndpointStore
+from athanor.serving.types import (
+    RUNNING,
+    Canary,
+    CanaryStep,
+    Deployment,
+    DeploymentState,
+    Endpoint,
+)
+
+
+class Traffic:
+    """The moves. `by` is whoever wanted it: a person, or the platform."""
+
+    def __init__(
+        self,
+        store: EndpointStore,
+        database: Database,
+        *,
+        events: Events,
+        lineage: Lineage,
+        clock: Clock,
+    ) -> None:
+        self._store = store
+        self._database = database
+        self._events = events
+        self._lineage = lineage
+        self._clock = clock
+
+    def endpoint(self, name: str) -> Endpoint:
+        """The endpoint as it stands.
+
+        Raises: EndpointNotFound.
+        """
+        found = self._store.find(name)
+        if found is None:
+            raise EndpointNotFound(name, (item.name for item in self._store.all()))
+        return found
+
+    def supersede(self, by: Principal, endpoint: Endpoint, number: int) -> None:
+        """Take the candidate away for a newer one."""
+        candidate = endpoint.candidate
+        if candidate is not None:
+            self._end(by, candidate, "retired", f"superseded by deployment {number}")
+            self._share(endpoint.live, 1.0)
+
+    def ready(self, by: Principal, deployment: Deployment) -> None:
+        """Its worker answers: begin its canary, or have it take over."""
+        with self._database.transaction():
+            endpoint = self.endpoint(deployment.endpoint)
+            current = self._store.deployment(deployment.id)
+            if current is None or current.state != "starting":
+                return
+            if current.canary is None or endpoint.live is None:
+                self._take_over(by, endpoint, current, "ready")
+            else:
+                self._to_step(by, endpoint, current, current.canary, 0)
+
+    def failed(self, by: Principal, deployment: Deployment, reason: str) -> None:
+        """Its model can't be loaded."""
+        with self._database.transaction():
+            current = self._store.deployment(deployment.id)
+            if current is None or current.state not in {"starting", "canary"}:
+                return
+            endpoint = self.endpoint(deployment.endpoint)
+            self._end(by, current, "failed", reason)
+            self._share(endpoint.live, 1.0)
+            self._tell(by, "serving.deployment.failed", current, {"reason": reason})
+            self._told_shares(by, endpoint)
+
+    def advance(self, by: Principal, deployment: Deployment, step: CanaryStep) -> None:
+        """Give a canary its next share, or all of the traffic after its last one."""
+        with self._database.transaction():
+            endpoint, current, canary = self._canary(deployment)
+            judged = replace(canary, history=(*canary.history, step))
+            following = canary.step + 1
+            if following < len(canary.plan.steps):
+                self._to_step(by, endpoint, current, judged, following, step)
+            else:
+                self._store.change_deployment(current.id, {"canary": judged})
+                self._take_over(by, endpoint, current, step.reason)
+                detail = {"reason": step.reason, "measured": step.measured}
+                self._tell(by, "serving.canary.finished", current, detail)
+
+    def refuse(self, by: Principal, deployment: Deployment, step: CanaryStep) -> None:
+        """Take a canary's share back."""
+        with self._database.transaction():
+            endpoint, current, canary = self._canary(deployment)
+            judged = replace(canary, history=(*canary.history, step))
+            self._store.change_deployment(current.id, {"canary": judged})
+            self._end(by, current, "refused", step.reason)
+            self._share(endpoint.live, 1.0)
+            detail = {"reason": step.reason, "share": step.share, "measured": step.measured}
+            self._tell(by, "serving.canary.refused", current, detail)
+            self._told_shares(by, endpoint)
+
+    def promote(self, by: Principal, name: str, reason: str) -> None:
+        """Have the candidate take over now, without further judgement.
+
+        Raises: EndpointNotFound, NoCanary.
+        """
+        with self._database.transaction():
+            endpoint = self.endpoint(name)
+            candidate = endpoint.candidate
+            if candidate is None or candidate.state != "canary":
+                raise NoCanary(name)
+            self._take_over(by, endpoint, candidate, reason)
+            self._tell(by, "serving.canary.finished", candidate, {"reason": reason})
+
+    def roll_back(self, by: Principal, name: str) -> None:
+        """End a canary; without one, give the traffic back to the deployment before.
+
+        Raises: EndpointNotFound, NothingToRollBack.
+        """
+        with self._database.transaction():
+            endpoint = self.endpoint(name)
+            live, standby, candidate = endpoint.live, endpoint.standby, endpoint.candidate
+            if candidate is not None and live is not None:
+                self._end(by, candidate, "refused", f"rolled back by {by.name}")
+                self._share(live, 1.0)
+                left, came = candidate, live
+            elif standby is None or live is None:
+                raise NothingToRollBack(name)
+            else:
+                self._set(live, "standby", 0.0, f"rolled back by {by.name}")
+                self._set(standby, "live", 1.0, f"brought back by {by.name}")
+                left, came = live, standby
+            detail = {"from": _named(left), "to": _named(came)}
+            self._events.tell(
+                by, "serving.endpoint.rolled_back", name, detail, project=endpoint.project
+            )
+            self._told_shares(by, endpoint)
+
+    def close(self, by: Principal, endpoint: Endpoint) -> None:
+        """End every deployment of an endpoint that goes away."""
+        for deployment in endpoint.deployments:
+            if deployment.state in RUNNING:
+                self._end(by, deployment, "retired", f"the endpoint was removed by {by.name}")
+
+    def _canary(self, deployment: Deployment) -> tuple[Endpoint, Deployment, Canary]:
+        endpoint = self.endpoint(deployment.endpoint)
+        current = self._store.deployment(deployment.id)
+        if current is None or current.state != "canary" or current.canary is None:
+            raise NoCanary(deployment.endpoint)
+        return endpoint, current, current.canary
+
+    def _to_step(
+        self,
+        by: Principal,
+        endpoint: Endpoint,
+        deployment: Deployment,
+        canary: Canary,
+        place: int,
+        judged: CanaryStep | None = None,
+    ) -> None:
+        share = canary.plan.steps[place]
+        begun = replace(canary, step=place, began_at=self._clock.now())
+        self._store.change_deployment(
+            deployment.id, {"state": "canary", "share": share, "canary": begun, "reason": ""}
+        )
+        self._share(endpoint.live, 1.0 - share)
+        detail: dict[str, Any] = {
+            "share": share,
+            "step": place + 1,
+            "steps": len(canary.plan.steps),
+        }
+        if judged is not None:
+            detail |= {"reason": judged.reason, "measured": judged.measured}
+        self._tell(by, "serving.canary.advanced", deployment, detail)
+        self._told_shares(by, endpoint)
+
+    def _take_over(
+        self, by: Principal, endpoint: Endpoint, deployment: Deployment, reason: str
+    ) -> None:
+        if endpoint.standby is not None:
+            self._end(by, endpoint.standby, "retired", f"deployment {deployment.number} took over")
+        if endpoint.live is not None:
+            self._set(endpoint.live, "standby", 0.0, f"deployment {deployment.number} took over")
+        self._set(deployment, "live", 1.0, reason)
+        self._told_shares(by, endpoint)
+
+    def _set(
+        self, deployment: Deployment, state: DeploymentState, share: float, reason: str
+    ) -> None:
+        self._store.change_deployment(
+            deployment.id, {"state": state, "share": share, "reason": reason}
+        )
+
+    def _share(self, deployment: Deployment | None, share: float) -> None:
+        if deployment is not None:
+            self._store.change_deployment(deployment.id, {"share": share})
+
+    def _end(
+        self, by: Principal, deployment: Deployment, state: DeploymentState, reason: str
+    ) -> None:
+        self._store.change_deployment(
+            deployment.id,
+            {"state": state, "share": 0.0, "reason": reason, "ended_at": self._clock.now()},
+        )
+        self._lineage.finish_run(by, deployment.id, "failed" if state == "failed" else "done")
+
+    def _told_shares(self, by: Principal, endpoint: Endpoint) -> None:
+        self._store.change_endpoint(endpoint.name, {})
+        now = self.endpoint(endpoint.name)
+        shares = [_named(item) | {"share": item.share} for item in now.deployments if item.share]
+        self._events.tell(
+            by,
+            "serving.traffic.changed",
+            endpoint.name,
+            {"revision": now.revision, "shares": shares},
+            project=endpoint.project,
+        )
+
+    def _tell(
+        self, by: Principal, action: str, deployment: Deployment, detail: Mapping[str, Any]
+    ) -> None:
+        self._events.tell(by, action, deployment.endpoint, _named(deployment) | dict(detail))
+
+
+def _named(deployment: Deployment) -> dict[str, Any]:
+    return {
+        "endpoint": deployment.endpoint,
+        "deployment": deployment.id,
+        "number": deployment.number,
+        "model": deployment.model,
+        "version": deployment.version,
+    }

@@ -1,0 +1,215 @@
+"""Where endpoints and deployments are kept."""
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import msgspec
+from sqlalchemy import (
+    Column,
+    Float,
+    ForeignKey,
+    Integer,
+    RowMapping,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    delete,
+    func,
+    select,
+    update,
+)
+
+from athanor.kernel.database import Database, Instant, Json, metadata
+from athanor.serving.types import Deployment, Endpoint
+
+
+class EndpointStore(Protocol):
+    """Endpoints and their deployments."""
+
+    def add_endpoint(self, endpoint: Endpoint) -> None:
+        """Add an endpoint without deployments."""
+        ...
+
+    def find(self, name: str) -> Endpoint | None:
+        """The endpoint of this name, with its deployments, newest first."""
+        ...
+
+    def all(self) -> list[Endpoint]:
+        """Every endpoint with its deployments, by name."""
+        ...
+
+    def change_endpoint(self, name: str, changes: Mapping[str, Any]) -> None:
+        """Set fields of an endpoint, and count its revision up."""
+        ...
+
+    def remove(self, name: str) -> None:
+        """Take an endpoint and its deployments away."""
+        ...
+
+    def add_deployment(self, deployment: Deployment, key: str | None = None) -> Deployment:
+        """Add a deployment under its endpoint's next number."""
+        ...
+
+    def deployment(self, deployment_id: str) -> Deployment | None:
+        """The deployment with this id."""
+        ...
+
+    def by_key(self, endpoint: str, key: str) -> Deployment | None:
+        """The deployment that a call with this idempotency key made."""
+        ...
+
+    def change_deployment(self, deployment_id: str, changes: Mapping[str, Any]) -> None:
+        """Set fields of a deployment."""
+        ...
+
+
+endpoint_table = Table(
+    "serving_endpoint",
+    metadata,
+    Column("name", String(63), primary_key=True),
+    Column("project", String(255), nullable=False),
+    Column("key", String(255), nullable=False),
+    Column("follow", String(500), nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("created_by", String(255), nullable=False),
+    Column("created_at", Instant, nullable=False),
+)
+
+deployment_table = Table(
+    "serving_deployment",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("endpoint", String(63), ForeignKey("serving_endpoint.name"), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("model", String(255), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("artifact", String(32), nullable=False),
+    Column("digest", String(80), nullable=False),
+    Column("signature", Json, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("share", Float, nullable=False),
+    Column("replicas", Integer, nullable=False),
+    Column("canary", Json),
+    Column("created_by", String(255), nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("ended_at", Instant),
+    Column("idempotency_key", String(255)),
+    UniqueConstraint("endpoint", "number"),
+    UniqueConstraint("endpoint", "idempotency_key", name="uq_serving_deployment_idempotency_key"),
+)
+
+_NESTED = frozenset({"signature", "canary"})
+_DEPLOYMENT = tuple(deployment_table.c[name] for name in Deployment.__dataclass_fields__)
+
+
+class SqlEndpointStore:
+    """Endpoints and deployments in the metadata database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add_endpoint(self, endpoint: Endpoint) -> None:
+        """Add an endpoint without deployments."""
+        row = {column.name: getattr(endpoint, column.name) for column in endpoint_table.c}
+        with self._database.connection() as connection:
+            connection.execute(endpoint_table.insert().values(row))
+
+    def find(self, name: str) -> Endpoint | None:
+        """The endpoint of this name, with its deployments, newest first."""
+        with self._database.connection() as connection:
+            query = select(endpoint_table).where(endpoint_table.c.name == name)
+            row = connection.execute(query).mappings().first()
+            if row is None:
+                return None
+            found = connection.execute(
+                select(*_DEPLOYMENT)
+                .where(deployment_table.c.endpoint == name)
+                .order_by(deployment_table.c.number.desc())
+            ).mappings()
+            return Endpoint(**row, deployments=tuple(map(_deployment, found)))
+
+    def all(self) -> list[Endpoint]:
+        """Every endpoint with its deployments, by name."""
+        deployments: dict[str, list[Deployment]] = {}
+        with self._database.connection() as connection:
+            found = connection.execute(
+                select(*_DEPLOYMENT).order_by(deployment_table.c.number.desc())
+            ).mappings()
+            for row in found:
+                deployments.setdefault(row["endpoint"], []).append(_deployment(row))
+            rows = connection.execute(
+                select(endpoint_table).order_by(endpoint_table.c.name)
+            ).mappings()
+            return [
+                Endpoint(**row, deployments=tuple(deployments.get(row["name"], ()))) for row in rows
+            ]
+
+    def change_endpoint(self, name: str, changes: Mapping[str, Any]) -> None:
+        """Set fields of an endpoint, and count its revision up."""
+        counted = {**changes, "revision": endpoint_table.c.revision + 1}
+        with self._database.connection() as connection:
+            connection.execute(
+                update(endpoint_table).where(endpoint_table.c.name == name).values(counted)
+            )
+
+    def remove(self, name: str) -> None:
+        """Take an endpoint and its deployments away."""
+        with self._database.transaction() as connection:
+            connection.execute(delete(deployment_table).where(deployment_table.c.endpoint == name))
+            connection.execute(delete(endpoint_table).where(endpoint_table.c.name == name))
+
+    def add_deployment(self, deployment: Deployment, key: str | None = None) -> Deployment:
+        """Add a deployment under its endpoint's next number."""
+        with self._database.transaction() as connection:
+            last = connection.execute(
+                select(func.max(deployment_table.c.number)).where(
+                    deployment_table.c.endpoint == deployment.endpoint
+                )
+            ).scalar()
+            row = _row(deployment) | {"number": (last or 0) + 1, "idempotency_key": key}
+            connection.execute(deployment_table.insert().values(row))
+            query = select(*_DEPLOYMENT).where(deployment_table.c.id == deployment.id)
+            return _deployment(connection.execute(query).mappings().one())
+
+    def deployment(self, deployment_id: str) -> Deployment | None:
+        """The deployment with this id."""
+        with self._database.connection() as connection:
+            query = select(*_DEPLOYMENT).where(deployment_table.c.id == deployment_id)
+            row = connection.execute(query).mappings().first()
+        return None if row is None else _deployment(row)
+
+    def by_key(self, endpoint: str, key: str) -> Deployment | None:
+        """The deployment that a call with this idempotency key made."""
+        with self._database.connection() as connection:
+            query = select(*_DEPLOYMENT).where(
+                deployment_table.c.endpoint == endpoint,
+                deployment_table.c.idempotency_key == key,
+            )
+            row = connection.execute(query).mappings().first()
+        return None if row is None else _deployment(row)
+
+    def change_deployment(self, deployment_id: str, changes: Mapping[str, Any]) -> None:
+        """Set fields of a deployment."""
+        values = {
+            name: msgspec.to_builtins(value) if name in _NESTED else value
+            for name, value in changes.items()
+        }
+        with self._database.connection() as connection:
+            connection.execute(
+                update(deployment_table)
+                .where(deployment_table.c.id == deployment_id)
+                .values(values)
+            )
+
+
+def _row(deployment: Deployment) -> dict[str, Any]:
+    values = {name: getattr(deployment, name) for name in Deployment.__dataclass_fields__}
+    return values | {name: msgspec.to_builtins(values[name]) for name in _NESTED}
+
+
+def _deployment(row: RowMapping) -> Deployment:
+    fields = Deployment.__dataclass_fields__
+    nested = {name: msgspec.convert(row[name], fields[name].type) for name in _NESTED}
+    return Deployment(**(dict(row) | nested))

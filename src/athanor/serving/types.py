@@ -1,0 +1,250 @@
+"""The nouns of serving: endpoints, their deployments, canaries, predictions, labels."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+DeploymentState = Literal["starting", "canary", "live", "standby", "retired", "refused", "failed"]
+"""`starting`: its worker loads the model. `canary`: it has a share. `live`: it has the rest.
+`standby`: the one before, kept warm for a rollback. `retired`: without a worker. `refused`: its
+canary was. `failed`: its model can't be loaded."""
+
+RUNNING: frozenset[DeploymentState] = frozenset({"starting", "canary", "live", "standby"})
+"""The states that have workers."""
+
+DEFAULT_PROJECT = "default"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InputColumn:
+    """One column that the model reads."""
+
+    name: str
+    type: str
+    """MLflow's name of the type: double, float, long, integer, string, boolean, datetime."""
+    required: bool = True
+    """False where training had missing values: left out, it counts as null."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signature:
+    """What a model takes and gives."""
+
+    columns: tuple[InputColumn, ...] = ()
+    """In the order that the model was trained with."""
+    classes: tuple[str | int | float | bool, ...] = ()
+    """Of a classifier: its classes in the order of its probabilities; of a regressor: none."""
+    target: str = ""
+    """The column that the model predicts, or "" where nobody said."""
+    positive: int = -1
+    """The place in `classes` of the class that `score` is the probability of; -1 where `score` is
+    the probability of the predicted class (more than two classes) or the value (regression)."""
+    names: tuple[str, ...] = field(default=(), compare=False)
+    """The columns' names, filled in here."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "names", tuple(column.name for column in self.columns))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CanaryPlan:
+    """How a challenger takes over. See `athanor.serving.logic.canary` for the test."""
+
+    steps: tuple[float, ...] = (0.1, 0.5)
+    """Its shares one after the other, each above 0 and below 1; then it takes over."""
+    requests: int = 100
+    """Requests at each step at least, live and replayed together."""
+    alpha: float = 0.05
+    """The probability, at most, that a harmless challenger is refused."""
+    tolerance: float = 0.025
+    """How much higher than the champion's its rate of failures may be."""
+    slow_seconds: float = 1.0
+    """An answer that takes longer is slow."""
+    slow_tolerance: float = 0.05
+    """The share of slow answers that is tolerated."""
+    agreement: float | None = 0.5
+    """The share of replayed rows, at least, with the champion's label; None asks for none."""
+    patience_seconds: float = 2.0
+    """How long a step waits for live traffic before logged inputs are replayed to judge it."""
+    seconds: float = 30.0
+    """How long a step may take; one that is still undecided then is refused."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CanaryStep:
+    """One step that was judged."""
+
+    share: float
+    action: str
+    """`advance`, `refuse` or `wait`."""
+    reason: str
+    at: datetime
+    measured: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Canary:
+    """A challenger's way to the traffic."""
+
+    plan: CanaryPlan
+    step: int = 0
+    """The place in the plan's steps."""
+    began_at: datetime | None = None
+    """When the step under way began."""
+    history: tuple[CanaryStep, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployment:
+    """One model version behind an endpoint. Version and digest never change."""
+
+    id: str
+    """Also the id of the run of kind `serving` that its predictions come from."""
+    endpoint: str
+    number: int
+    """1, 2, 3 ... within its endpoint."""
+    model: str
+    version: int
+    artifact: str
+    """The id of the model's artifact."""
+    digest: str
+    signature: Signature
+    state: DeploymentState = "starting"
+    reason: str = ""
+    """Why it is in this state, where there is something to say."""
+    share: float = 0.0
+    """Its part of the traffic, 0 to 1."""
+    replicas: int = 1
+    canary: Canary | None = None
+    created_by: str = ""
+    created_at: datetime
+    ended_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """A name that answers."""
+
+    name: str
+    project: str = DEFAULT_PROJECT
+    key: str = ""
+    """The input column by which labels may join; "" where there is none."""
+    follow: str = ""
+    """The model alias that it follows (`churn@champion`), or "" where it is pinned."""
+    revision: int = 0
+    """Counts the changes of its traffic."""
+    created_by: str = ""
+    created_at: datetime
+    deployments: tuple[Deployment, ...] = ()
+    """Newest first."""
+    url: str = ""
+    """Where to POST records, or "" while no server runs."""
+
+    @property
+    def live(self) -> Deployment | None:
+        """The deployment that has the traffic, or the rest of it."""
+        return next((item for item in self.deployments if item.state == "live"), None)
+
+    @property
+    def candidate(self) -> Deployment | None:
+        """The deployment that is on its way to the traffic."""
+        found = (item for item in self.deployments if item.state in {"starting", "canary"})
+        return next(found, None)
+
+    @property
+    def standby(self) -> Deployment | None:
+        """The deployment that a rollback goes back to."""
+        return next((item for item in self.deployments if item.state == "standby"), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deploy:
+    """A model version to be put behind an endpoint, which is made if it is not there."""
+
+    model: str
+    """A reference: `churn`, `churn@champion`, `churn@3`."""
+    canary: float | None = None
+    """The share to begin with, above 0 and below 1; None takes over as soon as it is ready."""
+    plan: CanaryPlan | None = None
+    """How the canary is judged; None is the default plan, beginning with the share above."""
+    key: str | None = None
+    """The input column by which labels may join; None leaves the endpoint's."""
+    follow: bool = False
+    """Redeploy when the alias in `model` moves."""
+    replicas: int = 1
+    """Workers; 1 to 16."""
+    project: str = DEFAULT_PROJECT
+    idempotency_key: str | None = None
+    """A repetition with the same one returns the first one's deployment."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prediction:
+    """One logged prediction."""
+
+    id: str
+    request: str
+    at: datetime
+    endpoint: str
+    deployment: str
+    model: str
+    version: int
+    latency: float
+    """Seconds."""
+    key: str | None
+    features: dict[str, Any]
+    label: str | None
+    score: float | None
+    probabilities: dict[str, float] | None
+    truth: str | None = None
+    """The latest label that came for it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PredictionQuery:
+    """Which predictions to list."""
+
+    deployment: str | None = None
+    key: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    """Before this instant."""
+    labelled: bool | None = None
+    """Those with a label, those without one, or both."""
+    limit: int = 100
+    """1 to 10,000; the newest come first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewLabel:
+    """The truth about a prediction, found later."""
+
+    label: str | int | float | bool
+    id: str | None = None
+    """The prediction's id; or else:"""
+    key: str | None = None
+    """the key of the rows that it is about, as text."""
+    at: datetime | None = None
+    """When it became true; None is now."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelsReceived:
+    """What became of a batch of labels."""
+
+    endpoint: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SnapshotRequest:
+    """Which rows of the prediction log to make a table of."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+    """Before this instant."""
+    labelled: bool = True
+    """Only rows with a label, which stands in the model's target column."""
+    details: bool = False
+    """Also prediction_id, predicted_at, deployment, version, predicted_label, predicted_score,
+    latency; without them the table has the columns that the model was trained with, and the key."""

@@ -1,0 +1,324 @@
+"""The prediction log as tables: segments moved into Delta, queries, snapshots.
+
+Needs deltalake, pyarrow and DuckDB: its functions are called by name, in workers.
+"""
+
+import fcntl
+import os
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
+from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
+from deltalake.exceptions import TableNotFoundError
+
+from athanor.lineage.logic.digests import table_digest
+from athanor.serving import segments
+from athanor.serving.logic import rows
+from athanor.serving.logic.rows import LabelRow, PredictionRow
+
+_TIME = pa.timestamp("us", "UTC")
+PREDICTIONS = pa.schema(
+    [
+        ("id", pa.string()),
+        ("request", pa.string()),
+        ("at", _TIME),
+        ("endpoint", pa.string()),
+        ("deployment", pa.string()),
+        ("model", pa.string()),
+        ("version", pa.int64()),
+        ("latency", pa.float64()),
+        ("key", pa.string()),
+        ("label", pa.string()),
+        ("score", pa.float64()),
+        ("features", pa.string()),
+        ("probabilities", pa.string()),
+    ]
+)
+LABELS = pa.schema(
+    [
+        ("endpoint", pa.string()),
+        ("id", pa.string()),
+        ("key", pa.string()),
+        ("label", pa.string()),
+        ("at", _TIME),
+        ("received", _TIME),
+    ]
+)
+_SCHEMAS = {"predictions": PREDICTIONS, "labels": LABELS}
+
+_BYTES_PER_COMMIT = 256 << 20
+_GRACE_SECONDS = 60.0
+"""How long a moved segment's file stays for readers that have just seen it listed."""
+_ARROW = {
+    "double": pa.float64(),
+    "float": pa.float64(),
+    "long": pa.int64(),
+    "integer": pa.int64(),
+    "string": pa.string(),
+    "boolean": pa.bool_(),
+    "datetime": _TIME,
+}
+
+_LATEST = """
+WITH of_id AS (
+    SELECT id, arg_max(label, received) AS label FROM labels
+    WHERE id IS NOT NULL AND endpoint = $endpoint GROUP BY id
+), of_key AS (
+    SELECT key, arg_max(label, received) AS label FROM labels
+    WHERE id IS NULL AND endpoint = $endpoint GROUP BY key
+), truths AS (
+    SELECT p.*, coalesce(of_id.label, of_key.label) AS truth
+    FROM predictions p
+    LEFT JOIN of_id ON of_id.id = p.id
+    LEFT JOIN of_key ON of_key.key = p.key
+    WHERE p.endpoint = $endpoint
+)
+"""
+
+
+def compact(kind: str, uri: str, folder: str) -> dict[str, Any]:
+    """Move sealed segments into the Delta table, each exactly once; says what was moved.
+
+    A segment's name is the id of the Delta transaction that holds its rows: whoever comes after a
+    crash finds it there, and does not move it again. A file is removed a while after its move.
+    """
+    home = Path(folder)
+    home.mkdir(parents=True, exist_ok=True)
+    with _alone(home / ".compacting") as alone:
+        if not alone:
+            return {"busy": True, "moved": [], "rows": 0}
+        table = _opened(uri)
+        waiting: list[Path] = []
+        for path in segments.sealed_in(home):
+            if table is not None and table.transaction_version(path.stem) is not None:
+                _remove_moved(path)
+            else:
+                waiting.append(path)
+        moved, count = [], 0
+        for group in _groups(waiting):
+            count += _move(kind, uri, group)
+            moved += [path.stem for path in group]
+        return {"busy": False, "moved": moved, "rows": count}
+
+
+def state(uri: str, names: list[str]) -> dict[str, list[str]]:
+    """The table's data files (absolute), and which of these segments it holds."""
+    table = _opened(uri)
+    if table is None:
+        return {"files": [], "moved": []}
+    held = [name for name in names if table.transaction_version(name) is not None]
+    return {"files": list(table.file_uris()), "moved": held}
+
+
+def query(sources: Mapping[str, Any], endpoint: str, where: Mapping[str, Any]) -> list[Any]:
+    """The predictions of an endpoint with their latest labels, newest first."""
+    conditions = ["true"]
+    values: dict[str, Any] = {"endpoint": endpoint}
+    for name, text in (
+        ("id", "id = $id"),
+        ("deployment", "deployment = $deployment"),
+        ("key", "key = $key"),
+        ("since", "at >= $since::TIMESTAMPTZ"),
+        ("until", "at < $until::TIMESTAMPTZ"),
+    ):
+        if where.get(name) is not None:
+            conditions.append(text)
+            values[name] = where[name]
+    if where.get("labelled") is not None:
+        conditions.append("truth IS NOT NULL" if where["labelled"] else "truth IS NULL")
+    # The conditions are fixed texts; what callers say goes in as values.
+    text = (
+        f"{_LATEST} SELECT * FROM truths WHERE {' AND '.join(conditions)} "  # noqa: S608
+        f"ORDER BY at DESC, id DESC LIMIT {int(where.get('limit', 100))}"
+    )
+    with _views(sources) as connection:
+        found: Any = connection.execute(text, values).to_arrow_table()
+    return [_readable(row) for row in found.to_pylist()]
+
+
+def find(sources: Mapping[str, Any], prediction: str) -> dict[str, Any] | None:
+    """The prediction with this id, whatever its endpoint."""
+    with _views(sources) as connection:
+        found = connection.execute(
+            "SELECT endpoint FROM predictions WHERE id = $id LIMIT 1", {"id": prediction}
+        ).fetchone()
+    if found is None:
+        return None
+    return next(iter(query(sources, str(found[0]), {"id": prediction})), None)
+
+
+def snapshot(
+    sources: Mapping[str, Any],
+    endpoint: str,
+    signature: Mapping[str, Any],
+    request: Mapping[str, Any],
+    path: str,
+) -> dict[str, Any]:
+    """Write an endpoint's logged rows as a Parquet file with the model's own columns.
+
+    The columns are the signature's, then the key, then the target with the labels; with `details`
+    what was predicted, too. Rows stand in the order of their prediction. Says the digest and size.
+    """
+    wanted = {
+        "since": request.get("since"),
+        "until": request.get("until"),
+        "labelled": True if request.get("labelled") else None,
+        "limit": 1 << 62,
+    }
+    found = list(reversed(query(sources, endpoint, wanted)))
+    table = _typed(
+        found, signature, str(request.get("key") or ""), details=bool(request.get("details"))
+    )
+    pq.write_table(table, path, compression="zstd")
+    return {
+        "rows": table.num_rows,
+        "columns": table.column_names,
+        "digest": table_digest(table),
+        "size": Path(path).stat().st_size,
+    }
+
+
+def _move(kind: str, uri: str, group: list[Path]) -> int:
+    batches = [_arrow(kind, [path]) for path in group]
+    whole = pa.concat_tables(batches)
+    transactions = [Transaction(app_id=path.stem, version=1) for path in group]
+    write_deltalake(
+        uri,
+        whole,
+        mode="append",
+        commit_properties=CommitProperties(
+            app_transactions=transactions, custom_metadata={"athanor.format_version": "1"}
+        ),
+    )
+    for path in group:
+        os.utime(path)
+    return int(whole.num_rows)
+
+
+def _arrow(kind: str, paths: Iterable[Path]) -> pa.Table:
+    if kind == "labels":
+        return _columns(
+            LABELS,
+            ({name: getattr(row, name) for name in LABELS.names} for row in _decoded_labels(paths)),
+        )
+    return _columns(PREDICTIONS, (rows.flat(row) for row in _decoded(paths)))
+
+
+def _columns(schema: pa.Schema, records: Iterable[Mapping[str, Any]]) -> pa.Table:
+    return pa.Table.from_pylist(list(records), schema=schema)
+
+
+def _decoded(paths: Iterable[Path]) -> Iterator[PredictionRow]:
+    for path in paths:
+        yield from rows.predictions_in(path.read_bytes())
+
+
+def _decoded_labels(paths: Iterable[Path]) -> Iterator[LabelRow]:
+    for path in paths:
+        yield from rows.labels_in(path.read_bytes())
+
+
+@contextmanager
+def _views(sources: Mapping[str, Any]) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection with the views `predictions` and `labels`, each of Delta files and segments."""
+    with duckdb.connect(":memory:") as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        for kind, schema in _SCHEMAS.items():
+            source = sources.get(kind, {})
+            hot = _arrow(kind, [Path(name) for name in source.get("jsonl", [])])
+            connection.register(f"hot_{kind}", hot)
+            parts = [f"SELECT * FROM hot_{kind}"]  # noqa: S608 - one of our two names
+            if files := source.get("parquet"):
+                names = ", ".join(schema.names)
+                quoted = ", ".join("'" + name.replace("'", "''") + "'" for name in files)
+                parts.append(f"SELECT {names} FROM read_parquet([{quoted}])")  # noqa: S608 - same
+            connection.execute(f"CREATE VIEW {kind} AS {' UNION ALL '.join(parts)}")
+        yield connection
+
+
+def _readable(row: dict[str, Any]) -> dict[str, Any]:
+    row["features"] = orjson.loads(row["features"])
+    row["probabilities"] = orjson.loads(row["probabilities"]) if row["probabilities"] else None
+    row["at"] = row["at"].isoformat()
+    return row
+
+
+def _typed(
+    found: list[dict[str, Any]], signature: Mapping[str, Any], key: str, *, details: bool
+) -> pa.Table:
+    columns: dict[str, pa.Array] = {}
+    for column in signature["columns"]:
+        name, kind = column["name"], _ARROW.get(column["type"], pa.string())
+        values = [row["features"].get(name) for row in found]
+        if pa.types.is_timestamp(kind):
+            columns[name] = pa.array(values, pa.string()).cast(kind)
+        else:
+            columns[name] = pa.array(values, kind)
+    if key and key not in columns:
+        columns[key] = pa.array([row["key"] for row in found], pa.string())
+    target = str(signature.get("target") or "label")
+    columns[target] = _target([row["truth"] for row in found], signature.get("classes") or ())
+    if details:
+        columns["prediction_id"] = pa.array([row["id"] for row in found], pa.string())
+        columns["predicted_at"] = pa.array([row["at"] for row in found], pa.string()).cast(_TIME)
+        columns["deployment"] = pa.array([row["deployment"] for row in found], pa.string())
+        columns["version"] = pa.array([row["version"] for row in found], pa.int64())
+        columns["predicted_label"] = pa.array([row["label"] for row in found], pa.string())
+        columns["predicted_score"] = pa.array([row["score"] for row in found], pa.float64())
+        columns["latency"] = pa.array([row["latency"] for row in found], pa.float64())
+    return pa.table(columns)
+
+
+def _target(truths: list[str | None], classes: Iterable[Any]) -> pa.Array:
+    """Labels came as text; the classes tell what they were."""
+    named = {str(item): item for item in classes}
+    if not named:
+        return pa.array([None if text is None else float(text) for text in truths], pa.float64())
+    return pa.array([None if text is None else named.get(text, text) for text in truths])
+
+
+def _opened(uri: str) -> DeltaTable | None:
+    try:
+        return DeltaTable(uri)
+    except TableNotFoundError:
+        return None
+
+
+def _groups(paths: list[Path]) -> Iterator[list[Path]]:
+    group: list[Path] = []
+    size = 0
+    for path in paths:
+        length = path.stat().st_size
+        if group and size + length > _BYTES_PER_COMMIT:
+            yield group
+            group, size = [], 0
+        group.append(path)
+        size += length
+    if group:
+        yield group
+
+
+def _remove_moved(path: Path) -> None:
+    if time.time() - path.stat().st_mtime > _GRACE_SECONDS:
+        path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[bool]:
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        yield True
+    finally:
+        os.close(descriptor)
