@@ -10,6 +10,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -152,14 +153,16 @@ def test_a_workspace_of_a_newer_release_is_refused_untouched(tmp_path: Path) -> 
     workspace = tmp_path / "workspace"
     with running_server(workspace):
         pass
-    with sqlite3.connect(workspace / "athanor.db") as database:
+    with closing(sqlite3.connect(workspace / "athanor.db")) as database:
         database.execute("UPDATE alembic_version SET version_num = '9999'")
-    before = (workspace / "athanor.db").read_bytes()
+        database.commit()
+        before = list(database.iterdump())
     with pytest.raises(ServerFailed) as refused:
         start_server(workspace)
     assert "newer Athanor" in str(refused.value)
     assert "Traceback" not in str(refused.value)
-    assert (workspace / "athanor.db").read_bytes() == before
+    with closing(sqlite3.connect(workspace / "athanor.db")) as database:
+        assert list(database.iterdump()) == before
 
 
 def test_a_wrong_setting_is_named(tmp_path: Path) -> None:
