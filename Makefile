@@ -115,7 +115,7 @@ lint: install-test
 
 .PHONY: studio-check
 studio-check: studio
-	$(BIN)/python web/build.py --check
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/npm run --silent check
 
 .PHONY: unit
 unit: install-test
