@@ -155,7 +155,7 @@ def test_groups_are_compared_in_plain_words() -> None:
     sex[:5] = None
     truth = rng.random(2000) < 0.3
     women = (sex == "women").to_numpy()
-    scores = np.clip(truth * 0.5 + 0.2 * women + rng.random(2000) * 0.3, 0, 1)
+    scores = np.clip(truth * 0.3 + 0.25 * women + rng.random(2000) * 0.4, 0, 1)
     found = by_group(sex, truth, scores, positive="approved")
     assert [group.name for group in found.groups] == ["(missing)", "men", "women"]
     assert sum(group.rows for group in found.groups) == 2000

@@ -3,6 +3,56 @@
 `athanor.registry.packaging` (save_model, load_model) needs scikit-learn and is loaded by name.
 """
 
-from athanor.registry.types import InputColumn, Label, ModelDescription, Signature, TrainedModel
+from athanor.registry.errors import (
+    BadModelFolder,
+    BadModelName,
+    GateNotPassed,
+    ModelNotFound,
+    NothingToRollBack,
+    RecordRefused,
+    UnsafeModel,
+    VersionNotFound,
+)
+from athanor.registry.operations import operations, resolver
+from athanor.registry.relations import model_versions
+from athanor.registry.service import Models
+from athanor.registry.store import ModelStore, SqlModelStore
+from athanor.registry.types import (
+    AliasMove,
+    Comparison,
+    InputColumn,
+    Label,
+    Model,
+    ModelDescription,
+    ModelVersion,
+    NewModelVersion,
+    Signature,
+    TrainedModel,
+)
 
-__all__ = ["InputColumn", "Label", "ModelDescription", "Signature", "TrainedModel"]
+__all__ = [
+    "AliasMove",
+    "BadModelFolder",
+    "BadModelName",
+    "Comparison",
+    "GateNotPassed",
+    "InputColumn",
+    "Label",
+    "Model",
+    "ModelDescription",
+    "ModelNotFound",
+    "ModelStore",
+    "ModelVersion",
+    "Models",
+    "NewModelVersion",
+    "NothingToRollBack",
+    "RecordRefused",
+    "Signature",
+    "SqlModelStore",
+    "TrainedModel",
+    "UnsafeModel",
+    "VersionNotFound",
+    "model_versions",
+    "operations",
+    "resolver",
+]

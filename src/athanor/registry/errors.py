@@ -98,3 +98,13 @@ class RecordRefused(Unprocessable):
             hint="See what the model wants: athanor model show NAME",
             details={"record": row, "column": column},
         )
+
+
+class MissingInput(Invalid):
+    """A platform step was called without something that it needs."""
+
+    def __init__(self, task: str, name: str) -> None:
+        super().__init__(
+            f"Task {task!r} was given no {name!r}.",
+            hint="Name it where the pipeline calls the operation.",
+        )

@@ -1,7 +1,10 @@
 """The registry's nouns."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, TypeAlias
+
+from athanor.kernel import DEFAULT_PROJECT, Verdict
 
 Label = str | int | float | bool
 """A class as the training table wrote it."""
@@ -68,3 +71,95 @@ class TrainedModel:
     signature: Signature | None = None
     metadata: dict[str, Any] = field(default_factory=dict)
     """JSON to keep beside the model."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """A name under which versions are kept."""
+
+    name: str
+    project: str
+    protected: bool = False
+    """Whether "champion" takes only versions that passed a gate."""
+    created_by: str
+    created_at: datetime
+    latest: int = 0
+    """Number of the newest version."""
+    aliases: dict[str, int] = field(default_factory=dict)
+    """Alias to version number: `{"champion": 2}`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelVersion:
+    """One immutable version of a registered model."""
+
+    model: str
+    number: int
+    """1, 2, 3 ... per model."""
+    artifact_id: str
+    """The model folder, in the lineage."""
+    digest: str
+    """The folder's canonical digest, `sha256:<hex>`."""
+    size: int
+    """Bytes of the folder."""
+    run_id: str | None
+    """The run that registered it."""
+    flavor: str
+    signature: Signature
+    metrics: dict[str, float]
+    """On the holdout."""
+    verdict: Verdict | None = None
+    """What the gate said, if one was asked."""
+    aliases: list[str] = field(default_factory=list)
+    """That point here now."""
+    created_by: str
+    created_at: datetime
+
+    @property
+    def reference(self) -> str:
+        """How other rooms name it: `churn@2`."""
+        return f"{self.model}@{self.number}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewModelVersion:
+    """A model artifact to be registered."""
+
+    model: str
+    artifact_id: str
+    run_id: str | None = None
+    key: str | None = None
+    """A repetition with the same key returns the version that the first one made."""
+    metrics: dict[str, float] = field(default_factory=dict)
+    verdict: Verdict | None = None
+    project: str = DEFAULT_PROJECT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AliasMove:
+    """One step in an alias's history."""
+
+    model: str
+    alias: str
+    number: int | None
+    """Where it points since; None: it was removed."""
+    previous: int | None
+    """Where it pointed before."""
+    kind: str
+    """`set`, `rollback` or `removed`."""
+    reason: str
+    moved_by: str
+    moved_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """Versions side by side."""
+
+    model: str
+    versions: list[ModelVersion]
+    metrics: dict[str, list[float | None]]
+    """Each metric's value in each version; None where a version has none."""
+    inputs_added: list[str]
+    """Raw columns that the last version reads and the first does not."""
+    inputs_removed: list[str]

@@ -142,7 +142,8 @@ _ENTRIES = (
         "Attributions (SHAP)",
         what="How much each column moved each prediction away from the average one.",
         how="Exact: TreeSHAP inside LightGBM, coefficient x (value - mean) for logistic "
-        "regression, in log-odds, summed back to the raw columns. The chart shows the mean absolute value.",
+        "regression, in log-odds, summed back to the raw columns. The chart shows the mean "
+        "absolute value.",
         reading="Base plus the attributions of a row is its score in log-odds; +0.7 about doubles "
         "the odds.",
         misleads="It explains the model, not the world: correlated columns share the credit in a "

@@ -1,0 +1,243 @@
+"""`athanor model`: list, show, compare, promote, roll back, export."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from athanor.kernel.console import Json, emit, say, table, transport
+from athanor.registry.client import ModelsClient
+from athanor.registry.types import ModelVersion
+
+commands = typer.Typer(no_args_is_help=True, help="Models and their versions.")
+
+Reference = Annotated[
+    str, typer.Argument(metavar="MODEL[@VERSION]", help="A model; or its number or alias behind @.")
+]
+Name = Annotated[str, typer.Argument(metavar="MODEL")]
+
+
+@commands.callback()
+def _group() -> None:
+    """Models, their versions, and the aliases that move between them."""
+
+
+@commands.command("list")
+def list_models(*, json: Json = False) -> None:
+    """Print every model."""
+    found = _models().models()
+    if json:
+        emit(found)
+        return
+    table(
+        ("model", "latest", "aliases", "protected", "since"),
+        [
+            (
+                model.name,
+                model.latest,
+                ", ".join(f"{alias} = {number}" for alias, number in model.aliases.items()),
+                "yes" if model.protected else "",
+                f"{model.created_at:%Y-%m-%d %H:%M}",
+            )
+            for model in found
+        ],
+        empty="No models yet. Train one: athanor pipeline run classification",
+    )
+
+
+@commands.command()
+def show(reference: Reference, *, json: Json = False) -> None:
+    """Print a model's versions, or all about one version."""
+    models = _models()
+    if "@" in reference:
+        version = models.version(reference)
+        if json:
+            emit(version)
+            return
+        _show_version(version)
+        return
+    model, versions, history = (
+        models.model(reference),
+        models.versions(reference),
+        models.history(reference),
+    )
+    if json:
+        emit({"model": model, "versions": versions, "history": history})
+        return
+    table(
+        ("version", "aliases", "ROC AUC", "gate", "created", "by", "digest"),
+        [
+            (
+                version.number,
+                ", ".join(version.aliases),
+                _figure(version.metrics.get("roc_auc")),
+                _gate(version),
+                f"{version.created_at:%Y-%m-%d %H:%M}",
+                version.created_by,
+                version.digest[:19],
+            )
+            for version in versions
+        ],
+        title=model.name,
+    )
+    table(
+        ("alias", "from", "to", "when", "by", "why"),
+        [
+            (m.alias, m.previous, m.number, f"{m.moved_at:%Y-%m-%d %H:%M}", m.moved_by, m.reason)
+            for m in history
+        ],
+        empty="No alias has pointed anywhere.",
+    )
+
+
+@commands.command()
+def compare(
+    model: Name,
+    versions: Annotated[list[str], typer.Argument(help="Numbers or aliases.")],
+    *,
+    json: Json = False,
+) -> None:
+    """Print versions of a model side by side."""
+    found = _models().compare(model, versions)
+    if json:
+        emit(found)
+        return
+    table(
+        ("metric", *(f"version {version.number}" for version in found.versions)),
+        [(name, *(_figure(value) for value in values)) for name, values in found.metrics.items()],
+        empty="These versions have no metrics.",
+    )
+    for what, columns in (("more", found.inputs_added), ("no longer", found.inputs_removed)):
+        if columns:
+            say(f"The last one reads {what}: {', '.join(columns)}")
+
+
+@commands.command()
+def promote(
+    reference: Reference,
+    *,
+    force: Annotated[bool, typer.Option(help="Pass over a missing verdict; recorded.")] = False,
+    reason: Annotated[str, typer.Option(help="Why; recorded.")] = "",
+    json: Json = False,
+) -> None:
+    """Make a version the champion."""
+    version = _models().promote(reference, force=force, reason=reason)
+    _moved(version, "champion", json=json)
+
+
+@commands.command()
+def rollback(
+    model: Name,
+    *,
+    alias: Annotated[str, typer.Option(help="Which alias goes back.")] = "champion",
+    json: Json = False,
+) -> None:
+    """Point the champion back at the version before it."""
+    _moved(_models().rollback(model, alias=alias), alias, json=json)
+
+
+@commands.command()
+def alias(
+    model: Name,
+    alias: Annotated[str, typer.Argument()],
+    number: Annotated[int, typer.Argument(help="The version; 0 removes the alias.")],
+    *,
+    json: Json = False,
+) -> None:
+    """Point an alias at a version."""
+    models = _models()
+    if number:
+        _moved(models.set_alias(model, alias, number), alias, json=json)
+        return
+    models.remove_alias(model, alias)
+    say(f"{model} has no alias {alias} any more")
+
+
+@commands.command()
+def protect(
+    model: Name,
+    *,
+    off: Annotated[bool, typer.Option("--off", help="Lift the protection.")] = False,
+    json: Json = False,
+) -> None:
+    """Let only versions that passed a gate become champion."""
+    found = _models().protect(model, protected=not off)
+    if json:
+        emit(found)
+        return
+    say(f"{model} is {'protected' if found.protected else 'not protected'}")
+
+
+@commands.command()
+def card(reference: Reference, *, json: Json = False) -> None:
+    """Print a version's card, in Markdown."""
+    text = _models().card(reference)
+    if json:
+        emit({"card": text})
+        return
+    typer.echo(text, nl=False)
+
+
+@commands.command()
+def export(
+    reference: Reference,
+    *,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="The zip file.")] = None,
+    json: Json = False,
+) -> None:
+    """Write a version's MLflow model folder as a zip archive."""
+    models = _models()
+    version = models.version(reference)
+    target = output or Path(f"{version.model}-{version.number}.zip")
+    with target.open("wb") as stream:
+        for chunk in models.download(version.reference):
+            stream.write(chunk)
+    if json:
+        emit({"file": str(target), "version": version})
+        return
+    say(f"Wrote {target}")
+
+
+def _models() -> ModelsClient:
+    return ModelsClient(transport())
+
+
+def _show_version(version: ModelVersion) -> None:
+    said = version.signature
+    table(
+        ("field", "value"),
+        [
+            ("version", version.reference),
+            ("aliases", ", ".join(version.aliases)),
+            ("predicts", f"{said.target}: {', '.join(str(label) for label in said.classes)}"),
+            ("positive", said.positive),
+            ("gate", version.verdict.reason if version.verdict else "not asked"),
+            ("digest", version.digest),
+            ("artifact", version.artifact_id),
+            ("run", version.run_id),
+            ("created", f"{version.created_at:%Y-%m-%d %H:%M} by {version.created_by}"),
+            *((name, _figure(value)) for name, value in version.metrics.items()),
+        ],
+    )
+    table(
+        ("column", "type", "may be missing"),
+        [(c.name, c.type, "" if c.required else "yes") for c in said.inputs],
+        empty="The model does not tell which columns it reads.",
+    )
+
+
+def _moved(version: ModelVersion, alias: str, *, json: bool) -> None:
+    if json:
+        emit(version)
+        return
+    say(f"{version.model}@{alias} is version {version.number}")
+
+
+def _gate(version: ModelVersion) -> str:
+    if version.verdict is None:
+        return ""
+    return "passed" if version.verdict.passed else "not passed"
+
+
+def _figure(value: float | None) -> str:
+    return "" if value is None else f"{value:.4f}"

@@ -1,0 +1,118 @@
+"""What pipelines ask of the registry: platform steps, and references to versions.
+
+Idempotent by the call's key: a repetition finds the version that the first one made.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from athanor.kernel import Events, Principal, Verdict
+from athanor.lineage import (
+    Artifact,
+    Lineage,
+    Operation,
+    OperationCall,
+    OperationResult,
+)
+from athanor.registry.errors import MissingInput
+from athanor.registry.service import Models
+from athanor.registry.types import NewModelVersion
+
+
+def operations(models: Models, events: Events) -> dict[str, Operation]:
+    """The platform steps of this room, by name.
+
+    `model.register`: artifact `model`; parameters `name`, `metrics` (dict), `verdict` (dict of
+    a gate, or none), `promote` (bool, default True). Gives `registered` (bool), `model`,
+    `version` (0 if it was refused), `reference` and `reason`. A model whose gate did not pass is
+    not registered: nothing changes but the event that tells of it.
+
+    `model.promote`: parameters `name`, `version`, `reason`. Gives `model`, `version`.
+    """
+    return {
+        "model.register": lambda who, call: _register(models, events, who, call),
+        "model.promote": lambda who, call: _promote(models, who, call),
+    }
+
+
+def resolver(models: Models, lineage: Lineage) -> Callable[[Principal, str], Artifact]:
+    """What finds the artifact behind `model:churn@champion`."""
+
+    def resolve(who: Principal, rest: str) -> Artifact:
+        return lineage.artifact(who, models.version(who, rest).artifact_id)
+
+    return resolve
+
+
+def _register(
+    models: Models, events: Events, who: Principal, call: OperationCall
+) -> OperationResult:
+    name = str(_parameter(call, "name"))
+    told = call.parameters.get("verdict")
+    verdict = msgspec.convert(told, Verdict) if told else None
+    if verdict is not None and not verdict.passed:
+        detail = {
+            "model": name,
+            "run": call.run_id,
+            "gate": verdict.gate,
+            "reason": verdict.reason,
+            "measured": verdict.measured,
+        }
+        events.tell(who, "registry.challenger.refused", name, detail, project=call.project)
+        return OperationResult(
+            parameters={
+                "registered": False,
+                "model": name,
+                "version": 0,
+                "reference": "",
+                "reason": verdict.reason,
+            }
+        )
+    offered = call.artifacts.get("model")
+    if not offered:
+        raise MissingInput(call.task, "model")
+    version = models.register(
+        who,
+        NewModelVersion(
+            model=name,
+            artifact_id=offered[0].id,
+            run_id=call.run_id,
+            key=call.key,
+            metrics=_figures(call.parameters.get("metrics") or {}),
+            verdict=verdict,
+            project=call.project,
+        ),
+    )
+    reason = verdict.reason if verdict else "no gate was asked"
+    if call.parameters.get("promote", True):
+        models.promote(who, version.reference, reason=reason)
+    return OperationResult(
+        parameters={
+            "registered": True,
+            "model": name,
+            "version": version.number,
+            "reference": version.reference,
+            "reason": reason,
+        },
+        artifacts={"model": offered[0]},
+    )
+
+
+def _promote(models: Models, who: Principal, call: OperationCall) -> OperationResult:
+    reference = f"{_parameter(call, 'name')}@{_parameter(call, 'version')}"
+    version = models.promote(who, reference, reason=str(call.parameters.get("reason", "")))
+    return OperationResult(parameters={"model": version.model, "version": version.number})
+
+
+def _parameter(call: OperationCall, name: str) -> Any:
+    if call.parameters.get(name) in {None, ""}:
+        raise MissingInput(call.task, name)
+    return call.parameters[name]
+
+
+def _figures(metrics: dict[str, Any]) -> dict[str, float]:
+    return {
+        name: float(value) for name, value in metrics.items() if isinstance(value, (int, float))
+    }

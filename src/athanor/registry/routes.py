@@ -1,0 +1,153 @@
+"""The registry over HTTP."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from fastapi.responses import PlainTextResponse, StreamingResponse
+
+from athanor.kernel.http import Caller, provide
+from athanor.registry.service import Models
+from athanor.registry.types import (
+    AliasMove,
+    Comparison,
+    Model,
+    ModelVersion,
+    NewModelVersion,
+)
+
+router = APIRouter(tags=["registry"])
+TheModels = Annotated[Models, provide(Models)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AliasTarget:
+    """Where an alias is to point."""
+
+    number: int
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Promotion:
+    """Which version is to be the champion."""
+
+    version: str
+    """A number or an alias."""
+    force: bool = False
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rollback:
+    """Which alias is to go back."""
+
+    alias: str = "champion"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Protection:
+    """Whether "champion" takes only what passed a gate."""
+
+    protected: bool
+
+
+@router.get("/models")
+def models(who: Caller, registry: TheModels) -> list[Model]:
+    """All models."""
+    return registry.models(who)
+
+
+@router.get("/models/{name}")
+def model(name: str, who: Caller, registry: TheModels) -> Model:
+    """One model."""
+    return registry.model(who, name)
+
+
+@router.post("/models", status_code=201)
+def register(new: NewModelVersion, who: Caller, registry: TheModels) -> ModelVersion:
+    """Give a model artifact the model's next number."""
+    return registry.register(who, new)
+
+
+@router.get("/models/{name}/versions")
+def versions(name: str, who: Caller, registry: TheModels) -> list[ModelVersion]:
+    """A model's versions, newest first."""
+    return registry.versions(who, name)
+
+
+@router.get("/models/{name}/versions/{version}")
+def version(name: str, version: str, who: Caller, registry: TheModels) -> ModelVersion:
+    """One version, by number, alias or `latest`."""
+    return registry.version(who, f"{name}@{version}")
+
+
+@router.get("/models/{name}/versions/{version}/card", response_class=PlainTextResponse)
+def card(name: str, version: str, who: Caller, registry: TheModels) -> PlainTextResponse:
+    """A version's card, in Markdown."""
+    return PlainTextResponse(
+        registry.card(who, f"{name}@{version}"), media_type="text/markdown; charset=utf-8"
+    )
+
+
+@router.get("/models/{name}/versions/{version}/download", response_class=StreamingResponse)
+def download(name: str, version: str, who: Caller, registry: TheModels) -> StreamingResponse:
+    """A version's model folder as a zip archive."""
+    found = registry.version(who, f"{name}@{version}")
+    return StreamingResponse(
+        registry.download(who, found.reference),
+        media_type="application/zip",
+        headers={
+            "content-disposition": f'attachment; filename="{found.model}-{found.number}.zip"',
+            "x-content-type-options": "nosniff",
+        },
+    )
+
+
+@router.put("/models/{name}/aliases/{alias}")
+def set_alias(
+    name: str, alias: str, target: AliasTarget, who: Caller, registry: TheModels
+) -> ModelVersion:
+    """Point an alias at a version."""
+    return registry.set_alias(who, name, alias, target.number, reason=target.reason)
+
+
+@router.delete("/models/{name}/aliases/{alias}", status_code=204)
+def remove_alias(name: str, alias: str, who: Caller, registry: TheModels) -> None:
+    """Remove an alias."""
+    registry.remove_alias(who, name, alias)
+
+
+@router.post("/models/{name}/promote")
+def promote(name: str, body: Promotion, who: Caller, registry: TheModels) -> ModelVersion:
+    """Make a version the champion."""
+    return registry.promote(who, f"{name}@{body.version}", force=body.force, reason=body.reason)
+
+
+@router.post("/models/{name}/rollback")
+def rollback(name: str, body: Rollback, who: Caller, registry: TheModels) -> ModelVersion:
+    """Point an alias back at the version before."""
+    return registry.rollback(who, name, alias=body.alias)
+
+
+@router.get("/models/{name}/history")
+def history(name: str, who: Caller, registry: TheModels) -> list[AliasMove]:
+    """Where the aliases have pointed, oldest first."""
+    return registry.history(who, name)
+
+
+@router.put("/models/{name}/protection")
+def protect(name: str, body: Protection, who: Caller, registry: TheModels) -> Model:
+    """Say whether "champion" takes only versions that passed a gate."""
+    return registry.protect(who, name, protected=body.protected)
+
+
+@router.get("/models/{name}/compare")
+def compare(
+    name: str,
+    who: Caller,
+    registry: TheModels,
+    version: Annotated[list[str], Query(min_length=1, max_length=20)],
+) -> Comparison:
+    """Versions side by side."""
+    return registry.compare(who, name, version)

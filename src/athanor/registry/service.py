@@ -1,0 +1,365 @@
+"""The verbs of the registry."""
+
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from tempfile import SpooledTemporaryFile
+from typing import IO
+
+import msgspec
+
+from athanor.kernel import (
+    Access,
+    Clock,
+    Database,
+    Events,
+    Principal,
+    Storage,
+)
+from athanor.lineage import Artifact, Lineage
+from athanor.registry.errors import (
+    GateNotPassed,
+    ModelNotFound,
+    NotAModel,
+    NothingToRollBack,
+    VersionNotFound,
+)
+from athanor.registry.logic import card
+from athanor.registry.logic.aliases import stack_of
+from athanor.registry.logic.references import CHAMPION, LATEST, check_name, split
+from athanor.registry.store import ModelStore
+from athanor.registry.types import (
+    AliasMove,
+    Comparison,
+    Model,
+    ModelVersion,
+    NewModelVersion,
+    Signature,
+)
+
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+_CHUNK = 1 << 20
+
+
+class Models:
+    """Models, their immutable versions, and the aliases that move between them."""
+
+    def __init__(
+        self,
+        store: ModelStore,
+        database: Database,
+        *,
+        lineage: Lineage,
+        storage: Storage,
+        events: Events,
+        access: Access,
+        clock: Clock,
+    ) -> None:
+        self._store = store
+        self._database = database
+        self._lineage = lineage
+        self._storage = storage
+        self._events = events
+        self._access = access
+        self._clock = clock
+
+    def register(self, who: Principal, new: NewModelVersion) -> ModelVersion:
+        """Give a model artifact the model's next number; the model is made if it is new.
+
+        Raises: BadModelName, ArtifactNotFound, NotAModel.
+        """
+        self._access.require(who, "registry.register", new.model)
+        check_name("model", new.model)
+        with self._database.transaction():
+            artifact = self._lineage.artifact(who, new.artifact_id)
+            if artifact.type != "model":
+                raise NotAModel(artifact.id, artifact.type)
+            self._make(who, new)
+            self._store.lock(new.model)
+            if new.key and (kept := self._store.find_by_key(new.model, new.key)):
+                return kept
+            version = self._store.add_version(self._described(who, new, artifact), new.key)
+            detail = {
+                "model": version.model,
+                "number": version.number,
+                "artifact": version.artifact_id,
+                "digest": version.digest,
+                "run": version.run_id,
+                "metrics": version.metrics,
+            }
+            self._tell(who, "registry.version.created", version.reference, detail, new.project)
+        return version
+
+    def models(self, who: Principal) -> list[Model]:
+        """All models, by name."""
+        self._access.require(who, "registry.models", "*")
+        return self._store.list_models()
+
+    def model(self, who: Principal, name: str) -> Model:
+        """One model.
+
+        Raises: ModelNotFound.
+        """
+        self._access.require(who, "registry.model", name)
+        return self._model(name)
+
+    def version(self, who: Principal, reference: str) -> ModelVersion:
+        """The version that `churn@2`, `churn@champion` or `churn@latest` names at this moment.
+
+        A bare name is its champion, or its newest version where it has none.
+        Raises: ModelNotFound, VersionNotFound.
+        """
+        self._access.require(who, "registry.version", reference)
+        return self._version(reference)
+
+    def versions(self, who: Principal, model: str) -> list[ModelVersion]:
+        """A model's versions, newest first.
+
+        Raises: ModelNotFound.
+        """
+        self._access.require(who, "registry.versions", model)
+        self._model(model)
+        return self._store.list_versions(model)
+
+    def set_alias(
+        self, who: Principal, model: str, alias: str, number: int, *, reason: str = ""
+    ) -> ModelVersion:
+        """Point an alias at a version. Pointing it where it points already changes nothing.
+
+        Raises: ModelNotFound, VersionNotFound, BadModelName; GateNotPassed for the "champion" of
+        a protected model.
+        """
+        self._access.require(who, "registry.set_alias", f"{model}@{alias}")
+        check_name("alias", alias)
+        with self._database.transaction():
+            self._store.lock(model)
+            version = self._version(f"{model}@{number}")
+            if alias == CHAMPION:
+                self._require_gate(version)
+            self._move(who, version, alias, "set", reason)
+            return self._version(version.reference)
+
+    def remove_alias(self, who: Principal, model: str, alias: str) -> None:
+        """Remove an alias; the version that it pointed at stays.
+
+        Raises: ModelNotFound, VersionNotFound.
+        """
+        self._access.require(who, "registry.remove_alias", f"{model}@{alias}")
+        with self._database.transaction():
+            self._store.lock(model)
+            version = self._version(f"{model}@{alias}")
+            self._move(who, version, alias, "removed", "")
+
+    def promote(
+        self, who: Principal, reference: str, *, force: bool = False, reason: str = ""
+    ) -> ModelVersion:
+        """Make a version its model's champion; `force` passes over a missing verdict, on record.
+
+        Raises: ModelNotFound, VersionNotFound, GateNotPassed.
+        """
+        self._access.require(who, "registry.promote", reference)
+        with self._database.transaction():
+            self._store.lock(split(reference)[0])
+            version = self._version(reference)
+            if not force:
+                self._require_gate(version)
+            forced = "forced past the gate" if force and not _passed(version) else ""
+            self._move(
+                who, version, CHAMPION, "set", "; ".join(text for text in (reason, forced) if text)
+            )
+            return self._version(version.reference)
+
+    def rollback(self, who: Principal, model: str, *, alias: str = CHAMPION) -> ModelVersion:
+        """Point an alias back at the version before; again, at the one before that.
+
+        Raises: ModelNotFound, NothingToRollBack.
+        """
+        self._access.require(who, "registry.rollback", f"{model}@{alias}")
+        with self._database.transaction():
+            self._model(model)
+            self._store.lock(model)
+            stack = stack_of(self._store.moves(model, alias))
+            if len(stack) < 2:
+                raise NothingToRollBack(model, alias)
+            version = self._version(f"{model}@{stack[-2]}")
+            self._move(who, version, alias, "rollback", f"back from version {stack[-1]}")
+            return self._version(version.reference)
+
+    def history(self, who: Principal, model: str) -> list[AliasMove]:
+        """Where a model's aliases have pointed, oldest first.
+
+        Raises: ModelNotFound.
+        """
+        self._access.require(who, "registry.history", model)
+        self._model(model)
+        return self._store.moves(model, None)
+
+    def protect(self, who: Principal, model: str, *, protected: bool) -> Model:
+        """Say whether "champion" takes only versions that passed a gate.
+
+        Raises: ModelNotFound.
+        """
+        self._access.require(who, "registry.protect", model)
+        with self._database.transaction():
+            self._model(model)
+            self._store.protect(model, protected=protected)
+            detail = {"model": model, "protected": protected}
+            self._tell(who, "registry.model.protected", model, detail)
+            return self._model(model)
+
+    def compare(self, who: Principal, model: str, references: Sequence[str]) -> Comparison:
+        """Versions of one model side by side; references are numbers or aliases.
+
+        Raises: ModelNotFound, VersionNotFound.
+        """
+        self._access.require(who, "registry.compare", model)
+        found = [self._version(f"{model}@{rest}") for rest in references]
+        names = sorted({name for version in found for name in version.metrics})
+        first, last = ({c.name for c in found[i].signature.inputs} for i in (0, -1))
+        return Comparison(
+            model=model,
+            versions=found,
+            metrics={name: [version.metrics.get(name) for version in found] for name in names},
+            inputs_added=sorted(last - first),
+            inputs_removed=sorted(first - last),
+        )
+
+    def card(self, who: Principal, reference: str) -> str:
+        """A version's card, in Markdown, filled from the lineage.
+
+        Raises: ModelNotFound, VersionNotFound.
+        """
+        self._access.require(who, "registry.card", reference)
+        version = self._version(reference)
+        graph = self._lineage.trace(who, version.artifact_id, "up")
+        ancestors = [node for node in graph.nodes if node.id != version.artifact_id]
+        return card.compose(self._model(version.model), version, ancestors)
+
+    def download(self, who: Principal, reference: str) -> Iterator[bytes]:
+        """A version's model folder as a zip archive, chunk by chunk; equal models, equal bytes.
+
+        Raises: ModelNotFound, VersionNotFound, BlobNotFound.
+        """
+        self._access.require(who, "registry.download", reference)
+        artifact = self._lineage.artifact(who, self._version(reference).artifact_id)
+        archive: IO[bytes] = SpooledTemporaryFile(max_size=16 * _CHUNK)  # noqa: SIM115 - streamed
+        with zipfile.ZipFile(archive, "w") as written:
+            for entry in self._storage.entries(folder_blob(artifact)):
+                written.writestr(
+                    zipfile.ZipInfo(entry.path, date_time=_EPOCH), self._storage.read(entry.digest)
+                )
+        archive.seek(0)
+        return _chunks(archive)
+
+    def _make(self, who: Principal, new: NewModelVersion) -> None:
+        model = Model(
+            name=new.model,
+            project=new.project,
+            created_by=who.name,
+            created_at=self._clock.now(),
+        )
+        self._store.add_model(model)
+
+    def _described(self, who: Principal, new: NewModelVersion, artifact: Artifact) -> ModelVersion:
+        told = {
+            name: artifact.metadata[name]
+            for name in Signature.__dataclass_fields__
+            if name in artifact.metadata
+        }
+        return ModelVersion(
+            model=new.model,
+            number=0,
+            artifact_id=artifact.id,
+            digest=artifact.digest,
+            size=artifact.size,
+            run_id=new.run_id,
+            flavor=str(artifact.metadata.get("flavor", "sklearn")),
+            signature=msgspec.convert(told, Signature),
+            metrics=new.metrics,
+            verdict=new.verdict,
+            created_by=who.name,
+            created_at=self._clock.now(),
+        )
+
+    def _model(self, name: str) -> Model:
+        found = self._store.find_model(name)
+        if found is None:
+            raise ModelNotFound(name, [model.name for model in self._store.list_models()])
+        return found
+
+    def _version(self, reference: str) -> ModelVersion:
+        name, rest = split(reference)
+        model = self._model(name)
+        if rest.isdecimal():
+            number = int(rest)
+        elif rest in {"", LATEST}:
+            number = model.aliases.get(CHAMPION, model.latest) if not rest else model.latest
+        else:
+            number = model.aliases.get(rest, 0)
+        found = self._store.find_version(name, number)
+        if found is None:
+            raise VersionNotFound(name, rest or LATEST)
+        return found
+
+    def _require_gate(self, version: ModelVersion) -> None:
+        if not self._model(version.model).protected or _passed(version):
+            return
+        reason = version.verdict.reason if version.verdict else "no gate has judged it."
+        raise GateNotPassed(version.model, version.number, reason)
+
+    def _move(
+        self, who: Principal, version: ModelVersion, alias: str, kind: str, reason: str
+    ) -> None:
+        model = self._model(version.model)
+        previous = model.aliases.get(alias)
+        number = None if kind == "removed" else version.number
+        if number == previous:
+            return
+        self._store.move_alias(
+            AliasMove(
+                model=model.name,
+                alias=alias,
+                number=number,
+                previous=previous,
+                kind=kind,
+                reason=reason,
+                moved_by=who.name,
+                moved_at=self._clock.now(),
+            )
+        )
+        detail = {
+            "model": model.name,
+            "alias": alias,
+            "number": number,
+            "previous": previous,
+            "kind": kind,
+            "reason": reason,
+        }
+        self._tell(who, "registry.alias.moved", f"{model.name}@{alias}", detail, model.project)
+
+    def _tell(
+        self,
+        who: Principal,
+        action: str,
+        subject: str,
+        detail: Mapping[str, object],
+        project: str | None = None,
+    ) -> None:
+        if project is None:
+            self._events.tell(who, action, subject, detail)
+        else:
+            self._events.tell(who, action, subject, detail, project=project)
+
+
+def folder_blob(artifact: Artifact) -> str:
+    """The digest of the manifest blob of an artifact that is a folder; its uri ends with it."""
+    return f"sha256:{artifact.uri.rsplit('/', 1)[-1].removeprefix('sha256:')}"
+
+
+def _passed(version: ModelVersion) -> bool:
+    return version.verdict is not None and version.verdict.passed
+
+
+def _chunks(stream: IO[bytes]) -> Iterator[bytes]:
+    with stream:
+        while chunk := stream.read(_CHUNK):
+            yield chunk

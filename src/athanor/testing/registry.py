@@ -1,0 +1,123 @@
+"""What every store of the registry keeps to."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from athanor.kernel import Database, Verdict, new_id
+from athanor.lineage import Artifact, SqlLineageStore
+from athanor.registry.store import ModelStore
+from athanor.registry.types import AliasMove, InputColumn, Model, ModelVersion, Signature
+
+_AT = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
+
+
+def a_model(name: str = "churn") -> Model:
+    """A model as the service would make it."""
+    return Model(name=name, project="default", created_by="owner", created_at=_AT)
+
+
+def a_version(database: Database, model: str = "churn", digest: str = "sha256:aa") -> ModelVersion:
+    """A version of an artifact that is recorded on the way."""
+    artifact = SqlLineageStore(database).add_artifact(
+        Artifact(
+            id=new_id(),
+            project="default",
+            type="model",
+            name="model",
+            uri="x",
+            digest=digest,
+            size=1,
+            created_at=_AT,
+        )
+    )
+    return ModelVersion(
+        model=model,
+        number=0,
+        artifact_id=artifact.id,
+        digest=digest,
+        size=12,
+        run_id=None,
+        flavor="sklearn",
+        signature=Signature(
+            inputs=(InputColumn(name="age", type="long", required=False),),
+            target="status",
+            classes=("gone", "here"),
+            positive="gone",
+        ),
+        metrics={"roc_auc": 0.75},
+        verdict=Verdict(gate="quality", passed=True, reason="better", measured={"p_value": 0.01}),
+        created_by="owner",
+        created_at=_AT,
+    )
+
+
+class ModelStoreContract:
+    """Run it with fixtures `store` and `database`, the store's own."""
+
+    def test_each_model_counts_from_one(self, store: ModelStore, database: Database) -> None:
+        numbers = []
+        for name in ("churn", "fraud", "churn"):
+            store.add_model(a_model(name))
+            numbers.append(store.add_version(a_version(database, name), None).number)
+        assert numbers == [1, 1, 2]
+        assert [version.number for version in store.list_versions("churn")] == [2, 1]
+        assert len(store.list_versions(None)) == 3
+        assert [(model.name, model.latest) for model in store.list_models()] == [
+            ("churn", 2),
+            ("fraud", 1),
+        ]
+
+    def test_a_version_comes_back_as_it_was(self, store: ModelStore, database: Database) -> None:
+        store.add_model(a_model())
+        kept = store.add_version(a_version(database), "key-1")
+        assert store.find_version("churn", 1) == kept
+        assert store.find_by_key("churn", "key-1") == kept
+        assert kept.signature.inputs[0].name == "age"
+        assert kept.verdict is not None
+        assert kept.verdict.measured == {"p_value": 0.01}
+        assert kept.created_at == _AT
+        assert store.find_version("churn", 2) is None
+        assert store.find_by_key("churn", "key-2") is None
+
+    def test_a_key_is_taken_once_a_model(self, store: ModelStore, database: Database) -> None:
+        for name in ("churn", "fraud"):
+            store.add_model(a_model(name))
+            store.add_version(a_version(database, name), "key")
+        with pytest.raises(Exception, match=r"(?i)unique"):
+            store.add_version(a_version(database), "key")
+
+    def test_adding_a_model_again_changes_nothing(self, store: ModelStore) -> None:
+        store.add_model(a_model())
+        store.protect("churn", protected=True)
+        store.add_model(a_model())
+        found = store.find_model("churn")
+        assert found is not None
+        assert found.protected
+        assert store.find_model("fraud") is None
+
+    def test_an_alias_moves_and_remembers(self, store: ModelStore, database: Database) -> None:
+        store.add_model(a_model())
+        for _ in range(2):
+            store.add_version(a_version(database), None)
+        store.lock("churn")
+        history: list[tuple[int | None, int | None]] = [(1, None), (2, 1), (None, 2)]
+        for number, previous in history:
+            store.move_alias(
+                AliasMove(
+                    model="churn",
+                    alias="champion",
+                    number=number,
+                    previous=previous,
+                    kind="set" if number else "removed",
+                    reason="",
+                    moved_by="owner",
+                    moved_at=_AT,
+                )
+            )
+            found = store.find_model("churn")
+            assert found is not None
+            assert found.aliases == ({"champion": number} if number else {})
+        assert [(m.number, m.previous) for m in store.moves("churn", "champion")] == history
+        assert store.moves("churn", "shadow") == []
+        assert len(store.moves("churn", None)) == 3
