@@ -27,9 +27,11 @@ def test_no_file_is_longer_than_its_budget() -> None:
 
 
 def test_no_function_is_longer_than_its_budget() -> None:
-    """Its docstring is not counted: explaining is free."""
+    """Its docstring is not counted: explaining is free. Migrations are lists of tables."""
     long = {}
     for file in house.python_files():
+        if file.is_relative_to(house.SOURCE / "kernel" / "migrations" / "versions"):
+            continue
         for node in house.functions(house.parsed(file)):
             body = house.without_docstring(node.body)
             lines = (node.end_lineno or 0) - (body[0].lineno if body else node.lineno) + 1

@@ -2,7 +2,21 @@
 
 import athanor
 
-PUBLIC: list[str] = []
+PUBLIC = [
+    "AthanorError",
+    "Client",
+    "connect",
+    "log_metric",
+    "log_metrics",
+    "log_param",
+    "log_params",
+    "operation",
+    "pipeline",
+    "register_model",
+    "sql",
+    "start_run",
+    "step",
+]
 
 
 def test_the_public_names_are_these() -> None:
