@@ -75,7 +75,7 @@ def features(table: pa.Table) -> tuple[Any, NDArray[np.bool_]]:
     frame = table.drop_columns([ID, TIME, TARGET]).to_pandas()
     texts = [name for name in frame.columns if pa.types.is_string(table.schema.field(name).type)]
     frame[texts] = frame[texts].astype("category")
-    return frame, np.array(table[TARGET].to_pylist()) == LEFT
+    return frame, np.equal(table[TARGET].to_pylist(), LEFT)
 
 
 def fitted(table: pa.Table) -> lightgbm.LGBMClassifier:
@@ -89,7 +89,7 @@ def fitted(table: pa.Table) -> lightgbm.LGBMClassifier:
 
 def area(model: lightgbm.LGBMClassifier, table: pa.Table) -> float:
     rows, label = features(table)
-    return float(roc_auc_score(label, model.predict_proba(rows)[:, 1]))
+    return float(roc_auc_score(label, np.asarray(model.predict_proba(rows))[:, 1]))
 
 
 def test_the_champion_fades_after_the_drift_and_a_retrained_one_recovers(stream: Stream) -> None:

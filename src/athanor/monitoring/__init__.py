@@ -1,0 +1,1 @@
+"""Monitoring: data quality, drift, performance, alerts."""

@@ -69,10 +69,10 @@ def shift_copy(
     begin = int(table.num_rows * plan.start)
     column = table[name].combine_chunks()
     healthy, later = column.slice(0, begin), column.slice(begin)
-    if is_number(column.type):
-        moved, words = shifted_numbers(column, later, plan)
+    if _is_number(column.type):
+        moved, words = _shifted_numbers(column, later, plan)
     else:
-        moved, words = shifted_levels(column, later, plan)
+        moved, words = _shifted_levels(column, later, plan)
     joined = pa.chunked_array([healthy, moved.cast(column.type)])
     position = table.column_names.index(name)
     truth = DriftTruth(
@@ -85,11 +85,11 @@ def shift_copy(
     return Shifted(table=table.set_column(position, name, joined), truth=truth)
 
 
-def is_number(kind: pa.DataType) -> bool:
+def _is_number(kind: pa.DataType) -> bool:
     return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))
 
 
-def shifted_numbers(column: pa.Array, later: pa.Array, plan: ShiftPlan) -> tuple[pa.Array, str]:
+def _shifted_numbers(column: pa.Array, later: pa.Array, plan: ShiftPlan) -> tuple[pa.Array, str]:
     spread = float(pc.stddev(column).as_py() or 0.0)
     if not np.isfinite(spread) or spread == 0.0:
         message = (
@@ -103,11 +103,11 @@ def shifted_numbers(column: pa.Array, later: pa.Array, plan: ShiftPlan) -> tuple
     return pc.add(later, pa.scalar(step, column.type)), words
 
 
-def shifted_levels(column: pa.Array, later: pa.Array, plan: ShiftPlan) -> tuple[pa.Array, str]:
+def _shifted_levels(column: pa.Array, later: pa.Array, plan: ShiftPlan) -> tuple[pa.Array, str]:
     values = np.asarray(column.to_pylist(), dtype=object)
     present = values[[value is not None for value in values]]
     levels, counts = np.unique(present.astype(str), return_counts=True)
-    if levels.size < 2:  # noqa: PLR2004
+    if levels.size < 2:
         message = f"Column {plan.column!r} has one level only, so no mass can be moved."
         raise Invalid(message, hint="Name a column that varies.")
     often = counts >= FEWEST_LEVEL_SHARE * counts.sum()
@@ -130,18 +130,18 @@ def most_informative(
     Raises: Invalid when every column is left out, an id, a time, constant or mostly missing.
     """
     avoid = {*leave_out, target}
-    candidates = [name for name in table.column_names if name not in avoid and usable(table[name])]
+    candidates = [name for name in table.column_names if name not in avoid and _usable(table[name])]
     if not candidates:
         message = "The table has no column that a shift could be shown on."
         raise Invalid(message, hint="A column must vary, be mostly filled, and be no id or time.")
     if target is None:
         return candidates[0]
-    goal = codes(table[target])
-    told = [mutual_information(codes(table[name]), goal) for name in candidates]
+    goal = _codes(table[target])
+    told = [_mutual_information(_codes(table[name]), goal) for name in candidates]
     return candidates[int(np.argmax(told))]
 
 
-def usable(column: pa.ChunkedArray) -> bool:
+def _usable(column: pa.ChunkedArray) -> bool:
     kind = column.type
     if pa.types.is_temporal(kind) or pa.types.is_nested(kind) or len(column) == 0:
         return False
@@ -152,10 +152,10 @@ def usable(column: pa.ChunkedArray) -> bool:
     return bool(distinct > 1 and not spread_out)
 
 
-def codes(column: pa.ChunkedArray) -> NDArray[np.int64]:
+def _codes(column: pa.ChunkedArray) -> NDArray[np.int64]:
     """Bin numbers: deciles of a number with many values, levels of anything else; missing is 0."""
     values: Any = column.combine_chunks()
-    if is_number(column.type) and pc.count_distinct(column).as_py() > BINS:
+    if _is_number(column.type) and pc.count_distinct(column).as_py() > BINS:
         numbers = np.asarray(values.cast(pa.float64()).to_numpy(zero_copy_only=False))
         present = numbers[np.isfinite(numbers)]
         edges = np.unique(np.quantile(present, np.linspace(0, 1, BINS + 1)[1:-1]))
@@ -166,7 +166,7 @@ def codes(column: pa.ChunkedArray) -> NDArray[np.int64]:
     return np.asarray(filled, dtype=np.int64) + 1
 
 
-def mutual_information(left: NDArray[np.int64], right: NDArray[np.int64]) -> float:
+def _mutual_information(left: NDArray[np.int64], right: NDArray[np.int64]) -> float:
     """Of two discrete columns, in nats."""
     joint = np.zeros((int(left.max()) + 1, int(right.max()) + 1))
     np.add.at(joint, (left, right), 1.0)

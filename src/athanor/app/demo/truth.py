@@ -20,4 +20,5 @@ class DriftTruth:
     concept: str = ""  # how the label's rule changed, in words
 
     def as_dict(self) -> dict[str, Any]:
+        """JSON-able."""
         return asdict(self)
