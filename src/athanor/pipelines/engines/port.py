@@ -2,6 +2,8 @@
 
 from typing import Protocol
 
+from athanor.pipelines.types import Task
+
 
 class Engine(Protocol):
     """Takes runs out of the database and brings them to their end. All state is there."""
@@ -16,4 +18,15 @@ class Engine(Protocol):
 
     def stop(self) -> None:
         """End; running steps are stopped and run again at the next start."""
+        ...
+
+    def compile(self, target: str) -> str:
+        """The YAML of a pipeline named `module:attribute`, compiled apart from the server.
+
+        Raises: BadPipeline and its kinds.
+        """
+        ...
+
+    def log(self, task: Task) -> str:
+        """What a task has written so far, all its attempts."""
         ...

@@ -25,7 +25,7 @@ class TriggerStore(Protocol):
         """The trigger with this name or id."""
         ...
 
-    def list(self, project: str | None = None) -> list[Trigger]:
+    def every(self, project: str | None = None) -> list[Trigger]:
         """All triggers, by name."""
         ...
 
@@ -92,14 +92,14 @@ class SqlTriggerStore:
             row = connection.execute(query).mappings().first()
         return _trigger(row) if row else None
 
-    def list(self, project: str | None = None) -> list[Trigger]:
+    def every(self, project: str | None = None) -> list[Trigger]:
         """All triggers."""
         query = select(trigger_table).order_by(trigger_table.c.name)
         if project is not None:
             query = query.where(trigger_table.c.project == project)
         return self._read(query)
 
-    def on_action(self, action: str) -> "list[Trigger]":
+    def on_action(self, action: str) -> list[Trigger]:
         """The triggers of this action."""
         query = select(trigger_table).where(trigger_table.c.action == action)
         return self._read(query.order_by(trigger_table.c.id))
@@ -154,7 +154,7 @@ class SqlTriggerStore:
         with self._database.connection() as connection:
             connection.execute(query.values(dict(changes)))
 
-    def _read(self, query: Any) -> "list[Trigger]":
+    def _read(self, query: Any) -> list[Trigger]:
         with self._database.connection() as connection:
             return [_trigger(row) for row in connection.execute(query).mappings()]
 

@@ -1,0 +1,100 @@
+"""Finding the pipeline in a file or module."""
+
+import importlib
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+
+from athanor.kernel.errors import nearest
+from athanor.pipelines.authoring.composing import Pipeline
+from athanor.pipelines.errors import BadPipeline
+from athanor.pipelines.ir.spec import Document
+from athanor.pipelines.ir.text import read_document, write_document
+
+_YAML = {".yaml", ".yml", ".json"}
+
+
+def load_document(target: str) -> Document:
+    """The pipeline behind `FILE.py`, `FILE.py:name` or `FILE.yaml`.
+
+    Raises: BadPipeline and its kinds.
+    """
+    path, name = _split(target)
+    if not path.is_file():
+        raise BadPipeline(f"There is no file {str(path)!r}.", hint="Check the path.")
+    if path.suffix in _YAML:
+        try:
+            text = path.read_text("utf-8")
+        except UnicodeDecodeError:
+            raise BadPipeline(f"{path} is not a text file.", hint="Give a YAML file.") from None
+        return read_document(text, str(path))
+    return find_pipeline(_import_file(path), name, str(path)).compile()
+
+
+def compile_target(target: str) -> str:
+    """The YAML of the pipeline behind `module:attribute`.
+
+    Raises: BadPipeline and its kinds.
+    """
+    name, _, attribute = target.partition(":")
+    module = importlib.import_module(name)
+    return write_document(find_pipeline(module, attribute, name).compile())
+
+
+def find_pipeline(module: ModuleType, name: str, where: str) -> Pipeline[..., object]:
+    """The pipeline of this name in a module, or its only one.
+
+    Raises: BadPipeline.
+    """
+    found = {key: item for key, item in vars(module).items() if isinstance(item, Pipeline)}
+    if name:
+        if name not in found:
+            names = ", ".join(found) or "none"
+            raise BadPipeline(
+                f"{where} has no pipeline {name!r}.",
+                hint=nearest(name, found) or f"It has: {names}.",
+            )
+        return found[name]
+    own = {id(item): item for item in found.values() if item.__module__ == module.__name__}
+    if len(own) != 1:
+        names = ", ".join(item.name for item in own.values())
+        if own:
+            hint = f"Say which one: {where}:NAME; it has: {names}."
+        else:
+            hint = "Decorate a function that calls steps with @pipeline."
+        raise BadPipeline(f"{where} defines {len(own)} pipelines.", hint=hint)
+    return next(iter(own.values()))
+
+
+def _split(target: str) -> tuple[Path, str]:
+    head, mark, tail = target.rpartition(":")
+    if mark and tail.isidentifier():
+        return Path(head), tail
+    return Path(target), ""
+
+
+def _import_file(path: Path) -> ModuleType:
+    """Execute a Python file as a module; its folder comes first on the import path."""
+    folder = str(path.resolve().parent)
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+    name = path.stem if path.stem.isidentifier() else "athanor_pipeline_file"
+    spec = importlib.util.spec_from_file_location(name, path.resolve())
+    if spec is None or spec.loader is None:
+        raise BadPipeline(f"{path} is not a Python file.", hint="Give a .py or .yaml file.")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except SyntaxError as error:
+        raise BadPipeline(
+            f"{path} can't be read as Python: {error.msg} (line {error.lineno}).",
+            hint="Correct the line.",
+        ) from None
+    except ImportError as error:
+        raise BadPipeline(
+            f"{path} can't be imported: {error}.",
+            hint="Install what is missing into the environment that athanor runs in.",
+        ) from error
+    return module

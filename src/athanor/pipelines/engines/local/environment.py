@@ -1,0 +1,66 @@
+"""The part of the environment that a step's result depends on."""
+
+import ast
+import importlib.metadata
+import platform
+from functools import cache
+
+from athanor.pipelines.ir.spec import ContainerSpec
+from athanor.pipelines.logic.embedding import read_embedded
+
+_DISTRIBUTIONS = {
+    "sklearn": "scikit-learn",
+    "yaml": "pyyaml",
+    "PIL": "pillow",
+    "cv2": "opencv-python",
+    "bs4": "beautifulsoup4",
+    "dateutil": "python-dateutil",
+}
+"""Import names that are not the distribution's."""
+_BELOW = {
+    "pandas": ("numpy", "pyarrow"),
+    "sklearn": ("numpy", "scipy"),
+    "lightgbm": ("numpy", "sklearn"),
+    "xgboost": ("numpy",),
+    "scipy": ("numpy",),
+}
+"""Libraries whose versions matter to those above them."""
+
+
+def environment_of(container: ContainerSpec) -> dict[str, str]:
+    """The interpreter, and each library that a step imports with its version.
+
+    A library that the step does not import may change without its results being made anew.
+    """
+    found = {"python": platform.python_version()}
+    embedded = read_embedded(container)
+    if embedded is None:
+        return found
+    names: set[str] = set()
+    for text in (embedded.source, *embedded.modules.values()):
+        names |= _imported(text)
+    for name in sorted(names):
+        for part in (name, *_BELOW.get(name, ())):
+            version = _version(part)
+            if version:
+                found[part] = version
+    return found
+
+
+@cache
+def _imported(text: str) -> frozenset[str]:
+    names = set()
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module.split(".")[0])
+    return frozenset(names)
+
+
+@cache
+def _version(name: str) -> str:
+    try:
+        return importlib.metadata.version(_DISTRIBUTIONS.get(name, name))
+    except importlib.metadata.PackageNotFoundError:
+        return ""

@@ -1,0 +1,309 @@
+"""What the engine writes down: each step of a run's life in one transaction.
+
+A task's end, its artifacts, the lineage's edges, the cache entry and the event are one
+transaction, and it happens only while that attempt is the running one: whoever comes second
+changes nothing.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from athanor.kernel import (
+    AthanorError,
+    Clock,
+    Database,
+    Events,
+    Principal,
+    Storage,
+    error_to_dict,
+    new_id,
+)
+from athanor.lineage import Artifact, Lineage, NewArtifact, NewRun
+from athanor.pipelines.engines.local.exchange import MadeArtifact
+from athanor.pipelines.logic.planner import Bindings, Launch, Planned, Planner, Settled
+from athanor.pipelines.store import CacheEntry, Ordered, RunStore
+from athanor.pipelines.types import ArtifactValue, Task, TaskState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """How an attempt ended."""
+
+    state: TaskState
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    artifacts: Mapping[str, list[MadeArtifact]] = field(default_factory=dict)
+    made: Mapping[str, list[str]] = field(default_factory=dict)
+    """Output artifacts that are recorded already."""
+    error: AthanorError | None = None
+    resources: Mapping[str, float] = field(default_factory=dict)
+    reason: str = ""
+
+
+class Recorder:
+    """Writes runs and tasks down."""
+
+    def __init__(
+        self,
+        store: RunStore,
+        database: Database,
+        storage: Storage,
+        *,
+        lineage: Lineage,
+        events: Events,
+        clock: Clock,
+    ) -> None:
+        self._store = store
+        self._storage = storage
+        self._database = database
+        self._lineage = lineage
+        self._events = events
+        self._clock = clock
+
+    def begin(self, ordered: Ordered) -> None:
+        """A run goes on."""
+        run = ordered.run
+        with self._database.transaction():
+            self._store.change_run(run.id, {"state": "running"})
+            self._lineage.change_run(ordered.who, run.id, "running")
+
+    def plan(
+        self, ordered: Ordered, planned: Iterable[Planned], kinds: Mapping[str, str]
+    ) -> dict[str, Task]:
+        """Tasks have come into being; by name."""
+        tasks = {
+            move.path: Task(
+                id=new_id(),
+                run=ordered.run.id,
+                name=move.path,
+                component=move.component,
+                kind=kinds[move.component],  # type: ignore[arg-type]
+                state="waiting",
+            )
+            for move in planned
+        }
+        self._store.add_tasks(tasks.values())
+        return tasks
+
+    def digests(self, ordered: Ordered, inputs: Bindings) -> dict[str, list[str]]:
+        """The digests of input artifacts, by the input's name."""
+        return {
+            name: [self._lineage.artifact(ordered.who, item).digest for item in items]
+            for name, items in inputs.artifacts.items()
+        }
+
+    def still_there(self, ordered: Ordered, entry: CacheEntry) -> bool:
+        """Whether all that an equal task made can still be read."""
+        for items in entry.made.values():
+            for item in items:
+                blob = self._lineage.artifact(ordered.who, item).metadata.get("blob")
+                if blob is not None and not self._storage.exists(blob):
+                    return False
+        return True
+
+    def settle(self, task: Task, move: Settled) -> None:
+        """A task that nothing runs has ended."""
+        self._store.change_task(
+            task.id,
+            {
+                "state": move.state,
+                "reason": move.reason,
+                "error": error_to_dict(move.error) if move.error else None,
+                "outputs": dict(move.outputs.parameters),
+                "made": dict(move.outputs.artifacts),
+                "ended_at": self._clock.now(),
+            },
+        )
+
+    def launch(
+        self, ordered: Ordered, task: Task, launch: Launch, parts: Mapping[str, str], key: str
+    ) -> None:
+        """An attempt begins: the task's run is open in the lineage, with what it consumes."""
+        run = ordered.run
+        with self._database.transaction():
+            self._store.change_task(
+                task.id,
+                {
+                    "state": "running",
+                    "attempt": task.attempt + 1,
+                    "parameters": dict(launch.inputs.parameters),
+                    "artifacts": dict(launch.inputs.artifacts),
+                    "key": key,
+                    "key_parts": dict(parts),
+                    "started_at": self._clock.now(),
+                    "error": None,
+                },
+            )
+            self._open(ordered, task, launch.inputs)
+            if task.attempt == 0:
+                detail = {"run": run.id, "task": task.name, "pipeline": run.pipeline}
+                self._tell(ordered, "pipelines.task.started", task.id, detail)
+
+    def reuse(
+        self,
+        ordered: Ordered,
+        task: Task,
+        launch: Launch,
+        parts: Mapping[str, str],
+        *,
+        entry: CacheEntry,
+    ) -> Bindings:
+        """A task takes its outputs from an equal one."""
+        now = self._clock.now()
+        reason = f"equal to task {entry.task}"
+        with self._database.transaction():
+            self._store.change_task(
+                task.id,
+                {
+                    "state": "cached",
+                    "parameters": dict(launch.inputs.parameters),
+                    "artifacts": dict(launch.inputs.artifacts),
+                    "outputs": entry.outputs,
+                    "made": entry.made,
+                    "key": task.key,
+                    "key_parts": dict(parts),
+                    "reason": reason,
+                    "started_at": now,
+                    "ended_at": now,
+                },
+            )
+            self._open(ordered, task, launch.inputs)
+            self._produced(ordered.who, task.id, entry.made)
+            self._lineage.finish_run(ordered.who, task.id, "cached")
+            self._tell_end(ordered, task, "cached")
+        return Bindings(parameters=entry.outputs, artifacts=entry.made)
+
+    def finish(self, ordered: Ordered, task: Task, ending: Ending) -> Bindings | None:
+        """An attempt has ended for good. None when it was not the running one any more."""
+        who = ordered.who
+        made = {name: list(items) for name, items in ending.made.items()}
+        error = error_to_dict(ending.error) if ending.error else None
+        with self._database.transaction():
+            changes = {
+                "state": ending.state,
+                "outputs": dict(ending.parameters),
+                "error": error,
+                "reason": ending.reason,
+                "resources": dict(ending.resources),
+                "ended_at": self._clock.now(),
+            }
+            if not self._store.change_task(task.id, changes, attempt=task.attempt):
+                return None
+            for name, items in ending.artifacts.items():
+                made[name] = [self._record(ordered, task, name, item).id for item in items]
+            self._store.change_task(task.id, {"made": made})
+            self._produced(who, task.id, made)
+            self._lineage.finish_run(
+                who, task.id, ending.state, resources=dict(ending.resources), error=error
+            )
+            if ending.state == "done" and task.key and task.kind == "step":
+                entry = CacheEntry(task=task.id, outputs=dict(ending.parameters), made=made)
+                project = ordered.run.project
+                self._store.remember(project, task.key, entry, self._clock.now())
+            self._tell_end(ordered, task, ending.state, error)
+        return Bindings(parameters=dict(ending.parameters), artifacts=made)
+
+    def try_again(self, task: Task, error: AthanorError | None) -> bool:
+        """An attempt has failed and there will be another one; False if it was not the running one.
+
+        Without an error the attempt did not fail: it was lost with its server.
+        """
+        failures = self._store.failures_of(task.id) + (error is not None)
+        changes = {
+            "state": "waiting",
+            "failures": failures,
+            "error": error_to_dict(error) if error else None,
+        }
+        return self._store.change_task(task.id, changes, attempt=task.attempt)
+
+    def end(self, ordered: Ordered, planner: Planner, error: AthanorError | None) -> None:
+        """A run has ended, with what the pipeline gives outwards."""
+        run, who = ordered.run, ordered.who
+        outputs: dict[str, Any] = dict(planner.outputs.parameters)
+        told = error_to_dict(error) if error else None
+        with self._database.transaction():
+            for name, items in planner.outputs.artifacts.items():
+                found = [self._lineage.artifact(who, item) for item in items]
+                values = [asdict(artifact_value(artifact)) for artifact in found]
+                outputs[name] = values[0] if len(values) == 1 else values
+                for artifact in found:
+                    self._lineage.produced(who, run.id, artifact.id, name)
+            changes = {
+                "state": planner.state,
+                "outputs": outputs,
+                "error": told,
+                "ended_at": self._clock.now(),
+            }
+            if not self._store.change_run(run.id, changes):
+                return
+            self._lineage.finish_run(who, run.id, planner.state, error=told)  # type: ignore[arg-type]
+            detail = {"pipeline": run.pipeline, "state": planner.state, "trigger": run.trigger}
+            self._tell(ordered, "pipelines.run.finished", run.id, detail)
+
+    def abandon(self, ordered: Ordered, error: AthanorError) -> None:
+        """A run that can't be planned at all fails."""
+        run = ordered.run
+        told = error_to_dict(error)
+        changes = {"state": "failed", "error": told, "ended_at": self._clock.now()}
+        with self._database.transaction():
+            if self._store.change_run(run.id, changes):
+                self._lineage.finish_run(ordered.who, run.id, "failed", error=told)
+                detail = {"pipeline": run.pipeline, "state": "failed", "trigger": run.trigger}
+                self._tell(ordered, "pipelines.run.finished", run.id, detail)
+
+    def _open(self, ordered: Ordered, task: Task, inputs: Bindings) -> None:
+        run = ordered.run
+        self._lineage.start_run(
+            ordered.who,
+            NewRun(
+                kind="task",
+                name=f"{run.pipeline}/{task.name}",
+                project=run.project,
+                id=task.id,
+                parent=run.id,
+                labels={"pipeline": run.pipeline, "task": task.name},
+            ),
+        )
+        for name, items in inputs.artifacts.items():
+            for item in items:
+                self._lineage.consumed(ordered.who, task.id, item, name)
+
+    def _record(self, ordered: Ordered, task: Task, name: str, made: MadeArtifact) -> Artifact:
+        new = NewArtifact(
+            type=made.type,
+            name=f"{task.name}/{name}",
+            uri=made.uri,
+            digest=made.digest,
+            size=made.size,
+            metadata=dict(made.metadata),
+            project=ordered.run.project,
+        )
+        return self._lineage.record(ordered.who, new)
+
+    def _produced(self, who: Principal, task_id: str, made: Mapping[str, list[str]]) -> None:
+        for name, items in made.items():
+            for item in items:
+                self._lineage.produced(who, task_id, item, name)
+
+    def _tell_end(
+        self, ordered: Ordered, task: Task, state: TaskState, error: dict[str, Any] | None = None
+    ) -> None:
+        detail: dict[str, Any] = {
+            "run": ordered.run.id,
+            "task": task.name,
+            "pipeline": ordered.run.pipeline,
+            "state": state,
+        }
+        if error is not None:
+            detail["message"] = error["message"]
+        self._tell(ordered, "pipelines.task.finished", task.id, detail)
+
+    def _tell(self, ordered: Ordered, action: str, subject: str, detail: dict[str, Any]) -> None:
+        self._events.tell(ordered.who, action, subject, detail, project=ordered.run.project)
+
+
+def artifact_value(artifact: Artifact) -> ArtifactValue:
+    """An artifact as an input or output is shown."""
+    return ArtifactValue(
+        id=artifact.id, type=artifact.type, uri=artifact.uri, digest=artifact.digest
+    )
