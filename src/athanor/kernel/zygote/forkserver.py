@@ -45,8 +45,8 @@ class Forkserver:
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.signal(signal.SIGTERM, self._stop)
         signal.set_wakeup_fd(self._wakeup[1].fileno(), warn_on_full_buffer=False)
-        self._tell({"warm": True, "failed": failed})
         with contextlib.suppress(OSError):  # the server is gone, which ends us as well
+            self._tell({"warm": True, "failed": failed})
             self._serve()
         for pid in self._workers:
             signal_group(pid, signal.SIGKILL)
