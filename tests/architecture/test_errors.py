@@ -6,6 +6,7 @@ import inspect
 import typing
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,12 @@ from tests.architecture import house
 KIND_NAMES = {kind.__name__ for kind in KINDS}
 
 
-def _error_classes() -> Iterator[tuple[Path, ast.ClassDef]]:
+@cache
+def _error_classes() -> list[tuple[Path, ast.ClassDef]]:
+    return list(_found_error_classes())
+
+
+def _found_error_classes() -> Iterator[tuple[Path, ast.ClassDef]]:
     """Every class of the source that descends from AthanorError, by the names of its bases."""
     known = KIND_NAMES | {"AthanorError"}
     every = [

@@ -35,6 +35,11 @@ def test_the_command_line_loads_nothing_heavy() -> None:
     )
 
 
+def test_the_idle_server_loads_nothing_heavy() -> None:
+    """Work that needs the libraries is done in forks of the zygote and in the data plane."""
+    assert _loaded_by("athanor.app.server", "athanor.app.api") & house.HEAVY == set()
+
+
 def test_no_face_of_a_room_loads_anything_heavy() -> None:
     """Front doors, types, stores, services, routes, clients and commands of every room."""
     modules = [
