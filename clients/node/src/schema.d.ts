@@ -424,6 +424,95 @@ export interface components {
          */
         AlertState: "open" | "closed";
         /**
+         * InputColumn
+         * @description One raw column that a model reads.
+         */
+        athanor__registry__types__InputColumn: {
+            /** Name */
+            name: string;
+            /**
+             * Required
+             * @default true
+             */
+            required: boolean;
+            /** Type */
+            type: string;
+        };
+        /**
+         * Signature
+         * @description What a model reads and says.
+         */
+        athanor__registry__types__Signature: {
+            /**
+             * Classes
+             * @default []
+             */
+            classes: (string | number | boolean)[];
+            /**
+             * Inputs
+             * @default []
+             */
+            inputs: components["schemas"]["athanor__registry__types__InputColumn"][];
+            /** Positive */
+            positive?: string | number | boolean | null;
+            /**
+             * Target
+             * @default
+             */
+            target: string;
+            /**
+             * Task
+             * @default binary
+             */
+            task: string;
+        };
+        /**
+         * InputColumn
+         * @description One column that the model reads.
+         */
+        athanor__serving__types__InputColumn: {
+            /** Name */
+            name: string;
+            /**
+             * Required
+             * @default true
+             */
+            required: boolean;
+            /** Type */
+            type: string;
+        };
+        /**
+         * Signature
+         * @description What a model takes and gives.
+         */
+        athanor__serving__types__Signature: {
+            /**
+             * Classes
+             * @default []
+             */
+            classes: (string | number | boolean)[];
+            /**
+             * Columns
+             * @default []
+             */
+            columns: components["schemas"]["athanor__serving__types__InputColumn"][];
+            /**
+             * Names
+             * @default []
+             */
+            names: string[];
+            /**
+             * Positive
+             * @default -1
+             */
+            positive: number;
+            /**
+             * Target
+             * @default
+             */
+            target: string;
+        };
+        /**
          * Bin
          * @description One bar of a histogram: low <= value < high (the last bar takes its high too).
          */
@@ -434,6 +523,100 @@ export interface components {
             high: number;
             /** Low */
             low: number;
+        };
+        /**
+         * Canary
+         * @description A challenger's way to the traffic.
+         */
+        Canary: {
+            /** Began At */
+            began_at?: string | null;
+            /**
+             * History
+             * @default []
+             */
+            history: components["schemas"]["CanaryStep"][];
+            plan: components["schemas"]["CanaryPlan"];
+            /**
+             * Step
+             * @default 0
+             */
+            step: number;
+        };
+        /**
+         * CanaryPlan
+         * @description How a challenger takes over. See `athanor.serving.logic.canary` for the test.
+         */
+        CanaryPlan: {
+            /**
+             * Agreement
+             * @default 0.5
+             */
+            agreement: number | null;
+            /**
+             * Alpha
+             * @default 0.05
+             */
+            alpha: number;
+            /**
+             * Patience Seconds
+             * @default 2
+             */
+            patience_seconds: number;
+            /**
+             * Requests
+             * @default 100
+             */
+            requests: number;
+            /**
+             * Seconds
+             * @default 30
+             */
+            seconds: number;
+            /**
+             * Slow Seconds
+             * @default 1
+             */
+            slow_seconds: number;
+            /**
+             * Slow Tolerance
+             * @default 0.05
+             */
+            slow_tolerance: number;
+            /**
+             * Steps
+             * @default [
+             *       0.1,
+             *       0.5
+             *     ]
+             */
+            steps: number[];
+            /**
+             * Tolerance
+             * @default 0.025
+             */
+            tolerance: number;
+        };
+        /**
+         * CanaryStep
+         * @description One step that was judged.
+         */
+        CanaryStep: {
+            /** Action */
+            action: string;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Measured */
+            measured?: {
+                [key: string]: number;
+            };
+            /** Reason */
+            reason: string;
+            /** Share */
+            share: number;
         };
         /**
          * CheckResult
@@ -645,33 +828,91 @@ export interface components {
             /** Table Uri */
             table_uri: string;
         };
-        /** Deployment */
+        /**
+         * Deployment
+         * @description One model version behind an endpoint. Version and digest never change.
+         */
         Deployment: {
+            /** Artifact */
+            artifact: string;
+            canary?: components["schemas"]["Canary"] | null;
             /**
              * Created At
              * Format: date-time
              */
             created_at: string;
+            /**
+             * Created By
+             * @default
+             */
+            created_by: string;
+            /** Digest */
+            digest: string;
+            /** Ended At */
+            ended_at?: string | null;
+            /** Endpoint */
+            endpoint: string;
             /** Id */
             id: string;
             /** Model */
             model: string;
-            /** Share */
+            /** Number */
+            number: number;
+            /**
+             * Reason
+             * @default
+             */
+            reason: string;
+            /**
+             * Replicas
+             * @default 1
+             */
+            replicas: number;
+            /**
+             * Share
+             * @default 0
+             */
             share: number;
-            /** State */
-            state: string;
+            signature: components["schemas"]["athanor__serving__types__Signature"];
+            /**
+             * State
+             * @default starting
+             * @enum {string}
+             */
+            state: "starting" | "canary" | "live" | "standby" | "retired" | "refused" | "failed";
             /** Version */
             version: number;
         };
-        /** Endpoint */
+        /**
+         * Endpoint
+         * @description A name that answers.
+         */
         Endpoint: {
             /**
              * Created At
              * Format: date-time
              */
             created_at: string;
-            /** Deployments */
-            deployments?: components["schemas"]["Deployment"][];
+            /**
+             * Created By
+             * @default
+             */
+            created_by: string;
+            /**
+             * Deployments
+             * @default []
+             */
+            deployments: components["schemas"]["Deployment"][];
+            /**
+             * Follow
+             * @default
+             */
+            follow: string;
+            /**
+             * Key
+             * @default
+             */
+            key: string;
             /** Name */
             name: string;
             /**
@@ -680,10 +921,15 @@ export interface components {
              */
             project: string;
             /**
-             * State
-             * @default running
+             * Revision
+             * @default 0
              */
-            state: string;
+            revision: number;
+            /**
+             * Url
+             * @default
+             */
+            url: string;
         };
         /** Event */
         Event: {
@@ -755,7 +1001,10 @@ export interface components {
             /** Target */
             target: string;
         };
-        /** Model */
+        /**
+         * Model
+         * @description A name under which versions are kept.
+         */
         Model: {
             /** Aliases */
             aliases?: {
@@ -766,18 +1015,30 @@ export interface components {
              * Format: date-time
              */
             created_at: string;
-            /** Latest */
-            latest?: number | null;
+            /** Created By */
+            created_by: string;
+            /**
+             * Latest
+             * @default 0
+             */
+            latest: number;
             /** Name */
             name: string;
-            /**
-             * Project
-             * @default default
-             */
+            /** Project */
             project: string;
+            /**
+             * Protected
+             * @default false
+             */
+            protected: boolean;
         };
-        /** ModelVersion */
+        /**
+         * ModelVersion
+         * @description One immutable version of a registered model.
+         */
         ModelVersion: {
+            /** Aliases */
+            aliases?: string[];
             /** Artifact Id */
             artifact_id: string;
             /**
@@ -785,12 +1046,11 @@ export interface components {
              * Format: date-time
              */
             created_at: string;
+            /** Created By */
+            created_by: string;
             /** Digest */
             digest: string;
-            /**
-             * Flavor
-             * @default sklearn
-             */
+            /** Flavor */
             flavor: string;
             /** Metrics */
             metrics: {
@@ -801,11 +1061,11 @@ export interface components {
             /** Number */
             number: number;
             /** Run Id */
-            run_id?: string | null;
-            /** Signature */
-            signature?: {
-                [key: string]: unknown;
-            };
+            run_id: string | null;
+            signature: components["schemas"]["athanor__registry__types__Signature"];
+            /** Size */
+            size: number;
+            verdict?: components["schemas"]["Verdict"] | null;
         };
         /**
          * Monitor
@@ -1113,6 +1373,16 @@ export interface components {
             counts: {
                 [key: string]: number;
             };
+            /**
+             * Pool Warm
+             * @default true
+             */
+            pool_warm: boolean;
+            /**
+             * Serving Url
+             * @default
+             */
+            serving_url: string;
             /** Version */
             version: string;
             /** Who */
@@ -1144,6 +1414,22 @@ export interface components {
             type: string;
         };
         /**
+         * Verdict
+         * @description What a gate said.
+         */
+        Verdict: {
+            /** Gate */
+            gate: string;
+            /** Measured */
+            measured?: {
+                [key: string]: unknown;
+            };
+            /** Passed */
+            passed: boolean;
+            /** Reason */
+            reason: string;
+        };
+        /**
          * WindowVerdict
          * @description What a window of predictions shows, in one word.
          * @enum {string}
@@ -1159,7 +1445,14 @@ export interface components {
 export type Alert = components['schemas']['Alert'];
 export type AlertKind = components['schemas']['AlertKind'];
 export type AlertState = components['schemas']['AlertState'];
+export type AthanorRegistryTypesInputColumn = components['schemas']['athanor__registry__types__InputColumn'];
+export type AthanorRegistryTypesSignature = components['schemas']['athanor__registry__types__Signature'];
+export type AthanorServingTypesInputColumn = components['schemas']['athanor__serving__types__InputColumn'];
+export type AthanorServingTypesSignature = components['schemas']['athanor__serving__types__Signature'];
 export type Bin = components['schemas']['Bin'];
+export type Canary = components['schemas']['Canary'];
+export type CanaryPlan = components['schemas']['CanaryPlan'];
+export type CanaryStep = components['schemas']['CanaryStep'];
 export type CheckResult = components['schemas']['CheckResult'];
 export type Column = components['schemas']['Column'];
 export type ColumnProfile = components['schemas']['ColumnProfile'];
@@ -1186,6 +1479,7 @@ export type Source = components['schemas']['Source'];
 export type Status = components['schemas']['Status'];
 export type TopValue = components['schemas']['TopValue'];
 export type ValidationError = components['schemas']['ValidationError'];
+export type Verdict = components['schemas']['Verdict'];
 export type WindowVerdict = components['schemas']['WindowVerdict'];
 export type $defs = Record<string, never>;
 export interface operations {

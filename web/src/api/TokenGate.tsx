@@ -43,7 +43,7 @@ function TokenForm() {
         <Button type="submit">{say("login.enter")}</Button>
       </form>
       <p>{say("login.command")}</p>
-      <Command text="athanor token show" />
+      <Command text="cat .athanor/server.json" />
     </main>
   );
 }

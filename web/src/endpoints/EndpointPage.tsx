@@ -6,13 +6,15 @@ import { Link, useParams } from "react-router";
 
 import { queries, rollBack } from "../api/queries";
 import { useSpeech } from "../i18n/language";
-import { ShowCode } from "../parts/Command";
+import { Command, ShowCode } from "../parts/Command";
 import { DataTable, type Column } from "../parts/DataTable";
 import { Failure } from "../parts/Failure";
+import { LineageStrip } from "../parts/LineageStrip";
 import { Loaded } from "../parts/Loaded";
 import { Page } from "../parts/Page";
 import { StateBadge } from "../parts/StateBadge";
 import { When } from "../parts/When";
+import { stateOf } from "./state";
 import { TrafficBar } from "./TrafficBar";
 
 /** One endpoint: who answers, since when, and the way back. */
@@ -31,6 +33,8 @@ function OneEndpoint({ endpoint }: { endpoint: Endpoint }) {
   const deployments = endpoint.deployments ?? [];
   const taking = deployments.filter((one) => one.share > 0);
   const only = taking[0];
+  const live = deployments.find((one) => one.state === "live");
+  const standby = deployments.find((one) => one.state === "standby");
   const about =
     only === undefined
       ? say("endpoints.none")
@@ -40,15 +44,22 @@ function OneEndpoint({ endpoint }: { endpoint: Endpoint }) {
   return (
     <Page
       title={endpoint.name}
-      state={endpoint.state}
+      state={stateOf(endpoint)}
       about={about}
-      action={deployments.length > 1 ? <RollBack name={endpoint.name} /> : undefined}
+      action={standby === undefined ? undefined : <RollBack name={endpoint.name} />}
       figures={[
         { label: say("endpoints.traffic"), value: <TrafficBar deployments={deployments} /> },
         { label: say("endpoints.deployments"), value: number(deployments.length) },
         { label: say("common.created"), value: <When at={endpoint.created_at} /> },
       ]}
     >
+      {endpoint.url !== "" && (
+        <section aria-labelledby="ask">
+          <h2 id="ask">{say("endpoints.ask")}</h2>
+          <Command text={`curl ${endpoint.url} -H 'content-type: application/json' -d '{"records": [{ }]}'`} />
+        </section>
+      )}
+      {live !== undefined && <LineageStrip id={live.id} name={endpoint.name} />}
       <section aria-labelledby="deployments">
         <h2 id="deployments">{say("endpoints.deployments")}</h2>
         <Deployments deployments={deployments} />
@@ -91,6 +102,12 @@ function Deployments({ deployments }: { deployments: readonly Deployment[] }) {
         header: say("common.created"),
         value: (row) => row.created_at,
         cell: (row) => <When at={row.created_at} />,
+      },
+      {
+        id: "reason",
+        header: say("endpoints.reason"),
+        value: (row) => row.reason,
+        cell: (row) => <span className="long">{row.reason}</span>,
       },
     ],
     [say, percent],

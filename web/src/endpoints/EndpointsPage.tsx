@@ -11,6 +11,7 @@ import { Loaded } from "../parts/Loaded";
 import { Page } from "../parts/Page";
 import { StateBadge } from "../parts/StateBadge";
 import { When } from "../parts/When";
+import { stateOf } from "./state";
 import { TrafficBar } from "./TrafficBar";
 
 const COMMAND = "athanor deploy churn@champion --endpoint churn";
@@ -27,8 +28,8 @@ export function EndpointsPage() {
       {
         id: "state",
         header: say("common.state"),
-        value: (row) => row.state,
-        cell: (row) => <StateBadge state={row.state} />,
+        value: stateOf,
+        cell: (row) => <StateBadge state={stateOf(row)} />,
       },
       {
         id: "traffic",

@@ -5,7 +5,10 @@ import { useSpeech } from "../i18n/language";
 /** Who takes which share of the traffic, in words beside the bar. */
 export function TrafficBar({ deployments }: { deployments: readonly Deployment[] }) {
   const { say, percent } = useSpeech();
-  const taking = deployments.filter((one) => one.share > 0);
+  // Oldest first: a share keeps its colour while a newer deployment takes it over.
+  const taking = deployments
+    .filter((one) => one.share > 0)
+    .sort((left, right) => left.number - right.number);
   if (taking.length === 0) return <span className="none">{say("endpoints.none")}</span>;
   return (
     <span className="traffic">

@@ -12,6 +12,7 @@ import { Id } from "../parts/Id";
 import { LineageStrip } from "../parts/LineageStrip";
 import { Loaded } from "../parts/Loaded";
 import { Page, type Figure } from "../parts/Page";
+import { StateBadge } from "../parts/StateBadge";
 import { When } from "../parts/When";
 import { Aliases } from "./Aliases";
 
@@ -73,7 +74,7 @@ function Versions({ model, versions }: { model: Model; versions: readonly ModelV
       {
         id: "aliases",
         header: say("models.aliases"),
-        value: () => "",
+        value: (row) => (row.aliases ?? []).join(" "),
         cell: (row) => <Aliases aliases={model.aliases ?? {}} of={row.number} />,
       },
       ...metrics.slice(0, METRICS_SHOWN).map(
@@ -88,7 +89,12 @@ function Versions({ model, versions }: { model: Model; versions: readonly ModelV
           },
         }),
       ),
-      { id: "flavor", header: say("models.flavor"), value: (row) => row.flavor },
+      {
+        id: "gate",
+        header: say("models.gate"),
+        value: (row) => row.verdict?.reason ?? "",
+        cell: (row) => row.verdict != null && <Verdict verdict={row.verdict} />,
+      },
       {
         id: "run",
         header: say("models.run"),
@@ -116,6 +122,15 @@ function Versions({ model, versions }: { model: Model; versions: readonly ModelV
   }, [say, number, model, versions]);
   return (
     <DataTable label={say("models.versions")} rows={versions} columns={columns} idOf={versionNumber} immediate />
+  );
+}
+
+/** What the gate said, with its reason on hover. */
+function Verdict({ verdict }: { verdict: NonNullable<ModelVersion["verdict"]> }) {
+  return (
+    <span title={verdict.reason}>
+      <StateBadge state={verdict.passed ? "passed" : "refused"} />
+    </span>
   );
 }
 

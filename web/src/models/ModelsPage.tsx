@@ -25,8 +25,7 @@ export function ModelsPage() {
         id: "latest",
         header: say("models.latest"),
         numeric: true,
-        value: (row) => row.latest ?? 0,
-        cell: (row) => row.latest,
+        value: (row) => row.latest,
       },
       {
         id: "aliases",
