@@ -1,1 +1,90 @@
-"""Serving: endpoints, deployments, traffic, the data plane, the prediction log."""
+"""Serving: endpoints, deployments, traffic, the data plane, the prediction log.
+
+Names are loaded when they are first used: the data plane and the model workers live in this
+package, and need neither the database nor the services.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from athanor.serving.log import ServingLog
+    from athanor.serving.ports import Fleet, NoFleet
+    from athanor.serving.service import DeployOperation, Endpoints, Neighbours, Traffic
+    from athanor.serving.store import EndpointStore, SqlEndpointStore
+    from athanor.serving.supervisor import (
+        PlaneSettings,
+        Supervisor,
+        SupervisorSettings,
+        Surroundings,
+    )
+    from athanor.serving.types import (
+        Canary,
+        CanaryPlan,
+        Deploy,
+        Deployment,
+        Endpoint,
+        NewLabel,
+        Prediction,
+        PredictionQuery,
+        SnapshotRequest,
+    )
+
+_PLACES = {
+    "Canary": "types",
+    "CanaryPlan": "types",
+    "Deploy": "types",
+    "DeployOperation": "service",
+    "Deployment": "types",
+    "Endpoint": "types",
+    "EndpointStore": "store",
+    "Endpoints": "service",
+    "Fleet": "ports",
+    "Neighbours": "service",
+    "NewLabel": "types",
+    "NoFleet": "ports",
+    "PlaneSettings": "supervisor",
+    "Prediction": "types",
+    "PredictionQuery": "types",
+    "ServingLog": "log",
+    "SnapshotRequest": "types",
+    "SqlEndpointStore": "store",
+    "Supervisor": "supervisor",
+    "SupervisorSettings": "supervisor",
+    "Surroundings": "supervisor",
+    "Traffic": "service",
+}
+
+__all__ = [
+    "Canary",
+    "CanaryPlan",
+    "Deploy",
+    "DeployOperation",
+    "Deployment",
+    "Endpoint",
+    "EndpointStore",
+    "Endpoints",
+    "Fleet",
+    "Neighbours",
+    "NewLabel",
+    "NoFleet",
+    "PlaneSettings",
+    "Prediction",
+    "PredictionQuery",
+    "ServingLog",
+    "SnapshotRequest",
+    "SqlEndpointStore",
+    "Supervisor",
+    "SupervisorSettings",
+    "Surroundings",
+    "Traffic",
+]
+
+
+def __getattr__(name: str) -> Any:
+    place = _PLACES.get(name)
+    if place is None:
+        raise AttributeError(f"module 'athanor.serving' has no attribute {name!r}")
+    found = getattr(importlib.import_module(f"athanor.serving.{place}"), name)
+    globals()[name] = found
+    return found

@@ -46,7 +46,7 @@ class PredictionNotFound(NotFound):
         )
 
 
-class NothingToRollBack(Conflict):
+class NoEarlierDeployment(Conflict):
     """The endpoint has had one deployment only."""
 
     def __init__(self, endpoint: str) -> None:
@@ -103,6 +103,16 @@ class LabelsMissing(Unprocessable):
         super().__init__(
             f"No prediction of endpoint {endpoint!r} has a label yet.",
             hint=f"Send labels: athanor endpoint label {endpoint} FILE",
+        )
+
+
+class SignatureMissing(Unprocessable):
+    """The model does not say which columns it reads."""
+
+    def __init__(self, model: str) -> None:
+        super().__init__(
+            f"Model {model} does not say which columns it reads, so no request could be checked.",
+            hint="Train it on a table with named columns, or save it with an example.",
         )
 
 

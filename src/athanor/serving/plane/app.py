@@ -160,7 +160,7 @@ class Plane:
         if target is None:
             if pin:
                 raise DeploymentNotFound(name, pin)
-            raise WorkerUnavailable(f"no deployment of {name!r} is ready")
+            raise WorkerUnavailable(f"no deployment of endpoint {name!r} is ready yet")
         served = self._served[target.id]
         try:
             body = orjson.loads(request.body)

@@ -20,6 +20,7 @@ from athanor.serving.errors import (
     LabelsInvalid,
     LabelsMissing,
     PredictionNotFound,
+    SignatureMissing,
 )
 from athanor.serving.log import ServingLog
 from athanor.serving.logic.rows import LabelRow
@@ -88,7 +89,7 @@ class Endpoints:
         The version is pinned now. It takes traffic once its worker answers: all of it, or as a
         canary where one is asked for and another version is live.
 
-        Raises: EndpointNameInvalid, CanaryShareInvalid, and what the registry raises.
+        Raises: EndpointNameInvalid, CanaryShareInvalid, SignatureMissing; what the registry raises.
         """
         self._access.require(who, "serving.deploy", name)
         if not _NAME.fullmatch(name):
@@ -100,6 +101,8 @@ class Endpoints:
                 if done is not None:
                     return done
             version = self._models.version(who, deploy.model)
+            if not version.signature.inputs:
+                raise SignatureMissing(f"{version.model}@{version.number}")
             endpoint = self._opened(who, name, deploy)
             number = max((item.number for item in endpoint.deployments), default=0) + 1
             self._traffic.supersede(who, endpoint, number)
@@ -133,7 +136,7 @@ class Endpoints:
     def rollback(self, who: Principal, name: str) -> Endpoint:
         """End the canary; without one, bring back the deployment before, whose worker is warm.
 
-        Raises: EndpointNotFound, NothingToRollBack.
+        Raises: EndpointNotFound, NoEarlierDeployment.
         """
         self._access.require(who, "serving.rollback", name)
         self._traffic.roll_back(who, name)

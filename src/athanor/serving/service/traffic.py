@@ -9,7 +9,7 @@ from athanor.kernel.database import Database
 from athanor.kernel.events import Events
 from athanor.kernel.permissions import Principal
 from athanor.lineage import Lineage
-from athanor.serving.errors import EndpointNotFound, NoCanary, NothingToRollBack
+from athanor.serving.errors import EndpointNotFound, NoCanary, NoEarlierDeployment
 from athanor.serving.store import EndpointStore
 from athanor.serving.types import (
     RUNNING,
@@ -122,7 +122,7 @@ class Traffic:
     def roll_back(self, by: Principal, name: str) -> None:
         """End a canary; without one, give the traffic back to the deployment before.
 
-        Raises: EndpointNotFound, NothingToRollBack.
+        Raises: EndpointNotFound, NoEarlierDeployment.
         """
         with self._database.transaction():
             endpoint = self.endpoint(name)
@@ -132,7 +132,7 @@ class Traffic:
                 self._share(live, 1.0)
                 left, came = candidate, live
             elif standby is None or live is None:
-                raise NothingToRollBack(name)
+                raise NoEarlierDeployment(name)
             else:
                 self._set(live, "standby", 0.0, f"rolled back by {by.name}")
                 self._set(standby, "live", 1.0, f"brought back by {by.name}")

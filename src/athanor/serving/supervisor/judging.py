@@ -1,0 +1,262 @@
+"""Judging the canaries: live traffic first, logged inputs replayed where it does not come."""
+
+import logging
+import math
+import struct
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from athanor.kernel.clock import Clock
+from athanor.kernel.errors import AthanorError
+from athanor.kernel.permissions import SYSTEM
+from athanor.serving.errors import WorkerUnavailable
+from athanor.serving.log import ServingLog
+from athanor.serving.logic import canary
+from athanor.serving.logic.canary import Counts, Evidence, Judgement
+from athanor.serving.logic.exposition import BUCKETS
+from athanor.serving.logic.frames import Hello, Reply
+from athanor.serving.runtimes.caller import Caller
+from athanor.serving.service import Traffic
+from athanor.serving.types import (
+    Canary,
+    CanaryPlan,
+    CanaryStep,
+    Deployment,
+    Endpoint,
+    Prediction,
+    PredictionQuery,
+    Signature,
+)
+
+logger = logging.getLogger(__name__)
+
+_SERVER_FAULT, _MODEL_REFUSED = 500, 422
+_TICK_REQUESTS = 100
+"""Replayed requests between two looks at the evidence."""
+
+
+@dataclass(slots=True)
+class _Trial:
+    """What is known of one canary."""
+
+    step: int = -1
+    base: dict[str, Counts] = field(default_factory=dict)
+    """The planes' counts when it was first seen, by deployment."""
+    at_step: int = 0
+    """Requests of the challenger before the step under way."""
+    replayed: Counts = field(default_factory=Counts)
+    compared: int = 0
+    agreed: int = 0
+    champion_alone_right: int = 0
+    challenger_alone_right: int = 0
+    sample: list[Prediction] | None = None
+    place: int = 0
+
+
+class Judge:
+    """Moves canaries on, or refuses them."""
+
+    def __init__(
+        self,
+        traffic: Traffic,
+        log: ServingLog,
+        clock: Clock,
+        *,
+        counts: Callable[[], Mapping[str, Any]],
+        socket_of: Callable[[str], str],
+    ) -> None:
+        self._traffic = traffic
+        self._log = log
+        self._clock = clock
+        self._counts = counts
+        self._socket_of = socket_of
+        self._trials: dict[str, _Trial] = {}
+
+    def tend(self, endpoints: list[Endpoint]) -> bool:
+        """Look at every canary once; whether any traffic moved."""
+        under_way = {
+            item.id: (endpoint, item)
+            for endpoint in endpoints
+            for item in endpoint.deployments
+            if item.state == "canary" and item.canary is not None
+        }
+        for gone in [name for name in self._trials if name not in under_way]:
+            del self._trials[gone]
+        moved = [self._look(*pair) for pair in under_way.values()]
+        return any(moved)
+
+    def _look(self, endpoint: Endpoint, challenger: Deployment) -> bool:
+        champion, way = endpoint.live, challenger.canary
+        if champion is None or way is None:
+            return False
+        stats = self._counts()
+        trial = self._trials.setdefault(challenger.id, _Trial())
+        for deployment in (champion, challenger):
+            trial.base.setdefault(deployment.id, _counted(stats, deployment.id, way.plan))
+        live = {
+            item.id: _since(trial.base[item.id], _counted(stats, item.id, way.plan))
+            for item in (champion, challenger)
+        }
+        if trial.step != way.step:
+            trial.step = way.step
+            trial.at_step = (live[challenger.id] + trial.replayed).requests
+        age = _age(way, self._clock.now())
+        if age >= way.plan.patience_seconds:
+            self._replay(endpoint, champion, challenger, trial)
+        evidence = Evidence(
+            champion=live[champion.id],
+            challenger=live[challenger.id] + trial.replayed,
+            compared=trial.compared,
+            agreed=trial.agreed,
+            champion_alone_right=trial.champion_alone_right,
+            challenger_alone_right=trial.challenger_alone_right,
+        )
+        judgement = canary.judge(way.plan, evidence)
+        return self._act(challenger, way, trial, judgement, age)
+
+    def _act(
+        self,
+        challenger: Deployment,
+        way: Canary,
+        trial: _Trial,
+        judgement: Judgement,
+        age: float,
+    ) -> bool:
+        action, reason = judgement.action, judgement.reason
+        seen = int(judgement.measured["requests"]) - trial.at_step
+        nothing_to_ask = trial.sample is not None and not trial.sample
+        if action == "advance" and seen < way.plan.requests:
+            action = "wait"
+        if action == "wait" and nothing_to_ask and not judgement.measured["requests"]:
+            action, reason = "advance", "no traffic came and nothing is logged to replay"
+        elif action == "wait" and age >= way.plan.seconds:
+            action = "refuse"
+            reason = f"still undecided after {way.plan.seconds:g} s: {reason}"
+        if action == "wait":
+            return False
+        step = CanaryStep(
+            share=challenger.share,
+            action=action,
+            reason=reason,
+            at=self._clock.now(),
+            measured=judgement.measured,
+        )
+        move = self._traffic.advance if action == "advance" else self._traffic.refuse
+        move(SYSTEM, challenger, step)
+        return True
+
+    def _replay(
+        self, endpoint: Endpoint, champion: Deployment, challenger: Deployment, trial: _Trial
+    ) -> None:
+        """Ask the challenger what was asked of its endpoint before; nobody sees the answers."""
+        plan = challenger.canary.plan if challenger.canary else CanaryPlan()
+        if trial.sample is None:
+            trial.sample = self._sample(endpoint, champion, canary.needed(plan))
+        if not trial.sample:
+            return
+        try:
+            with Caller(self._socket_of(challenger.id)) as caller:
+                for _ in range(_TICK_REQUESTS):
+                    logged = trial.sample[trial.place % len(trial.sample)]
+                    self._ask(caller, challenger.signature, plan, logged, trial)
+                    trial.place += 1
+        except WorkerUnavailable:
+            trial.replayed += Counts(requests=1, errors=1)
+
+    def _sample(self, endpoint: Endpoint, champion: Deployment, size: int) -> list[Prediction]:
+        """The champion's latest rows; half of them labelled ones, where there are any."""
+        try:
+            found = {
+                row.id: row
+                for labelled, limit in ((True, size // 2), (None, size))
+                for row in self._log.query(
+                    endpoint.name,
+                    PredictionQuery(deployment=champion.id, labelled=labelled, limit=limit),
+                )
+            }
+        except AthanorError:
+            logger.exception("The log of endpoint %s can't be replayed", endpoint.name)
+            return []
+        return list(found.values())
+
+    def _ask(
+        self,
+        caller: Caller,
+        signature: Signature,
+        plan: CanaryPlan,
+        logged: Prediction,
+        trial: _Trial,
+    ) -> None:
+        timed = caller.predict([[logged.features.get(name) for name in signature.names]])
+        label, score = _read(timed.reply, caller.hello, signature)
+        sound = math.isfinite(score) and (not caller.hello.classes or 0.0 <= score <= 1.0)
+        trial.replayed += Counts(
+            requests=1,
+            errors=bool(timed.reply.error),
+            slow=timed.seconds > plan.slow_seconds,
+            nonsense=not timed.reply.error and not sound,
+        )
+        if timed.reply.error or label is None or logged.label is None:
+            return
+        if trial.place >= len(trial.sample or ()):
+            return  # a second round tells nothing new about quality
+        trial.compared += 1
+        trial.agreed += label == logged.label
+        if logged.truth is not None and label != logged.label:
+            trial.champion_alone_right += logged.label == logged.truth
+            trial.challenger_alone_right += label == logged.truth
+
+
+def _read(reply: Reply, hello: Hello, signature: Signature) -> tuple[str | None, float]:
+    """The label and score of a reply for one row."""
+    if reply.error:
+        return None, math.nan
+    numbers = struct.unpack(f"<{len(reply.numbers) // 8}d", reply.numbers)
+    if not hello.classes:
+        return None, numbers[0]
+    chosen = reply.labels[0]
+    place = signature.positive if signature.positive >= 0 else chosen
+    return str(hello.classes[chosen]), numbers[place]
+
+
+def _counted(stats: Mapping[str, Any], deployment: str, plan: CanaryPlan) -> Counts:
+    """A deployment's counts over all planes."""
+    total = Counts()
+    for series in stats.get(deployment, ()):
+        codes = {int(code): int(count) for code, count in series["codes"].items()}
+        failed = sum(
+            count
+            for code, count in codes.items()
+            if code >= _SERVER_FAULT or code == _MODEL_REFUSED
+        )
+        bounds = (*BUCKETS, math.inf)
+        slow = sum(
+            count
+            for bound, count in zip(bounds, series["buckets"], strict=True)
+            if bound > plan.slow_seconds
+        )
+        total += Counts(
+            requests=codes.get(200, 0) + failed,
+            errors=failed,
+            slow=slow,
+            nonsense=int(series["nonsense"]),
+        )
+    return total
+
+
+def _since(base: Counts, now: Counts) -> Counts:
+    """What came since; a plane that was restarted counts from zero again."""
+    if now.requests < base.requests:
+        return now
+    return Counts(
+        requests=now.requests - base.requests,
+        errors=max(0, now.errors - base.errors),
+        slow=max(0, now.slow - base.slow),
+        nonsense=max(0, now.nonsense - base.nonsense),
+    )
+
+
+def _age(way: Canary, now: datetime) -> float:
+    return (now - way.began_at).total_seconds() if way.began_at else 0.0
