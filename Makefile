@@ -43,7 +43,7 @@ help:
 	@echo "make bench    the promised figures, measured"
 	@echo "make studio   build the web page into the package"
 	@echo "make lock     lock again after a change of dependencies (UPGRADE=--upgrade for newer)"
-	@echo "make resolve  the lock has a wheel for every supported Python"
+	@echo "make resolve  the lock is that of pyproject.toml, with a wheel for every supported Python"
 	@echo "make clean    remove what was built, the environment included"
 
 # --- environment -------------------------------------------------------------------------------
@@ -131,6 +131,12 @@ bench: install-test studio
 
 .PHONY: resolve
 resolve: $(DONE)/bootstrap
+	@rm -rf $(DONE)/lock && cp -R requirements $(DONE)/lock
+	@$(LOCK) pyproject.toml --output-file $(DONE)/lock/default.txt
+	@$(LOCK) pyproject.toml --extra test --constraints requirements/default.txt \
+		--output-file $(DONE)/lock/test.txt
+	@diff -r requirements $(DONE)/lock >/dev/null \
+		|| { echo "The lock is older than pyproject.toml. Run: make lock"; exit 1; }
 	@for version in 3.11 3.12 3.13 3.14; do \
 		echo "The lock on Python $$version"; \
 		$(UV) pip install --quiet --dry-run --python $(BIN)/python --python-version $$version \
