@@ -48,7 +48,7 @@ def pairwise(values: Floats) -> Floats:
         covariance = centred.T @ centred - sums * sums.T / both
         spread = squares - sums**2 / both
         matrix = covariance / np.sqrt(spread * spread.T)
-    tiny = (spread <= 1e-12 * np.maximum(both, 1)) | (spread.T <= 1e-12 * np.maximum(both, 1))
+    tiny = (spread <= 1e-12 * np.maximum(both, 1)) | (1e-12 * np.maximum(both, 1) >= spread.T)
     matrix[(both < 3) | tiny] = np.nan
     return np.clip(matrix, -1.0, 1.0)
 
@@ -84,4 +84,6 @@ def numbers(column: pa.ChunkedArray) -> Floats:
 
 
 def _is_numeric(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind))
+    return bool(
+        pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
+    )

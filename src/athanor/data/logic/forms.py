@@ -53,7 +53,7 @@ class Dialect:
 
 
 def compression_of(head: bytes) -> str:
-    """"gzip", "bzip2", "xz", "zstd", or "" for none."""
+    """ "gzip", "bzip2", "xz", "zstd", or "" for none."""
     return next((name for magic, name in _COMPRESSED if head.startswith(magic)), "")
 
 
@@ -91,7 +91,9 @@ def encoding_of(head: bytes) -> tuple[str, int]:
 
 def looks_binary(head: bytes) -> bool:
     """Whether bytes without a byte order mark hold control characters that no text has."""
-    controls = sum(head.count(bytes([code])) for code in (*range(9), *range(14, 27), *range(28, 32)))
+    controls = sum(
+        head.count(bytes([code])) for code in (*range(9), *range(14, 27), *range(28, 32))
+    )
     return controls > max(1, len(head) // 100)
 
 

@@ -322,9 +322,7 @@ def _days(values: pa.Array, order: str, target: pa.DataType) -> pa.Array:
         # RE2 reads one digit after a backslash: group 1, then a nought.
         values = pc.replace_substring_regex(values, r"^(\d\d[/.-])(\d)([/.-])", r"\10\2\3")
         shape = r"\3-\2-\1\4" if order == "dmy" else r"\3-\1-\2\4"
-        values = pc.replace_substring_regex(
-            values, r"^(\d\d)[/.-](\d\d)[/.-](\d{4})(.*)$", shape
-        )
+        values = pc.replace_substring_regex(values, r"^(\d\d)[/.-](\d\d)[/.-](\d{4})(.*)$", shape)
     if pa.types.is_date32(target):
         return pc.cast(values, target)
     zoned = pc.match_substring_regex(values, _ZONE)

@@ -178,4 +178,3 @@ def _is_ordered(kind: pa.DataType) -> bool:
 
 def _is_nested(kind: pa.DataType) -> bool:
     return bool(pa.types.is_nested(kind) or pa.types.is_binary(kind))
-

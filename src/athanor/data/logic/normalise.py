@@ -52,7 +52,7 @@ def to_normal(values: pa.Array, target: pa.DataType) -> pa.Array:
     return pc.cast(values, target)
 
 
-def column_type(stored: pa.DataType) -> ColumnType:  # noqa: PLR0911 - a table in words
+def column_type(stored: pa.DataType) -> ColumnType:
     """The room's word for a stored type."""
     if pa.types.is_integer(stored):
         return "integer"
@@ -73,7 +73,7 @@ def column_type(stored: pa.DataType) -> ColumnType:  # noqa: PLR0911 - a table i
     return "nested"
 
 
-def _normal(given: pa.DataType) -> pa.DataType:  # noqa: C901, PLR0911 - a table in words
+def _normal(given: pa.DataType) -> pa.DataType:
     if given in _UNSIGNED:
         return _UNSIGNED[given]
     if pa.types.is_dictionary(given):

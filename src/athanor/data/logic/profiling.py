@@ -75,9 +75,7 @@ def _numeric_parts(key: str, cell: str, *, exact: bool) -> list[str]:
     ]
 
 
-def second_pass(
-    columns: Sequence[tuple[str, ColumnType]], measured: Mapping[str, Any]
-) -> str:
+def second_pass(columns: Sequence[tuple[str, ColumnType]], measured: Mapping[str, Any]) -> str:
     """One SELECT for the histograms and the values of columns that have few; "" for none."""
     parts = []
     for place, (name, kind) in enumerate(columns):
@@ -146,7 +144,9 @@ def column_profile(
         zeros=int(get(f"{key}_zeros") or 0),
         infinite=int(get(f"{key}_infinite") or 0),
         singletons=sum(1 for count in values.values() if count == 1),
-        lengths=(int(get(f"{key}_short")), int(get(f"{key}_long"))) if _has_lengths(get, key) else None,
+        lengths=(int(get(f"{key}_short")), int(get(f"{key}_long")))
+        if _has_lengths(get, key)
+        else None,
         histogram=_histogram(get(f"{key}_min"), get(f"{key}_max"), get(f"{key}_bins"))
         if numeric
         else (),
@@ -158,7 +158,7 @@ def _has_lengths(get: Any, key: str) -> bool:
     return get(f"{key}_short") is not None
 
 
-def semantic(  # noqa: C901, PLR0911, PLR0912 - one rule after another
+def semantic(
     name: str,
     kind: ColumnType,
     counts: tuple[int, int, int],
@@ -232,7 +232,9 @@ def remarks(profile: Profile) -> tuple[Remark, ...]:
         for second, value in others.items()
         if abs(value) >= 0.98
     ]
-    found += [Remark(code="leak", column=leak.column, message=leak.reason) for leak in profile.leaks]
+    found += [
+        Remark(code="leak", column=leak.column, message=leak.reason) for leak in profile.leaks
+    ]
     target = profile.column(profile.target) if profile.target else None
     if target is not None:
         found += _target_remarks(target)
@@ -247,7 +249,9 @@ def _column_remarks(column: ColumnProfile) -> list[Remark]:
     elif column.semantic == "constant":
         found.append(("constant", f"{name!r} has one value in every row: it tells nothing."))
     elif column.missing > 0.5 * column.rows:
-        found.append(("missing", f"{name!r} is missing in {column.missing / column.rows:.0%} of rows."))
+        found.append(
+            ("missing", f"{name!r} is missing in {column.missing / column.rows:.0%} of rows.")
+        )
     if column.semantic == "id":
         found.append(("id", f"{name!r} names rows; it should not be learnt from."))
     if column.infinite:
@@ -259,7 +263,10 @@ def _column_remarks(column: ColumnProfile) -> list[Remark]:
     for top in column.top[:10]:
         if column.type == "text" and top.value.strip().lower() in _LIKE_MISSING:
             found.append(
-                ("like_missing", f"{name!r} holds {top.value!r} {top.count} times: missing, perhaps?")
+                (
+                    "like_missing",
+                    f"{name!r} holds {top.value!r} {top.count} times: missing, perhaps?",
+                )
             )
     found += [
         ("sentinel", f"{name!r} holds {value:g}, far from its other values: missing, perhaps?")
@@ -293,12 +300,15 @@ def _target_remarks(target: ColumnProfile) -> list[Remark]:
         rarest = min(target.top, key=lambda value: value.count)
         if rarest.count < 0.05 * known:
             found.append(
-                ("imbalance", f"Only {rarest.count} of {known} rows have the class {rarest.value!r}.")
+                (
+                    "imbalance",
+                    f"Only {rarest.count} of {known} rows have the class {rarest.value!r}.",
+                )
             )
     return [Remark(code=code, column=target.name, message=message) for code, message in found]
 
 
-def finished(  # noqa: PLR0913 - the parts of one record
+def finished(
     *,
     rows: int,
     columns: Sequence[ColumnProfile],

@@ -131,7 +131,7 @@ def _placed(file: StagedFile, folder: Path) -> AddAction:
         target.stat().st_size,
         {},
         int(time.time() * 1000),
-        True,  # noqa: FBT003 - deltalake takes it by position
+        True,
         json.dumps({"numRecords": file.rows}),
     )
 

@@ -30,7 +30,7 @@ def connected(files: Sequence[str], earlier: Sequence[str] = ()) -> duckdb.DuckD
             listed = ", ".join("'" + path.replace("'", "''") + "'" for path in paths)
             connection.execute(
                 f"CREATE VIEW {name} AS "
-                f"SELECT * FROM read_parquet([{listed}], union_by_name = true)"  # noqa: S608
+                f"SELECT * FROM read_parquet([{listed}], union_by_name = true)"
             )
     return connection
 

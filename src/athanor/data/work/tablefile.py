@@ -82,7 +82,7 @@ def open_jsonl(
     return _typed(plain, file, "jsonl", table.schema, table.num_rows, wanted, options)
 
 
-def _typed(  # noqa: PLR0913, PLR0917 - the parts of one record
+def _typed(
     path: Path,
     file: str,
     form: str,
@@ -141,4 +141,3 @@ def _raw(path: Path, file: str, form: str, schema: pa.Schema) -> Iterator[pa.Rec
         yield from table.combine_chunks().to_batches(max_chunksize=_BATCH_ROWS)
     except (pa.ArrowException, OSError) as error:
         raise UnreadableFile(file, f"reading stopped: {error}", hint="Write it again.") from error
-

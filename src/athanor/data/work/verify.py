@@ -137,7 +137,9 @@ def _values(subject: Subject, item: Expectation) -> _Finding:
         kind = "misspelt" if garbled > limit else "unknown"
         words = f"{item.column!r} has {kind} values: row {rows[0]} holds {values[0]!r}"
         return _Finding(passed=False, message=_more(words, count), count=count, rows=rows)
-    words = f"{item.column!r} has the known values; {count} rows hold others, such as {values[0]!r}."
+    words = (
+        f"{item.column!r} has the known values; {count} rows hold others, such as {values[0]!r}."
+    )
     return _Finding(passed=True, message=words, count=count)
 
 
@@ -159,7 +161,9 @@ def _missing(subject: Subject, item: Expectation) -> _Finding:
         found = "in every row" if count == total else f"in {count} of {total} rows"
         words = f"{item.column!r} is missing {found}; at most {share:.0%} is expected."
         return _Finding(passed=False, message=words, count=count, rows=rows)
-    return _Finding(passed=True, message=f"{item.column!r} is missing in {count} rows.", count=count)
+    return _Finding(
+        passed=True, message=f"{item.column!r} is missing in {count} rows.", count=count
+    )
 
 
 def _unique(subject: Subject, item: Expectation) -> _Finding:

@@ -238,7 +238,7 @@ def _collect_modules(node: ast.AST, package: str, found: dict[str, str]) -> None
 
 
 def _collect_module(name: str, found: dict[str, str]) -> None:
-    if name.split(".")[0] == _OURS or name in sys.stdlib_module_names:
+    if name.split(".", maxsplit=1)[0] == _OURS or name in sys.stdlib_module_names:
         return
     module = sys.modules.get(name)
     path = getattr(module, "__file__", None)
