@@ -1,0 +1,67 @@
+"""Datasets with numbered versions, their profiles and checks, watched folders, and SQL."""
+
+from athanor.data.errors import (
+    DatasetNotFound,
+    NoReadyVersion,
+    UnfitTable,
+    UnknownColumn,
+    UnreadableFile,
+    VersionNotFound,
+)
+from athanor.data.service import Datasets, Ground, Sql, Watches
+from athanor.data.service.intake import Intake
+from athanor.data.store import DataStore, SqlDataStore, SqlWatchStore, WatchStore
+from athanor.data.types import (
+    CheckResult,
+    Column,
+    ColumnProfile,
+    Dataset,
+    DatasetVersion,
+    Expectation,
+    Leak,
+    NewVersion,
+    Profile,
+    Quarantine,
+    Query,
+    QueryResult,
+    ReadOptions,
+    Roles,
+    Source,
+    Watch,
+    WatchedFile,
+)
+
+__all__ = [
+    "CheckResult",
+    "Column",
+    "ColumnProfile",
+    "DataStore",
+    "Dataset",
+    "DatasetNotFound",
+    "DatasetVersion",
+    "Datasets",
+    "Expectation",
+    "Ground",
+    "Intake",
+    "Leak",
+    "NewVersion",
+    "NoReadyVersion",
+    "Profile",
+    "Quarantine",
+    "Query",
+    "QueryResult",
+    "ReadOptions",
+    "Roles",
+    "Source",
+    "Sql",
+    "SqlDataStore",
+    "SqlWatchStore",
+    "UnfitTable",
+    "UnknownColumn",
+    "UnreadableFile",
+    "VersionNotFound",
+    "Watch",
+    "WatchStore",
+    "WatchedFile",
+    "Watches",
+]

@@ -283,13 +283,21 @@ class Profile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NumberedRow:
+    """A row with its number."""
+
+    row: int
+    values: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Quarantine:
     """Why a version stands apart, and a look at the rows that are to blame."""
 
     version: DatasetVersion
     failing: tuple[CheckResult, ...]
-    rows: tuple[dict[str, Any], ...]
-    """The rows named by the failing checks, with their number as `row`; at most 50."""
+    rows: tuple[NumberedRow, ...]
+    """The rows named by the failing checks; at most 50."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -298,7 +306,10 @@ class Watch:
 
     dataset: str
     folder: str
+    """Its full path on the server's machine."""
     mode: Mode
+    roles: Roles = field(default_factory=Roles)
+    """For the first version, where the dataset begins with the folder's first file."""
     created_at: datetime
     created_by: str
 
@@ -314,6 +325,14 @@ class WatchedFile:
     version: int | None
     message: str
     at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfferedTable:
+    """A table that SQL may read."""
+
+    name: str
+    description: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

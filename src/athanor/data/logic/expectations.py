@@ -50,8 +50,9 @@ def suggested(profile: Profile, roles: Roles) -> list[Expectation]:
     if roles.target:
         found.append(_label(profile.column(roles.target)))
         found.append(
-            Expectation(kind="leakage", column=roles.target, severity="warn",
-                        parameters={"score": 0.99})  # fmt: skip
+            Expectation(
+                kind="leakage", column=roles.target, severity="warn", parameters={"score": 0.99}
+            )
         )
     for column in profile.columns:
         if column.name != roles.target:
@@ -143,7 +144,7 @@ def _bounds(column: ColumnProfile) -> tuple[float, float] | None:
         return None
     usual = max(abs(column.quantiles.get("0.99", high)), abs(column.quantiles.get("0.01", low)))
     heavy = max(abs(low), abs(high)) > 3 * usual
-    factor = 3.0 if column.type == "integer" and not heavy and column.rows >= 100 else 10.0
+    factor = 30.0 if heavy else 3.0 if column.type == "integer" and column.rows >= 100 else 10.0
     room = factor * max(high - low, abs(low), abs(high))
     if low < 0:
         return low - room, high + room

@@ -53,7 +53,7 @@ class Dialect:
 
 
 def compression_of(head: bytes) -> str:
-    """ "gzip", "bzip2", "xz", "zstd", or "" for none."""
+    """The compression: gzip, bzip2, xz, zstd, or "" for none."""
     return next((name for magic, name in _COMPRESSED if head.startswith(magic)), "")
 
 

@@ -144,9 +144,7 @@ def column_profile(
         zeros=int(get(f"{key}_zeros") or 0),
         infinite=int(get(f"{key}_infinite") or 0),
         singletons=sum(1 for count in values.values() if count == 1),
-        lengths=(int(get(f"{key}_short")), int(get(f"{key}_long")))
-        if _has_lengths(get, key)
-        else None,
+        lengths=_lengths(get(f"{key}_short"), get(f"{key}_long")),
         histogram=_histogram(get(f"{key}_min"), get(f"{key}_max"), get(f"{key}_bins"))
         if numeric
         else (),
@@ -154,8 +152,8 @@ def column_profile(
     )
 
 
-def _has_lengths(get: Any, key: str) -> bool:
-    return get(f"{key}_short") is not None
+def _lengths(shortest: int | None, longest: int | None) -> tuple[int, int] | None:
+    return None if shortest is None or longest is None else (int(shortest), int(longest))
 
 
 def semantic(
@@ -260,14 +258,11 @@ def _column_remarks(column: ColumnProfile) -> list[Remark]:
         found.append(
             ("many_values", f"{name!r} has {column.distinct} different values in {known} rows.")
         )
-    for top in column.top[:10]:
-        if column.type == "text" and top.value.strip().lower() in _LIKE_MISSING:
-            found.append(
-                (
-                    "like_missing",
-                    f"{name!r} holds {top.value!r} {top.count} times: missing, perhaps?",
-                )
-            )
+    found += [
+        ("like_missing", f"{name!r} holds {top.value!r} {top.count} times: missing, perhaps?")
+        for top in column.top[:10]
+        if column.type == "text" and top.value.strip().lower() in _LIKE_MISSING
+    ]
     found += [
         ("sentinel", f"{name!r} holds {value:g}, far from its other values: missing, perhaps?")
         for value in _sentinels(column)

@@ -16,7 +16,12 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 from deltalake import DeltaTable, Schema
-from deltalake.transaction import AddAction, CommitProperties, create_table_with_add_actions
+from deltalake.transaction import (
+    AddAction,
+    CommitProperties,
+    RemoveAction,
+    create_table_with_add_actions,
+)
 
 from athanor.data.errors import LostTheLease
 
@@ -101,7 +106,8 @@ def committed(
             table = DeltaTable(uri)
         expected = int(table.version()) + 1
         mode = "append" if append and base is not None else "overwrite"
-        table.create_write_transaction(adds, mode, stored, commit_properties=about)
+        actions: list[AddAction | RemoveAction] = [*adds]
+        table.create_write_transaction(actions, mode, stored, commit_properties=about)
     _synced_log(uri, expected)
     if version_of(uri) != expected:
         raise LostTheLease(Path(uri).name)

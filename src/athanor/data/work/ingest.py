@@ -105,9 +105,7 @@ def ingest(task: dict[str, Any]) -> dict[str, Any]:
 
 def _made(task: Task) -> Made:
     wanted = _wanted(task)
-    reading = look_through(
-        Path(task.path), task.file, Path(task.scratch), task.read, wanted
-    )
+    reading = look_through(Path(task.path), task.file, Path(task.scratch), task.read, wanted)
     own = reading.rows.schema()
     _check_roles(task.named, own.names)
     appends = task.append and task.base is not None
@@ -120,7 +118,7 @@ def _made(task: Task) -> Made:
     profile = _profile(paths, schema, reading.count, task.roles)
     expectations = task.expectations
     if expectations is None:
-        expectations = tuple(suggested(profile, _present(task.roles, own.names)))
+        expectations = tuple(suggested(profile, present(task.roles, own.names)))
     whole = profile
     if appends and task.base is not None:
         everything = [*task.base.paths(), *paths]
@@ -154,7 +152,7 @@ def _check_roles(named: Roles, names: Sequence[str]) -> None:
             raise UnknownColumn(role, name, names)
 
 
-def _present(roles: Roles, names: Sequence[str]) -> Roles:
+def present(roles: Roles, names: Sequence[str]) -> Roles:
     """The roles whose columns exist."""
     return Roles(
         target=roles.target if roles.target in names else "",
@@ -208,14 +206,14 @@ def aligned(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
 
 def _profile(paths: Sequence[str], schema: pa.Schema, rows: int, roles: Roles) -> Profile:
     with connected(paths) as connection:
-        return profile_of(connection, schema, rows, _present(roles, schema.names))
+        return profile_of(connection, schema, rows, present(roles, schema.names))
 
 
 def _count(paths: Sequence[str]) -> int:
     return sum(pq.read_metadata(path).num_rows for path in paths)
 
 
-def _checks(  # noqa: PLR0913, PLR0917 - what a check rests on
+def _checks(
     task: Task,
     reading: Reading,
     profile: Profile,
@@ -235,7 +233,7 @@ def _checks(  # noqa: PLR0913, PLR0917 - what a check rests on
         return verified(subject, expectations)
 
 
-def _set_apart(  # noqa: PLR0913, PLR0917 - the parts of one record
+def _set_apart(
     task: Task,
     reading: Reading,
     files: Sequence[delta.StagedFile],
@@ -266,7 +264,7 @@ def _set_apart(  # noqa: PLR0913, PLR0917 - the parts of one record
     )
 
 
-def _committed(  # noqa: PLR0913, PLR0917 - the parts of one record
+def _committed(
     task: Task,
     reading: Reading,
     files: list[delta.StagedFile],

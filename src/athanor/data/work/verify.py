@@ -232,10 +232,8 @@ def _label(subject: Subject, item: Expectation) -> _Finding:
             )
             return _Finding(passed=False, message=_more(words, count), count=count, rows=rows)
     if column.distinct < 2 and not subject.appended:
-        words = (
-            f"The target {item.column!r} has one value only "
-            f"({column.top[0].value if column.top else column.minimum!r}): there is nothing to learn."
-        )
+        value = column.top[0].value if column.top else column.minimum
+        words = f"The target {item.column!r} has one value only ({value!r}): nothing to learn."
         return _Finding(passed=False, message=words, count=column.rows, rows=(1,))
     return _Finding(passed=True, message=f"The target {item.column!r} is known and well-formed.")
 

@@ -1,0 +1,144 @@
+"""The data room's verbs over a transport."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from athanor.data.types import (
+    CheckResult,
+    Dataset,
+    DatasetVersion,
+    Expectation,
+    Mode,
+    NewVersion,
+    OfferedTable,
+    Profile,
+    Quarantine,
+    Query,
+    QueryResult,
+    Roles,
+    Watch,
+    WatchedFile,
+)
+from athanor.kernel import Transport
+
+
+class Data:
+    """Datasets, watched folders and SQL."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def add(self, name: str, new: NewVersion) -> DatasetVersion:
+        """Send a file as the next version of a dataset, which begins with its first."""
+        query = {
+            "file": new.file_name or new.path.name,
+            "mode": new.mode,
+            "target": new.roles.target,
+            "id": new.roles.id,
+            "time": new.roles.time,
+            "sensitive": list(new.roles.sensitive),
+            "text": list(new.read.text),
+            "missing": list(new.read.missing),
+            "delimiter": new.read.delimiter,
+            "decimal": new.read.decimal,
+            "encoding": new.read.encoding,
+        }
+        answer = self._transport.send(
+            "PUT", f"/datasets/{_safe(name)}/versions", query=query, content=new.path
+        )
+        return answer.read(DatasetVersion)
+
+    def datasets(self) -> list[Dataset]:
+        """All datasets, by name."""
+        return self._transport.send("GET", "/datasets").read(list[Dataset])
+
+    def dataset(self, name: str) -> Dataset:
+        """One dataset."""
+        return self._transport.send("GET", f"/datasets/{_safe(name)}").read(Dataset)
+
+    def versions(self, name: str) -> list[DatasetVersion]:
+        """All versions of a dataset, newest first."""
+        answer = self._transport.send("GET", f"/datasets/{_safe(name)}/versions")
+        return answer.read(list[DatasetVersion])
+
+    def version(self, reference: str) -> DatasetVersion:
+        """The version that NAME, NAME@latest, NAME@3 or NAME@v3 means."""
+        return self._transport.send("GET", _path(reference)).read(DatasetVersion)
+
+    def profile(self, reference: str) -> Profile:
+        """What a version holds, column by column."""
+        return self._transport.send("GET", f"{_path(reference)}/profile").read(Profile)
+
+    def rows(self, reference: str, *, limit: int = 20) -> list[dict[str, Any]]:
+        """The first rows of a version, at most 1,000."""
+        answer = self._transport.send("GET", f"{_path(reference)}/rows", query={"limit": limit})
+        return answer.read(list[dict[str, Any]])
+
+    def check(self, reference: str) -> list[CheckResult]:
+        """Today's expectations, tried on a version."""
+        return self._transport.send("GET", f"{_path(reference)}/checks").read(list[CheckResult])
+
+    def quarantine(self, reference: str) -> Quarantine:
+        """Why a version stands apart, with the rows that are to blame."""
+        return self._transport.send("GET", f"{_path(reference)}/quarantine").read(Quarantine)
+
+    def suggest(self, reference: str) -> list[Expectation]:
+        """Expectations by the profile of a version; nothing is set."""
+        answer = self._transport.send("GET", f"{_path(reference)}/expectations")
+        return answer.read(list[Expectation])
+
+    def expectations(self, name: str) -> list[Expectation]:
+        """What every new version must fulfil."""
+        answer = self._transport.send("GET", f"/datasets/{_safe(name)}/expectations")
+        return answer.read(list[Expectation])
+
+    def expect(self, name: str, expectations: Sequence[Expectation]) -> list[Expectation]:
+        """Say what every new version must fulfil; what held before is replaced."""
+        answer = self._transport.send(
+            "PUT", f"/datasets/{_safe(name)}/expectations", body=list(expectations)
+        )
+        return answer.read(list[Expectation])
+
+    def watch(
+        self, name: str, folder: str | Path, *, mode: Mode = "append", roles: Roles | None = None
+    ) -> Watch:
+        """Take each file in a folder of the server's machine as the next version."""
+        body = {"folder": str(folder), "mode": mode, "roles": roles or Roles()}
+        answer = self._transport.send("PUT", f"/datasets/{_safe(name)}/watches", body=body)
+        return answer.read(Watch)
+
+    def unwatch(self, name: str, folder: str | Path) -> None:
+        """Take no more files from a folder."""
+        query = {"folder": str(folder)}
+        self._transport.send("DELETE", f"/datasets/{_safe(name)}/watches", query=query)
+
+    def watches(self, name: str = "") -> list[Watch]:
+        """The watched folders of a dataset, or of all."""
+        answer = self._transport.send("GET", "/watches", query={"dataset": name})
+        return answer.read(list[Watch])
+
+    def files(self, name: str, *, limit: int = 100) -> list[WatchedFile]:
+        """What became of the files of a dataset's folders, newest first."""
+        answer = self._transport.send(
+            "GET", f"/datasets/{_safe(name)}/files", query={"limit": limit}
+        )
+        return answer.read(list[WatchedFile])
+
+    def tables(self) -> list[OfferedTable]:
+        """What SQL may read."""
+        return self._transport.send("GET", "/sql/tables").read(list[OfferedTable])
+
+    def query(self, query: Query) -> QueryResult:
+        """The answer to one SELECT."""
+        return self._transport.send("POST", "/sql", body=query).read(QueryResult)
+
+
+def _safe(name: str) -> str:
+    return quote(name, safe="")
+
+
+def _path(reference: str) -> str:
+    name, _, rest = reference.partition("@")
+    return f"/datasets/{_safe(name)}/versions/{_safe(rest or 'latest')}"

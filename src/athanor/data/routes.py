@@ -1,0 +1,204 @@
+"""Datasets, watched folders and SQL over HTTP."""
+
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request
+from starlette.concurrency import run_in_threadpool
+
+from athanor.data.service import Datasets, Sql, Watches
+from athanor.data.types import (
+    CheckResult,
+    Dataset,
+    DatasetVersion,
+    Expectation,
+    Mode,
+    NewVersion,
+    OfferedTable,
+    Profile,
+    Quarantine,
+    QueryResult,
+    ReadOptions,
+    Roles,
+    Watch,
+    WatchedFile,
+)
+from athanor.data.types import Query as SqlQuery
+from athanor.kernel.http import Caller, provide
+
+router = APIRouter(tags=["data"])
+TheDatasets = Annotated[Datasets, provide(Datasets)]
+TheWatches = Annotated[Watches, provide(Watches)]
+TheSql = Annotated[Sql, provide(Sql)]
+Names = Annotated[list[str], Query()]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewWatch:
+    """A folder to be watched."""
+
+    folder: str
+    mode: Mode = "append"
+    roles: Roles = field(default_factory=Roles)
+
+
+def _roles(
+    target: str = "",
+    id: str = "",
+    time: str = "",
+    sensitive: Names = [],  # noqa: B006
+) -> Roles:
+    return Roles(target=target, id=id, time=time, sensitive=tuple(sensitive))
+
+
+def _reading(
+    *,
+    text: Names = [],  # noqa: B006 - FastAPI copies it
+    missing: Names = [],  # noqa: B006 - same
+    delimiter: str = "",
+    decimal: str = "",
+    encoding: str = "",
+) -> ReadOptions:
+    return ReadOptions(
+        text=tuple(text),
+        missing=tuple(missing),
+        delimiter=delimiter,
+        decimal=decimal,
+        encoding=encoding,
+    )
+
+
+@router.get("/datasets")
+def datasets(who: Caller, datasets: TheDatasets) -> list[Dataset]:
+    """All datasets, by name."""
+    return datasets.datasets(who)
+
+
+@router.put("/datasets/{name}/versions", status_code=201)
+async def add(  # noqa: PLR0913, PLR0917 - one parameter a part of the request
+    name: str,
+    request: Request,
+    who: Caller,
+    datasets: TheDatasets,
+    roles: Annotated[Roles, Depends(_roles)],
+    reading: Annotated[ReadOptions, Depends(_reading)],
+    file: str = "upload",
+    mode: Mode = "replace",
+) -> DatasetVersion:
+    """Read the body, a file of any size, as the next version of a dataset."""
+    with datasets.upload() as folder:
+        path = folder / "upload"
+        with path.open("wb") as stream:
+            async for chunk in request.stream():
+                stream.write(chunk)
+        new = NewVersion(path=path, file_name=file, mode=mode, roles=roles, read=reading)
+        return await run_in_threadpool(datasets.add, who, name, new)
+
+
+@router.get("/datasets/{name}")
+def dataset(name: str, who: Caller, datasets: TheDatasets) -> Dataset:
+    """One dataset."""
+    return datasets.dataset(who, name)
+
+
+@router.get("/datasets/{name}/versions")
+def versions(name: str, who: Caller, datasets: TheDatasets) -> list[DatasetVersion]:
+    """All versions, newest first."""
+    return datasets.versions(who, name)
+
+
+@router.get("/datasets/{name}/versions/{number}")
+def version(name: str, number: str, who: Caller, datasets: TheDatasets) -> DatasetVersion:
+    """One version: a number, or `latest`."""
+    return datasets.version(who, f"{name}@{number}")
+
+
+@router.get("/datasets/{name}/versions/{number}/profile")
+def profile(name: str, number: str, who: Caller, datasets: TheDatasets) -> Profile:
+    """What a version holds, column by column."""
+    return datasets.profile(who, f"{name}@{number}")
+
+
+@router.get("/datasets/{name}/versions/{number}/rows")
+def rows(
+    name: str,
+    number: str,
+    who: Caller,
+    datasets: TheDatasets,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 20,
+) -> list[dict[str, Any]]:
+    """The first rows of a version."""
+    return datasets.rows(who, f"{name}@{number}", limit=limit)
+
+
+@router.get("/datasets/{name}/versions/{number}/checks")
+def check(name: str, number: str, who: Caller, datasets: TheDatasets) -> list[CheckResult]:
+    """Today's expectations, tried on a version."""
+    return datasets.check(who, f"{name}@{number}")
+
+
+@router.get("/datasets/{name}/versions/{number}/quarantine")
+def quarantine(name: str, number: str, who: Caller, datasets: TheDatasets) -> Quarantine:
+    """Why a version stands apart."""
+    return datasets.quarantine(who, f"{name}@{number}")
+
+
+@router.get("/datasets/{name}/versions/{number}/expectations")
+def suggest(name: str, number: str, who: Caller, datasets: TheDatasets) -> list[Expectation]:
+    """Expectations by the profile of a version; nothing is set."""
+    return datasets.suggest(who, f"{name}@{number}")
+
+
+@router.get("/datasets/{name}/expectations")
+def expectations(name: str, who: Caller, datasets: TheDatasets) -> list[Expectation]:
+    """What every new version must fulfil."""
+    return datasets.expectations(who, name)
+
+
+@router.put("/datasets/{name}/expectations")
+def expect(
+    name: str, expectations: list[Expectation], who: Caller, datasets: TheDatasets
+) -> list[Expectation]:
+    """Say what every new version must fulfil."""
+    return datasets.expect(who, name, expectations)
+
+
+@router.get("/watches")
+def watches(who: Caller, watches: TheWatches, dataset: str = "") -> list[Watch]:
+    """Watched folders."""
+    return watches.watches(who, name=dataset)
+
+
+@router.put("/datasets/{name}/watches", status_code=201)
+def watch(name: str, new: NewWatch, who: Caller, watches: TheWatches) -> Watch:
+    """Take each file in a folder as the next version."""
+    return watches.watch(who, name, new.folder, mode=new.mode, roles=new.roles)
+
+
+@router.delete("/datasets/{name}/watches", status_code=204)
+def unwatch(name: str, folder: str, who: Caller, watches: TheWatches) -> None:
+    """Take no more files from a folder."""
+    watches.unwatch(who, name, folder)
+
+
+@router.get("/datasets/{name}/files")
+def files(
+    name: str,
+    who: Caller,
+    watches: TheWatches,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+) -> list[WatchedFile]:
+    """What became of the files of watched folders, newest first."""
+    return watches.files(who, name, limit=limit)
+
+
+@router.get("/sql/tables")
+def tables(who: Caller, sql: TheSql) -> list[OfferedTable]:
+    """What SQL may read."""
+    return sql.tables(who)
+
+
+@router.post("/sql")
+def query(query: SqlQuery, who: Caller, sql: TheSql) -> QueryResult:
+    """The answer to one SELECT."""
+    return sql.query(who, query)

@@ -1,0 +1,239 @@
+"""Datasets: tables with numbered versions that are never rewritten."""
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from athanor.data.errors import (
+    DatasetNotFound,
+    NoReadyVersion,
+    NotQuarantined,
+    UnknownExpectation,
+    VersionNotFound,
+)
+from athanor.data.logic.names import parsed_reference
+from athanor.data.service.ground import Ground
+from athanor.data.service.intake import Intake, Order, as_task, failing_checks
+from athanor.data.store import DataStore
+from athanor.data.types import (
+    EXPECTATION_KINDS,
+    CheckResult,
+    Dataset,
+    DatasetVersion,
+    Expectation,
+    NewVersion,
+    NumberedRow,
+    Profile,
+    Quarantine,
+)
+from athanor.kernel import DEFAULT_PROJECT, Principal
+from athanor.lineage import Artifact, Lineage
+
+_MOST_ROWS = 1_000
+_ROWS_SHOWN = 50
+
+
+class Datasets:
+    """Datasets, their versions, profiles and checks."""
+
+    def __init__(self, store: DataStore, lineage: Lineage, ground: Ground) -> None:
+        self._store = store
+        self._lineage = lineage
+        self._ground = ground
+        self._access = ground.access
+        self.intake = Intake(store, lineage, ground)
+        lineage.offer_resolver("dataset", self._resolved)
+
+    def add(
+        self, who: Principal, name: str, new: NewVersion, *, project: str = DEFAULT_PROJECT
+    ) -> DatasetVersion:
+        """Read a file as the next version of a dataset, which begins with its first.
+
+        A first version must fulfil what its roles demand; a later one that breaks an expectation
+        is kept in quarantine: it has a number, and `latest` stays where it was.
+
+        Raises: BadDatasetName, UnreadableFile and its kinds, UnknownColumn, UnfitTable,
+        AnotherWriter, LostTheLease, StorageFull.
+        """
+        self._access.require(who, "data.add", name)
+        return self.intake.take(Order(who=who, project=project, name=name, new=new))
+
+    def datasets(self, who: Principal, *, project: str = DEFAULT_PROJECT) -> list[Dataset]:
+        """All datasets, by name."""
+        self._access.require(who, "data.datasets", project)
+        return self._store.list_datasets(project)
+
+    def dataset(self, who: Principal, name: str, *, project: str = DEFAULT_PROJECT) -> Dataset:
+        """One dataset.
+
+        Raises: DatasetNotFound.
+        """
+        self._access.require(who, "data.dataset", name)
+        return self._dataset(project, name)
+
+    def version(
+        self, who: Principal, reference: str, *, project: str = DEFAULT_PROJECT
+    ) -> DatasetVersion:
+        """The version that NAME, NAME@latest, NAME@3 or NAME@v3 means.
+
+        Raises: DatasetNotFound, VersionNotFound, NoReadyVersion, BadVersionReference.
+        """
+        self._access.require(who, "data.version", reference)
+        return self._version(project, reference)
+
+    def versions(
+        self, who: Principal, name: str, *, project: str = DEFAULT_PROJECT
+    ) -> list[DatasetVersion]:
+        """All versions of a dataset, newest first.
+
+        Raises: DatasetNotFound.
+        """
+        self._access.require(who, "data.versions", name)
+        return self._store.list_versions(self._dataset(project, name).id)
+
+    def profile(self, who: Principal, reference: str, *, project: str = DEFAULT_PROJECT) -> Profile:
+        """What a version holds, column by column; it was measured when the version was added.
+
+        Raises: DatasetNotFound, VersionNotFound, NoReadyVersion, BadVersionReference.
+        """
+        self._access.require(who, "data.profile", reference)
+        version = self._version(project, reference)
+        stored = self._ground.storage.read(version.profile_digest)
+        return msgspec.json.decode(stored, type=Profile)
+
+    def rows(
+        self, who: Principal, reference: str, *, limit: int = 20, project: str = DEFAULT_PROJECT
+    ) -> list[dict[str, Any]]:
+        """The first rows of a version, at most 1,000.
+
+        Raises: DatasetNotFound, VersionNotFound, NoReadyVersion, BadVersionReference.
+        """
+        self._access.require(who, "data.rows", reference)
+        version = self._version(project, reference)
+        wanted = list(range(1, min(limit, _MOST_ROWS, version.rows) + 1))
+        return [row.values for row in self._rows(version, wanted)]
+
+    def expectations(
+        self, who: Principal, name: str, *, project: str = DEFAULT_PROJECT
+    ) -> list[Expectation]:
+        """What every new version of a dataset must fulfil.
+
+        Raises: DatasetNotFound.
+        """
+        self._access.require(who, "data.expectations", name)
+        return self._store.expectations(self._dataset(project, name).id) or []
+
+    def expect(
+        self,
+        who: Principal,
+        name: str,
+        expectations: Sequence[Expectation],
+        *,
+        project: str = DEFAULT_PROJECT,
+    ) -> list[Expectation]:
+        """Say what every new version must fulfil; what held before is replaced.
+
+        Raises: DatasetNotFound, UnknownExpectation.
+        """
+        self._access.require(who, "data.expect", name)
+        for item in expectations:
+            if item.kind not in EXPECTATION_KINDS:
+                raise UnknownExpectation(item.kind, EXPECTATION_KINDS)
+        with self._ground.database.transaction():
+            dataset = self._dataset(project, name)
+            self._store.set_expectations(dataset.id, list(expectations))
+            detail = {"dataset": name, "expectations": len(expectations)}
+            self._ground.events.tell(who, "data.checks.changed", name, detail, project=project)
+        return list(expectations)
+
+    def suggest(
+        self, who: Principal, reference: str, *, project: str = DEFAULT_PROJECT
+    ) -> list[Expectation]:
+        """Expectations by the profile of a version; nothing is set.
+
+        Raises: DatasetNotFound, VersionNotFound, NoReadyVersion, BadVersionReference.
+        """
+        self._access.require(who, "data.suggest", reference)
+        version = self._version(project, reference)
+        task = {"version": as_task(version), "roles": msgspec.to_builtins(version.roles)}
+        found = self._ground.workers.call("athanor.data.work.look:suggest", task)
+        return msgspec.convert(found, list[Expectation])
+
+    def check(
+        self, who: Principal, reference: str, *, project: str = DEFAULT_PROJECT
+    ) -> list[CheckResult]:
+        """Try today's expectations on a version; its state does not change.
+
+        Raises: DatasetNotFound, VersionNotFound, NoReadyVersion, BadVersionReference.
+        """
+        self._access.require(who, "data.check", reference)
+        version = self._version(project, reference)
+        dataset = self._dataset(project, version.dataset)
+        found = self._ground.workers.call(
+            "athanor.data.work.look:check",
+            {
+                "version": as_task(version),
+                "roles": msgspec.to_builtins(version.roles),
+                "expectations": msgspec.to_builtins(self._store.expectations(dataset.id) or []),
+            },
+        )
+        return msgspec.convert(found, list[CheckResult])
+
+    def quarantine(
+        self, who: Principal, reference: str, *, project: str = DEFAULT_PROJECT
+    ) -> Quarantine:
+        """Why a version stands apart, with the rows that are to blame.
+
+        Raises: NotQuarantined, DatasetNotFound, VersionNotFound, BadVersionReference.
+        """
+        self._access.require(who, "data.quarantine", reference)
+        version = self._version(project, reference)
+        if version.state != "quarantined":
+            raise NotQuarantined(version.dataset, version.number)
+        failing = failing_checks(version)
+        wanted = sorted({row for check in failing for row in check.rows})[:_ROWS_SHOWN]
+        return Quarantine(version=version, failing=failing, rows=tuple(self._rows(version, wanted)))
+
+    def upload(self) -> AbstractContextManager[Path]:
+        """A folder for a file that is on its way in; it goes when the context ends.
+
+        Raises: StorageFull.
+        """
+        self._ground.storage.check_space()
+        return self._ground.scratch()
+
+    def recover(self) -> int:
+        """Free what killed processes were writing. Only under the workspace's lock."""
+        return self._store.end_all_leases()
+
+    def _dataset(self, project: str, name: str) -> Dataset:
+        found = self._store.find_dataset(project, name)
+        if found is None:
+            known = [dataset.name for dataset in self._store.list_datasets(project)]
+            raise DatasetNotFound(name, known)
+        return found
+
+    def _version(self, project: str, reference: str) -> DatasetVersion:
+        name, number = parsed_reference(reference)
+        dataset = self._dataset(project, name)
+        if number is None:
+            latest = self._store.latest_version(dataset.id)
+            if latest is None:
+                raise NoReadyVersion(name)
+            return latest
+        found = self._store.find_version(dataset.id, number)
+        if found is None:
+            raise VersionNotFound(name, str(number))
+        return found
+
+    def _resolved(self, who: Principal, rest: str) -> Artifact:
+        """The artifact behind `dataset:NAME@VERSION`."""
+        return self._lineage.artifact(who, self.version(who, rest).artifact_id)
+
+    def _rows(self, version: DatasetVersion, numbers: list[int]) -> list[NumberedRow]:
+        task = {"version": as_task(version), "numbers": numbers}
+        found = self._ground.workers.call("athanor.data.work.look:rows", task)
+        return msgspec.convert(found, list[NumberedRow])

@@ -1,0 +1,126 @@
+"""SQL over whatever the rooms offer: datasets, runs, models, predictions."""
+
+from typing import Any
+
+import msgspec
+
+from athanor.data.errors import (
+    BadVersionReference,
+    DatasetNotFound,
+    QueryTookTooLong,
+    UnknownRelation,
+)
+from athanor.data.service.datasets import Datasets
+from athanor.data.service.ground import Ground
+from athanor.data.types import OfferedTable, Query, QueryResult
+from athanor.kernel import DEFAULT_PROJECT, Principal, Relation, Scan, TookTooLong
+
+_PARSING_SECONDS = 20.0
+_MEGABYTE = 1 << 20
+_OVERHEAD_MB = 512
+"""What the libraries themselves take, beside the query."""
+
+
+class Sql:
+    """One SELECT at a time, in a process of its own, with limits of time and memory."""
+
+    def __init__(self, datasets: Datasets, ground: Ground) -> None:
+        self._datasets = datasets
+        self._ground = ground
+        self._access = ground.access
+        self._offered: dict[str, Relation] = {}
+
+    def offer(self, relation: Relation) -> None:
+        """Let queries read a relation by its name."""
+        self._offered[relation.name.casefold()] = relation
+
+    def tables(self, who: Principal, *, project: str = DEFAULT_PROJECT) -> list[OfferedTable]:
+        """What queries may read: the rooms' relations, then the datasets."""
+        self._access.require(who, "data.tables", project)
+        offered = [
+            OfferedTable(name=relation.name, description=relation.description)
+            for _, relation in sorted(self._offered.items())
+        ]
+        datasets = [
+            OfferedTable(
+                name=dataset.name,
+                description=f"dataset, version {dataset.latest} ({dataset.rows} rows)",
+            )
+            for dataset in self._datasets.datasets(who, project=project)
+            if dataset.latest is not None
+        ]
+        return offered + datasets
+
+    def query(self, who: Principal, query: Query, *, project: str = DEFAULT_PROJECT) -> QueryResult:
+        """The answer to one SELECT. Names may carry a version: churn@3, runs.
+
+        Raises: BadQuery, NotReadOnly, UnknownRelation, QueryTookTooLong, QueryTooLarge.
+        """
+        self._access.require(who, "data.query", project)
+        reads = self._call("parse:tables_of", {"sql": query.sql}, _PARSING_SECONDS)
+        tables: dict[str, Any] = {}
+        for name in reads["names"]:
+            try:
+                tables[name] = self._scan(who, name, project)
+            except UnknownRelation:
+                if name not in reads["local"]:
+                    raise
+        found = self._call(
+            "sql:run",
+            {
+                "sql": reads["sql"],
+                "tables": tables,
+                "limit": query.limit,
+                "memory_mb": query.memory_mb,
+            },
+            query.seconds,
+            memory_bytes=(query.memory_mb + _OVERHEAD_MB) * _MEGABYTE,
+        )
+        return msgspec.convert(found | {"relations": tuple(tables)}, QueryResult)
+
+    def _call(
+        self, function: str, payload: dict[str, Any], seconds: float, **limits: int
+    ) -> dict[str, Any]:
+        try:
+            found: dict[str, Any] = self._ground.workers.call(
+                f"athanor.data.work.{function}",
+                payload,
+                timeout=seconds,
+                threads=2,
+                memory_bytes=limits.get("memory_bytes"),
+            )
+        except TookTooLong as error:
+            raise QueryTookTooLong(seconds) from error
+        return found
+
+    def _scan(self, who: Principal, name: str, project: str) -> dict[str, Any]:
+        """Where the rows of a table lie, as plain data; its columns, where they are fixed."""
+        bare, _, rest = name.partition("@")
+        relation = self._offered.get(bare.casefold())
+        if relation is not None:
+            scan, columns = relation.scan(who, rest), relation.columns
+            return _plain_scan(scan) | {"columns": msgspec.to_builtins(columns)}
+        try:
+            version = self._datasets.version(who, self._cased(who, bare, name, project))
+        except (DatasetNotFound, BadVersionReference):
+            known = [table.name for table in self.tables(who, project=project)]
+            raise UnknownRelation(name, known) from None
+        uri = version.table_uri.rstrip("/")
+        files = [f"{uri}/{file}" for file in version.files]
+        return _plain_scan(Scan(parquet=files)) | {"columns": []}
+
+    def _cased(self, who: Principal, bare: str, name: str, project: str) -> str:
+        """The reference with the dataset's name as it was given: SQL does not mind the case."""
+        for dataset in self._datasets.datasets(who, project=project):
+            if dataset.name.casefold() == bare.casefold():
+                return dataset.name + name.removeprefix(bare)
+        return name
+
+
+def _plain_scan(scan: Scan) -> dict[str, Any]:
+    return {
+        "parquet": list(scan.parquet),
+        "jsonl": list(scan.jsonl),
+        "rows": list(scan.rows),
+        "sql": scan.sql,
+    }

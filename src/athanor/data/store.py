@@ -1,0 +1,433 @@
+"""Where datasets, versions, watched folders and the leases of writers are kept."""
+
+from datetime import datetime
+from typing import Any, Protocol
+
+import msgspec
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ForeignKey,
+    Integer,
+    RowMapping,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    func,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+
+from athanor.data.types import (
+    Dataset,
+    DatasetVersion,
+    Expectation,
+    Watch,
+    WatchedFile,
+)
+from athanor.kernel import Database, Instant, Json, metadata
+
+
+class DataStore(Protocol):
+    """Datasets and their versions. Rows of versions are never changed."""
+
+    def put_dataset(self, dataset: Dataset) -> None:
+        """Add a dataset, or set the roles of the one with this project and name."""
+        ...
+
+    def find_dataset(self, project: str, name: str) -> Dataset | None:
+        """The dataset of this name."""
+        ...
+
+    def list_datasets(self, project: str) -> list[Dataset]:
+        """All datasets, by name."""
+        ...
+
+    def next_number(self, dataset_id: str) -> int:
+        """The number that the next version gets: one more than the highest."""
+        ...
+
+    def append_version(self, dataset_id: str, version: DatasetVersion) -> None:
+        """Add a version. Its number must not exist."""
+        ...
+
+    def find_version(self, dataset_id: str, number: int) -> DatasetVersion | None:
+        """The version of this number."""
+        ...
+
+    def latest_version(self, dataset_id: str) -> DatasetVersion | None:
+        """The newest version that is ready."""
+        ...
+
+    def list_versions(self, dataset_id: str) -> list[DatasetVersion]:
+        """All versions, newest first."""
+        ...
+
+    def expectations(self, dataset_id: str) -> list[Expectation] | None:
+        """What every new version must fulfil; None if it was never said."""
+        ...
+
+    def set_expectations(self, dataset_id: str, expectations: list[Expectation]) -> None:
+        """Say what every new version must fulfil."""
+        ...
+
+    def take_lease(self, key: str, holder: str, now: datetime, until: datetime) -> bool:
+        """Become the one writer of a thing, unless another's lease still runs."""
+        ...
+
+    def holds_lease(self, key: str, holder: str) -> bool:
+        """Whether the lease is still the holder's; locked for the ambient transaction."""
+        ...
+
+    def end_lease(self, key: str, holder: str) -> None:
+        """Let the thing go, if it is still the holder's."""
+        ...
+
+    def end_all_leases(self) -> int:
+        """Free everything: what killed processes held. Only under the workspace's lock."""
+        ...
+
+
+class WatchStore(Protocol):
+    """Watched folders, and what became of their files."""
+
+    def put_watch(self, project: str, watch: Watch) -> None:
+        """Add a watch, or change the one of this dataset and folder."""
+        ...
+
+    def remove_watch(self, project: str, dataset: str, folder: str) -> bool:
+        """Remove a watch; whether there was one."""
+        ...
+
+    def list_watches(self, project: str | None = None, dataset: str = "") -> list[Watch]:
+        """Watches, oldest first; of all projects, of one, or of one dataset."""
+        ...
+
+    def add_file(self, project: str, file: WatchedFile) -> bool:
+        """Remember what became of a file; False if a file of this digest was there already."""
+        ...
+
+    def has_file(self, project: str, dataset: str, digest: str) -> bool:
+        """Whether a file of this digest was dealt with."""
+        ...
+
+    def list_files(self, project: str, dataset: str, limit: int) -> list[WatchedFile]:
+        """What became of files, newest first."""
+        ...
+
+
+dataset_table = Table(
+    "data_dataset",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("project", String(255), nullable=False),
+    Column("name", String(80), nullable=False),
+    Column("roles", Json, nullable=False),
+    Column("expectations", Json),
+    Column("created_at", Instant, nullable=False),
+    Column("created_by", String(255), nullable=False),
+    UniqueConstraint("project", "name"),
+)
+
+version_table = Table(
+    "data_version",
+    metadata,
+    Column("dataset_id", String(32), ForeignKey("data_dataset.id"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("dataset", String(80), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("artifact_id", String(32), nullable=False),
+    Column("run_id", String(32), nullable=False),
+    Column("digest", String(80), nullable=False),
+    Column("mode", String(16), nullable=False),
+    Column("rows", BigInteger, nullable=False),
+    Column("columns", Json, nullable=False),
+    Column("roles", Json, nullable=False),
+    Column("left_out", Json, nullable=False),
+    Column("table_uri", Text, nullable=False),
+    Column("delta_version", BigInteger, nullable=False),
+    Column("files", Json, nullable=False),
+    Column("checks", Json, nullable=False),
+    Column("source", Json, nullable=False),
+    Column("notes", Json, nullable=False),
+    Column("profile_digest", String(80), nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("created_by", String(255), nullable=False),
+)
+
+lease_table = Table(
+    "data_lease",
+    metadata,
+    Column("key", String(400), primary_key=True),
+    Column("holder", String(64), nullable=False),
+    Column("until", Instant, nullable=False),
+)
+
+watch_table = Table(
+    "data_watch",
+    metadata,
+    Column("project", String(255), primary_key=True),
+    Column("dataset", String(80), primary_key=True),
+    Column("folder", String(1024), primary_key=True),
+    Column("mode", String(16), nullable=False),
+    Column("roles", Json, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("created_by", String(255), nullable=False),
+)
+
+file_table = Table(
+    "data_watched_file",
+    metadata,
+    Column("project", String(255), primary_key=True),
+    Column("dataset", String(80), primary_key=True),
+    Column("digest", String(80), primary_key=True),
+    Column("file", Text, nullable=False),
+    Column("outcome", String(16), nullable=False),
+    Column("version", Integer),
+    Column("message", Text, nullable=False),
+    Column("at", Instant, nullable=False),
+)
+
+_VERSION = tuple(version_table.c[name] for name in DatasetVersion.__dataclass_fields__)
+_WATCH = tuple(watch_table.c[name] for name in Watch.__dataclass_fields__)
+_FILE = tuple(file_table.c[name] for name in WatchedFile.__dataclass_fields__)
+
+
+class SqlDataStore:
+    """Datasets in the metadata database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._dialect: Any = postgresql if database.dialect == "postgresql" else sqlite
+
+    def put_dataset(self, dataset: Dataset) -> None:
+        """Add a dataset, or set the roles of the one with this project and name."""
+        row = {
+            "id": dataset.id,
+            "project": dataset.project,
+            "name": dataset.name,
+            "roles": _plain(dataset.roles),
+            "created_at": dataset.created_at,
+            "created_by": dataset.created_by,
+        }
+        with self._database.connection() as connection:
+            connection.execute(
+                self._dialect.insert(dataset_table)
+                .values(row)
+                .on_conflict_do_update(
+                    index_elements=["project", "name"], set_={"roles": _plain(dataset.roles)}
+                )
+            )
+
+    def find_dataset(self, project: str, name: str) -> Dataset | None:
+        """The dataset of this name."""
+        found = self._datasets(project, name)
+        return found[0] if found else None
+
+    def list_datasets(self, project: str) -> list[Dataset]:
+        """All datasets, by name."""
+        return self._datasets(project)
+
+    def next_number(self, dataset_id: str) -> int:
+        """The number that the next version gets."""
+        query = select(func.max(version_table.c.number)).where(
+            version_table.c.dataset_id == dataset_id
+        )
+        with self._database.connection() as connection:
+            return (connection.execute(query).scalar() or 0) + 1
+
+    def append_version(self, dataset_id: str, version: DatasetVersion) -> None:
+        """Add a version."""
+        row = {name: _plain(getattr(version, name)) for name in DatasetVersion.__dataclass_fields__}
+        row |= {"created_at": version.created_at, "dataset_id": dataset_id}
+        with self._database.connection() as connection:
+            connection.execute(version_table.insert().values(row))
+
+    def find_version(self, dataset_id: str, number: int) -> DatasetVersion | None:
+        """The version of this number."""
+        return self._first_version(dataset_id, version_table.c.number == number)
+
+    def latest_version(self, dataset_id: str) -> DatasetVersion | None:
+        """The newest version that is ready."""
+        return self._first_version(dataset_id, version_table.c.state == "ready")
+
+    def list_versions(self, dataset_id: str) -> list[DatasetVersion]:
+        """All versions, newest first."""
+        query = select(*_VERSION).where(version_table.c.dataset_id == dataset_id)
+        with self._database.connection() as connection:
+            rows = connection.execute(query.order_by(version_table.c.number.desc())).mappings()
+            return [_record(row, DatasetVersion) for row in rows]
+
+    def expectations(self, dataset_id: str) -> list[Expectation] | None:
+        """What every new version must fulfil."""
+        query = select(dataset_table.c.expectations).where(dataset_table.c.id == dataset_id)
+        with self._database.connection() as connection:
+            found = connection.execute(query).scalar()
+        return None if found is None else msgspec.convert(found, list[Expectation])
+
+    def set_expectations(self, dataset_id: str, expectations: list[Expectation]) -> None:
+        """Say what every new version must fulfil."""
+        change = update(dataset_table).where(dataset_table.c.id == dataset_id)
+        with self._database.connection() as connection:
+            connection.execute(change.values(expectations=_plain(expectations)))
+
+    def take_lease(self, key: str, holder: str, now: datetime, until: datetime) -> bool:
+        """Become the one writer of a thing, or go on being it."""
+        row = self._dialect.insert(lease_table).values(key=key, holder=holder, until=until)
+        taken = row.on_conflict_do_update(
+            index_elements=["key"],
+            set_={"holder": holder, "until": until},
+            where=or_(lease_table.c.until < now, lease_table.c.holder == holder),
+        ).returning(lease_table.c.holder)
+        with self._database.transaction() as connection:
+            return connection.execute(taken).scalar() == holder
+
+    def holds_lease(self, key: str, holder: str) -> bool:
+        """Whether the lease is still the holder's."""
+        query = select(lease_table.c.holder).where(lease_table.c.key == key).with_for_update()
+        with self._database.connection() as connection:
+            return connection.execute(query).scalar() == holder
+
+    def end_lease(self, key: str, holder: str) -> None:
+        """Let the thing go, if it is still the holder's."""
+        gone = lease_table.delete().where(lease_table.c.key == key)
+        with self._database.connection() as connection:
+            connection.execute(gone.where(lease_table.c.holder == holder))
+
+    def end_all_leases(self) -> int:
+        """Free everything."""
+        with self._database.connection() as connection:
+            return connection.execute(lease_table.delete()).rowcount
+
+    def _datasets(self, project: str, name: str = "") -> list[Dataset]:
+        newest = (
+            select(
+                version_table.c.dataset_id,
+                func.count().label("versions"),
+                func.max(version_table.c.number)
+                .filter(version_table.c.state == "ready")
+                .label("latest"),
+            )
+            .group_by(version_table.c.dataset_id)
+            .subquery()
+        )
+        latest = version_table.alias("latest_version")
+        query = (
+            select(
+                *(dataset_table.c[column] for column in _DATASET),
+                newest.c.latest,
+                func.coalesce(newest.c.versions, 0).label("versions"),
+                latest.c.rows,
+            )
+            .outerjoin(newest, newest.c.dataset_id == dataset_table.c.id)
+            .outerjoin(
+                latest,
+                (latest.c.dataset_id == dataset_table.c.id) & (latest.c.number == newest.c.latest),
+            )
+            .where(dataset_table.c.project == project)
+            .order_by(dataset_table.c.name)
+        )
+        if name:
+            query = query.where(dataset_table.c.name == name)
+        with self._database.connection() as connection:
+            return [_record(row, Dataset) for row in connection.execute(query).mappings()]
+
+    def _first_version(self, dataset_id: str, condition: Any) -> DatasetVersion | None:
+        query = (
+            select(*_VERSION)
+            .where(version_table.c.dataset_id == dataset_id, condition)
+            .order_by(version_table.c.number.desc())
+            .limit(1)
+        )
+        with self._database.connection() as connection:
+            row = connection.execute(query).mappings().first()
+        return None if row is None else _record(row, DatasetVersion)
+
+
+class SqlWatchStore:
+    """Watched folders in the metadata database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._dialect: Any = postgresql if database.dialect == "postgresql" else sqlite
+
+    def put_watch(self, project: str, watch: Watch) -> None:
+        """Add a watch, or change the one of this dataset and folder."""
+        row = {name: getattr(watch, name) for name in Watch.__dataclass_fields__}
+        row |= {"project": project, "roles": _plain(watch.roles)}
+        with self._database.connection() as connection:
+            connection.execute(
+                self._dialect.insert(watch_table)
+                .values(row)
+                .on_conflict_do_update(
+                    index_elements=["project", "dataset", "folder"],
+                    set_={"mode": watch.mode, "roles": _plain(watch.roles)},
+                )
+            )
+
+    def remove_watch(self, project: str, dataset: str, folder: str) -> bool:
+        """Remove a watch; whether there was one."""
+        gone = watch_table.delete().where(
+            watch_table.c.project == project,
+            watch_table.c.dataset == dataset,
+            watch_table.c.folder == folder,
+        )
+        with self._database.connection() as connection:
+            return connection.execute(gone).rowcount > 0
+
+    def list_watches(self, project: str | None = None, dataset: str = "") -> list[Watch]:
+        """Watches, oldest first."""
+        query = select(*_WATCH).order_by(watch_table.c.created_at)
+        if project is not None:
+            query = query.where(watch_table.c.project == project)
+        if dataset:
+            query = query.where(watch_table.c.dataset == dataset)
+        with self._database.connection() as connection:
+            return [_record(row, Watch) for row in connection.execute(query).mappings()]
+
+    def add_file(self, project: str, file: WatchedFile) -> bool:
+        """Remember what became of a file; False if a file of this digest was there already."""
+        row = {name: getattr(file, name) for name in WatchedFile.__dataclass_fields__}
+        added = (
+            self._dialect.insert(file_table)
+            .values(row | {"project": project})
+            .on_conflict_do_nothing()
+        )
+        with self._database.connection() as connection:
+            return connection.execute(added).rowcount > 0
+
+    def has_file(self, project: str, dataset: str, digest: str) -> bool:
+        """Whether a file of this digest was dealt with."""
+        query = select(file_table.c.digest).where(
+            file_table.c.project == project,
+            file_table.c.dataset == dataset,
+            file_table.c.digest == digest,
+        )
+        with self._database.connection() as connection:
+            return connection.execute(query).first() is not None
+
+    def list_files(self, project: str, dataset: str, limit: int) -> list[WatchedFile]:
+        """What became of files, newest first."""
+        query = (
+            select(*_FILE)
+            .where(file_table.c.project == project, file_table.c.dataset == dataset)
+            .order_by(file_table.c.at.desc())
+            .limit(limit)
+        )
+        with self._database.connection() as connection:
+            return [_record(row, WatchedFile) for row in connection.execute(query).mappings()]
+
+
+_DATASET = ("id", "project", "name", "roles", "created_at", "created_by")
+
+
+def _plain(value: Any) -> Any:
+    return msgspec.to_builtins(value)
+
+
+def _record(row: RowMapping, kind: Any) -> Any:
+    # Names that SQL reserves come as a kind of text of its own.
+    return msgspec.convert({str(name): value for name, value in row.items()}, kind)

@@ -1,0 +1,64 @@
+"""Looks at versions that exist: rows by their number, expectations tried again."""
+
+from dataclasses import asdict
+from typing import Any
+
+import msgspec
+import pyarrow.parquet as pq
+
+from athanor.data.logic.expectations import suggested
+from athanor.data.types import Expectation, Profile, Roles
+from athanor.data.work.ingest import Base, present
+from athanor.data.work.plain import plain_value
+from athanor.data.work.profile import connected, profile_of
+from athanor.data.work.verify import Subject, verified
+
+_NUMBER = "athanor_row_number"
+
+
+def rows(version: dict[str, Any], numbers: list[int]) -> list[dict[str, Any]]:
+    """The rows of these numbers (from 1), each with its number."""
+    if not numbers:
+        return []
+    with connected(msgspec.convert(version, Base).paths()) as connection:
+        # Numbers are ours, and few: they may stand in the text.
+        listed = ", ".join(str(int(number)) for number in numbers)
+        found = connection.sql(
+            f"SELECT * FROM (SELECT row_number() OVER () AS {_NUMBER}, * FROM source "  # noqa: S608
+            f"LIMIT {max(numbers)}) WHERE {_NUMBER} IN ({listed}) ORDER BY {_NUMBER}"
+        ).to_arrow_table()
+    return [
+        {
+            "row": row.pop(_NUMBER),
+            "values": {name: plain_value(value) for name, value in row.items()},
+        }
+        for row in found.to_pylist()
+    ]
+
+
+def suggest(version: dict[str, Any], roles: dict[str, Any]) -> list[dict[str, Any]]:
+    """Expectations by a version's profile."""
+    base, asked = msgspec.convert(version, Base), msgspec.convert(roles, Roles)
+    schema = pq.read_schema(base.paths()[-1]).remove_metadata()
+    kept = present(asked, schema.names)
+    return [asdict(item) for item in suggested(_profile(base, kept), kept)]
+
+
+def check(
+    version: dict[str, Any], roles: dict[str, Any], expectations: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """What comes of expectations on a version."""
+    base, asked = msgspec.convert(version, Base), msgspec.convert(roles, Roles)
+    profile = _profile(base, asked)
+    with connected(base.paths()) as connection:
+        subject = Subject(connection=connection, profile=profile, whole=profile, appended=False)
+        results = verified(subject, msgspec.convert(expectations, list[Expectation]))
+    return [asdict(result) for result in results]
+
+
+def _profile(base: Base, roles: Roles) -> Profile:
+    paths = base.paths()
+    schema = pq.read_schema(paths[-1]).remove_metadata()
+    count = sum(pq.read_metadata(path).num_rows for path in paths)
+    with connected(paths) as connection:
+        return profile_of(connection, schema, count, present(roles, schema.names))

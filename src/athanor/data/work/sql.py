@@ -1,0 +1,129 @@
+"""Runs SQL that users wrote, in a process that is killed when it takes too long.
+
+The tables are made first; then external access is switched off and the configuration is locked, so
+that the query reads those tables' files and nothing else.
+"""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from athanor.data.errors import BadQuery, NotReadOnly, QueryTooLarge
+from athanor.data.logic.profiling import quoted
+from athanor.data.work.plain import plain_value
+
+
+def run(sql: str, tables: dict[str, dict[str, Any]], limit: int, memory_mb: int) -> dict[str, Any]:
+    """The first `limit` rows of a query over tables, each given as a scan and its columns.
+
+    Raises: BadQuery, NotReadOnly, QueryTooLarge.
+    """
+    began = time.monotonic()
+    try:
+        with _prepared(tables, memory_mb) as connection:
+            relation = connection.sql(sql)
+            if relation is None:
+                raise NotReadOnly("A statement without rows")
+            names, types = relation.columns, [str(kind) for kind in relation.types]
+            found = relation.limit(limit + 1).to_arrow_table()
+    except duckdb.OutOfMemoryException as error:
+        raise QueryTooLarge(memory_mb) from error
+    except duckdb.PermissionException as error:
+        raise NotReadOnly("Reaching beyond the tables") from error
+    except duckdb.Error as error:
+        raise BadQuery(_message(error)) from error
+    columns = [[plain_value(value) for value in column.to_pylist()] for column in found.columns]
+    rows = [list(row) for row in zip(*columns, strict=True)]
+    return {
+        "columns": list(names),
+        "types": types,
+        "rows": rows[:limit],
+        "truncated": len(rows) > limit,
+        "seconds": round(time.monotonic() - began, 4),
+    }
+
+
+def _prepared(tables: dict[str, dict[str, Any]], memory_mb: int) -> duckdb.DuckDBPyConnection:
+    """A DuckDB that holds the tables and can reach nothing else."""
+    connection = duckdb.connect(
+        ":memory:",
+        config={
+            "threads": 2,
+            "python_enable_replacements": False,
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+        },
+    )
+    files: list[str] = []
+    for name, scan in tables.items():
+        files += [*scan["parquet"], *(path for path in scan["jsonl"] if Path(path).exists())]
+        _make_table(connection, name, scan)
+    connection.execute(f"SET allowed_paths = [{', '.join(map(_literal, files))}]")
+    connection.execute("SET temp_directory = ''")
+    connection.execute(f"SET memory_limit = '{int(memory_mb)}MB'")
+    connection.execute("SET enable_external_access = false")
+    connection.execute("SET lock_configuration = true")
+    return connection
+
+
+def _make_table(connection: duckdb.DuckDBPyConnection, name: str, scan: dict[str, Any]) -> None:
+    columns = {column["name"]: column["type"] for column in scan["columns"]}
+    parts = []
+    if scan["parquet"]:
+        listed = ", ".join(map(_literal, scan["parquet"]))
+        reading = f"read_parquet([{listed}], union_by_name = true)"
+        parts.append(f"SELECT * FROM {reading}")  # noqa: S608 - our paths, as literals
+    if lines := [path for path in scan["jsonl"] if Path(path).exists()]:
+        listed = ", ".join(map(_literal, lines))
+        # The last line may be torn: its writer is at it.
+        typed = ""
+        if columns:
+            pairs = ", ".join(f"{_literal(key)}: {_literal(kind)}" for key, kind in columns.items())
+            typed = f", columns = {{{pairs}}}"
+        reading = f"read_ndjson([{listed}], ignore_errors = true{typed})"
+        parts.append(f"SELECT * FROM {reading}")  # noqa: S608 - our paths, as literals
+    if scan["rows"]:
+        table = quoted(_stored(connection, name, scan, columns))
+        parts.append(f"SELECT * FROM {table}")  # noqa: S608 - quoted
+    if not parts:
+        empty = ", ".join(f"CAST(NULL AS {kind}) AS {quoted(key)}" for key, kind in columns.items())
+        parts.append(f"SELECT {empty or 'NULL AS nothing'} WHERE false")
+    body = " UNION ALL BY NAME ".join(parts)
+    if scan["sql"]:
+        body = f"WITH source AS ({body}) {scan['sql']}"
+    connection.execute(f"CREATE VIEW {quoted(name)} AS {body}")
+
+
+def _stored(
+    connection: duckdb.DuckDBPyConnection,
+    name: str,
+    scan: dict[str, Any],
+    columns: dict[str, str],
+) -> str:
+    """Rows in memory as a table of DuckDB's own; returns its name."""
+    table, arrow = f"rows of {name}", f"arrow of {name}"
+    connection.register(arrow, pa.Table.from_pylist(scan["rows"]))
+    known = set(scan["rows"][0])
+    cells = ", ".join(
+        f"TRY_CAST({quoted(key)} AS {kind}) AS {quoted(key)}"
+        if key in known
+        else f"CAST(NULL AS {kind}) AS {quoted(key)}"
+        for key, kind in columns.items()
+    )
+    connection.execute(
+        f"CREATE TABLE {quoted(table)} AS SELECT {cells or '*'} FROM {quoted(arrow)}"  # noqa: S608
+    )
+    connection.unregister(arrow)
+    return table
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _message(error: Exception) -> str:
+    """The first lines of DuckDB's message, which name the place."""
+    return " ".join(str(error).split())[:500]
