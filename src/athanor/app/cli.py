@@ -45,7 +45,7 @@ COMMANDS = {
         "athanor.app.gallery.commands:train", "Train a classifier on a dataset.", "Work"
     ),
     "run": Entry(
-        "athanor.tracking.commands:commands", "Run a file of your own as a recorded run.", "Work"
+        "athanor.app.running.commands:commands", "Run a file of your own as a recorded run.", "Work"
     ),
     "pipeline": Entry(
         "athanor.pipelines.commands:commands", "Pipelines: run, watch, schedule.", "Work"
@@ -100,6 +100,14 @@ def main() -> NoReturn:
         code = 1
     _close()
     sys.exit(code)
+
+
+def call(*args: str) -> int:
+    """Run a command in this process; its exit code. What it prints goes to `sys.stdout`.
+
+    Raises: the AthanorError that the command line would print.
+    """
+    return _run(list(args))
 
 
 def _run(args: list[str]) -> int:

@@ -66,14 +66,14 @@ def up(
     }
     settings, _ = load_settings(flags)
     if detach:
-        _start_behind(settings.workspace)
+        _start_behind(settings.workspace, flags)
         return
     from athanor.app.server import serve  # noqa: PLC0415 - the server alone needs it
 
     serve(settings)
 
 
-def _start_behind(workspace: Path) -> None:
+def _start_behind(workspace: Path, flags: dict[str, Any]) -> None:
     running = read_server(workspace)
     if running is not None:
         say(f"Already serving {workspace} at {running['url']}")
@@ -81,10 +81,21 @@ def _start_behind(workspace: Path) -> None:
     workspace.mkdir(mode=0o700, parents=True, exist_ok=True)
     log = workspace / "logs" / "start.log"
     log.parent.mkdir(exist_ok=True)
-    arguments = [arg for arg in sys.argv[1:] if arg not in {"--detach", "-d"}]
+    arguments = ["--shared-host"] if flags["shared_host"] else []
+    for name in ("port", "host", "log_level"):
+        if flags[name] is not None:
+            arguments += [f"--{name.replace('_', '-')}", str(flags[name])]
     with log.open("wb") as stream:
         process = subprocess.Popen(
-            [sys.executable, "-m", "athanor.app.cli", *arguments],
+            [
+                sys.executable,
+                "-m",
+                "athanor.app.cli",
+                "up",
+                "--workspace",
+                str(workspace),
+                *arguments,
+            ],
             stdin=subprocess.DEVNULL,
             stdout=stream,
             stderr=stream,

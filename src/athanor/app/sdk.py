@@ -54,6 +54,16 @@ def start_run(name: str = "", *, labels: Mapping[str, str] | None = None) -> Ite
         _active.remove(run.id)
 
 
+@contextmanager
+def recording(run_id: str) -> Iterator[None]:
+    """What is logged inside goes to this run, which somebody else opens and closes."""
+    _active.append(run_id)
+    try:
+        yield
+    finally:
+        _active.remove(run_id)
+
+
 def log_metric(key: str, value: float, step: int = 0) -> None:
     """Log one measured point of the open run; NaN and infinities are kept.
 
@@ -87,7 +97,7 @@ def log_params(params: Mapping[str, object]) -> None:
     _log(Batch(params={key: str(value) for key, value in params.items()}))
 
 
-def sql(query: str) -> Any:  # noqa: ANN401 - a pyarrow table, which is not loaded here
+def sql(query: str) -> Any:
     """The result of a query over datasets, runs, models and predictions, as a `pyarrow.Table`.
 
     Raises: whatever is wrong with the query.
@@ -95,7 +105,7 @@ def sql(query: str) -> Any:  # noqa: ANN401 - a pyarrow table, which is not load
     return connect().data.sql(query)
 
 
-def register_model(model: object, name: str, *, example: Any, target: str = "") -> Any:  # noqa: ANN401
+def register_model(model: object, name: str, *, example: Any, target: str = "") -> Any:
     """Save a fitted estimator and make it the next version of a registered model.
 
     `example` is a DataFrame of some rows that it was fitted on: its columns become the signature.

@@ -1,0 +1,356 @@
+"""The loop itself: public commands, one after the other, and what came of them."""
+
+import csv
+import importlib
+import json
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+from athanor.app.demo.material import Material
+from athanor.app.demo.stage import DemoFailed, Stage
+from athanor.app.demo.traffic import Answered, send
+from athanor.kernel import AthanorError
+
+_REQUESTS = 1000
+_PATIENCE_SECONDS = 240.0
+_CANARY_PERCENT = 20
+_BATCH = 100
+
+Summary = dict[str, Any]
+
+
+class Loop:
+    """Plays the loop once."""
+
+    def __init__(self, stage: Stage, material: Material, folder: Path) -> None:
+        self.stage = stage
+        self.material = material
+        self.folder = folder
+        self.name = material.name
+        self.story: list[tuple[str, str]] = []
+        self.url = ""
+        self.endpoint_url = ""
+
+    def play(self, port: int | None) -> Summary:
+        """All steps.
+
+        Raises: DemoFailed; what a command told.
+        """
+        stage = self.stage
+        with stage.act("Start the server"):
+            self._start(port)
+        with stage.act("Take in the raw table: version, profile, checks"):
+            dataset = self._take_in()
+        with stage.act("Train, evaluate, gate, register: one pipeline"):
+            champion = self._train()
+        with stage.act("Deploy, and send real requests"):
+            answered = self._deploy()
+        with stage.act("The stream drifts; the alert starts the retraining"):
+            alerts, retraining = self._drift(answered)
+        with stage.act("The challenger takes over by a canary, or is refused"):
+            outcome = self._take_over(retraining)
+        with stage.act("A challenger trained on shuffled labels loses"):
+            refused = self._shuffled()
+        with stage.act("Trace one prediction back to the raw file"):
+            lineage = self._trace(answered[0].prediction["id"])
+        in_office = self._in_office()
+        return {
+            "champion": in_office,
+            "first_champion": champion,
+            "dataset": dataset,
+            "endpoint": self.name,
+            "endpoint_url": self.endpoint_url,
+            "alerts": alerts,
+            "truth": self.material.truth.as_dict(),
+            "retraining": outcome,
+            "shuffled": refused,
+            "predictions": {"sent": len(answered), "equal": self.equal, "logged": self.logged},
+            "lineage": lineage,
+            "timings": stage.timings,
+            "story": self.story,
+            "url": self.url,
+            "workspace": self.workspace,
+        }
+
+    def stop(self) -> None:
+        """End the server."""
+        try:
+            self.stage.athanor("down")
+        except AthanorError as error:
+            self.stage.tell(error.message)
+
+    def _start(self, port: int | None) -> None:
+        flags = [] if port is None else ["--port", port]
+        from athanor.app import cli  # noqa: PLC0415 - the one command without JSON
+
+        cli.call("up", "--detach", *(str(flag) for flag in flags))
+        status = self.stage.quietly("status")
+        self.workspace = status["workspace"]
+        server = json.loads((Path(self.workspace) / "server.json").read_text("utf-8"))
+        self.url, self.token = server["url"], server.get("token", "")
+        taken = {item["name"] for item in self.stage.quietly("data", "list")}
+        number = 1
+        while self.name in taken:
+            number += 1
+            self.name = f"{self.material.name}-{number}"
+        self.story.append(("server", f"{self.url} on {self.workspace}"))
+
+    def _take_in(self) -> Summary:
+        stage, columns = self.stage, self.material.columns
+        roles = ["--target", columns.target]
+        for option in ("id", "time", "sensitive"):
+            name = getattr(columns, option)
+            roles += [f"--{option}", name] if name else []
+        share = [] if self.material.first_share == 1 else ["--first", self.material.first_share]
+        version = stage.athanor("data", "add", self.name, self.material.file, *roles, *share)
+        if version["state"] != "ready":
+            broken = "; ".join(c["message"] for c in version["checks"] if not c["passed"])
+            raise DemoFailed(stage.step, f"the table does not pass its checks: {broken}")
+        stage.tell(f"{version['rows']:,} rows, {len(version['columns'])} columns, digest "
+                   f"{version['digest'][:19]}")  # fmt: skip
+        for column, reason in version["left_out"].items():
+            stage.tell(f"left out of training: [bold]{column}[/bold]: {reason}")
+        bad = self._corrupted()
+        refused = stage.athanor("data", "add", self.name, bad, "--append", ok=(1,))
+        failed = [check for check in refused["checks"] if not check["passed"]]
+        for check in failed[:3]:
+            rows = ", ".join(str(row) for row in check["rows"][:5])
+            stage.tell(f"refused: {check['message']} (rows {rows} ...)" if rows else
+                       f"refused: {check['message']}")  # fmt: skip
+        self.story.append(("dataset", f"{self.name}@{version['number']}, {version['rows']:,} rows"))
+        self.story.append(("bad rows", f"kept in quarantine: {failed[0]['message']}"))
+        return {
+            "name": self.name,
+            "version": version["number"],
+            "digest": version["digest"],
+            "file_digest": version["source"]["digest"],
+            "left_out": version["left_out"],
+            "refused": {"state": refused["state"], "checks": failed},
+        }
+
+    def _corrupted(self) -> Path:
+        """Rows that no check may let through: half of the labels are gone, the rest unknown."""
+        path = self.folder / "corrupted_rows.csv"
+        target = self.material.columns.target
+        rows = [dict(row) for row in self.material.healthy[:40]]
+        for number, row in enumerate(rows):
+            row[target] = "" if number % 2 else "#corrupted#"
+        _write(path, self.material.header, rows)
+        return path
+
+    def _train(self) -> Summary:
+        stage = self.stage
+        run = stage.athanor(
+            "pipeline", "run", "classification",
+            "--artifact", f"data=dataset:{self.name}@latest", *self._parameters(),
+        )  # fmt: skip
+        for task in run["tasks"]:
+            stage.tell(f"{task['name']}: {task['state']}")
+        version = stage.athanor("model", "show", f"{self.name}@champion")["version"]
+        auc = version["metrics"]["roc_auc"]
+        stage.tell(f"{self.name}@{version['number']} is champion: holdout ROC AUC {auc:.4f}")
+        self.story.append(("training", f"{self.name}@{version['number']}, ROC AUC {auc:.4f}"))
+        return _model(version)
+
+    def _parameters(self, **more: object) -> list[str]:
+        columns = self.material.columns
+        values: dict[str, object] = {"target": columns.target, "name": self.name} | more
+        for option in ("id", "time", "sensitive"):
+            if name := getattr(columns, option):
+                values[option] = name
+        return [part for key, value in values.items() for part in ("--param", _given(key, value))]
+
+    def _deploy(self) -> list[Answered]:
+        stage = self.stage
+        key = ["--key", self.material.columns.id] if self.material.columns.id else []
+        made = stage.athanor("deploy", f"{self.name}@champion", "--endpoint", self.name, *key)
+        self.endpoint_url = made["url"]
+        rows = [self.material.healthy[n % len(self.material.healthy)] for n in range(_REQUESTS)]
+        began = time.perf_counter()
+        answered = send(self.endpoint_url, self._inputs(rows), token=self.token)
+        rate = len(answered) / (time.perf_counter() - began)
+        stage.tell(f"{len(answered):,} requests answered, {rate:,.0f} a second")
+        self.equal = self._equal(answered, f"{self.name}@champion")
+        stage.tell(f"{self.equal:,} of {len(answered):,} equal the in-process prediction")
+        self.logged = self._logged()
+        stage.tell(f"{self.logged:,} rows are in the prediction log")
+        self.story.append(
+            ("endpoint", f"{len(answered):,} answers, {self.equal:,} equal, {self.logged:,} logged")
+        )
+        self._label(answered, rows)
+        return answered
+
+    def _inputs(self, rows: list[Summary]) -> list[Summary]:
+        target = self.material.columns.target
+        return [{name: value for name, value in row.items() if name != target} for row in rows]
+
+    def _equal(self, answered: list[Answered], reference: str) -> int:
+        """How many answers are those of the model, called here."""
+        packed = self.folder / "model.zip"
+        self.stage.athanor("model", "export", reference, "--to", packed)
+        unpacked = self.folder / "model"
+        shutil.unpack_archive(packed, unpacked)
+        packaging = importlib.import_module("athanor.registry.packaging")
+        model = packaging.load_model(unpacked)
+        expected = model.predict_records([answer.row for answer in answered])
+        return sum(
+            (answer.prediction["label"], answer.prediction["probabilities"])
+            == (here["label"], here["probabilities"])
+            for answer, here in zip(answered, expected, strict=True)
+        )
+
+    def _logged(self) -> int:
+        question = f"select count(*) as n from predictions where endpoint = '{self.name}'"  # noqa: S608
+        return int(self.stage.athanor("sql", question)["rows"][0][0])
+
+    def _label(self, answered: list[Answered], rows: list[Summary]) -> None:
+        """The truth arrives, late."""
+        path = self.folder / "labels.csv"
+        target = self.material.columns.target
+        truth = [
+            {"id": answer.prediction["id"], "label": row[target]}
+            for answer, row in zip(answered, rows, strict=True)
+            if row[target] is not None
+        ]
+        _write(path, ["id", "label"], truth)
+        kept = self.stage.athanor("endpoint", "label", self.name, path)
+        self.stage.tell(f"{kept['count']:,} labels arrived")
+
+    def _drift(self, answered: list[Answered]) -> tuple[list[Summary], Summary]:
+        stage = self.stage
+        stage.athanor(
+            "pipeline", "trigger", "add", f"retrain-{self.name}", "classification",
+            "--on", "monitoring.alert.raised",
+            "--match", f"endpoint={self.name}", "--match", "kind=drift",
+            "--artifact", f"data=dataset:{self.name}@latest",
+            "--artifact", f"fresh=labelled:{self.name}",
+            "--artifact", f"champion=model:{self.name}@champion",
+            *self._parameters(endpoint=self.name, canary=_CANARY_PERCENT),
+        )  # fmt: skip
+        stage.until("the look at healthy traffic", self._looked, _PATIENCE_SECONDS)
+        if early := self._alerts():
+            raise DemoFailed(stage.step, f"an alert on healthy traffic: {early[0]}")
+        stage.tell("healthy traffic: looked at, no alert")
+        rows = self.material.drifted
+        cut = min(len(rows), max(len(rows) // 2, 600))
+        first = send(self.endpoint_url, self._inputs(rows[:cut]), token=self.token)
+        self._label(first, rows[:cut])
+        self.rest = rows[cut:] or rows
+        alerts = stage.until("the drift alert", self._alerts, _PATIENCE_SECONDS)
+        for alert in alerts:
+            stage.tell(f"[bold]alert[/bold] on {', '.join(alert['columns'])}")
+            stage.tell(alert["explanation"])
+        run = stage.until("the retraining", self._triggered, _PATIENCE_SECONDS)
+        stage.tell(f"the event started run {run['id']} (trigger {run['trigger']})")
+        self.story.append(("drift", f"alert on {', '.join(alerts[0]['columns'])}"))
+        return alerts, run
+
+    def _looked(self) -> bool:
+        found = self.stage.quietly("monitor", "show", self.name)
+        return bool(found.get("reports") or found.get("results") or found.get("windows"))
+
+    def _alerts(self) -> list[Summary]:
+        found = self.stage.quietly("alert", "list")
+        return [a for a in found if a["endpoint"] == self.name and a["kind"] == "drift"]
+
+    def _triggered(self) -> Summary | None:
+        found = self.stage.quietly("pipeline", "list", "--trigger", f"retrain-{self.name}")
+        return found[0] if found else None
+
+    def _take_over(self, run: Summary) -> Summary:
+        """Traffic goes on while the challenger is trained, and while it is a canary."""
+        stage = self.stage
+        ended: Summary = {}
+        sent = 0
+
+        def settled() -> bool:
+            nonlocal ended, sent
+            batch = [self.rest[(sent + n) % len(self.rest)] for n in range(_BATCH)]
+            send(self.endpoint_url, self._inputs(batch), token=self.token)
+            sent += len(batch)
+            ended = stage.quietly("pipeline", "show", run["id"])
+            if ended["state"] in {"waiting", "running"}:
+                return False
+            return not stage.quietly("endpoint", "show", self.name)["candidate"]
+
+        stage.until("the end of the retraining", settled, _PATIENCE_SECONDS)
+        if ended["state"] != "done":
+            failed = next((t for t in ended["tasks"] if t["error"]), {"error": ended["error"]})
+            raise DemoFailed(stage.step, f"the retraining failed: {failed['error']}")
+        endpoint = stage.athanor("endpoint", "show", self.name)
+        told = next(t for t in ended["tasks"] if "registered" in t["outputs"])["outputs"]
+        deployed = [d for d in endpoint["deployments"] if d["version"] == told["version"]]
+        steps = [
+            f"{step['share']:.0%} {step['action']}: {step['reason']}"
+            for deployment in deployed
+            for step in (deployment["canary"] or {}).get("history", [])
+        ]
+        for step in steps:
+            stage.tell(f"canary {step}")
+        took_over = bool(told["registered"]) and endpoint["live"]["version"] == told["version"]
+        what = "took over" if took_over else "was refused"
+        reason = told["reason"] if took_over or not told["registered"] else deployed[0]["reason"]
+        stage.tell(f"the challenger {what}: {reason}")
+        self.story.append(("challenger", f"{what}: {reason}"))
+        return {
+            "run": run["id"],
+            "trigger": run["trigger"],
+            "version": told["version"],
+            "took_over": took_over,
+            "reason": reason,
+            "canary": steps,
+            "tasks": [{"name": task["name"], "state": task["state"]} for task in ended["tasks"]],
+        }
+
+    def _shuffled(self) -> Summary:
+        stage = self.stage
+        before = stage.quietly("endpoint", "show", self.name)["live"]
+        run = stage.athanor(
+            "pipeline", "run", "classification",
+            "--artifact", f"data=dataset:{self.name}@latest",
+            "--artifact", f"fresh=labelled:{self.name}",
+            "--artifact", f"champion=model:{self.name}@champion",
+            *self._parameters(endpoint=self.name, shuffle_labels=True),
+        )  # fmt: skip
+        ended = stage.quietly("pipeline", "show", run["id"])
+        told = next(t for t in ended["tasks"] if "registered" in t["outputs"])["outputs"]
+        after = stage.quietly("endpoint", "show", self.name)["live"]
+        unchanged = not told["registered"] and before["version"] == after["version"]
+        if not unchanged:
+            raise DemoFailed(stage.step, f"the shuffled challenger was not refused: {told}")
+        stage.tell(f"refused: {told['reason']}")
+        self.story.append(("shuffled labels", f"refused: {told['reason']}"))
+        return {"run": run["id"], "registered": told["registered"], "reason": told["reason"]}
+
+    def _trace(self, prediction: str) -> list[Summary]:
+        graph = self.stage.athanor("lineage", "trace", f"prediction:{prediction}")
+        nodes: list[Summary] = graph["nodes"]
+        self.stage.tell(f"{len(nodes)} runs and artifacts lie behind prediction {prediction[:12]}")
+        return nodes
+
+    def _in_office(self) -> Summary:
+        live = self.stage.quietly("endpoint", "show", self.name)["live"]
+        shown = self.stage.quietly("model", "show", f"{self.name}@{live['version']}")
+        return _model(shown["version"])
+
+
+def _model(version: Summary) -> Summary:
+    return {
+        "model": version["model"],
+        "version": version["number"],
+        "metrics": version["metrics"],
+        "digest": version["digest"],
+    }
+
+
+def _given(key: str, value: object) -> str:
+    return f"{key}={value if isinstance(value, str) else json.dumps(value)}"
+
+
+def _write(path: Path, header: list[str], rows: list[Summary]) -> None:
+    with path.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, header, extrasaction="ignore")
+        writer.writeheader()
+        writer.writerows(rows)

@@ -1,0 +1,194 @@
+"""`athanor run`: a file, or one of its subcommands."""
+
+import hashlib
+import json as jsonlib
+import platform
+import runpy
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from athanor.app.running.files import TRAIN, UnknownInput, functions_of, training_pipeline
+from athanor.app.sdk import recording
+from athanor.client import Client
+from athanor.kernel import Invalid
+from athanor.kernel.console import Json, emit, say, transport
+from athanor.lineage import NewRun
+from athanor.lineage.commands import list_runs, show_run
+from athanor.pipelines import NewTrigger, PipelineRun, Submission
+from athanor.pipelines.ir.spec import ComponentInputs, Document
+from athanor.pipelines.ir.text import write_document
+
+commands = typer.Typer(
+    no_args_is_help=True,
+    help="Run a file of your own as a recorded run: athanor run FILE.py [OPTIONS]. "
+    "Or look at what ran.",
+)
+commands.command("list")(list_runs)
+commands.command("show")(show_run)
+
+
+@commands.command("file")
+def run_file(
+    file: Annotated[Path, typer.Argument(help="A Python file.")],
+    *,
+    data: Annotated[
+        list[str] | None, typer.Option(help="INPUT=DATASET: a table for the function.")
+    ] = None,
+    param: Annotated[
+        list[str] | None, typer.Option(help="NAME=VALUE (JSON): a parameter of the function.")
+    ] = None,
+    function: Annotated[str, typer.Option(help="The function to run, if there is one.")] = TRAIN,
+    model: Annotated[str, typer.Option(help="The model's name. [default: the file's]")] = "",
+    schedule: Annotated[
+        str, typer.Option(help="Run it by the clock instead: minute hour day month weekday (UTC).")
+    ] = "",
+    json: Json = False,
+) -> None:
+    """Run FILE: its `train` function as a pipeline of one step, or else the whole script.
+
+    A model that the function returns becomes the next version of a registered model; numbers in a
+    dict become its metrics. The function needs no decorator and imports nothing of Athanor.
+    """
+    if function in functions_of(file):
+        _run_function(
+            file,
+            function,
+            model or file.stem,
+            (data or [], param or []),
+            schedule=schedule,
+            json=json,
+        )
+    elif function != TRAIN:
+        training_pipeline(file, function, model=model or file.stem)
+    else:
+        _run_script(file, json=json)
+
+
+alone: dict[str, Callable[..., Any]] = {"run": run_file}
+"""What `athanor run FILE` means: the file comes where a subcommand could stand."""
+
+
+def _run_function(
+    file: Path,
+    function: str,
+    model: str,
+    given: tuple[list[str], list[str]],
+    *,
+    schedule: str,
+    json: bool,
+) -> None:
+    written = training_pipeline(file, function, model=model).compile()
+    client = Client(transport())
+    submission = submission_of(written, given, file.stem)
+    if schedule:
+        new = NewTrigger(name=file.stem, cron=schedule, submission=submission)
+        made = client.pipelines.add_trigger(new)
+        say(f"{made.name} runs next at {made.next_fire:%Y-%m-%d %H:%M} UTC.")
+        return
+    run = client.pipelines.wait(client.pipelines.submit(submission).id)
+    if json:
+        emit(run)
+    else:
+        _tell(client, run)
+    if run.state != "done":
+        raise typer.Exit(1)
+
+
+def submission_of(
+    document: Document,
+    given: tuple[list[str], list[str]],
+    name: str,
+) -> Submission:
+    """What to submit: inputs that are tables by dataset, the others by value.
+
+    Raises: UnknownInput, Invalid.
+    """
+    definitions = document.spec.root.input_definitions or ComponentInputs()
+    tables, parameters = definitions.artifacts, definitions.parameters
+    artifacts = {}
+    for key, value in (_pair(item, "--data INPUT=DATASET") for item in given[0]):
+        if key not in tables:
+            raise UnknownInput(name, key, list(tables))
+        artifacts[key] = value if ":" in value else f"dataset:{value}"
+    values = {}
+    for key, value in (_pair(item, "--param NAME=VALUE") for item in given[1]):
+        if key not in parameters:
+            raise UnknownInput(name, key, list(parameters))
+        values[key] = _value(value)
+    for key, definition in tables.items():
+        # An input of a dataset's own name needs no word.
+        if key not in artifacts and not definition.is_optional:
+            artifacts[key] = f"dataset:{key}"
+    return Submission(yaml=write_document(document), parameters=values, artifacts=artifacts)
+
+
+def _tell(client: Client, run: PipelineRun) -> None:
+    for task in run.tasks:
+        log = client.pipelines.logs(run.id, task.name).rstrip() if task.kind == "step" else ""
+        if log:
+            say(log)
+        took = task.resources.get("wall_seconds")
+        say(f"{task.name}: {task.state}" + (f" in {took:.1f} s" if took else ""))
+        if task.error:
+            say(f"  {task.error.get('message', '')}")
+            say(f"  {task.error.get('hint', '')}")
+        if task.outputs.get("registered"):
+            reference = task.outputs["reference"]
+            say(f"Registered {reference}. Deploy it: athanor deploy {reference}")
+    say(f"Run {run.id}: {run.state}. More: athanor pipeline show {run.id}")
+
+
+def _run_script(file: Path, *, json: bool) -> None:
+    client = Client(transport())
+    source = file.read_bytes()
+    run = client.runs.start_run(
+        NewRun(
+            kind="script",
+            name=file.stem,
+            code={"file": str(file), "digest": f"sha256:{hashlib.sha256(source).hexdigest()}"},
+            environment={"python": platform.python_version(), "platform": platform.platform()},
+        )
+    )
+    started, cpu = time.perf_counter(), time.process_time()
+    state = "failed"
+    arguments = sys.argv
+    sys.argv = [str(file)]
+    try:
+        with recording(run.id):
+            runpy.run_path(str(file), run_name="__main__")
+        state = "done"
+    except SystemExit as ended:
+        state = "done" if not ended.code else "failed"
+        raise
+    finally:
+        sys.argv = arguments
+        used = {
+            "wall_seconds": time.perf_counter() - started,
+            "cpu_seconds": time.process_time() - cpu,
+        }
+        ended_run = client.runs.finish_run(
+            run.id, "done" if state == "done" else "failed", resources=used
+        )
+        if json:
+            emit(ended_run)
+        else:
+            say(f"Run {run.id}: {ended_run.state}. More: athanor run show {run.id}")
+
+
+def _pair(text: str, form: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or not name or not value:
+        raise Invalid(f"{text!r} is not of the form NAME=VALUE.", hint=f"Write {form}.")
+    return name.strip(), value.strip()
+
+
+def _value(text: str) -> Any:
+    try:
+        return jsonlib.loads(text)
+    except ValueError:
+        return text

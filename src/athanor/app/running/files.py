@@ -1,0 +1,129 @@
+"""A file of one's own, read: what it defines, and how its `train` function becomes a pipeline."""
+
+import ast
+import functools
+import importlib.util
+import inspect
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from athanor.kernel import Invalid, NotFound, Unprocessable, nearest
+from athanor.pipelines.authoring import Pipeline, Step, operation, step
+from athanor.pipelines.authoring.composing import pipeline_of
+from athanor.pipelines.authoring.interface import Kind
+
+TRAIN = "train"
+"""The function that is run where none is named."""
+
+
+class FileMissing(NotFound):
+    """The file to run is not there."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            f"There is no file {str(path)!r}.",
+            hint="Give a Python file, or a subcommand: athanor run --help",
+        )
+
+
+class NotPython(Unprocessable):
+    """The file is not valid Python."""
+
+    def __init__(self, path: Path, error: SyntaxError) -> None:
+        super().__init__(
+            f"{path}, line {error.lineno}: {error.msg}.", hint="Mend the line and run it again."
+        )
+
+
+class FunctionMissing(NotFound):
+    """The file defines no such function."""
+
+    def __init__(self, path: Path, name: str, known: list[str]) -> None:
+        super().__init__(
+            f"{path} defines no function {name!r}.",
+            hint=nearest(name, known) or f"It defines: {', '.join(known) or 'no function'}.",
+        )
+
+
+class UnknownInput(Invalid):
+    """A value was given for something that the function does not take."""
+
+    def __init__(self, function: str, name: str, known: list[str]) -> None:
+        super().__init__(
+            f"{function} takes no {name!r}.",
+            hint=nearest(name, known) or f"It takes: {', '.join(known) or 'nothing'}.",
+        )
+
+
+def functions_of(path: Path) -> list[str]:
+    """The names of a file's top-level functions, found without running it.
+
+    Raises: FileMissing, NotPython.
+    """
+    if not path.is_file():
+        raise FileMissing(path)
+    try:
+        tree = ast.parse(path.read_text("utf-8"), str(path))
+    except SyntaxError as error:
+        raise NotPython(path, error) from error
+    return [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
+
+
+def load(path: Path) -> ModuleType:
+    """The file as a module; its folder is on the import path, as in `python FILE`."""
+    folder = str(path.resolve().parent)
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None:
+        raise FileMissing(path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def training_pipeline(path: Path, function: str, *, model: str) -> Pipeline[..., Any]:
+    """A pipeline of a file's plain function; a model that it returns is registered as `model`.
+
+    Raises: FileMissing, NotPython, FunctionMissing, and what the authoring of steps raises.
+    """
+    known = functions_of(path)
+    if function not in known:
+        raise FunctionMissing(path, function, known)
+    found = getattr(load(path), function)
+    made: Step[..., Any] = found if isinstance(found, Step) else step(found)
+    composed = _composed(made, model)
+    return pipeline_of(composed, name=path.stem)
+
+
+def _composed(made: Step[..., Any], model: str) -> Callable[..., Any]:
+    outputs = made.interface.outputs
+
+    @functools.wraps(made.function)
+    def run(*args: Any, **kwargs: Any) -> None:
+        task: Any = made(*args, **kwargs)
+        name = _first(outputs, lambda kind: kind.artifact in {"model", "any"})
+        if name is None:
+            return
+        metrics = _first(outputs, lambda kind: kind.parameter == "STRUCT")
+        operation("model.register", outputs=_REGISTERED)(
+            model=task.output(name),
+            name=model,
+            metrics=task.output(metrics) if metrics else None,
+        )
+
+    signature = inspect.signature(made.function)
+    run.__signature__ = signature.replace(return_annotation=None)  # type: ignore[attr-defined]
+    run.__annotations__ = {**made.function.__annotations__, "return": None}
+    return run
+
+
+_REGISTERED = {"registered": bool, "model": str, "version": int, "reference": str, "reason": str}
+
+
+def _first(outputs: dict[str, Kind], wanted: Callable[[Kind], bool]) -> str | None:
+    return next((name for name, kind in outputs.items() if wanted(kind)), None)
