@@ -96,7 +96,6 @@ def _register(
             "reference": version.reference,
             "reason": reason,
         },
-        artifacts={"model": offered[0]},
     )
 
 

@@ -351,8 +351,9 @@ class Models:
 
 
 def folder_blob(artifact: Artifact) -> str:
-    """The digest of the manifest blob of an artifact that is a folder; its uri ends with it."""
-    return f"sha256:{artifact.uri.rsplit('/', 1)[-1].removeprefix('sha256:')}"
+    """The digest of the manifest blob of an artifact that is a folder."""
+    told = artifact.metadata.get("blob")
+    return str(told) if told else f"sha256:{artifact.uri.rsplit('/', 1)[-1]}"
 
 
 def _passed(version: ModelVersion) -> bool:

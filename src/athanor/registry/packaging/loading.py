@@ -24,6 +24,8 @@ class LoadedModel:
 
     estimator: Estimator
     description: ModelDescription
+    folder: Path
+    """Where it was loaded from."""
 
     @property
     def signature(self) -> tuple[InputColumn, ...]:
@@ -128,4 +130,4 @@ def load_model(folder: Path) -> LoadedModel:
     if refused := strangers(found):
         raise UnsafeModel(f"Model folder {folder.name}", refused)
     estimator = skops.io.load(path, trusted=sorted(ALLOWED.intersection(found)))
-    return LoadedModel(estimator=estimator, description=description)
+    return LoadedModel(estimator=estimator, description=description, folder=folder)

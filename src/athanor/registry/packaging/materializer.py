@@ -2,6 +2,7 @@
 
 import builtins
 import importlib
+import shutil
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from sklearn.base import BaseEstimator
 
 from athanor.registry.packaging.loading import LoadedModel, load_model
 from athanor.registry.packaging.saving import save_model
-from athanor.registry.types import TrainedModel
+from athanor.registry.types import ModelDescription, TrainedModel
 
 
 class ModelMaterializer:
@@ -27,6 +28,9 @@ class ModelMaterializer:
 
         Raises: UnsafeModel.
         """
+        if isinstance(value, LoadedModel):
+            shutil.copytree(value.folder, folder, dirs_exist_ok=True)
+            return _told(value.description)
         trained = value if isinstance(value, TrainedModel) else TrainedModel(estimator=value)
         description = save_model(
             trained.estimator,
@@ -35,11 +39,7 @@ class ModelMaterializer:
             signature=trained.signature,
             metadata=trained.metadata,
         )
-        return {
-            **asdict(description.signature),
-            "flavor": description.flavor,
-            "metadata": description.metadata,
-        }
+        return _told(description)
 
     def load(
         self,
@@ -67,3 +67,12 @@ class ModelMaterializer:
         # Lineage's digests need Arrow, so that they are no part of its front door: by name.
         digests = importlib.import_module("athanor.lineage.logic.digests")
         return str(digests.model_digest(folder))
+
+
+def _told(description: ModelDescription) -> dict[str, Any]:
+    """The artifact's metadata."""
+    return {
+        **asdict(description.signature),
+        "flavor": description.flavor,
+        "metadata": description.metadata,
+    }

@@ -27,7 +27,7 @@ from athanor.responsible.logic.metrics import (
 from athanor.responsible.logic.ranking import roc_auc
 
 FORMAT_VERSION = 1
-EXPLAINED_ROWS = 500
+EXPLAINED_ROWS = 300
 _SHOWN_CLASSES = 30
 
 

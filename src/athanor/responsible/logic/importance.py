@@ -11,7 +11,7 @@ import pandas as pd
 
 from athanor.responsible.logic.intervals import Floats
 
-MOST_ROWS = 2_000
+MOST_ROWS = 1_000
 REPEATS = 3
 
 

@@ -1,0 +1,39 @@
+"""What the gallery's pipelines refuse."""
+
+from collections.abc import Iterable
+
+from athanor.kernel.errors import Unprocessable, nearest
+
+
+class ColumnMissing(Unprocessable):
+    """A column that was named is not in the table."""
+
+    def __init__(self, role: str, name: str, columns: Iterable[str]) -> None:
+        known = list(columns)
+        super().__init__(
+            f"The table has no column {name!r} to take as the {role}.",
+            hint=nearest(name, known) or f"It has: {', '.join(known[:30])}.",
+            details={"role": role, "column": name},
+        )
+
+
+class BadTarget(Unprocessable):
+    """The target is not something to learn classes from."""
+
+    def __init__(self, target: str, why: str, hint: str) -> None:
+        super().__init__(
+            f"Column {target!r} can't be learnt as classes: {why}",
+            hint=hint,
+            details={"column": target},
+        )
+
+
+class NothingToLearnFrom(Unprocessable):
+    """No column is left beside the target."""
+
+    def __init__(self, reasons: Iterable[str]) -> None:
+        told = "; ".join(reasons) or "the table has only the target"
+        super().__init__(
+            f"No column is left to learn from: {told}.",
+            hint="Give a table with columns that are known before the outcome.",
+        )

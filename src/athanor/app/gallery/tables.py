@@ -1,0 +1,179 @@
+"""What every table pipeline does to a table before a model sees it: pure functions on frames."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from athanor.app.gallery.errors import BadTarget, ColumnMissing, NothingToLearnFrom
+
+MOST_CLASSES = 50
+FEWEST_A_CLASS = 10
+MOST_LEVELS = 30
+_MANY = 100
+_YES = ("yes", "true", "1", "y", "positive")
+
+
+def labelled_rows(table: pd.DataFrame, target: str) -> tuple[pd.DataFrame, list[str]]:
+    """The rows with a usable label, the label in its plain type; and what was done, in words.
+
+    Raises: ColumnMissing, BadTarget.
+    """
+    if target not in table.columns:
+        raise ColumnMissing("target", target, table.columns)
+    notes = []
+    missing = int(table[target].isna().sum())
+    if missing == len(table):
+        raise BadTarget(target, "it is empty.", "Choose a column that holds the outcome.")
+    if missing:
+        notes.append(f"{missing:,} rows without a label in {target!r} were left out.")
+    kept = table.loc[table[target].notna()].reset_index(drop=True)
+    labels = plain_labels(kept[target])
+    if labels is None:
+        raise BadTarget(
+            target,
+            "it holds numbers with fractions, a measure rather than classes.",
+            "Choose a column of classes, or cut this one into ranges first.",
+        )
+    kept = kept.assign(**{target: labels})
+    counts = labels.value_counts()
+    if len(counts) > MOST_CLASSES:
+        raise BadTarget(
+            target,
+            f"it has {len(counts):,} different values; at most {MOST_CLASSES} classes are learnt.",
+            "Choose a column of classes, or cut this one into ranges first.",
+        )
+    rare = [label for label, rows in counts.items() if rows < FEWEST_A_CLASS]
+    if len(counts) - len(rare) >= 2 and rare:
+        told = ", ".join(repr(label) for label in rare)
+        notes.append(f"Classes of fewer than {FEWEST_A_CLASS} rows were left out: {told}.")
+        kept = kept.loc[~kept[target].isin(rare)].reset_index(drop=True)
+        counts = kept[target].value_counts()
+    if len(counts) < 2:
+        raise BadTarget(
+            target,
+            f"it holds one class only, {counts.index[0]!r}.",
+            "A model needs rows of at least two classes: add rows of the other one.",
+        )
+    if rare and len(counts) == 2 and min(counts) < FEWEST_A_CLASS:
+        raise BadTarget(
+            target,
+            f"class {counts.index[-1]!r} has {min(counts)} rows; {FEWEST_A_CLASS} are needed.",
+            "Add rows of that class.",
+        )
+    return kept, notes
+
+
+def plain_labels(labels: pd.Series) -> pd.Series | None:
+    """Labels as text, whole numbers or truth values; None where they are a measure."""
+    if pd.api.types.is_bool_dtype(labels.dtype):
+        return labels.astype(bool)
+    if pd.api.types.is_numeric_dtype(labels.dtype):
+        values = labels.astype(float)
+        return labels.astype(np.int64) if bool((values % 1 == 0).all()) else None
+    if all(isinstance(label, bool) for label in labels):
+        return labels.astype(bool)
+    return labels.astype(str)
+
+
+def positive_label(labels: pd.Series, wanted: str) -> Any | None:
+    """The positive class of two: the one that is named, or that says yes, or the rarer one.
+
+    Raises: BadTarget where the wanted one is not there.
+    """
+    classes = sorted(labels.unique().tolist(), key=str)
+    if wanted:
+        named = [label for label in classes if str(label) == wanted]
+        if not named:
+            told = ", ".join(repr(str(label)) for label in classes)
+            raise BadTarget(
+                str(labels.name), f"it has no class {wanted!r}.", f"Its classes are: {told}."
+            )
+        return named[0] if len(classes) == 2 else None
+    if len(classes) != 2:
+        return None
+    said = [label for label in classes if str(label).strip().lower() in _YES]
+    if len(said) == 1:
+        return said[0]
+    counts = labels.value_counts()
+    return min(classes, key=lambda label: int(counts[label]))
+
+
+def columns_to_learn(
+    table: pd.DataFrame, roles: dict[str, str], leaks: Mapping[str, float]
+) -> tuple[list[dict[str, str]], list[dict[str, str]]]:
+    """The columns for a model with their kinds, and those left out with the reason.
+
+    Args:
+        table: labelled rows.
+        roles: `target`, `id`, `time` to column names; "" for none.
+        leaks: the columns that tell the label by themselves, with how well (1 is perfectly).
+
+    Raises: NothingToLearnFrom.
+    """
+    taken = {name: role for role, name in roles.items() if name}
+    kept, left = [], []
+    for name in map(str, table.columns):
+        if name == roles["target"]:
+            continue
+        if name in taken:
+            reason = {"id": "it is the identifier", "time": "it is the time"}[taken[name]]
+        elif name in leaks:
+            reason = f"it leaks the target, which it tells by itself (score {leaks[name]:.4f} of 1)"
+        else:
+            kind, reason = kind_of(table[name])
+            if kind:
+                kept.append({"name": name, "kind": kind})
+                continue
+        left.append({"column": name, "reason": reason})
+    if not kept:
+        raise NothingToLearnFrom(f"{item['column']}: {item['reason']}" for item in left)
+    return kept, left
+
+
+def kind_of(column: pd.Series) -> tuple[str, str]:
+    """(kind, "") of a column to learn from, or ("", reason) to leave it out.
+
+    Kinds: `number` (truth values too), `category`, `number_text`, `date`, `date_text`.
+    """
+    present = column.dropna()
+    distinct = present.nunique()
+    if not len(present):
+        return "", "all its values are missing"
+    if distinct < 2 and len(present) == len(column):
+        return "", "it holds one value only"
+    if distinct == len(column) and distinct >= _MANY and not _is_measure(column):
+        return "", "it is different in every row, as an identifier is"
+    if pd.api.types.is_bool_dtype(column.dtype) or pd.api.types.is_numeric_dtype(column.dtype):
+        return "number", ""
+    if pd.api.types.is_datetime64_any_dtype(column.dtype):
+        return "date", ""
+    values = present.head(10_000)
+    if all(isinstance(value, bool) for value in values):
+        return "number", ""
+    if not all(isinstance(value, str) for value in values):
+        return (
+            ("date", "") if _are_dates(values) else ("", "its values are neither text nor numbers")
+        )
+    if _parses(pd.to_numeric(values.str.strip(), errors="coerce")):
+        return "number_text", ""
+    if _parses(pd.to_datetime(values, errors="coerce", format="ISO8601", utc=True)):
+        return "date_text", ""
+    if distinct > _MANY and distinct > len(present) / 2:
+        return "", "it is free text or an identifier: most of its values occur once"
+    return "category", ""
+
+
+def _is_measure(column: pd.Series) -> bool:
+    if pd.api.types.is_datetime64_any_dtype(column.dtype):
+        return True
+    return bool(pd.api.types.is_float_dtype(column.dtype) and (column.dropna() % 1 != 0).any())
+
+
+def _are_dates(values: pd.Series) -> bool:
+    return all(hasattr(value, "isoformat") for value in values)
+
+
+def _parses(parsed: pd.Series) -> bool:
+    return bool(parsed.notna().mean() >= 0.95)
