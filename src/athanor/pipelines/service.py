@@ -341,10 +341,10 @@ class Pipelines:
         self._tell(who, "pipelines.run.submitted", run)
 
     def _spec_of(self, submission: Submission) -> PipelineSpec:
-        given = [submission.pipeline, submission.spec, submission.yaml]
-        if sum(item not in {"", None} if not isinstance(item, dict) else True for item in given) != 1:
+        given = [submission.pipeline or None, submission.spec, submission.yaml]
+        if sum(item is not None for item in given) != 1:
             raise BadPipeline(
-                "A submission names one pipeline: from the gallery, as a specification, or as YAML.",
+                "A submission names one pipeline: of the gallery, as a specification, or as YAML.",
                 hint="Give exactly one of pipeline, spec and yaml.",
             )
         if submission.yaml is not None:

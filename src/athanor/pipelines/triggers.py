@@ -4,7 +4,7 @@ import logging
 from datetime import timedelta
 from typing import Any
 
-from athanor.kernel import AthanorError, Clock, Database, Event, Events, Job, Jobs, error_to_dict
+from athanor.kernel import AthanorError, Clock, Database, Event, Events, Jobs, error_to_dict
 from athanor.pipelines.logic.schedule import next_time
 from athanor.pipelines.logic.templates import matches
 from athanor.pipelines.service import Pipelines
@@ -43,7 +43,7 @@ class TriggerWatch:
     def attach(self, jobs: Jobs) -> None:
         """Begin to watch."""
         self._events.subscribe(_SUBSCRIBER, self.on_event)
-        jobs.handle(_CLOCK, lambda job: self._on_tick(job, jobs))
+        jobs.handle(_CLOCK, lambda _job: self._on_tick(jobs))
         jobs.submit(_CLOCK, {}, key=_CLOCK)
 
     def on_event(self, event: Event) -> None:
@@ -70,7 +70,7 @@ class TriggerWatch:
                     fired.append(trigger.name)
         return fired
 
-    def _on_tick(self, job: Job, jobs: Jobs) -> dict[str, Any]:
+    def _on_tick(self, jobs: Jobs) -> dict[str, Any]:
         fired = self.tick()
         # Keyed by its own time: this job is still running, and its key is taken until it ends.
         following = self._clock.now() + _TICK

@@ -24,7 +24,7 @@ class Submission:
     """A compiled pipeline as text."""
     parameters: dict[str, Any] = field(default_factory=dict)
     artifacts: dict[str, str] = field(default_factory=dict)
-    """References by input name, such as `{"data": "dataset:churn@latest"}`; pinned when submitted."""
+    """References by input name, such as `{"data": "dataset:churn@latest"}`; pinned at once."""
     cache: bool = True
     """False: every task runs, whatever ran before."""
     labels: dict[str, str] = field(default_factory=dict)

@@ -15,7 +15,6 @@ from athanor.kernel import (
     Jobs,
     Storage,
     SystemClock,
-    new_id,
 )
 from athanor.kernel.events import SqlEventStore
 from athanor.kernel.jobs import SqlJobStore
@@ -27,17 +26,14 @@ from athanor.pipelines import (
     Pipeline,
     PipelineRun,
     Pipelines,
-    RunStore,
     SqlRunStore,
     SqlTriggerStore,
     Submission,
     Surroundings,
-    Task,
     TriggerWatch,
     local_engine,
 )
 from athanor.pipelines.ir.text import plain, write_document
-from athanor.pipelines.store import CacheEntry, Ordered
 
 OVER = {"done", "failed", "stopped"}
 

@@ -3,7 +3,7 @@
 import functools
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Generic, ParamSpec, TypeVar, overload
+from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
 
 from athanor.pipelines.authoring.interface import Interface, Kind, interface_of, kind_of
 from athanor.pipelines.authoring.tracing import (
@@ -56,9 +56,8 @@ class Pipeline(Generic[P, R]):
         kinds = {name: item.kind for name, item in interface.inputs.items() if item.kind}
         trace.root.inputs = dict(kinds)
         with trace.recording():
-            result = self.function(
-                **{name: Reference(trace.root, "", name, kind) for name, kind in kinds.items()}  # type: ignore[arg-type]
-            )
+            inputs = {name: Reference(trace.root, "", name, kind) for name, kind in kinds.items()}
+            result = cast("Callable[..., Any]", self.function)(**inputs)
         outputs = _outputs(trace.root, result, interface)
         if not trace.root.tasks:
             raise BadPipeline(
@@ -113,7 +112,9 @@ def pipeline_of(function: Callable[P, R], *, name: str = "") -> Pipeline[P, R]:
 
 @contextmanager
 def If(condition: Condition | Reference | Task) -> Iterator[None]:  # noqa: N802 - reads as a word
-    """Steps called inside run only where the condition holds: `with If(score > 0.8):`.
+    """Run the steps called inside only where a condition holds.
+
+    Written `with If(score > 0.8):`.
 
     Raises: BadPipeline outside of a pipeline.
     """
@@ -131,10 +132,10 @@ def If(condition: Condition | Reference | Task) -> Iterator[None]:  # noqa: N802
         yield
 
 
-def operation(
-    name: str, *, outputs: Mapping[str, Any] | None = None
-) -> Callable[..., Task]:
-    """A step that the platform itself does: `operation("model.register")(model=..., name="churn")`.
+def operation(name: str, *, outputs: Mapping[str, Any] | None = None) -> Callable[..., Task]:
+    """Have the platform itself do a step, such as registering a model.
+
+    `operation("model.register")(model=model, name="churn")` adds a task.
 
     `outputs` are the hints of what it gives by name, e.g. `{"version": int, "report": object}`.
     """

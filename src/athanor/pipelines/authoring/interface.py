@@ -203,7 +203,7 @@ def parts_of(hint: Any) -> dict[str, Any] | None:
 
 
 def _kind_of_text(hint: str) -> Kind:
-    head = hint.split("[")[0].strip()
+    head = hint.split("[", maxsplit=1)[0].strip()
     if head in _NAMED:
         return Kind(parameter=_NAMED[head])
     tail = head.rsplit(".", 1)[-1]
@@ -230,7 +230,7 @@ def _kind_of_union(arguments: tuple[Any, ...]) -> Kind:
 
 
 def _kind_of_class(kind: type) -> Kind:
-    root = kind.__module__.split(".")[0]
+    root = kind.__module__.split(".", 1)[0]
     if (root, kind.__name__) in _TABLES:
         return Kind(artifact="table")
     if issubclass(kind, pathlib.PurePath):

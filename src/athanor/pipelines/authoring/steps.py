@@ -103,7 +103,9 @@ def step(
     threads: int = 1,
     seed: int = 0,
 ) -> Any:
-    """Make a function a step: `@step`, `@step(retries=2)`, or `train = step(train)` from outside.
+    """Make a function a step.
+
+    `@step`, `@step(retries=2)`, or `train = step(train)` from outside.
 
     The type hints are its interface: str, int, float, bool, list and dict are parameters; tables
     (pandas, Arrow), models, paths and whatever a materializer handles are artifacts. Several
@@ -113,9 +115,7 @@ def step(
     `timeout` in seconds (0: none), `threads` for numeric libraries, `seed` where random numbers
     start.
     """
-    options = StepOptions(
-        cache=cache, retries=retries, timeout=timeout, threads=threads, seed=seed
-    )
+    options = StepOptions(cache=cache, retries=retries, timeout=timeout, threads=threads, seed=seed)
     if function is None:
         return functools.partial(_wrap, name=name, options=options)
     return _wrap(function, name=name, options=options)

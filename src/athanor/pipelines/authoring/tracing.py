@@ -259,9 +259,7 @@ class Trace:
         label = self._free_label(name)
         executor_label = "exec-" + label.removeprefix("comp-")
         self.executors[executor_label] = executor
-        self.components[label] = msgspec.structs.replace(
-            component, executor_label=executor_label
-        )
+        self.components[label] = msgspec.structs.replace(component, executor_label=executor_label)
         return label
 
     def _free_label(self, name: str) -> str:
@@ -400,7 +398,9 @@ def _kinds(name: str, interface: Interface, given: Mapping[str, Any]) -> dict[st
             value = given.get(key)
             kind = value.kind if isinstance(value, Reference) else kind_of_value(value)
         if kind is None:
-            raise WrongType(f"step {name!r}", key, "a value or an output", type(given[key]).__name__)
+            raise WrongType(
+                f"step {name!r}", key, "a value or an output", type(given[key]).__name__
+            )
         kinds[key] = kind
     return kinds
 
@@ -409,7 +409,9 @@ def _refuse_references(where: str, key: str, value: Any) -> None:
     items = value if isinstance(value, list) else value.values() if isinstance(value, dict) else ()
     for item in items:
         if isinstance(item, Reference | Task):
-            raise WrongType(where, key, "constants", "a list or mapping that holds outputs of tasks")
+            raise WrongType(
+                where, key, "constants", "a list or mapping that holds outputs of tasks"
+            )
         _refuse_references(where, key, item)
 
 

@@ -29,12 +29,17 @@ TriggerStrategy = Literal[
 
 
 class Record(
-    Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel", forbid_unknown_fields=True
+    Struct,
+    frozen=True,
+    kw_only=True,
+    omit_defaults=True,
+    rename="camel",
+    forbid_unknown_fields=True,
 ):
     """What every record of the protocol shares: immutable, keyword-only, strict about names."""
 
 
-class ArtifactTypeSchema(Record):
+class ArtifactTypeSchema(Record, frozen=True, kw_only=True):
     """The type of an artifact: a title such as `system.Dataset`, or a schema."""
 
     schema_title: str = ""
@@ -43,7 +48,7 @@ class ArtifactTypeSchema(Record):
     schema_version: str = ""
 
 
-class TypedValue(Record):
+class TypedValue(Record, frozen=True, kw_only=True):
     """A value with its type as field name (deprecated by the protocol, still met)."""
 
     int_value: int | str | UnsetType = UNSET
@@ -58,7 +63,7 @@ class TypedValue(Record):
         return self.double_value if self.double_value is not UNSET else self.string_value
 
 
-class ValueOrRuntimeParameter(Record):
+class ValueOrRuntimeParameter(Record, frozen=True, kw_only=True):
     """A constant, or the name of an input parameter that holds the value."""
 
     constant: Any = UNSET
@@ -66,7 +71,7 @@ class ValueOrRuntimeParameter(Record):
     constant_value: TypedValue | None = None
 
 
-class InputArtifact(Record):
+class InputArtifact(Record, frozen=True, kw_only=True):
     """An artifact that a component takes."""
 
     artifact_type: ArtifactTypeSchema | None = None
@@ -75,7 +80,7 @@ class InputArtifact(Record):
     description: str = ""
 
 
-class InputParameter(Record):
+class InputParameter(Record, frozen=True, kw_only=True):
     """A parameter that a component takes."""
 
     parameter_type: ParameterType | None = None
@@ -86,14 +91,14 @@ class InputParameter(Record):
     literals: list[Any] = []
 
 
-class ComponentInputs(Record):
+class ComponentInputs(Record, frozen=True, kw_only=True):
     """What a component takes, by name."""
 
     artifacts: dict[str, InputArtifact] = {}
     parameters: dict[str, InputParameter] = {}
 
 
-class OutputArtifact(Record):
+class OutputArtifact(Record, frozen=True, kw_only=True):
     """An artifact that a component makes."""
 
     artifact_type: ArtifactTypeSchema | None = None
@@ -104,7 +109,7 @@ class OutputArtifact(Record):
     description: str = ""
 
 
-class OutputParameter(Record):
+class OutputParameter(Record, frozen=True, kw_only=True):
     """A parameter that a component makes."""
 
     parameter_type: ParameterType | None = None
@@ -112,81 +117,81 @@ class OutputParameter(Record):
     description: str = ""
 
 
-class ComponentOutputs(Record):
+class ComponentOutputs(Record, frozen=True, kw_only=True):
     """What a component makes, by name."""
 
     artifacts: dict[str, OutputArtifact] = {}
     parameters: dict[str, OutputParameter] = {}
 
 
-class ArtifactSelector(Record):
+class ArtifactSelector(Record, frozen=True, kw_only=True):
     """One output artifact of one task inside the DAG."""
 
     producer_subtask: str = ""
     output_artifact_key: str = ""
 
 
-class DagOutputArtifact(Record):
+class DagOutputArtifact(Record, frozen=True, kw_only=True):
     """The artifacts that together are one output of the DAG."""
 
     artifact_selectors: list[ArtifactSelector] = []
 
 
-class ParameterSelector(Record):
+class ParameterSelector(Record, frozen=True, kw_only=True):
     """One output parameter of one task inside the DAG."""
 
     producer_subtask: str = ""
     output_parameter_key: str = ""
 
 
-class ParameterSelectors(Record):
+class ParameterSelectors(Record, frozen=True, kw_only=True):
     """Candidates for one value: the one whose task ran gives it."""
 
     parameter_selectors: list[ParameterSelector] = []
 
 
-class DagOutputParameter(Record):
+class DagOutputParameter(Record, frozen=True, kw_only=True):
     """Where an output parameter of the DAG comes from."""
 
     value_from_parameter: ParameterSelector | None = None
     value_from_oneof: ParameterSelectors | None = None
 
 
-class DagOutputs(Record):
+class DagOutputs(Record, frozen=True, kw_only=True):
     """What the DAG gives outwards, by name."""
 
     artifacts: dict[str, DagOutputArtifact] = {}
     parameters: dict[str, DagOutputParameter] = {}
 
 
-class TaskOutputArtifact(Record):
+class TaskOutputArtifact(Record, frozen=True, kw_only=True):
     """An output artifact of a task beside this one."""
 
     producer_task: str = ""
     output_artifact_key: str = ""
 
 
-class TaskInputArtifact(Record):
+class TaskInputArtifact(Record, frozen=True, kw_only=True):
     """Where a task's input artifact comes from."""
 
     task_output_artifact: TaskOutputArtifact | None = None
     component_input_artifact: str = ""
 
 
-class TaskOutputParameter(Record):
+class TaskOutputParameter(Record, frozen=True, kw_only=True):
     """An output parameter of a task beside this one."""
 
     producer_task: str = ""
     output_parameter_key: str = ""
 
 
-class TaskFinalStatus(Record):
+class TaskFinalStatus(Record, frozen=True, kw_only=True):
     """How a task beside this one ended."""
 
     producer_task: str = ""
 
 
-class TaskInputParameter(Record):
+class TaskInputParameter(Record, frozen=True, kw_only=True):
     """Where a task's input parameter comes from, and what to pick from it."""
 
     task_output_parameter: TaskOutputParameter | None = None
@@ -196,67 +201,67 @@ class TaskInputParameter(Record):
     parameter_expression_selector: str = ""
 
 
-class TaskInputs(Record):
+class TaskInputs(Record, frozen=True, kw_only=True):
     """A task's inputs, by name."""
 
     parameters: dict[str, TaskInputParameter] = {}
     artifacts: dict[str, TaskInputArtifact] = {}
 
 
-class TaskInfo(Record):
+class TaskInfo(Record, frozen=True, kw_only=True):
     """How a task is shown."""
 
     name: str = ""
 
 
-class CachingOptions(Record):
+class CachingOptions(Record, frozen=True, kw_only=True):
     """Whether a task may take its outputs from an earlier equal one."""
 
     enable_cache: bool = False
     cache_key: str = ""
 
 
-class ComponentRef(Record):
+class ComponentRef(Record, frozen=True, kw_only=True):
     """The name of a component."""
 
     name: str = ""
 
 
-class TriggerPolicy(Record):
+class TriggerPolicy(Record, frozen=True, kw_only=True):
     """When a task runs: a CEL condition, and what its upstream tasks must have come to."""
 
     condition: str = ""
     strategy: TriggerStrategy = "TRIGGER_STRATEGY_UNSPECIFIED"
 
 
-class ArtifactItems(Record):
+class ArtifactItems(Record, frozen=True, kw_only=True):
     """The input that holds the artifacts to go through."""
 
     input_artifact: str = ""
 
 
-class ArtifactIterator(Record):
+class ArtifactIterator(Record, frozen=True, kw_only=True):
     """One sub-task per artifact of a list."""
 
     items: ArtifactItems | None = None
     item_input: str = ""
 
 
-class ParameterItems(Record):
+class ParameterItems(Record, frozen=True, kw_only=True):
     """The items to go through: a JSON array, or the input that holds them."""
 
     raw: str | UnsetType = UNSET
     input_parameter: str = ""
 
 
-class ParameterIterator(Record):
+class ParameterIterator(Record, frozen=True, kw_only=True):
     """One sub-task per item of a list."""
 
     items: ParameterItems | None = None
     item_input: str = ""
 
 
-class RetryPolicy(Record):
+class RetryPolicy(Record, frozen=True, kw_only=True):
     """How often and how soon a failed task is tried again. Durations are text such as `5s`."""
 
     max_retry_count: int = 0
@@ -265,13 +270,13 @@ class RetryPolicy(Record):
     backoff_max_duration: str = ""
 
 
-class IteratorPolicy(Record):
+class IteratorPolicy(Record, frozen=True, kw_only=True):
     """How many sub-tasks of an iterator run at once; 0 is no limit."""
 
     parallelism_limit: int = 0
 
 
-class TaskSpec(Record):
+class TaskSpec(Record, frozen=True, kw_only=True):
     """One task of a DAG: a component with its inputs."""
 
     task_info: TaskInfo | None = None
@@ -286,27 +291,27 @@ class TaskSpec(Record):
     iterator_policy: IteratorPolicy | None = None
 
 
-class DagSpec(Record):
+class DagSpec(Record, frozen=True, kw_only=True):
     """Tasks, and what of theirs is given outwards."""
 
     tasks: dict[str, TaskSpec] = {}
     outputs: DagOutputs | None = None
 
 
-class TaskConfigPassthrough(Record):
+class TaskConfigPassthrough(Record, frozen=True, kw_only=True):
     """A part of the task's platform configuration that is handed to the step itself."""
 
     field: str = ""
     apply_to_task: bool = False
 
 
-class PlatformExecutors(Record):
+class PlatformExecutors(Record, frozen=True, kw_only=True):
     """Platform-specific settings by executor label."""
 
     executors: dict[str, dict[str, Any]] = {}
 
 
-class PipelineConfig(Record):
+class PipelineConfig(Record, frozen=True, kw_only=True):
     """Settings of the pipeline as a whole."""
 
     resource_ttl_on_completion: int = 0
@@ -319,7 +324,7 @@ class PipelineConfig(Record):
     mutex_name: str = ""
 
 
-class SinglePlatform(Record):
+class SinglePlatform(Record, frozen=True, kw_only=True):
     """What one platform adds to the pipeline."""
 
     deployment_spec: PlatformExecutors | None = None
@@ -328,13 +333,13 @@ class SinglePlatform(Record):
     pipeline_config: PipelineConfig | None = None
 
 
-class PlatformSpec(Record):
+class PlatformSpec(Record, frozen=True, kw_only=True):
     """The second document of a compiled pipeline: additions by platform."""
 
     platforms: dict[str, SinglePlatform] = {}
 
 
-class ComponentSpec(Record):
+class ComponentSpec(Record, frozen=True, kw_only=True):
     """A building block: its interface, and a DAG or an executor behind it."""
 
     input_definitions: ComponentInputs | None = None
@@ -345,20 +350,20 @@ class ComponentSpec(Record):
     task_config_passthroughs: list[TaskConfigPassthrough] = []
 
 
-class Exec(Record):
+class Exec(Record, frozen=True, kw_only=True):
     """A command with its arguments."""
 
     command: list[str] = []
     args: list[str] = []
 
 
-class Lifecycle(Record):
+class Lifecycle(Record, frozen=True, kw_only=True):
     """Hooks of a container."""
 
     pre_cache_check: Exec | None = None
 
 
-class Accelerator(Record):
+class Accelerator(Record, frozen=True, kw_only=True):
     """The kind and number of accelerators."""
 
     type: str = ""
@@ -367,8 +372,8 @@ class Accelerator(Record):
     resource_count: str = ""
 
 
-class Resources(Record):
-    """What a container asks for. Numbers are cores and gigabytes, texts as Kubernetes writes them."""
+class Resources(Record, frozen=True, kw_only=True):
+    """What a container asks for: cores and gigabytes, as numbers or as Kubernetes writes them."""
 
     cpu_limit: float = 0.0
     memory_limit: float = 0.0
@@ -381,14 +386,14 @@ class Resources(Record):
     accelerator: Accelerator | None = None
 
 
-class EnvVar(Record):
+class EnvVar(Record, frozen=True, kw_only=True):
     """An environment variable of a container."""
 
     name: str = ""
     value: str = ""
 
 
-class ContainerSpec(Record):
+class ContainerSpec(Record, frozen=True, kw_only=True):
     """A command in an image; texts may hold placeholders such as `{{$}}`."""
 
     image: str = ""
@@ -399,7 +404,7 @@ class ContainerSpec(Record):
     env: list[EnvVar] = []
 
 
-class ImporterSpec(Record):
+class ImporterSpec(Record, frozen=True, kw_only=True):
     """An artifact that exists already."""
 
     artifact_uri: ValueOrRuntimeParameter | None = None
@@ -411,26 +416,26 @@ class ImporterSpec(Record):
     download_to_workspace: bool = False
 
 
-class ArtifactQuery(Record):
+class ArtifactQuery(Record, frozen=True, kw_only=True):
     """A search among recorded artifacts."""
 
     filter: str = ""
     limit: int = 0
 
 
-class ResolverSpec(Record):
+class ResolverSpec(Record, frozen=True, kw_only=True):
     """Outputs found by searches."""
 
     output_artifact_queries: dict[str, ArtifactQuery] = {}
 
 
-class CustomJob(Record):
+class CustomJob(Record, frozen=True, kw_only=True):
     """A Vertex AI custom job, as it is."""
 
     custom_job: dict[str, Any] = {}
 
 
-class ExecutorSpec(Record):
+class ExecutorSpec(Record, frozen=True, kw_only=True):
     """What does the work of a component."""
 
     container: ContainerSpec | None = None
@@ -439,13 +444,13 @@ class ExecutorSpec(Record):
     custom_job: CustomJob | None = None
 
 
-class DeploymentSpec(Record):
+class DeploymentSpec(Record, frozen=True, kw_only=True):
     """The executors, by label."""
 
     executors: dict[str, ExecutorSpec] = {}
 
 
-class PipelineInfo(Record):
+class PipelineInfo(Record, frozen=True, kw_only=True):
     """A pipeline's names."""
 
     name: str = ""
@@ -453,7 +458,7 @@ class PipelineInfo(Record):
     description: str = ""
 
 
-class PipelineSpec(Record):
+class PipelineSpec(Record, frozen=True, kw_only=True):
     """A whole pipeline."""
 
     pipeline_info: PipelineInfo = field(default_factory=PipelineInfo)
@@ -465,7 +470,7 @@ class PipelineSpec(Record):
     sdk_version: str = ""
 
 
-class Document(Record):
+class Document(Record, frozen=True, kw_only=True):
     """A compiled file: the pipeline, and what platforms add to it."""
 
     spec: PipelineSpec

@@ -109,7 +109,7 @@ def _check_scope(spec: PipelineSpec, where: str, component: ComponentSpec) -> No
     ring = find_cycle({name: upstream_of(task) for name, task in dag.tasks.items()})
     if ring:
         raise PipelineCycle(where, ring)
-    _check_dag_outputs(spec, where, dag)
+    _check_dag_outputs(where, dag)
 
 
 def _check_task(spec: PipelineSpec, where: str, parent: ComponentSpec, task: TaskSpec) -> None:
@@ -192,7 +192,7 @@ def _outputs(spec: PipelineSpec, parent: ComponentSpec, name: str) -> ComponentO
     return component.output_definitions or ComponentOutputs()
 
 
-def _check_dag_outputs(spec: PipelineSpec, where: str, dag: DagSpec) -> None:
+def _check_dag_outputs(where: str, dag: DagSpec) -> None:
     if dag.outputs is None:
         return
     names = [
@@ -213,9 +213,7 @@ def _check_executor(spec: PipelineSpec, where: str, component: ComponentSpec) ->
     executors = spec.deployment_spec.executors
     executor = executors.get(component.executor_label)
     if executor is None:
-        raise UnknownReference(
-            where.capitalize(), "executor", component.executor_label, executors
-        )
+        raise UnknownReference(where.capitalize(), "executor", component.executor_label, executors)
     if executor.container is None:
         kind = next((k for k in ("importer", "resolver") if getattr(executor, k)), "a custom job")
         raise NotSupportedYet(where.capitalize(), f"an executor of the kind {kind}")

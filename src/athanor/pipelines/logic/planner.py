@@ -213,11 +213,10 @@ class Planner:
             return
         try:
             inputs = self._resolve(node)
-            if policy is not None and policy.condition:
-                if not holds(policy.condition, inputs.parameters):
-                    reason = f"its condition is false: {policy.condition}"
-                    self._settle(node, "skipped", reason=reason)
-                    return
+            condition = policy.condition if policy is not None else ""
+            if condition and not holds(condition, inputs.parameters):
+                self._settle(node, "skipped", reason=f"its condition is false: {condition}")
+                return
         except AthanorError as error:
             self._settle(node, "failed", reason=error.message, error=error)
             return
@@ -225,9 +224,7 @@ class Planner:
         if node.component.dag is not None:
             self._open(_Scope(node.path, node.component.dag, inputs, node))
         else:
-            self._moves.append(
-                Launch(path=node.path, component=node.component_name, inputs=inputs)
-            )
+            self._moves.append(Launch(path=node.path, component=node.component_name, inputs=inputs))
 
     def _unfulfilled(self, node: _Node) -> _Node | None:
         nodes = node.scope.nodes
@@ -289,8 +286,8 @@ class Planner:
             if value is not UNSET:
                 parameters[name] = value
         _fill_placeholders(parameters)
-        for name, source in (wired.artifacts if wired else {}).items():
-            found = _artifact(node, source)
+        for name, origin in (wired.artifacts if wired else {}).items():
+            found = _artifact(node, origin)
             if found is not None:
                 artifacts[name] = found
         if definitions is not None:
@@ -420,9 +417,11 @@ def _artifact(node: _Node, source: Any) -> list[str] | None:
 def _fill_placeholders(parameters: dict[str, Any]) -> None:
     """Replace `{{$.inputs.parameters['x']}}` in texts by the task's other inputs."""
     for name, value in parameters.items():
-        if isinstance(value, str) and "{{$.inputs.parameters[" in value:
-            for other, replacement in parameters.items():
-                mark = "{{$.inputs.parameters['" + other + "']}}"
-                if other != name and mark in value:
-                    value = value.replace(mark, as_text(replacement))
-            parameters[name] = value
+        if not isinstance(value, str) or "{{$.inputs.parameters[" not in value:
+            continue
+        text = value
+        for other, replacement in parameters.items():
+            mark = "{{$.inputs.parameters['" + other + "']}}"
+            if other != name and mark in text:
+                text = text.replace(mark, as_text(replacement))
+        parameters[name] = text

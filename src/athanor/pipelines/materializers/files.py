@@ -1,5 +1,6 @@
 """Files and folders as artifacts: what a step returns as a path."""
 
+import builtins
 import hashlib
 import shutil
 from pathlib import Path, PurePath
@@ -13,7 +14,7 @@ class PathMaterializer:
 
     type = "file"
 
-    def handles(self, python_type: type) -> bool:
+    def handles(self, python_type: builtins.type) -> bool:
         """Paths."""
         return issubclass(python_type, PurePath)
 
@@ -34,7 +35,7 @@ class PathMaterializer:
         shutil.copyfile(source, folder / source.name)
         return {"type": "file", "file": source.name}
 
-    def load(self, folder: Path, metadata: dict[str, Any], python_type: type) -> object:
+    def load(self, folder: Path, metadata: dict[str, Any], python_type: builtins.type) -> object:  # noqa: ARG002 - the port's
         """The path of the file or folder, a copy of the step's own."""
         name = metadata.get("file")
         return folder / name if name else folder

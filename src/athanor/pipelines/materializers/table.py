@@ -1,5 +1,6 @@
 """Tables as artifacts: Parquet files, and versions of datasets."""
 
+import builtins
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ class TableMaterializer:
 
     type = "table"
 
-    def handles(self, python_type: type) -> bool:
+    def handles(self, python_type: builtins.type) -> bool:
         """Data frames and tables, by name: none of their libraries is loaded to ask."""
         root = python_type.__module__.split(".")[0]
         names = {("pandas", "DataFrame"), ("polars", "DataFrame"), ("pyarrow", "Table")}
@@ -33,7 +34,7 @@ class TableMaterializer:
             "digest": table_digest(table),
         }
 
-    def load(self, folder: Path, metadata: dict[str, Any], python_type: type) -> object:
+    def load(self, folder: Path, metadata: dict[str, Any], python_type: builtins.type) -> object:
         """Read it as the kind of table that is wanted; pandas where nothing says which."""
         if "delta_version" in metadata:
             table = _read_delta(metadata)
@@ -43,9 +44,9 @@ class TableMaterializer:
         if root == "pyarrow":
             return table
         if root == "polars":
-            import polars  # noqa: PLC0415 - only where a step asks for it
+            import polars as pl  # noqa: PLC0415 - only where a step asks for it
 
-            return polars.from_arrow(table)
+            return pl.from_arrow(table)
         return table.to_pandas()
 
     def digest(self, folder: Path) -> str:

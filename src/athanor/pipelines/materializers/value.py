@@ -1,5 +1,6 @@
 """JSON values as artifacts."""
 
+import builtins
 import hashlib
 import json
 from pathlib import Path
@@ -13,7 +14,7 @@ class ValueMaterializer:
 
     type = "value"
 
-    def handles(self, python_type: type) -> bool:
+    def handles(self, python_type: builtins.type) -> bool:
         """What JSON can say."""
         return issubclass(python_type, str | int | float | bool | list | dict | type(None))
 
@@ -23,7 +24,7 @@ class ValueMaterializer:
         (folder / _FILE).write_text(text, "utf-8")
         return {"file": _FILE}
 
-    def load(self, folder: Path, metadata: dict[str, Any], python_type: type) -> object:
+    def load(self, folder: Path, metadata: dict[str, Any], python_type: builtins.type) -> object:  # noqa: ARG002 - the port's
         """Read it."""
         return json.loads((folder / str(metadata.get("file", _FILE))).read_text("utf-8"))
 

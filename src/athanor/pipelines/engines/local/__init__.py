@@ -44,6 +44,9 @@ class Surroundings:
     """Tasks at once; 0 is as many as there are cores."""
 
 
+__all__ = ["PRELOAD", "LocalEngine", "Surroundings", "local_engine"]
+
+
 def local_engine(given: Surroundings) -> LocalEngine:
     """The engine of this machine."""
     recorder = Recorder(

@@ -228,9 +228,7 @@ class Attempts:
         }
         return self._ending(task, folder, ended, resources)
 
-    def _ending(
-        self, task: Task, folder: Path, ended: Exit, resources: dict[str, float]
-    ) -> Ending:
+    def _ending(self, task: Task, folder: Path, ended: Exit, resources: dict[str, float]) -> Ending:
         result = read_result(folder)
         if result is not None and result.error is None:
             return Ending(

@@ -137,9 +137,7 @@ def _seed(seed: int) -> None:
         numpy.random.seed(seed % 2**32)
 
 
-def _arguments(
-    function: Callable[..., Any], order: Order, files: ArtifactFiles
-) -> dict[str, Any]:
+def _arguments(function: Callable[..., Any], order: Order, files: ArtifactFiles) -> dict[str, Any]:
     hints = hints_of(function)
     arguments: dict[str, Any] = {}
     for name, parameter in inspect.signature(function).parameters.items():
@@ -235,9 +233,7 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _failure(
-    error: BaseException, step: str, file: str, inputs: Mapping[str, Any]
-) -> StepFailed:
+def _failure(error: BaseException, step: str, file: str, inputs: Mapping[str, Any]) -> StepFailed:
     frames = traceback.extract_tb(_own_part(error.__traceback__, file))
     own = [frame for frame in frames if frame.filename == (file or frame.filename)]
     last = own[-1] if own else None

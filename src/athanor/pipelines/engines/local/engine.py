@@ -151,7 +151,7 @@ class LocalEngine:
         while not self._stopping:
             try:
                 self._round()
-            except Exception:
+            except Exception:  # noqa: BLE001 - the loop goes on
                 _log.exception("the pipelines' scheduler failed; it goes on")
                 time.sleep(0.5)
             self._wait()
@@ -220,7 +220,7 @@ class LocalEngine:
         except AthanorError as error:
             self._live.pop(ordered.run.id, None)
             self._recorder.abandon(ordered, error)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - one broken run must not hold up the others
             _log.exception("run %s can't be taken up", ordered.run.id)
             self._live.pop(ordered.run.id, None)
             failed = Internal(f"The engine failed on run {ordered.run.id}: {error!r}.")
@@ -377,9 +377,9 @@ class LocalEngine:
         if bindings is None:
             if ending.state == "done":  # another attempt has taken over
                 return
-            if ending.state == "waiting" or self._may_retry(live, task):
-                if self._try_again(live, task, ending):
-                    return
+            again = ending.state == "waiting" or self._may_retry(live, task)
+            if again and self._try_again(live, task, ending):
+                return
             state = "failed" if ending.state == "waiting" else ending.state
             ending = replace(ending, state=state)
             bindings = self._recorder.finish(live.ordered, task, ending)

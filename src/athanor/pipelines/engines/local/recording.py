@@ -6,6 +6,7 @@ changes nothing.
 """
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -19,7 +20,7 @@ from athanor.kernel import (
     error_to_dict,
     new_id,
 )
-from athanor.lineage import Artifact, Lineage, NewArtifact, NewRun
+from athanor.lineage import Artifact, Lineage, NewArtifact, NewRun, RunEnded
 from athanor.pipelines.engines.local.exchange import MadeArtifact
 from athanor.pipelines.logic.planner import Bindings, Launch, Planned, Planner, Settled
 from athanor.pipelines.store import CacheEntry, Ordered, RunStore
@@ -65,7 +66,8 @@ class Recorder:
         run = ordered.run
         with self._database.transaction():
             self._store.change_run(run.id, {"state": "running"})
-            self._lineage.change_run(ordered.who, run.id, "running")
+            with suppress(RunEnded):  # resumed: the lineage keeps how it ended at first
+                self._lineage.change_run(ordered.who, run.id, "running")
 
     def plan(
         self, ordered: Ordered, planned: Iterable[Planned], kinds: Mapping[str, str]
@@ -236,7 +238,8 @@ class Recorder:
             }
             if not self._store.change_run(run.id, changes):
                 return
-            self._lineage.finish_run(who, run.id, planner.state, error=told)  # type: ignore[arg-type]
+            with suppress(RunEnded):  # as above
+                self._lineage.finish_run(who, run.id, planner.state, error=told)
             detail = {"pipeline": run.pipeline, "state": planner.state, "trigger": run.trigger}
             self._tell(ordered, "pipelines.run.finished", run.id, detail)
 
@@ -247,7 +250,8 @@ class Recorder:
         changes = {"state": "failed", "error": told, "ended_at": self._clock.now()}
         with self._database.transaction():
             if self._store.change_run(run.id, changes):
-                self._lineage.finish_run(ordered.who, run.id, "failed", error=told)
+                with suppress(RunEnded):  # as above
+                    self._lineage.finish_run(ordered.who, run.id, "failed", error=told)
                 detail = {"pipeline": run.pipeline, "state": "failed", "trigger": run.trigger}
                 self._tell(ordered, "pipelines.run.finished", run.id, detail)
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any, cast
 
 from athanor.kernel.storage import Storage
-from athanor.lineage.ports import Materializer
+from athanor.lineage import Materializer
 from athanor.pipelines.engines.local.exchange import GivenArtifact, MadeArtifact, Order
-from athanor.pipelines.errors import BadStep, NoMaterializer
+from athanor.pipelines.errors import BadStep, NoMaterializer, WrongType
 
 _DATASET_TYPES = {"table", "dataset"}
 
@@ -77,7 +77,15 @@ class ArtifactFiles:
         if as_path:
             file = artifact.metadata.get("file")
             return folder / str(file) if artifact.metadata.get("layout") == "file" else folder
-        return self._for_artifact(artifact).load(folder, artifact.metadata, wanted or object)
+        value = self._for_artifact(artifact).load(folder, artifact.metadata, wanted or object)
+        if wanted is not None and not _is_a(value, wanted):
+            raise WrongType(
+                f"step {self._order.step!r}",
+                name,
+                f"a {wanted.__module__}.{wanted.__qualname__}",
+                f"an artifact of the type {artifact.type!r}",
+            )
+        return value
 
     def _bring(self, name: str, artifact: GivenArtifact, *, copy: bool) -> Path:
         """The artifact's files in a folder of this attempt's own."""
@@ -116,8 +124,7 @@ class ArtifactFiles:
             if materializer.type == type_:
                 return materializer
         raise BadStep(
-            f"Nothing reads artifacts of the type {artifact.type!r} for step "
-            f"{self._order.step!r}.",
+            f"Nothing reads artifacts of the type {artifact.type!r} for step {self._order.step!r}.",
             hint="Take it as a pathlib.Path, or register a materializer for it.",
         )
 
@@ -130,9 +137,18 @@ class ArtifactFiles:
         return found
 
 
+def _is_a(value: object, wanted: type) -> bool:
+    try:
+        return isinstance(value, wanted)
+    except TypeError:  # a protocol that can't be asked
+        return True
+
+
 def _class_of(hint: Any) -> type | None:
     """The class in a hint: of `X | None` and `Annotated[X, ...]` it is X."""
     if inspect.isclass(hint):
         return hint
     arguments = getattr(hint, "__args__", None) or (getattr(hint, "__origin__", None),)
-    return next((item for item in arguments if inspect.isclass(item) and item is not type(None)), None)
+    return next(
+        (item for item in arguments if inspect.isclass(item) and item is not type(None)), None
+    )

@@ -1,0 +1,124 @@
+"""The verbs of pipelines over a transport."""
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import quote
+
+from athanor.kernel import TookTooLong, Transport
+from athanor.pipelines.types import (
+    ACTIVE,
+    Compiled,
+    Explanation,
+    GalleryEntry,
+    NewTrigger,
+    PipelineRun,
+    Submission,
+    Trigger,
+)
+
+_SHORTEST_SECONDS = 0.03
+_LONGEST_SECONDS = 0.5
+
+
+class PipelinesClient:
+    """Pipelines: submit, watch, cancel, resume, explain; and triggers."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def submit(self, submission: Submission) -> PipelineRun:
+        """Start a pipeline."""
+        return self._transport.send("POST", "/pipelines/runs", body=submission).read(PipelineRun)
+
+    def run(self, run_id: str) -> PipelineRun:
+        """One run with its tasks."""
+        return self._transport.send("GET", _run(run_id)).read(PipelineRun)
+
+    def wait(
+        self,
+        run_id: str,
+        *,
+        timeout: float | None = None,
+        watch: Callable[[PipelineRun], None] | None = None,
+    ) -> PipelineRun:
+        """Wait for a run's end; `watch` is called with each new state on the way.
+
+        Raises: TookTooLong after `timeout` seconds; the run goes on.
+        """
+        began = time.monotonic()
+        pause = _SHORTEST_SECONDS
+        while True:
+            run = self.run(run_id)
+            if watch is not None:
+                watch(run)
+            if run.state not in ACTIVE:
+                return run
+            if timeout is not None and time.monotonic() - began > timeout:
+                raise TookTooLong(
+                    f"Run {run_id} still goes on after {timeout:g} s.",
+                    hint=f"Look again: athanor pipeline show {run_id}",
+                )
+            time.sleep(pause)
+            pause = min(pause * 1.3, _LONGEST_SECONDS)
+
+    def runs(
+        self,
+        *,
+        project: str | None = None,
+        trigger: str | None = None,
+        pipeline: str | None = None,
+        limit: int = 50,
+    ) -> list[PipelineRun]:
+        """Runs, newest first, without their tasks."""
+        query = {"project": project, "trigger": trigger, "pipeline": pipeline, "limit": limit}
+        return self._transport.send("GET", "/pipelines/runs", query=query).read(list[PipelineRun])
+
+    def cancel(self, run_id: str) -> PipelineRun:
+        """Stop a run."""
+        return self._transport.send("POST", f"{_run(run_id)}/cancel").read(PipelineRun)
+
+    def resume(self, run_id: str) -> PipelineRun:
+        """Let a failed or stopped run go on."""
+        return self._transport.send("POST", f"{_run(run_id)}/resume").read(PipelineRun)
+
+    def logs(self, run_id: str, task: str) -> str:
+        """What a task has written so far."""
+        answer = self._transport.send("GET", f"{_run(run_id)}/logs", query={"task": task})
+        return answer.content.decode("utf-8", errors="replace")
+
+    def explain(self, run_id: str, task: str) -> Explanation:
+        """Why a task ran, or why it did not have to."""
+        answer = self._transport.send("GET", f"{_run(run_id)}/why", query={"task": task})
+        return answer.read(Explanation)
+
+    def compile(self, submission: Submission) -> Compiled:
+        """A pipeline as YAML, checked."""
+        return self._transport.send("POST", "/pipelines/compile", body=submission).read(Compiled)
+
+    def gallery(self) -> list[GalleryEntry]:
+        """The ready-made pipelines."""
+        return self._transport.send("GET", "/pipelines/gallery").read(list[GalleryEntry])
+
+    def add_trigger(self, new: NewTrigger) -> Trigger:
+        """Have a pipeline start by itself."""
+        return self._transport.send("POST", "/pipelines/triggers", body=new).read(Trigger)
+
+    def triggers(self, *, project: str | None = None) -> list[Trigger]:
+        """All triggers, by name."""
+        query = {"project": project}
+        return self._transport.send("GET", "/pipelines/triggers", query=query).read(list[Trigger])
+
+    def remove_trigger(self, name: str) -> None:
+        """Remove a trigger."""
+        self._transport.send("DELETE", f"/pipelines/triggers/{quote(name, safe='')}")
+
+    def fire(self, name: str, event: Mapping[str, Any] | None = None) -> PipelineRun:
+        """Start a trigger's pipeline now."""
+        path = f"/pipelines/triggers/{quote(name, safe='')}/fire"
+        answer = self._transport.send("POST", path, body={"event": dict(event or {})})
+        return answer.read(PipelineRun)
+
+
+def _run(run_id: str) -> str:
+    return f"/pipelines/runs/{quote(run_id, safe='')}"

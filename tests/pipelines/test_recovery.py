@@ -1,0 +1,88 @@
+"""`kill -9` of the server in the middle of a pipeline, at any moment: nothing is lost or redone."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from athanor.testing.pipelines import Room, yaml_of
+from tests.pipelines import flows
+
+ROOT = Path(__file__).resolve().parents[2]
+_SECONDS = 90
+LINES = {"first", "second", "table 5", "table 6", "joined"}
+
+
+def _serve(folder: Path, action: str) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.pipelines.serving_process", str(folder), action],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+        start_new_session=True,
+    )
+
+
+def _line(server: "subprocess.Popen[str]") -> list[str]:
+    assert server.stdout is not None
+    return server.stdout.readline().split()
+
+
+def _kill(server: "subprocess.Popen[str]") -> None:
+    os.kill(server.pid, signal.SIGKILL)
+    server.wait()
+    assert server.stdout is not None
+    server.stdout.close()
+
+
+def _killed_and_finished(folder: Path, seed: int) -> str:
+    """Run the pipeline, killing its server twice at random moments; its output's digest."""
+    (folder / "pipeline.yaml").write_text(yaml_of(flows.long_work))
+    moments = random.Random(seed)
+    server = _serve(folder, "submit")
+    assert _line(server)[0] == "up"
+    for _ in range(2):
+        time.sleep(moments.uniform(0.0, 2.2))
+        _kill(server)
+        server = _serve(folder, "go-on")
+        if _line(server)[0] == "over":
+            break
+    until = time.monotonic() + _SECONDS
+    told: list[str] = []
+    while time.monotonic() < until and told[:1] != ["over"]:
+        told = _line(server)
+    assert told[:2] == ["over", "done"]
+    server.wait(30)
+    assert server.stdout is not None
+    server.stdout.close()
+    return told[2]
+
+
+def _check(folder: Path, seed: int, room: Room) -> None:
+    undisturbed = room.run(flows.long_work, folder=str(room.folder), seconds=0.0)
+    place = folder / "killed"
+    place.mkdir()
+    assert _killed_and_finished(place, seed) == undisturbed.outputs["Output"]["digest"]
+    assert set((place / "done").read_text().splitlines()) == LINES
+    for task in (place / "work").glob("*/*"):
+        attempts = sorted(task.iterdir(), key=lambda attempt: int(attempt.name))
+        finished = [(attempt / "result.json").exists() for attempt in attempts]
+        assert finished == [False] * (len(attempts) - 1) + [True], task
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("seed", range(3))
+def test_a_killed_server_goes_on_where_it_was(room: Room, tmp_path: Path, seed: int) -> None:
+    _check(tmp_path, seed, room)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("seed", range(3, 13))
+def test_a_killed_server_goes_on_at_any_moment(room: Room, tmp_path: Path, seed: int) -> None:
+    _check(tmp_path, seed, room)
