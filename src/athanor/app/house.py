@@ -31,6 +31,7 @@ from athanor.kernel.schema import migrate
 from athanor.kernel.settings import Settings
 from athanor.kernel.workers import Workers
 from athanor.kernel.zygote import HEAVY_MODULES, choose_workers
+from athanor.pipelines.engines.local import PRELOAD
 
 if TYPE_CHECKING:
     from fastapi import APIRouter, FastAPI
@@ -62,13 +63,15 @@ class House:
     """What ends with it, in reverse order."""
     counters: dict[str, Callable[[Principal], int]] = field(default_factory=dict)
     serving_url: Callable[[], str] = str
+    demanded_token: str = ""
+    """What the data plane's callers must send; "" if nothing is demanded."""
     background: Background = field(init=False)
 
     def __post_init__(self) -> None:
         self.background = Background(self.database, self.events, self.jobs)
 
     @classmethod
-    def open(cls, settings: Settings, *, serving: bool) -> "House":
+    def open(cls, settings: Settings, *, serving: bool, token: str = "") -> "House":
         """Open a workspace: its database is migrated, its services are joined. Starts nothing.
 
         The caller holds the workspace's lock.
@@ -96,11 +99,12 @@ class House:
             ),
             events=events,
             jobs=Jobs(SqlJobStore(database), clock),
-            workers=choose_workers(HEAVY_MODULES if serving else ()),
+            workers=choose_workers((*HEAVY_MODULES, *PRELOAD) if serving else ()),
             access=OwnerAccess(),
             clock=clock,
             live=Live(events),
             serving=serving,
+            demanded_token=token,
         )
         join_rooms(house)
         return house

@@ -50,7 +50,7 @@ def serve(settings: Settings) -> None:
     try:
         listener = _listen(settings.host, settings.port)
         start_logging(settings.log_level, settings.workspace / "logs")
-        house = House.open(settings, serving=True)
+        house = House.open(settings, serving=True, token=doors.token)
         try:
             _run(house, doors, listener, token)
         finally:

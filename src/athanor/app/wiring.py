@@ -1,11 +1,52 @@
 """Which room is given what: one function a room, called in the order of the floors."""
 
+import os
 from typing import TYPE_CHECKING
 
 from fastapi import APIRouter
 
-from athanor.lineage import Lineage, RunFilter, SqlLineageStore
+from athanor.app.doors import is_loopback
+from athanor.data import (
+    Datasets,
+    Ground,
+    Sql,
+    SqlDataStore,
+    SqlWatchStore,
+    Watches,
+)
+from athanor.data.routes import router as data_router
+from athanor.lineage import Lineage, Operation, RunFilter, SqlLineageStore
 from athanor.lineage.routes import router as lineage_router
+from athanor.pipelines import (
+    Pipelines,
+    SqlRunStore,
+    SqlTriggerStore,
+    Surroundings,
+    TriggerWatch,
+    local_engine,
+)
+from athanor.pipelines.routes import router as pipelines_router
+from athanor.registry import Models, SqlModelStore, model_versions
+from athanor.registry import operations as model_operations
+from athanor.registry import resolver as model_resolver
+from athanor.registry.routes import router as registry_router
+from athanor.serving import (
+    Endpoints,
+    Fleet,
+    Neighbours,
+    NoFleet,
+    PlaneSettings,
+    ServingLog,
+    SqlEndpointStore,
+    Supervisor,
+    SupervisorSettings,
+    Traffic,
+)
+from athanor.serving import Surroundings as ServingSurroundings
+from athanor.serving import operations as endpoint_operations
+from athanor.serving import resolvers as prediction_resolvers
+from athanor.serving.logic.doors import Doors as PlaneDoors
+from athanor.serving.routes import router as serving_router
 from athanor.tracking import SqlTrackingStore, Tracking
 from athanor.tracking.routes import router as tracking_router
 
@@ -13,17 +54,33 @@ if TYPE_CHECKING:
     from athanor.app.house import House
 
 _MANY = 1000
+_MATERIALIZERS = ("athanor.registry.packaging.materializer:ModelMaterializer",)
 
 
 def join_rooms(house: "House") -> None:
     """Make every room's service and introduce them to each other."""
+    steps: dict[str, Operation] = {}
     _lineage(house)
     _tracking(house)
+    _data(house)
+    _pipelines(house, steps)
+    _registry(house, steps)
+    _serving(house, steps)
+    sql: Sql = house.services[Sql]
+    for relation in house.relations:
+        sql.offer(relation)
 
 
 def all_routers() -> list[APIRouter]:
     """Every room's routes."""
-    return [lineage_router, tracking_router]
+    return [
+        lineage_router,
+        tracking_router,
+        data_router,
+        pipelines_router,
+        registry_router,
+        serving_router,
+    ]
 
 
 def _lineage(house: "House") -> None:
@@ -46,3 +103,132 @@ def _tracking(house: "House") -> None:
         access=house.access,
         clock=house.clock,
     )
+
+
+def _data(house: "House") -> None:
+    ground = Ground(
+        database=house.database,
+        storage=house.storage,
+        events=house.events,
+        access=house.access,
+        clock=house.clock,
+        workers=house.workers,
+    )
+    store = SqlDataStore(house.database)
+    datasets = Datasets(store, house.services[Lineage], ground)
+    watches = Watches(SqlWatchStore(house.database), store, datasets.intake, house.jobs, ground)
+    house.starters.append(watches.resume)
+    house.services |= {Datasets: datasets, Watches: watches, Sql: Sql(datasets, ground)}
+    house.counters["datasets"] = lambda who: len(datasets.datasets(who))
+
+
+def _pipelines(house: "House", steps: dict[str, Operation]) -> None:
+    runs, triggers = SqlRunStore(house.database), SqlTriggerStore(house.database)
+    pipelines = Pipelines(
+        runs,
+        triggers,
+        house.database,
+        lineage=house.services[Lineage],
+        events=house.events,
+        access=house.access,
+        clock=house.clock,
+    )
+    engine = local_engine(
+        Surroundings(
+            store=runs,
+            database=house.database,
+            storage=house.storage,
+            lineage=house.services[Lineage],
+            events=house.events,
+            clock=house.clock,
+            workers=house.workers,
+            folder=house.folder("work"),
+            materializers=_MATERIALIZERS,
+            operations=steps,
+            slots=house.settings.workers or os.cpu_count() or 1,
+        )
+    )
+    pipelines.use_engine(engine)
+    pipelines.offer_gallery(
+        "classification",
+        "athanor.app.gallery.classification:classification",
+        "Check, split, train two models, evaluate, gate, register and deploy a classifier.",
+    )
+    watch = TriggerWatch(
+        pipelines, triggers, house.database, events=house.events, clock=house.clock
+    )
+    watch.attach(house.jobs)
+    house.services[Pipelines] = pipelines
+    house.starters.append(engine.start)
+    house.closers.append(engine.stop)
+    house.counters["pipelines"] = lambda who: len(pipelines.runs(who, limit=_MANY))
+
+
+def _registry(house: "House", steps: dict[str, Operation]) -> None:
+    lineage = house.services[Lineage]
+    models = Models(
+        SqlModelStore(house.database),
+        house.database,
+        lineage=lineage,
+        storage=house.storage,
+        events=house.events,
+        access=house.access,
+        clock=house.clock,
+    )
+    steps |= model_operations(models, house.events)
+    lineage.offer_resolver("model", model_resolver(models, lineage))
+    house.services[Models] = models
+    house.relations.append(model_versions(models))
+    house.counters["models"] = lambda who: len(models.models(who))
+
+
+def _serving(house: "House", steps: dict[str, Operation]) -> None:
+    settings, lineage = house.settings, house.services[Lineage]
+    store = SqlEndpointStore(house.database)
+    log = ServingLog(settings.workspace, house.storage, house.workers)
+    fleet: Fleet = NoFleet()
+    if house.serving:
+        traffic = Traffic(
+            store, house.database, events=house.events, lineage=lineage, clock=house.clock
+        )
+        supervisor = Supervisor(
+            SupervisorSettings(
+                workspace=settings.workspace,
+                plane=PlaneSettings(
+                    host=settings.host,
+                    port=settings.serving_port,
+                    doors=PlaneDoors(
+                        loopback=is_loopback(settings.host),
+                        tokens=(house.demanded_token,) if house.demanded_token else (),
+                    ),
+                ),
+            ),
+            ServingSurroundings(
+                store=store,
+                traffic=traffic,
+                log=log,
+                lineage=lineage,
+                storage=house.storage,
+                workers=house.workers,
+                clock=house.clock,
+            ),
+        )
+        house.starters.append(supervisor.start)
+        house.closers.append(supervisor.stop)
+        fleet = supervisor
+        house.serving_url = supervisor.url
+    endpoints = Endpoints(
+        store,
+        house.database,
+        events=house.events,
+        access=house.access,
+        clock=house.clock,
+        neighbours=Neighbours(lineage=lineage, models=house.services[Models], log=log, fleet=fleet),
+    )
+    steps |= endpoint_operations(endpoints)
+    for kind, resolver in prediction_resolvers(endpoints, lineage, house.database).items():
+        lineage.offer_resolver(kind, resolver)
+    house.events.subscribe("serving.follow", endpoints.follow, ("registry.alias.moved",))
+    house.services[Endpoints] = endpoints
+    house.relations += log.relations(house.access)
+    house.counters["endpoints"] = lambda who: len(endpoints.list(who))

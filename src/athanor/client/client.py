@@ -1,7 +1,11 @@
 """The whole SDK: every room's client, joined over one transport."""
 
+from athanor.data.client import Data
 from athanor.kernel import Transport
 from athanor.lineage.client import Runs
+from athanor.pipelines.client import PipelinesClient
+from athanor.registry.client import ModelsClient
+from athanor.serving.client import EndpointsClient
 from athanor.tracking.client import TrackingClient
 
 
@@ -10,5 +14,9 @@ class Client:
 
     def __init__(self, transport: Transport) -> None:
         self.transport = transport
+        self.data = Data(transport)
         self.runs = Runs(transport)
         self.tracking = TrackingClient(transport)
+        self.pipelines = PipelinesClient(transport)
+        self.models = ModelsClient(transport)
+        self.endpoints = EndpointsClient(transport)
