@@ -52,7 +52,7 @@ def show(reference: Reference, *, json: Json = False) -> None:
     if "@" in reference:
         version = models.version(reference)
         if json:
-            emit(version)
+            emit({"version": version})
             return
         _show_version(version)
         return
@@ -182,7 +182,9 @@ def card(reference: Reference, *, json: Json = False) -> None:
 def export(
     reference: Reference,
     *,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="The zip file.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--to", "--output", "-o", help="The zip file.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Write a version's MLflow model folder as a zip archive."""

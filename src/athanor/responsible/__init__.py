@@ -4,6 +4,19 @@
 """
 
 from athanor.responsible.catalogue import CATALOGUE
-from athanor.responsible.types import Indicator
+from athanor.responsible.errors import ReportNotFound
+from athanor.responsible.service import ReportIndex, Reports
+from athanor.responsible.store import ReportStore, SqlReportStore
+from athanor.responsible.types import Contents, Indicator, Report
 
-__all__ = ["CATALOGUE", "Indicator"]
+__all__ = [
+    "CATALOGUE",
+    "Contents",
+    "Indicator",
+    "Report",
+    "ReportIndex",
+    "ReportNotFound",
+    "ReportStore",
+    "Reports",
+    "SqlReportStore",
+]

@@ -1,8 +1,10 @@
 """The nouns of evaluation."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+
+from athanor.kernel import DEFAULT_PROJECT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,15 +25,26 @@ class Indicator:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """One kept evaluation report."""
+    """One kept evaluation report: `report.json` and `report.html` in one artifact."""
 
     id: str
     """The id of its artifact."""
-    name: str
+    project: str = DEFAULT_PROJECT
     title: str
+    target: str
+    rows: int
+    """Labelled rows that it rests on."""
+    metrics: dict[str, float] = field(default_factory=dict)
     digest: str
-    run_id: str | None = None
+    run_id: str
     """The run that made it."""
-    summary: dict[str, Any]
-    """`roc_auc`, `rows`, `model` ...: what a list shows."""
     created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contents:
+    """A report with all its data."""
+
+    report: Report
+    data: dict[str, Any]
+    """What `report.json` holds."""

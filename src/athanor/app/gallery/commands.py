@@ -1,0 +1,60 @@
+"""`athanor train`: the classification pipeline on a dataset, in one command."""
+
+from typing import Annotated, Any
+
+import typer
+
+from athanor.kernel.console import Json, emit, say, table, transport
+from athanor.pipelines import Submission
+from athanor.pipelines.client import PipelinesClient
+from athanor.registry.client import ModelsClient
+
+
+def train(
+    dataset: Annotated[str, typer.Argument(help="A dataset, or a version of it: NAME or NAME@N.")],
+    *,
+    target: Annotated[str, typer.Option(help="The column to predict.")],
+    name: Annotated[str, typer.Option(help="The model's name; the dataset's if left out.")] = "",
+    id: Annotated[str, typer.Option("--id", help="The column that names a row.")] = "",
+    time: Annotated[str, typer.Option(help="The column that says when.")] = "",
+    sensitive: Annotated[str, typer.Option(help="A column whose groups are compared.")] = "",
+    positive: Annotated[str, typer.Option(help="The class that the score is of.")] = "",
+    endpoint: Annotated[str, typer.Option(help="Serve the model here if it passes.")] = "",
+    seed: Annotated[int, typer.Option(help="Of every random choice.")] = 0,
+    json: Json = False,
+) -> None:
+    """Train, evaluate, gate and register a classifier of a dataset."""
+    wanted = {
+        "id": id,
+        "time": time,
+        "sensitive": sensitive,
+        "positive": positive,
+        "endpoint": endpoint,
+    }
+    model = name or dataset.partition("@")[0]
+    reference = dataset if "@" in dataset else f"{dataset}@latest"
+    models = ModelsClient(transport())
+    artifacts = {"data": f"dataset:{reference}"}
+    if any(m.name == model and "champion" in m.aliases for m in models.models()):
+        artifacts["champion"] = f"model:{model}@champion"
+    parameters: dict[str, Any] = {"target": target, "name": model, "seed": seed}
+    parameters |= {key: value for key, value in wanted.items() if value}
+    pipelines = PipelinesClient(transport())
+    started = pipelines.submit(
+        Submission(pipeline="classification", parameters=parameters, artifacts=artifacts)
+    )
+    run = pipelines.wait(started.id)
+    told = next((task.outputs for task in run.tasks if "registered" in task.outputs), {})
+    if json:
+        emit({"run": run, "result": told})
+    else:
+        table(("task", "state"), [(task.name, task.state) for task in run.tasks])
+        if run.error:
+            say(f"[red]{run.error.get('message', '')}[/red] {run.error.get('hint', '')}")
+        elif told.get("registered"):
+            say(f"{told['reference']} is registered. {told['reason']}")
+            say(f"Serve it: athanor deploy {told['reference']} --endpoint {model}")
+        else:
+            say(f"Nothing was registered. {told.get('reason', '')}")
+    if run.state != "done":
+        raise typer.Exit(1)

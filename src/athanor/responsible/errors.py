@@ -1,0 +1,12 @@
+"""What the room of reports refuses."""
+
+from athanor.kernel.errors import NotFound
+
+
+class ReportNotFound(NotFound):
+    """There is no report of this id."""
+
+    def __init__(self, report_id: str) -> None:
+        super().__init__(
+            f"There is no report {report_id!r}.", hint="See what exists: athanor report list"
+        )

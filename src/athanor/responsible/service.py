@@ -1,0 +1,127 @@
+"""The verbs of reports."""
+
+from typing import Any
+
+import orjson
+
+from athanor.kernel import SYSTEM, Access, Event, Principal, Storage
+from athanor.lineage import Artifact, Lineage
+from athanor.responsible.catalogue import CATALOGUE
+from athanor.responsible.errors import ReportNotFound
+from athanor.responsible.store import ReportStore
+from athanor.responsible.types import Contents, Indicator, Report
+
+DATA_FILE = "report.json"
+PAGE_FILE = "report.html"
+LATEST = "latest"
+
+
+class Reports:
+    """Evaluation reports: found where runs made them, shown and handed out."""
+
+    def __init__(
+        self, store: ReportStore, *, lineage: Lineage, storage: Storage, access: Access
+    ) -> None:
+        self._store = store
+        self._lineage = lineage
+        self._storage = storage
+        self._access = access
+
+    def reports(self, who: Principal, *, limit: int = 50) -> list[Report]:
+        """The newest reports, newest first; `limit` is 1 to 1,000."""
+        self._access.require(who, "responsible.reports", "*")
+        return self._store.recent(limit)
+
+    def report(self, who: Principal, report_id: str) -> Contents:
+        """A report with all its data; `latest` is the newest one.
+
+        Raises: ReportNotFound.
+        """
+        self._access.require(who, "responsible.report", report_id)
+        found = self._find(report_id)
+        data: dict[str, Any] = orjson.loads(self._file(found.id, DATA_FILE))
+        return Contents(report=found, data=data)
+
+    def page(self, who: Principal, report_id: str) -> bytes:
+        """A report as one self-contained HTML page.
+
+        Raises: ReportNotFound.
+        """
+        self._access.require(who, "responsible.page", report_id)
+        return self._file(self._find(report_id).id, PAGE_FILE)
+
+    def indicators(self, who: Principal) -> list[Indicator]:
+        """What each figure of a report means, how it is computed and when it misleads."""
+        self._access.require(who, "responsible.indicators", "*")
+        return list(CATALOGUE.values())
+
+    def _find(self, report_id: str) -> Report:
+        newest = self._store.recent(1) if report_id == LATEST else []
+        found = newest[0] if newest else self._store.find(report_id)
+        if found is None:
+            raise ReportNotFound(report_id)
+        return found
+
+    def _file(self, artifact_id: str, name: str) -> bytes:
+        artifact = self._lineage.artifact(SYSTEM, artifact_id)
+        found = file_of(self._storage, artifact, name)
+        if found is None:
+            raise ReportNotFound(artifact_id)
+        return found
+
+
+class ReportIndex:
+    """Notes the reports among what runs produce. Subscribe `note` to `lineage.run.finished`."""
+
+    actions = ("lineage.run.finished",)
+
+    def __init__(self, store: ReportStore, *, lineage: Lineage, storage: Storage) -> None:
+        self._store = store
+        self._lineage = lineage
+        self._storage = storage
+
+    def note(self, event: Event) -> None:
+        """Note what the run that finished produced, if it is a report that can be read."""
+        for edge, artifact in self._lineage.edges(SYSTEM, event.subject):
+            if edge.relation != "produced" or artifact.type != "report":
+                continue
+            data = _data_of(self._storage, artifact)
+            if data is not None:
+                self._store.add(_described(artifact, event.subject, data))
+
+
+def file_of(storage: Storage, artifact: Artifact, name: str) -> bytes | None:
+    """A file of an artifact that is a folder, or None if it holds none of that name."""
+    blob = artifact.metadata.get("blob")
+    if blob is None or artifact.metadata.get("layout") == "file":
+        return None
+    for entry in storage.entries(str(blob)):
+        if entry.path == name:
+            return storage.read(entry.digest)
+    return None
+
+
+def _data_of(storage: Storage, artifact: Artifact) -> dict[str, Any] | None:
+    text = file_of(storage, artifact, DATA_FILE)
+    try:
+        data = orjson.loads(text or b"null")
+    except orjson.JSONDecodeError:
+        return None
+    return data if isinstance(data, dict) else None
+
+
+def _described(artifact: Artifact, run_id: str, data: dict[str, Any]) -> Report:
+    metrics = data.get("metrics", {})
+    return Report(
+        id=artifact.id,
+        project=artifact.project,
+        title=str(data.get("title", artifact.name)),
+        target=str(data.get("target", "")),
+        rows=int(data.get("rows", 0)),
+        metrics={
+            name: item["value"] for name, item in metrics.items() if item.get("value") is not None
+        },
+        digest=artifact.digest,
+        run_id=run_id,
+        created_at=artifact.created_at,
+    )
