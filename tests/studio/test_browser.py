@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from athanor.testing.server import RunningServer, running_server, start_server
 
-from .conftest import Visit, visit
+from .conftest import ROOT, Visit, visit
 
 ROOMS = (
     ("Home", "/"),
@@ -44,10 +44,6 @@ def mark(page: Page) -> None:
 
 def assert_not_reloaded(page: Page) -> None:
     assert page.evaluate("window.untouched") is True
-
-
-def row(page: Page, name: str) -> object:
-    return page.get_by_role("row").filter(has_text=name)
 
 
 @pytest.fixture
@@ -228,6 +224,28 @@ def test_a_narrow_screen_has_no_horizontal_bar(
     assert tab.page.evaluate("document.documentElement.lang") == language[:2]
     tab.page.context.close()
     assert tab.complaints == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_room_is_accessible(browser: Browser, server: RunningServer, scheme: str) -> None:
+    axe = ROOT / "node_modules" / "axe-core" / "axe.min.js"
+    if not axe.is_file():
+        pytest.skip("axe-core is not installed: python web/build.py --check")
+    run = start_run(server, next(names))
+    tab = visit(browser, server.url, color_scheme=scheme, reduced_motion="reduce")
+    found = []
+    for path in [*(path for _, path in ROOMS), f"/runs/{run}", "/no/such/page"]:
+        tab.open(path)
+        expect(tab.page.get_by_text("Live", exact=True)).to_be_visible()
+        expect(tab.page.locator("[aria-busy=true]")).to_have_count(0)
+        tab.page.evaluate(axe.read_text("utf-8") + "; undefined")
+        found += [
+            f"{path}: {violation['help']}: {node['html']} {node['failureSummary']}"
+            for violation in tab.page.evaluate("axe.run()")["violations"]
+            for node in violation["nodes"]
+        ]
+    tab.page.context.close()
+    assert not found, "\n".join(found)
 
 
 def test_language_and_light_are_chosen_and_remembered(tab: Visit) -> None:

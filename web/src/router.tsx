@@ -16,7 +16,10 @@ const pages: RouteObject[] = [
     path: "pipelines",
     lazy: async () => ({ Component: (await import("./pipelines/PipelinesPage")).PipelinesPage }),
   },
-  { path: "pipelines/:id", lazy: async () => ({ Component: (await import("./runs/RunPage")).RunPage }) },
+  {
+    path: "pipelines/:id",
+    lazy: async () => ({ Component: (await import("./pipelines/PipelinePage")).PipelinePage }),
+  },
   { path: "models", lazy: async () => ({ Component: (await import("./models/ModelsPage")).ModelsPage }) },
   { path: "models/:name", lazy: async () => ({ Component: (await import("./models/ModelPage")).ModelPage }) },
   {

@@ -38,6 +38,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/artifacts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Record
+         * @description Record an artifact.
+         */
+        post: operations["lineage_record"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/artifacts/{artifact_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Artifact
+         * @description One artifact.
+         */
+        get: operations["lineage_artifact"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/datasets": {
         parameters: {
             query?: never;
@@ -45,8 +85,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List Datasets */
-        get: operations["list_datasets_api_v1_datasets_get"];
+        /**
+         * Datasets
+         * @description All datasets, by name.
+         */
+        get: operations["data_datasets"];
         put?: never;
         post?: never;
         delete?: never;
@@ -62,8 +105,55 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Get Dataset */
-        get: operations["get_dataset_api_v1_datasets__name__get"];
+        /**
+         * Dataset
+         * @description One dataset.
+         */
+        get: operations["data_dataset"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datasets/{name}/expectations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Expectations
+         * @description What every new version must fulfil.
+         */
+        get: operations["data_expectations"];
+        /**
+         * Expect
+         * @description Say what every new version must fulfil.
+         */
+        put: operations["data_expect"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datasets/{name}/files": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Files
+         * @description What became of the files of watched folders, newest first.
+         */
+        get: operations["data_files"];
         put?: never;
         post?: never;
         delete?: never;
@@ -79,8 +169,75 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Dataset Versions */
-        get: operations["dataset_versions_api_v1_datasets__name__versions_get"];
+        /**
+         * Versions
+         * @description All versions, newest first.
+         */
+        get: operations["data_versions"];
+        /**
+         * Add
+         * @description Read the body, a file of any size, as the next version of a dataset.
+         */
+        put: operations["data_add"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datasets/{name}/versions/{number}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Version
+         * @description One version: a number, or `latest`.
+         */
+        get: operations["data_version"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datasets/{name}/versions/{number}/checks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Check
+         * @description Today's expectations, tried on a version.
+         */
+        get: operations["data_check"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datasets/{name}/versions/{number}/expectations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Suggest
+         * @description Expectations by the profile of a version; nothing is set.
+         */
+        get: operations["data_suggest"];
         put?: never;
         post?: never;
         delete?: never;
@@ -96,11 +253,78 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Dataset Profile */
-        get: operations["dataset_profile_api_v1_datasets__name__versions__number__profile_get"];
+        /**
+         * Profile
+         * @description What a version holds, column by column.
+         */
+        get: operations["data_profile"];
         put?: never;
         post?: never;
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datasets/{name}/versions/{number}/quarantine": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Quarantine
+         * @description Why a version stands apart.
+         */
+        get: operations["data_quarantine"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datasets/{name}/versions/{number}/rows": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Rows
+         * @description The first rows of a version.
+         */
+        get: operations["data_rows"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datasets/{name}/watches": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Watch
+         * @description Take each file in a folder as the next version.
+         */
+        put: operations["data_watch"];
+        post?: never;
+        /**
+         * Unwatch
+         * @description Take no more files from a folder.
+         */
+        delete: operations["data_unwatch"];
         options?: never;
         head?: never;
         patch?: never;
@@ -113,8 +337,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List Endpoints */
-        get: operations["list_endpoints_api_v1_endpoints_get"];
+        /**
+         * Endpoints
+         * @description Every endpoint.
+         */
+        get: operations["serving_endpoints"];
         put?: never;
         post?: never;
         delete?: never;
@@ -130,10 +357,97 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Get Endpoint */
-        get: operations["get_endpoint_api_v1_endpoints__name__get"];
+        /**
+         * Endpoint
+         * @description One endpoint with its deployments, newest first.
+         */
+        get: operations["serving_endpoint"];
         put?: never;
         post?: never;
+        /**
+         * Remove
+         * @description Take an endpoint away.
+         */
+        delete: operations["serving_remove"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/endpoints/{name}/deployments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Deploy
+         * @description Put a model version behind an endpoint, which is made if it is not there.
+         */
+        post: operations["serving_deploy"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/endpoints/{name}/labels": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Label
+         * @description Send the truth about predictions, by prediction id or by key.
+         */
+        post: operations["serving_label"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/endpoints/{name}/predictions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Predictions
+         * @description Logged predictions with their latest labels, newest first.
+         */
+        get: operations["serving_predictions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/endpoints/{name}/promote": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Promote
+         * @description Have the canary take over now.
+         */
+        post: operations["serving_promote"];
         delete?: never;
         options?: never;
         head?: never;
@@ -149,8 +463,31 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Rollback */
-        post: operations["rollback_api_v1_endpoints__name__rollback_post"];
+        /**
+         * Rollback
+         * @description End the canary, or bring back the deployment before.
+         */
+        post: operations["serving_rollback"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/endpoints/{name}/snapshots": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Snapshot
+         * @description Make a table of logged rows.
+         */
+        post: operations["serving_snapshot"];
         delete?: never;
         options?: never;
         head?: never;
@@ -164,8 +501,8 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List Events */
-        get: operations["list_events_api_v1_events_get"];
+        /** Events */
+        get: operations["platform_events"];
         put?: never;
         post?: never;
         delete?: never;
@@ -181,8 +518,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Lineage */
-        get: operations["lineage_api_v1_lineage__root__get"];
+        /**
+         * Trace
+         * @description All that a run or an artifact came from, or all that was made of it.
+         */
+        get: operations["lineage_trace"];
         put?: never;
         post?: never;
         delete?: never;
@@ -198,10 +538,17 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List Models */
-        get: operations["list_models_api_v1_models_get"];
+        /**
+         * Models
+         * @description All models.
+         */
+        get: operations["registry_models"];
         put?: never;
-        post?: never;
+        /**
+         * Register
+         * @description Give a model artifact the model's next number.
+         */
+        post: operations["registry_register"];
         delete?: never;
         options?: never;
         head?: never;
@@ -215,10 +562,137 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Get Model */
-        get: operations["get_model_api_v1_models__name__get"];
+        /**
+         * Model
+         * @description One model.
+         */
+        get: operations["registry_model"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/models/{name}/aliases/{alias}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Set Alias
+         * @description Point an alias at a version.
+         */
+        put: operations["registry_set_alias"];
+        post?: never;
+        /**
+         * Remove Alias
+         * @description Remove an alias.
+         */
+        delete: operations["registry_remove_alias"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/models/{name}/compare": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Compare
+         * @description Versions side by side.
+         */
+        get: operations["registry_compare"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/models/{name}/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * History
+         * @description Where the aliases have pointed, oldest first.
+         */
+        get: operations["registry_history"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/models/{name}/promote": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Promote
+         * @description Make a version the champion.
+         */
+        post: operations["registry_promote"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/models/{name}/protection": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Protect
+         * @description Say whether "champion" takes only versions that passed a gate.
+         */
+        put: operations["registry_protect"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/models/{name}/rollback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Rollback
+         * @description Point an alias back at the version before.
+         */
+        post: operations["registry_rollback"];
         delete?: never;
         options?: never;
         head?: never;
@@ -232,8 +706,71 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Model Versions */
-        get: operations["model_versions_api_v1_models__name__versions_get"];
+        /**
+         * Versions
+         * @description A model's versions, newest first.
+         */
+        get: operations["registry_versions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/models/{name}/versions/{version}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Version
+         * @description One version, by number, alias or `latest`.
+         */
+        get: operations["registry_version"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/models/{name}/versions/{version}/card": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Card
+         * @description A version's card, in Markdown.
+         */
+        get: operations["registry_card"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/models/{name}/versions/{version}/download": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Download
+         * @description A version's model folder as a zip archive.
+         */
+        get: operations["registry_download"];
         put?: never;
         post?: never;
         delete?: never;
@@ -259,6 +796,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/pipelines/compile": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Compile
+         * @description A pipeline as YAML, checked.
+         */
+        post: operations["pipelines_compile_"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/pipelines/gallery": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Gallery
+         * @description The ready-made pipelines.
+         */
+        get: operations["pipelines_gallery"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/pipelines/runs": {
         parameters: {
             query?: never;
@@ -266,10 +843,17 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Pipeline Runs */
-        get: operations["pipeline_runs_api_v1_pipelines_runs_get"];
+        /**
+         * Runs
+         * @description Runs, newest first, without their tasks.
+         */
+        get: operations["pipelines_runs"];
         put?: never;
-        post?: never;
+        /**
+         * Submit
+         * @description Start a pipeline.
+         */
+        post: operations["pipelines_submit"];
         delete?: never;
         options?: never;
         head?: never;
@@ -283,8 +867,175 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Pipeline Run */
-        get: operations["pipeline_run_api_v1_pipelines_runs__run_id__get"];
+        /**
+         * Run
+         * @description One run with its tasks.
+         */
+        get: operations["pipelines_run"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/pipelines/runs/{run_id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel
+         * @description Stop a run.
+         */
+        post: operations["pipelines_cancel"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/pipelines/runs/{run_id}/logs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Logs
+         * @description What a task has written so far, as text.
+         */
+        get: operations["pipelines_logs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/pipelines/runs/{run_id}/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Resume
+         * @description Let a failed or stopped run go on.
+         */
+        post: operations["pipelines_resume"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/pipelines/runs/{run_id}/why": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Explain
+         * @description Why a task ran, or why it did not have to.
+         */
+        get: operations["pipelines_explain"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/pipelines/triggers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Triggers
+         * @description All triggers, by name.
+         */
+        get: operations["pipelines_triggers"];
+        put?: never;
+        /**
+         * Add Trigger
+         * @description Have a pipeline start by itself.
+         */
+        post: operations["pipelines_add_trigger"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/pipelines/triggers/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Remove Trigger
+         * @description Remove a trigger.
+         */
+        delete: operations["pipelines_remove_trigger"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/pipelines/triggers/{name}/fire": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Fire
+         * @description Start a trigger's pipeline now.
+         */
+        post: operations["pipelines_fire"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/predictions/{prediction_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Prediction
+         * @description One logged prediction.
+         */
+        get: operations["serving_prediction"];
         put?: never;
         post?: never;
         delete?: never;
@@ -301,7 +1052,27 @@ export interface paths {
             cookie?: never;
         };
         /** Projects */
-        get: operations["projects_api_v1_projects_get"];
+        get: operations["platform_projects"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/resolve": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Resolve
+         * @description The artifact that a reference names at this moment.
+         */
+        get: operations["lineage_resolve"];
         put?: never;
         post?: never;
         delete?: never;
@@ -317,10 +1088,17 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List Runs */
-        get: operations["list_runs_api_v1_runs_get"];
+        /**
+         * Runs
+         * @description Runs, newest first.
+         */
+        get: operations["lineage_runs"];
         put?: never;
-        post?: never;
+        /**
+         * Start Run
+         * @description Open a run.
+         */
+        post: operations["lineage_start_run"];
         delete?: never;
         options?: never;
         head?: never;
@@ -334,8 +1112,215 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Get Run */
-        get: operations["get_run_api_v1_runs__run_id__get"];
+        /**
+         * Run
+         * @description One run.
+         */
+        get: operations["lineage_run"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Change Run
+         * @description Move an open run to another open state, or label it.
+         */
+        patch: operations["lineage_change_run"];
+        trace?: never;
+    };
+    "/api/v1/runs/{run_id}/consumed": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Consumed
+         * @description Note that a run used an artifact.
+         */
+        post: operations["lineage_consumed"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{run_id}/edges": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Edges
+         * @description What a run consumed and produced.
+         */
+        get: operations["lineage_edges"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{run_id}/finish": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Finish Run
+         * @description Close a run.
+         */
+        post: operations["lineage_finish_run"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{run_id}/log": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Log
+         * @description Log points and settings together.
+         */
+        post: operations["tracking_log"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{run_id}/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Metrics
+         * @description Each metric's last point.
+         */
+        get: operations["tracking_metrics"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{run_id}/metrics/{key}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * History
+         * @description All points of one metric.
+         */
+        get: operations["tracking_history"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{run_id}/params": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Params
+         * @description A run's parameters.
+         */
+        get: operations["tracking_params"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{run_id}/produced": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Produced
+         * @description Note that a run made an artifact.
+         */
+        post: operations["lineage_produced"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sql": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Query
+         * @description The answer to one SELECT.
+         */
+        post: operations["data_query"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sql/tables": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Tables
+         * @description What SQL may read.
+         */
+        get: operations["data_tables"];
         put?: never;
         post?: never;
         delete?: never;
@@ -352,7 +1337,27 @@ export interface paths {
             cookie?: never;
         };
         /** Status */
-        get: operations["status_api_v1_status_get"];
+        get: operations["platform_status"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/watches": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Watches
+         * @description Watched folders.
+         */
+        get: operations["data_watches"];
         put?: never;
         post?: never;
         delete?: never;
@@ -423,6 +1428,73 @@ export interface components {
          * @enum {string}
          */
         AlertState: "open" | "closed";
+        /**
+         * AliasMove
+         * @description One step in an alias's history.
+         */
+        AliasMove: {
+            /** Alias */
+            alias: string;
+            /** Kind */
+            kind: string;
+            /** Model */
+            model: string;
+            /**
+             * Moved At
+             * Format: date-time
+             */
+            moved_at: string;
+            /** Moved By */
+            moved_by: string;
+            /** Number */
+            number: number | null;
+            /** Previous */
+            previous: number | null;
+            /** Reason */
+            reason: string;
+        };
+        /**
+         * AliasTarget
+         * @description Where an alias is to point.
+         */
+        AliasTarget: {
+            /** Number */
+            number: number;
+            /**
+             * Reason
+             * @default
+             */
+            reason: string;
+        };
+        /**
+         * Artifact
+         * @description Something that a run made or used.
+         */
+        Artifact: {
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Digest */
+            digest: string;
+            /** Id */
+            id: string;
+            /** Metadata */
+            metadata?: {
+                [key: string]: unknown;
+            };
+            /** Name */
+            name: string;
+            /** Project */
+            project: string;
+            /** Size */
+            size: number;
+            /** Type */
+            type: string;
+            /** Uri */
+            uri: string;
+        };
         /**
          * InputColumn
          * @description One raw column that a model reads.
@@ -511,6 +1583,18 @@ export interface components {
              * @default
              */
             target: string;
+        };
+        /**
+         * Batch
+         * @description Points and settings that are logged together, all or nothing.
+         */
+        Batch: {
+            /** Metrics */
+            metrics?: components["schemas"]["NewMetric"][];
+            /** Params */
+            params?: {
+                [key: string]: string;
+            };
         };
         /**
          * Bin
@@ -745,6 +1829,38 @@ export interface components {
             zeros: number;
         };
         /**
+         * Comparison
+         * @description Versions side by side.
+         */
+        Comparison: {
+            /** Inputs Added */
+            inputs_added: string[];
+            /** Inputs Removed */
+            inputs_removed: string[];
+            /** Metrics */
+            metrics: {
+                [key: string]: (number | null)[];
+            };
+            /** Model */
+            model: string;
+            /** Versions */
+            versions: components["schemas"]["ModelVersion"][];
+        };
+        /**
+         * Compiled
+         * @description A pipeline as text.
+         */
+        Compiled: {
+            /** Inputs */
+            inputs?: {
+                [key: string]: string;
+            };
+            /** Name */
+            name: string;
+            /** Yaml */
+            yaml: string;
+        };
+        /**
          * Dataset
          * @description A named table with numbered versions.
          */
@@ -829,6 +1945,36 @@ export interface components {
             table_uri: string;
         };
         /**
+         * Deploy
+         * @description A model version to be put behind an endpoint, which is made if it is not there.
+         */
+        Deploy: {
+            /** Canary */
+            canary?: number | null;
+            /**
+             * Follow
+             * @default false
+             */
+            follow: boolean;
+            /** Idempotency Key */
+            idempotency_key?: string | null;
+            /** Key */
+            key?: string | null;
+            /** Model */
+            model: string;
+            plan?: components["schemas"]["CanaryPlan"] | null;
+            /**
+             * Project
+             * @default default
+             */
+            project: string;
+            /**
+             * Replicas
+             * @default 1
+             */
+            replicas: number;
+        };
+        /**
          * Deployment
          * @description One model version behind an endpoint. Version and digest never change.
          */
@@ -884,6 +2030,31 @@ export interface components {
             version: number;
         };
         /**
+         * Edge
+         * @description A run used an artifact (`consumed`), or made it (`produced`).
+         */
+        Edge: {
+            /** Artifact */
+            artifact: string;
+            /** As */
+            as_: string;
+            /**
+             * Relation
+             * @enum {string}
+             */
+            relation: "consumed" | "produced";
+            /** Run */
+            run: string;
+        };
+        /**
+         * EdgeAndArtifact
+         * @description One edge of a run, with the artifact at its end.
+         */
+        EdgeAndArtifact: {
+            artifact: components["schemas"]["Artifact"];
+            edge: components["schemas"]["Edge"];
+        };
+        /**
          * Endpoint
          * @description A name that answers.
          */
@@ -931,7 +2102,10 @@ export interface components {
              */
             url: string;
         };
-        /** Event */
+        /**
+         * Event
+         * @description Something that happened.
+         */
         Event: {
             /** Action */
             action: string;
@@ -943,7 +2117,7 @@ export interface components {
              */
             at: string;
             /** Detail */
-            detail: {
+            detail?: {
                 [key: string]: unknown;
             };
             /** Id */
@@ -954,6 +2128,76 @@ export interface components {
             seq: number;
             /** Subject */
             subject: string;
+        };
+        /**
+         * Expectation
+         * @description One thing that every version of a dataset must fulfil.
+         */
+        Expectation: {
+            /**
+             * Column
+             * @default
+             */
+            column: string;
+            /** Kind */
+            kind: string;
+            /** Parameters */
+            parameters?: {
+                [key: string]: unknown;
+            };
+            /**
+             * Severity
+             * @default fail
+             * @enum {string}
+             */
+            severity: "fail" | "warn";
+        };
+        /**
+         * Explanation
+         * @description Why a task ran, or why it did not have to.
+         */
+        Explanation: {
+            /** Compared With */
+            compared_with: string | null;
+            /** Differences */
+            differences: string[];
+            /** Key */
+            key: string;
+            /** Parts */
+            parts: {
+                [key: string]: string;
+            };
+            /** Run */
+            run: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "waiting" | "running" | "done" | "failed" | "cached" | "skipped" | "stopped";
+            /** Summary */
+            summary: string;
+            /** Task */
+            task: string;
+        };
+        /**
+         * Firing
+         * @description What a trigger that is fired by hand fills its templates from.
+         */
+        Firing: {
+            /** Event */
+            event?: {
+                [key: string]: unknown;
+            };
+        };
+        /**
+         * GalleryEntry
+         * @description A ready-made pipeline.
+         */
+        GalleryEntry: {
+            /** Description */
+            description: string;
+            /** Name */
+            name: string;
         };
         /**
          * Graph
@@ -976,6 +2220,16 @@ export interface components {
         HTTPValidationError: {
             /** Detail */
             detail?: components["schemas"]["ValidationError"][];
+        };
+        /**
+         * LabelsReceived
+         * @description What became of a batch of labels.
+         */
+        LabelsReceived: {
+            /** Count */
+            count: number;
+            /** Endpoint */
+            endpoint: string;
         };
         /**
          * Leak
@@ -1152,6 +2406,200 @@ export interface components {
             window_rows: number;
         };
         /**
+         * NewArtifact
+         * @description An artifact to be recorded.
+         */
+        NewArtifact: {
+            /** Digest */
+            digest: string;
+            /** Id */
+            id?: string | null;
+            /** Metadata */
+            metadata?: {
+                [key: string]: unknown;
+            };
+            /** Name */
+            name: string;
+            /**
+             * Project
+             * @default default
+             */
+            project: string;
+            /**
+             * Size
+             * @default 0
+             */
+            size: number;
+            /** Type */
+            type: string;
+            /** Uri */
+            uri: string;
+        };
+        /**
+         * NewEdge
+         * @description An edge between a run and an artifact.
+         */
+        NewEdge: {
+            /** Artifact */
+            artifact: string;
+            /** As */
+            as_: string;
+        };
+        /**
+         * NewLabel
+         * @description The truth about a prediction, found later.
+         */
+        NewLabel: {
+            /** At */
+            at?: string | null;
+            /** Id */
+            id?: string | null;
+            /** Key */
+            key?: string | null;
+            /** Label */
+            label: string | number | boolean;
+        };
+        /**
+         * NewLabels
+         * @description A batch of labels.
+         */
+        NewLabels: {
+            /** Labels */
+            labels: components["schemas"]["NewLabel"][];
+        };
+        /**
+         * NewMetric
+         * @description A point to be logged; `at` is now where it is None.
+         */
+        NewMetric: {
+            /** At */
+            at?: string | null;
+            /** Key */
+            key: string;
+            /**
+             * Step
+             * @default 0
+             */
+            step: number;
+            /** Value */
+            value: number;
+        };
+        /**
+         * NewModelVersion
+         * @description A model artifact to be registered.
+         */
+        NewModelVersion: {
+            /** Artifact Id */
+            artifact_id: string;
+            /** Key */
+            key?: string | null;
+            /** Metrics */
+            metrics?: {
+                [key: string]: number;
+            };
+            /** Model */
+            model: string;
+            /**
+             * Project
+             * @default default
+             */
+            project: string;
+            /** Run Id */
+            run_id?: string | null;
+            verdict?: components["schemas"]["Verdict"] | null;
+        };
+        /**
+         * NewRun
+         * @description A run to be opened.
+         */
+        NewRun: {
+            /** Code */
+            code?: {
+                [key: string]: unknown;
+            };
+            /** Environment */
+            environment?: {
+                [key: string]: unknown;
+            };
+            /** Id */
+            id?: string | null;
+            /** Kind */
+            kind: string;
+            /** Labels */
+            labels?: {
+                [key: string]: string;
+            };
+            /** Name */
+            name: string;
+            /** Parent */
+            parent?: string | null;
+            /**
+             * Project
+             * @default default
+             */
+            project: string;
+            /**
+             * State
+             * @default running
+             * @enum {string}
+             */
+            state: "waiting" | "running" | "done" | "failed" | "cached" | "skipped" | "stopped";
+        };
+        /**
+         * NewTrigger
+         * @description Something that starts a pipeline by itself.
+         */
+        NewTrigger: {
+            /**
+             * Action
+             * @default
+             */
+            action: string;
+            /**
+             * Cooldown
+             * @default 0
+             */
+            cooldown: number;
+            /**
+             * Cron
+             * @default
+             */
+            cron: string;
+            /** Match */
+            match?: {
+                [key: string]: unknown;
+            };
+            /** Name */
+            name: string;
+            /**
+             * Overlap
+             * @default skip
+             * @enum {string}
+             */
+            overlap: "skip" | "latest";
+            /**
+             * Project
+             * @default default
+             */
+            project: string;
+            submission: components["schemas"]["Submission"];
+        };
+        /**
+         * NewWatch
+         * @description A folder to be watched.
+         */
+        NewWatch: {
+            /** Folder */
+            folder: string;
+            /**
+             * Mode
+             * @default append
+             * @enum {string}
+             */
+            mode: "replace" | "append";
+            roles?: components["schemas"]["Roles"];
+        };
+        /**
          * Node
          * @description A run or an artifact, as the graph shows it.
          */
@@ -1187,6 +2635,146 @@ export interface components {
             state: string;
             /** Type */
             type: string;
+        };
+        /**
+         * NumberedRow
+         * @description A row with its number.
+         */
+        NumberedRow: {
+            /** Row */
+            row: number;
+            /** Values */
+            values: {
+                [key: string]: unknown;
+            };
+        };
+        /**
+         * OfferedTable
+         * @description A table that SQL may read.
+         */
+        OfferedTable: {
+            /** Description */
+            description: string;
+            /** Name */
+            name: string;
+        };
+        /**
+         * Param
+         * @description One setting that a run was made with; it is set once.
+         */
+        Param: {
+            /** Key */
+            key: string;
+            /** Value */
+            value: string;
+        };
+        /**
+         * PipelineRun
+         * @description One run of a pipeline.
+         */
+        PipelineRun: {
+            /** Artifacts */
+            artifacts?: {
+                [key: string]: string;
+            };
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Created By */
+            created_by: string;
+            /** Ended At */
+            ended_at?: string | null;
+            /** Error */
+            error?: {
+                [key: string]: unknown;
+            } | null;
+            /** Id */
+            id: string;
+            /** Labels */
+            labels?: {
+                [key: string]: string;
+            };
+            /** Outputs */
+            outputs?: {
+                [key: string]: unknown;
+            };
+            /** Parameters */
+            parameters?: {
+                [key: string]: unknown;
+            };
+            /** Pipeline */
+            pipeline: string;
+            /** Project */
+            project: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "waiting" | "running" | "done" | "failed" | "stopped";
+            /** Tasks */
+            tasks?: components["schemas"]["Task"][];
+            /** Trigger */
+            trigger?: string | null;
+        };
+        /**
+         * Point
+         * @description A metric's point; JSON has no NaN and no infinities, so these are texts.
+         */
+        Point: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Key */
+            key: string;
+            /** Step */
+            step: number;
+            /** Value */
+            value: number | string;
+        };
+        /**
+         * Prediction
+         * @description One logged prediction.
+         */
+        Prediction: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Deployment */
+            deployment: string;
+            /** Endpoint */
+            endpoint: string;
+            /** Features */
+            features: {
+                [key: string]: unknown;
+            };
+            /** Id */
+            id: string;
+            /** Key */
+            key: string | null;
+            /** Label */
+            label: string | null;
+            /** Latency */
+            latency: number;
+            /** Model */
+            model: string;
+            /** Probabilities */
+            probabilities: {
+                [key: string]: number;
+            } | null;
+            /** Request */
+            request: string;
+            /** Score */
+            score: number | null;
+            /** Truth */
+            truth?: string | null;
+            /** Version */
+            version: number;
         };
         /**
          * Profile
@@ -1226,12 +2814,93 @@ export interface components {
              */
             warnings: components["schemas"]["Remark"][];
         };
-        /** Project */
+        /**
+         * Project
+         * @description One project.
+         */
         Project: {
             /** Id */
             id: string;
             /** Name */
             name: string;
+        };
+        /**
+         * Promotion
+         * @description Which version is to be the champion.
+         */
+        Promotion: {
+            /**
+             * Force
+             * @default false
+             */
+            force: boolean;
+            /**
+             * Reason
+             * @default
+             */
+            reason: string;
+            /** Version */
+            version: string;
+        };
+        /**
+         * Protection
+         * @description Whether "champion" takes only what passed a gate.
+         */
+        Protection: {
+            /** Protected */
+            protected: boolean;
+        };
+        /**
+         * Quarantine
+         * @description Why a version stands apart, and a look at the rows that are to blame.
+         */
+        Quarantine: {
+            /** Failing */
+            failing: components["schemas"]["CheckResult"][];
+            /** Rows */
+            rows: components["schemas"]["NumberedRow"][];
+            version: components["schemas"]["DatasetVersion"];
+        };
+        /**
+         * Query
+         * @description A question in SQL.
+         */
+        Query: {
+            /**
+             * Limit
+             * @default 10000
+             */
+            limit: number;
+            /**
+             * Memory Mb
+             * @default 1024
+             */
+            memory_mb: number;
+            /**
+             * Seconds
+             * @default 60
+             */
+            seconds: number;
+            /** Sql */
+            sql: string;
+        };
+        /**
+         * QueryResult
+         * @description The answer: column names and types, and rows as JSON-able values.
+         */
+        QueryResult: {
+            /** Columns */
+            columns: string[];
+            /** Relations */
+            relations: string[];
+            /** Rows */
+            rows: unknown[][];
+            /** Seconds */
+            seconds: number;
+            /** Truncated */
+            truncated: boolean;
+            /** Types */
+            types: string[];
         };
         /**
          * Remark
@@ -1270,6 +2939,17 @@ export interface components {
              * @default
              */
             time: string;
+        };
+        /**
+         * Rollback
+         * @description Which alias is to go back.
+         */
+        Rollback: {
+            /**
+             * Alias
+             * @default champion
+             */
+            alias: string;
         };
         /**
          * Run
@@ -1326,6 +3006,45 @@ export interface components {
             state: "waiting" | "running" | "done" | "failed" | "cached" | "skipped" | "stopped";
         };
         /**
+         * RunChange
+         * @description The new state of a run.
+         */
+        RunChange: {
+            /** Labels */
+            labels?: {
+                [key: string]: string;
+            } | null;
+            /** Resources */
+            resources?: {
+                [key: string]: number;
+            } | null;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "waiting" | "running" | "done" | "failed" | "cached" | "skipped" | "stopped";
+        };
+        /**
+         * SnapshotRequest
+         * @description Which rows of the prediction log to make a table of.
+         */
+        SnapshotRequest: {
+            /**
+             * Details
+             * @default false
+             */
+            details: boolean;
+            /**
+             * Labelled
+             * @default true
+             */
+            labelled: boolean;
+            /** Since */
+            since?: string | null;
+            /** Until */
+            until?: string | null;
+        };
+        /**
          * Source
          * @description The file that a version was read from.
          */
@@ -1367,21 +3086,18 @@ export interface components {
             /** Size */
             size: number;
         };
-        /** Status */
+        /**
+         * Status
+         * @description What there is, in numbers.
+         */
         Status: {
             /** Counts */
             counts: {
                 [key: string]: number;
             };
-            /**
-             * Pool Warm
-             * @default true
-             */
+            /** Pool Warm */
             pool_warm: boolean;
-            /**
-             * Serving Url
-             * @default
-             */
+            /** Serving Url */
             serving_url: string;
             /** Version */
             version: string;
@@ -1389,6 +3105,114 @@ export interface components {
             who: string;
             /** Workspace */
             workspace: string;
+        };
+        /**
+         * Submission
+         * @description A pipeline to be run, and on what.
+         */
+        Submission: {
+            /** Artifacts */
+            artifacts?: {
+                [key: string]: string;
+            };
+            /**
+             * Cache
+             * @default true
+             */
+            cache: boolean;
+            /** Key */
+            key?: string | null;
+            /** Labels */
+            labels?: {
+                [key: string]: string;
+            };
+            /** Parameters */
+            parameters?: {
+                [key: string]: unknown;
+            };
+            /**
+             * Pipeline
+             * @default
+             */
+            pipeline: string;
+            /**
+             * Project
+             * @default default
+             */
+            project: string;
+            /** Spec */
+            spec?: {
+                [key: string]: unknown;
+            } | null;
+            /** Yaml */
+            yaml?: string | null;
+        };
+        /**
+         * Task
+         * @description One task of a run.
+         */
+        Task: {
+            /** Artifacts */
+            artifacts?: {
+                [key: string]: string[];
+            };
+            /**
+             * Attempt
+             * @default 0
+             */
+            attempt: number;
+            /** Component */
+            component: string;
+            /** Ended At */
+            ended_at?: string | null;
+            /** Error */
+            error?: {
+                [key: string]: unknown;
+            } | null;
+            /** Id */
+            id: string;
+            /**
+             * Key
+             * @default
+             */
+            key: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "step" | "operation" | "dag";
+            /** Made */
+            made?: {
+                [key: string]: string[];
+            };
+            /** Name */
+            name: string;
+            /** Outputs */
+            outputs?: {
+                [key: string]: unknown;
+            };
+            /** Parameters */
+            parameters?: {
+                [key: string]: unknown;
+            };
+            /**
+             * Reason
+             * @default
+             */
+            reason: string;
+            /** Resources */
+            resources?: {
+                [key: string]: number;
+            };
+            /** Run */
+            run: string;
+            /** Started At */
+            started_at?: string | null;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "waiting" | "running" | "done" | "failed" | "cached" | "skipped" | "stopped";
         };
         /**
          * TopValue
@@ -1399,6 +3223,65 @@ export interface components {
             count: number;
             /** Value */
             value: string;
+        };
+        /**
+         * Trigger
+         * @description A trigger as it stands.
+         */
+        Trigger: {
+            /**
+             * Action
+             * @default
+             */
+            action: string;
+            /**
+             * Cooldown
+             * @default 0
+             */
+            cooldown: number;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Created By
+             * @default
+             */
+            created_by: string;
+            /**
+             * Cron
+             * @default
+             */
+            cron: string;
+            /** Id */
+            id: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "event" | "cron" | "manual";
+            /** Last Fired */
+            last_fired?: string | null;
+            /** Last Run */
+            last_run?: string | null;
+            /** Match */
+            match?: {
+                [key: string]: unknown;
+            };
+            /** Name */
+            name: string;
+            /** Next Fire */
+            next_fire?: string | null;
+            /**
+             * Overlap
+             * @default skip
+             * @enum {string}
+             */
+            overlap: "skip" | "latest";
+            /** Project */
+            project: string;
+            submission: components["schemas"]["Submission"];
         };
         /** ValidationError */
         ValidationError: {
@@ -1430,6 +3313,55 @@ export interface components {
             reason: string;
         };
         /**
+         * Watch
+         * @description A folder whose new files become versions.
+         */
+        Watch: {
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Created By */
+            created_by: string;
+            /** Dataset */
+            dataset: string;
+            /** Folder */
+            folder: string;
+            /**
+             * Mode
+             * @enum {string}
+             */
+            mode: "replace" | "append";
+            roles?: components["schemas"]["Roles"];
+        };
+        /**
+         * WatchedFile
+         * @description What became of a file in a watched folder.
+         */
+        WatchedFile: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Dataset */
+            dataset: string;
+            /** Digest */
+            digest: string;
+            /** File */
+            file: string;
+            /** Message */
+            message: string;
+            /**
+             * Outcome
+             * @enum {string}
+             */
+            outcome: "taken" | "quarantined" | "refused";
+            /** Version */
+            version: number | null;
+        };
+        /**
          * WindowVerdict
          * @description What a window of predictions shows, in one word.
          * @enum {string}
@@ -1445,10 +3377,14 @@ export interface components {
 export type Alert = components['schemas']['Alert'];
 export type AlertKind = components['schemas']['AlertKind'];
 export type AlertState = components['schemas']['AlertState'];
+export type AliasMove = components['schemas']['AliasMove'];
+export type AliasTarget = components['schemas']['AliasTarget'];
+export type Artifact = components['schemas']['Artifact'];
 export type AthanorRegistryTypesInputColumn = components['schemas']['athanor__registry__types__InputColumn'];
 export type AthanorRegistryTypesSignature = components['schemas']['athanor__registry__types__Signature'];
 export type AthanorServingTypesInputColumn = components['schemas']['athanor__serving__types__InputColumn'];
 export type AthanorServingTypesSignature = components['schemas']['athanor__serving__types__Signature'];
+export type Batch = components['schemas']['Batch'];
 export type Bin = components['schemas']['Bin'];
 export type Canary = components['schemas']['Canary'];
 export type CanaryPlan = components['schemas']['CanaryPlan'];
@@ -1456,30 +3392,68 @@ export type CanaryStep = components['schemas']['CanaryStep'];
 export type CheckResult = components['schemas']['CheckResult'];
 export type Column = components['schemas']['Column'];
 export type ColumnProfile = components['schemas']['ColumnProfile'];
+export type Comparison = components['schemas']['Comparison'];
+export type Compiled = components['schemas']['Compiled'];
 export type Dataset = components['schemas']['Dataset'];
 export type DatasetVersion = components['schemas']['DatasetVersion'];
+export type Deploy = components['schemas']['Deploy'];
 export type Deployment = components['schemas']['Deployment'];
+export type Edge = components['schemas']['Edge'];
+export type EdgeAndArtifact = components['schemas']['EdgeAndArtifact'];
 export type Endpoint = components['schemas']['Endpoint'];
 export type Event = components['schemas']['Event'];
+export type Expectation = components['schemas']['Expectation'];
+export type Explanation = components['schemas']['Explanation'];
+export type Firing = components['schemas']['Firing'];
+export type GalleryEntry = components['schemas']['GalleryEntry'];
 export type Graph = components['schemas']['Graph'];
 export type HttpValidationError = components['schemas']['HTTPValidationError'];
+export type LabelsReceived = components['schemas']['LabelsReceived'];
 export type Leak = components['schemas']['Leak'];
 export type Link = components['schemas']['Link'];
 export type Model = components['schemas']['Model'];
 export type ModelVersion = components['schemas']['ModelVersion'];
 export type Monitor = components['schemas']['Monitor'];
 export type MonitorSettings = components['schemas']['MonitorSettings'];
+export type NewArtifact = components['schemas']['NewArtifact'];
+export type NewEdge = components['schemas']['NewEdge'];
+export type NewLabel = components['schemas']['NewLabel'];
+export type NewLabels = components['schemas']['NewLabels'];
+export type NewMetric = components['schemas']['NewMetric'];
+export type NewModelVersion = components['schemas']['NewModelVersion'];
+export type NewRun = components['schemas']['NewRun'];
+export type NewTrigger = components['schemas']['NewTrigger'];
+export type NewWatch = components['schemas']['NewWatch'];
 export type Node = components['schemas']['Node'];
+export type NumberedRow = components['schemas']['NumberedRow'];
+export type OfferedTable = components['schemas']['OfferedTable'];
+export type Param = components['schemas']['Param'];
+export type PipelineRun = components['schemas']['PipelineRun'];
+export type Point = components['schemas']['Point'];
+export type Prediction = components['schemas']['Prediction'];
 export type Profile = components['schemas']['Profile'];
 export type Project = components['schemas']['Project'];
+export type Promotion = components['schemas']['Promotion'];
+export type Protection = components['schemas']['Protection'];
+export type Quarantine = components['schemas']['Quarantine'];
+export type Query = components['schemas']['Query'];
+export type QueryResult = components['schemas']['QueryResult'];
 export type Remark = components['schemas']['Remark'];
 export type Roles = components['schemas']['Roles'];
+export type Rollback = components['schemas']['Rollback'];
 export type Run = components['schemas']['Run'];
+export type RunChange = components['schemas']['RunChange'];
+export type SnapshotRequest = components['schemas']['SnapshotRequest'];
 export type Source = components['schemas']['Source'];
 export type Status = components['schemas']['Status'];
+export type Submission = components['schemas']['Submission'];
+export type Task = components['schemas']['Task'];
 export type TopValue = components['schemas']['TopValue'];
+export type Trigger = components['schemas']['Trigger'];
 export type ValidationError = components['schemas']['ValidationError'];
 export type Verdict = components['schemas']['Verdict'];
+export type Watch = components['schemas']['Watch'];
+export type WatchedFile = components['schemas']['WatchedFile'];
 export type WindowVerdict = components['schemas']['WindowVerdict'];
 export type $defs = Record<string, never>;
 export interface operations {
@@ -1534,7 +3508,71 @@ export interface operations {
             };
         };
     };
-    list_datasets_api_v1_datasets_get: {
+    lineage_record: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewArtifact"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Artifact"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    lineage_artifact: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                artifact_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Artifact"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    data_datasets: {
         parameters: {
             query?: never;
             header?: never;
@@ -1554,7 +3592,7 @@ export interface operations {
             };
         };
     };
-    get_dataset_api_v1_datasets__name__get: {
+    data_dataset: {
         parameters: {
             query?: never;
             header?: never;
@@ -1585,7 +3623,106 @@ export interface operations {
             };
         };
     };
-    dataset_versions_api_v1_datasets__name__versions_get: {
+    data_expectations: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Expectation"][];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    data_expect: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Expectation"][];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Expectation"][];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    data_files: {
+        parameters: {
+            query?: {
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WatchedFile"][];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    data_versions: {
         parameters: {
             query?: never;
             header?: never;
@@ -1616,13 +3753,152 @@ export interface operations {
             };
         };
     };
-    dataset_profile_api_v1_datasets__name__versions__number__profile_get: {
+    data_add: {
+        parameters: {
+            query?: {
+                decimal?: string;
+                delimiter?: string;
+                encoding?: string;
+                file?: string;
+                id?: string;
+                missing?: string[];
+                mode?: "replace" | "append";
+                sensitive?: string[];
+                target?: string;
+                text?: string[];
+                time?: string;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DatasetVersion"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    data_version: {
         parameters: {
             query?: never;
             header?: never;
             path: {
                 name: string;
-                number: number;
+                number: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DatasetVersion"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    data_check: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+                number: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CheckResult"][];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    data_suggest: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+                number: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Expectation"][];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    data_profile: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+                number: string;
             };
             cookie?: never;
         };
@@ -1648,7 +3924,141 @@ export interface operations {
             };
         };
     };
-    list_endpoints_api_v1_endpoints_get: {
+    data_quarantine: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+                number: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Quarantine"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    data_rows: {
+        parameters: {
+            query?: {
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                name: string;
+                number: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    }[];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    data_watch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewWatch"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Watch"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    data_unwatch: {
+        parameters: {
+            query: {
+                folder: string;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    serving_endpoints: {
         parameters: {
             query?: never;
             header?: never;
@@ -1668,7 +4078,7 @@ export interface operations {
             };
         };
     };
-    get_endpoint_api_v1_endpoints__name__get: {
+    serving_endpoint: {
         parameters: {
             query?: never;
             header?: never;
@@ -1699,7 +4109,144 @@ export interface operations {
             };
         };
     };
-    rollback_api_v1_endpoints__name__rollback_post: {
+    serving_remove: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    serving_deploy: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Deploy"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Deployment"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    serving_label: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewLabels"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LabelsReceived"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    serving_predictions: {
+        parameters: {
+            query?: {
+                deployment?: string | null;
+                key?: string | null;
+                labelled?: boolean | null;
+                limit?: number;
+                since?: string | null;
+                until?: string | null;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Prediction"][];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    serving_promote: {
         parameters: {
             query?: never;
             header?: never;
@@ -1730,7 +4277,73 @@ export interface operations {
             };
         };
     };
-    list_events_api_v1_events_get: {
+    serving_rollback: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Endpoint"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    serving_snapshot: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SnapshotRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Artifact"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    platform_events: {
         parameters: {
             query?: {
                 after?: number;
@@ -1762,7 +4375,7 @@ export interface operations {
             };
         };
     };
-    lineage_api_v1_lineage__root__get: {
+    lineage_trace: {
         parameters: {
             query?: {
                 direction?: "up" | "down";
@@ -1795,7 +4408,7 @@ export interface operations {
             };
         };
     };
-    list_models_api_v1_models_get: {
+    registry_models: {
         parameters: {
             query?: never;
             header?: never;
@@ -1815,7 +4428,40 @@ export interface operations {
             };
         };
     };
-    get_model_api_v1_models__name__get: {
+    registry_register: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewModelVersion"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelVersion"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    registry_model: {
         parameters: {
             query?: never;
             header?: never;
@@ -1846,7 +4492,242 @@ export interface operations {
             };
         };
     };
-    model_versions_api_v1_models__name__versions_get: {
+    registry_set_alias: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                alias: string;
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AliasTarget"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelVersion"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    registry_remove_alias: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                alias: string;
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    registry_compare: {
+        parameters: {
+            query: {
+                version: string[];
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Comparison"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    registry_history: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AliasMove"][];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    registry_promote: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Promotion"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelVersion"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    registry_protect: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Protection"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Model"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    registry_rollback: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Rollback"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelVersion"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    registry_versions: {
         parameters: {
             query?: never;
             header?: never;
@@ -1865,6 +4746,100 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["ModelVersion"][];
                 };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    registry_version: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+                version: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelVersion"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    registry_card: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+                version: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    registry_download: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+                version: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Validation Error */
             422: {
@@ -1897,7 +4872,40 @@ export interface operations {
             };
         };
     };
-    pipeline_runs_api_v1_pipelines_runs_get: {
+    pipelines_compile_: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Submission"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Compiled"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    pipelines_gallery: {
         parameters: {
             query?: never;
             header?: never;
@@ -1912,12 +4920,79 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Run"][];
+                    "application/json": components["schemas"]["GalleryEntry"][];
                 };
             };
         };
     };
-    pipeline_run_api_v1_pipelines_runs__run_id__get: {
+    pipelines_runs: {
+        parameters: {
+            query?: {
+                limit?: number;
+                pipeline?: string | null;
+                project?: string | null;
+                trigger?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PipelineRun"][];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    pipelines_submit: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Submission"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PipelineRun"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    pipelines_run: {
         parameters: {
             query?: never;
             header?: never;
@@ -1934,7 +5009,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Run"];
+                    "application/json": components["schemas"]["PipelineRun"];
                 };
             };
             /** @description Validation Error */
@@ -1948,7 +5023,294 @@ export interface operations {
             };
         };
     };
-    projects_api_v1_projects_get: {
+    pipelines_cancel: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PipelineRun"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    pipelines_logs: {
+        parameters: {
+            query: {
+                task: string;
+            };
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    pipelines_resume: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PipelineRun"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    pipelines_explain: {
+        parameters: {
+            query: {
+                task: string;
+            };
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Explanation"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    pipelines_triggers: {
+        parameters: {
+            query?: {
+                project?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Trigger"][];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    pipelines_add_trigger: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewTrigger"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Trigger"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    pipelines_remove_trigger: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    pipelines_fire: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Firing"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PipelineRun"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    serving_prediction: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                prediction_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Prediction"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    platform_projects: {
         parameters: {
             query?: never;
             header?: never;
@@ -1968,13 +5330,46 @@ export interface operations {
             };
         };
     };
-    list_runs_api_v1_runs_get: {
+    lineage_resolve: {
+        parameters: {
+            query: {
+                reference: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Artifact"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    lineage_runs: {
         parameters: {
             query?: {
+                before?: string | null;
                 kind?: string | null;
                 limit?: number;
                 name?: string | null;
                 parent?: string | null;
+                project?: string | null;
                 state?: string | null;
             };
             header?: never;
@@ -2003,7 +5398,40 @@ export interface operations {
             };
         };
     };
-    get_run_api_v1_runs__run_id__get: {
+    lineage_start_run: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewRun"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Run"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    lineage_run: {
         parameters: {
             query?: never;
             header?: never;
@@ -2034,7 +5462,354 @@ export interface operations {
             };
         };
     };
-    status_api_v1_status_get: {
+    lineage_change_run: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RunChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Run"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    lineage_consumed: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewEdge"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    lineage_edges: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EdgeAndArtifact"][];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    lineage_finish_run: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RunChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Run"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    tracking_log: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Batch"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    tracking_metrics: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Point"][];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    tracking_history: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Point"][];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    tracking_params: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Param"][];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    lineage_produced: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewEdge"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    data_query: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Query"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QueryResult"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    data_tables: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OfferedTable"][];
+                };
+            };
+        };
+    };
+    platform_status: {
         parameters: {
             query?: never;
             header?: never;
@@ -2050,6 +5825,37 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Status"];
+                };
+            };
+        };
+    };
+    data_watches: {
+        parameters: {
+            query?: {
+                dataset?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Watch"][];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
                 };
             };
         };

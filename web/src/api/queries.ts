@@ -43,6 +43,17 @@ export const queries = {
       queryFn: ({ signal }) =>
         read(api.GET("/api/v1/runs/{run_id}", { signal, params: { path: { run_id: id } } })),
     }),
+  pipelineRuns: () =>
+    queryOptions({
+      queryKey: ["pipelines"],
+      queryFn: ({ signal }) => read(api.GET("/api/v1/pipelines/runs", { signal })),
+    }),
+  pipelineRun: (id: string) =>
+    queryOptions({
+      queryKey: ["pipelines", id],
+      queryFn: ({ signal }) =>
+        read(api.GET("/api/v1/pipelines/runs/{run_id}", { signal, params: { path: { run_id: id } } })),
+    }),
   lineage: (id: string, direction: "up" | "down") =>
     queryOptions({
       queryKey: ["lineage", id, direction],
@@ -78,7 +89,7 @@ export const queries = {
         read(
           api.GET("/api/v1/datasets/{name}/versions/{number}/profile", {
             signal,
-            params: { path: { name, number } },
+            params: { path: { name, number: String(number) } },
           }),
         ),
       // A version never changes, so its profile does not either.

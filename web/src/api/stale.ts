@@ -2,7 +2,7 @@
 const BY_ROOM: Readonly<Record<string, readonly string[]>> = {
   data: ["datasets", "lineage"],
   lineage: ["runs", "lineage"],
-  pipelines: ["runs", "lineage"],
+  pipelines: ["pipelines", "runs", "lineage"],
   registry: ["models", "lineage"],
   serving: ["endpoints", "lineage"],
   monitoring: ["alerts", "monitors"],

@@ -203,7 +203,7 @@ const columnName = (column: ColumnShown): string => column.name;
 const versionNumber = (version: DatasetVersion): string => String(version.number);
 
 function stateOf(check: CheckResult): string {
-  return check.passed ? "done" : "failed";
+  return check.passed ? "passed" : check.severity === "warn" ? "warned" : "failed";
 }
 
 function newestFirst(versions: readonly DatasetVersion[]): DatasetVersion[] {

@@ -26,6 +26,7 @@ const LOOKS: Readonly<Record<string, Look>> = {
   standby: { tone: "quiet", shape: "square" },
   retired: { tone: "quiet", shape: "check" },
   refused: { tone: "bad", shape: "cross" },
+  warned: { tone: "live", shape: "bang" },
   passed: { tone: "good", shape: "check" },
   watching: { tone: "live", shape: "dot" },
   paused: { tone: "quiet", shape: "square" },

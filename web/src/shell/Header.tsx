@@ -84,7 +84,7 @@ function LanguageMenu() {
   return (
     <Menu position="bottom-end" withinPortal={false}>
       <Menu.Target>
-        <UnstyledButton className="language" aria-label={`${say("header.language")}: ${languages[language].name}`}>
+        <UnstyledButton className="language" aria-label={`${language.toUpperCase()}, ${say("header.language")}: ${languages[language].name}`}>
           {language.toUpperCase()}
         </UnstyledButton>
       </Menu.Target>

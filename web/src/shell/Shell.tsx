@@ -20,18 +20,14 @@ export function Shell() {
         <Rail />
       </div>
       {/* Locking the scroll would put a style element into the page, which its policy refuses. */}
-      <Drawer
-        opened={railOpen}
-        onClose={closeRail}
-        size={250}
-        padding={0}
-        withCloseButton={false}
-        lockScroll={false}
-        title={null}
-        aria-label={say("rail.label")}
-      >
-        <Rail onLeave={closeRail} />
-      </Drawer>
+      <Drawer.Root opened={railOpen} onClose={closeRail} size={250} padding={0} lockScroll={false}>
+        <Drawer.Overlay />
+        <Drawer.Content aria-label={say("rail.label")}>
+          <Drawer.Body>
+            <Rail onLeave={closeRail} />
+          </Drawer.Body>
+        </Drawer.Content>
+      </Drawer.Root>
       <div className="main-side">
         <Header openRail={() => setRailOpen(true)} />
         <main id="content" tabIndex={-1}>
