@@ -40,7 +40,8 @@ COMMANDS = {
     "data": Entry(
         "athanor.data.commands:commands", "Datasets: add, list, profile, check, watch.", "Work"
     ),
-    "sql": Entry("athanor.data.commands:sql", "Query datasets, runs and predictions.", "Work"),
+    "sql": Entry("athanor.data.commands:run_sql", "Query datasets, runs and predictions.", "Work"),
+    "tables": Entry("athanor.data.commands:print_tables", "What SQL may read.", "Work"),
     "train": Entry(
         "athanor.app.gallery.commands:train", "Train a classifier on a dataset.", "Work"
     ),

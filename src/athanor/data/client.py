@@ -44,6 +44,7 @@ class Data:
             "delimiter": new.read.delimiter,
             "decimal": new.read.decimal,
             "encoding": new.read.encoding,
+            "first": new.read.first,
         }
         answer = self._transport.send(
             "PUT", f"/datasets/{_safe(name)}/versions", query=query, content=new.path

@@ -59,6 +59,9 @@ def add(
     ] = None,
     delimiter: Annotated[str, typer.Option(help="One character; found if not given.")] = "",
     encoding: Annotated[str, typer.Option(help="latin-1, utf-16 ...; found if not given.")] = "",
+    first: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="Only the first share of the rows, 0 to 1.")
+    ] = 1.0,
     json: Json = False,
 ) -> None:
     """Read FILE as the next version of dataset NAME; and --watch a folder for more."""
@@ -75,6 +78,7 @@ def add(
             missing=tuple(missing or ()),
             delimiter=delimiter,
             encoding=encoding,
+            first=first,
         )
         mode: Mode = "append" if append else "replace"
         version = data.add(name, NewVersion(path=file, mode=mode, roles=roles, read=read))

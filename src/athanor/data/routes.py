@@ -58,6 +58,7 @@ def _reading(
     delimiter: str = "",
     decimal: str = "",
     encoding: str = "",
+    first: Annotated[float, Query(gt=0, le=1)] = 1.0,
 ) -> ReadOptions:
     return ReadOptions(
         text=tuple(text),
@@ -65,6 +66,7 @@ def _reading(
         delimiter=delimiter,
         decimal=decimal,
         encoding=encoding,
+        first=first,
     )
 
 

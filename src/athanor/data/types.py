@@ -47,6 +47,8 @@ class ReadOptions:
     """"." or ","; empty: found."""
     encoding: str = ""
     """A Python codec's name; empty: found."""
+    first: float = 1.0
+    """Only this share of the rows, 0 to 1: the first by the time column, else in file order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,6 +25,7 @@ from athanor.data.types import (
 )
 from athanor.data.work import delta
 from athanor.data.work.profile import connected, profile_of
+from athanor.data.work.first import first_of
 from athanor.data.work.reading import Reading, look_through
 from athanor.data.work.verify import Subject, verified
 from athanor.lineage.logic.digests import table_digest
@@ -108,6 +109,8 @@ def _made(task: Task) -> Made:
     reading = look_through(Path(task.path), task.file, Path(task.scratch), task.read, wanted)
     own = reading.rows.schema()
     _check_roles(task.named, own.names)
+    if task.read.first < 1:
+        reading = first_of(reading, task.read.first, task.roles.time)
     appends = task.append and task.base is not None
     schema, rewrites = own, False
     if appends and not reading.mismatched and task.base is not None:
