@@ -45,6 +45,8 @@ HOLDOUT = 0.2
 """Share of the rows that no model sees before the gate."""
 VALIDATION = 0.2
 """Share of the other rows that decides between the two models."""
+WEIGHT = "row weight"
+"""The column that tells how much a training row counts."""
 
 
 class Checked(NamedTuple):
@@ -135,20 +137,26 @@ def split(
 
     A row's hash does not change, so that a row of the holdout is on no later version's training
     side, and the model in office has not learnt from it. With `fresh` labelled rows, the holdout
-    is half of them (the latest by time), which nobody has learnt from either; the other half is
-    learnt from together with `table`.
+    is half of them, which nobody has learnt from either; the other half is learnt from together
+    with `table`, and weighs as much as it.
     `shuffle_labels` spoils the training labels on purpose: a model that must lose at the gate.
     """
     target, notes = plan["target"], []
     if fresh is None:
         rest, holdout, how = parted(table, plan, HOLDOUT, seed)
+        train, validation, _ = parted(rest, plan, VALIDATION, seed + 1)
+        train = train.assign(**{WEIGHT: 1.0})
         notes.append(f"The holdout is {len(holdout):,} of {len(table):,} rows, {how}.")
     else:
-        fresh = known_labels(fresh, table, plan)
-        learnt, holdout, how = parted(fresh, plan, 0.5, seed)
-        rest = pd.concat([table, learnt[table.columns]], ignore_index=True)
+        fresh, timeless = known_labels(fresh, table, plan), {**plan, "time": ""}
+        learnt, holdout, how = parted(fresh, timeless, 0.5, seed)
+        learnt, validation, _ = parted(learnt, timeless, VALIDATION, seed + 1)
+        weight = len(table) / len(learnt)
+        train = pd.concat(
+            [table.assign(**{WEIGHT: 1.0}), learnt.assign(**{WEIGHT: weight})], ignore_index=True
+        )
         notes.append(f"The holdout is {len(holdout):,} of {len(fresh):,} fresh rows, {how}.")
-    train, validation, _ = parted(rest, plan, VALIDATION, seed + 1)
+        notes.append(f"{len(learnt):,} fresh rows weigh {weight:.1f} in training, the others 1.")
     if shuffle_labels:
         order = np.random.default_rng(seed).permutation(len(train))
         train = train.assign(**{target: train[target].to_numpy()[order]})
@@ -250,7 +258,7 @@ def fitted(
     columns, target = plan["columns"], plan["target"]
     rows = features(train, columns)
     model = Pipeline([("encode", encoder(rows, columns, scale=scale)), ("model", final)])
-    model.fit(rows, train[target].to_numpy())
+    model.fit(rows, train[target].to_numpy(), model__sample_weight=train[WEIGHT].to_numpy())
     raw = train[[column["name"] for column in columns]]
     classes = tuple(label.item() if hasattr(label, "item") else label for label in model.classes_)
     signature = Signature(
