@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from athanor.serving.log import ServingLog
     from athanor.serving.ports import Fleet, NoFleet
-    from athanor.serving.service import DeployOperation, Endpoints, Neighbours, Traffic
+    from athanor.serving.service import Endpoints, Neighbours, Traffic, operations, resolvers
     from athanor.serving.store import EndpointStore, SqlEndpointStore
     from athanor.serving.supervisor import (
         PlaneSettings,
@@ -34,7 +34,6 @@ _PLACES = {
     "Canary": "types",
     "CanaryPlan": "types",
     "Deploy": "types",
-    "DeployOperation": "service",
     "Deployment": "types",
     "Endpoint": "types",
     "EndpointStore": "store",
@@ -53,13 +52,14 @@ _PLACES = {
     "SupervisorSettings": "supervisor",
     "Surroundings": "supervisor",
     "Traffic": "service",
+    "operations": "service",
+    "resolvers": "service",
 }
 
 __all__ = [
     "Canary",
     "CanaryPlan",
     "Deploy",
-    "DeployOperation",
     "Deployment",
     "Endpoint",
     "EndpointStore",
@@ -78,6 +78,8 @@ __all__ = [
     "SupervisorSettings",
     "Surroundings",
     "Traffic",
+    "operations",
+    "resolvers",
 ]
 
 

@@ -231,7 +231,7 @@ def logs(
         [
             (
                 item.id,
-                f"{item.at:%Y-%m-%d %H:%M:%S}",
+                f"{item.predicted_at:%Y-%m-%d %H:%M:%S}",
                 f"{item.model}@{item.version}",
                 item.key,
                 item.label,

@@ -30,7 +30,7 @@ _SECONDS = 600.0
 _PREDICTION_COLUMNS = (
     ("id", "VARCHAR"),
     ("request", "VARCHAR"),
-    ("at", "TIMESTAMPTZ"),
+    ("predicted_at", "TIMESTAMPTZ"),
     ("endpoint", "VARCHAR"),
     ("deployment", "VARCHAR"),
     ("model", "VARCHAR"),
@@ -47,8 +47,8 @@ _LABEL_COLUMNS = (
     ("id", "VARCHAR"),
     ("key", "VARCHAR"),
     ("label", "VARCHAR"),
-    ("at", "TIMESTAMPTZ"),
-    ("received", "TIMESTAMPTZ"),
+    ("happened_at", "TIMESTAMPTZ"),
+    ("received_at", "TIMESTAMPTZ"),
 )
 
 

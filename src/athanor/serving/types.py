@@ -184,7 +184,7 @@ class Prediction:
 
     id: str
     request: str
-    at: datetime
+    predicted_at: datetime
     endpoint: str
     deployment: str
     model: str

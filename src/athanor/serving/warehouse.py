@@ -28,7 +28,7 @@ PREDICTIONS = pa.schema(
     [
         ("id", pa.string()),
         ("request", pa.string()),
-        ("at", _TIME),
+        ("predicted_at", _TIME),
         ("endpoint", pa.string()),
         ("deployment", pa.string()),
         ("model", pa.string()),
@@ -47,8 +47,8 @@ LABELS = pa.schema(
         ("id", pa.string()),
         ("key", pa.string()),
         ("label", pa.string()),
-        ("at", _TIME),
-        ("received", _TIME),
+        ("happened_at", _TIME),
+        ("received_at", _TIME),
     ]
 )
 _SCHEMAS = {"predictions": PREDICTIONS, "labels": LABELS}
@@ -68,10 +68,10 @@ _ARROW = {
 
 _LATEST = """
 WITH of_id AS (
-    SELECT id, arg_max(label, received) AS label FROM labels
+    SELECT id, arg_max(label, received_at) AS label FROM labels
     WHERE id IS NOT NULL AND endpoint = $endpoint GROUP BY id
 ), of_key AS (
-    SELECT key, arg_max(label, received) AS label FROM labels
+    SELECT key, arg_max(label, received_at) AS label FROM labels
     WHERE id IS NULL AND endpoint = $endpoint GROUP BY key
 ), truths AS (
     SELECT p.*, coalesce(of_id.label, of_key.label) AS truth
@@ -125,8 +125,8 @@ def query(sources: Mapping[str, Any], endpoint: str, where: Mapping[str, Any]) -
         ("id", "id = $id"),
         ("deployment", "deployment = $deployment"),
         ("key", "key = $key"),
-        ("since", "at >= $since::TIMESTAMPTZ"),
-        ("until", "at < $until::TIMESTAMPTZ"),
+        ("since", "predicted_at >= $since::TIMESTAMPTZ"),
+        ("until", "predicted_at < $until::TIMESTAMPTZ"),
     ):
         if where.get(name) is not None:
             conditions.append(text)
@@ -136,7 +136,7 @@ def query(sources: Mapping[str, Any], endpoint: str, where: Mapping[str, Any]) -
     # The conditions are fixed texts; what callers say goes in as values.
     text = (
         f"{_LATEST} SELECT * FROM truths WHERE {' AND '.join(conditions)} "  # noqa: S608
-        f"ORDER BY at DESC, id DESC LIMIT {int(where.get('limit', 100))}"
+        f"ORDER BY predicted_at DESC, id DESC LIMIT {int(where.get('limit', 100))}"
     )
     with _views(sources) as connection:
         found: Any = connection.execute(text, values).to_arrow_table()
@@ -246,7 +246,7 @@ def _views(sources: Mapping[str, Any]) -> Iterator[duckdb.DuckDBPyConnection]:
 def _readable(row: dict[str, Any]) -> dict[str, Any]:
     row["features"] = orjson.loads(row["features"])
     row["probabilities"] = orjson.loads(row["probabilities"]) if row["probabilities"] else None
-    row["at"] = row["at"].isoformat()
+    row["predicted_at"] = row["predicted_at"].isoformat()
     return row
 
 
@@ -267,7 +267,9 @@ def _typed(
     columns[target] = _target([row["truth"] for row in found], signature.get("classes") or ())
     if details:
         columns["prediction_id"] = pa.array([row["id"] for row in found], pa.string())
-        columns["predicted_at"] = pa.array([row["at"] for row in found], pa.string()).cast(_TIME)
+        columns["predicted_at"] = pa.array(
+            [row["predicted_at"] for row in found], pa.string()
+        ).cast(_TIME)
         columns["deployment"] = pa.array([row["deployment"] for row in found], pa.string())
         columns["version"] = pa.array([row["version"] for row in found], pa.int64())
         columns["predicted_label"] = pa.array([row["label"] for row in found], pa.string())

@@ -21,7 +21,7 @@ class PredictionRow(msgspec.Struct, omit_defaults=False):
     """The prediction's id, 32 hex digits."""
     request: str
     """The request's id: the caller's X-Request-Id, or 32 hex digits."""
-    at: datetime
+    predicted_at: datetime
     endpoint: str
     deployment: str
     model: str
@@ -48,9 +48,9 @@ class LabelRow(msgspec.Struct):
     """The prediction that it belongs to, or None where it names a key."""
     key: str | None
     label: str
-    at: datetime
+    happened_at: datetime
     """When the truth held, as the sender says."""
-    received: datetime
+    received_at: datetime
 
 
 _encode = msgspec.json.Encoder().encode
@@ -109,7 +109,7 @@ def flat(row: PredictionRow) -> Mapping[str, Any]:
 FLAT_COLUMNS = (
     "id",
     "request",
-    "at",
+    "predicted_at",
     "endpoint",
     "deployment",
     "model",

@@ -302,7 +302,7 @@ class _Pending:
                 PredictionRow(
                     id=answer["id"],
                     request=self._request_id,
-                    at=now,
+                    predicted_at=now,
                     endpoint=self._served.route.name,
                     deployment=target.id,
                     model=target.model,

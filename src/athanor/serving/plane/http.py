@@ -139,6 +139,7 @@ class Connection(asyncio.Protocol):
         self._pending: deque[Exchange] = deque()
         self._head: _Head | None = None
         self._reading_head = False
+        self._chunk = 0
         self._fed = 0
         self._ending = False
         self._full = False
@@ -178,11 +179,13 @@ class Connection(asyncio.Protocol):
             return
         if self._head is None:
             self.deadline = time.monotonic() + self._limits.header_seconds
-        self._fed += len(data)
+        self._chunk = len(data)
+        self._fed += self._chunk
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
-            self._refuse_and_end(BadRequest("This address speaks HTTP/1.1 alone."))
+            # Answered in HTTP/1.1; what follows would be the other protocol, which is not spoken.
+            self.finish()
         except httptools.HttpParserError as error:
             # llhttp hides what a callback of ours raised in the error's context.
             cause = error.__context__
@@ -203,7 +206,7 @@ class Connection(asyncio.Protocol):
         """A request's first bytes."""
         self._head = _Head()
         self._reading_head = True
-        self._fed = 0
+        self._fed = self._chunk
 
     def on_url(self, url: bytes) -> None:
         """A piece of the request's target."""

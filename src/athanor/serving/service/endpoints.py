@@ -1,12 +1,9 @@
 """The verbs of endpoints."""
 
-import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
-
-import msgspec
 
 from athanor.kernel.clock import Clock
 from athanor.kernel.database import Database
@@ -174,8 +171,8 @@ class Endpoints:
                     id=label.id,
                     key=label.key,
                     label=str(label.label),
-                    at=label.at or now,
-                    received=now,
+                    happened_at=label.at or now,
+                    received_at=now,
                 )
             )
         if rows:
@@ -247,44 +244,6 @@ class Endpoints:
             self._lineage.produced(who, run.id, artifact.id, "table")
             self._lineage.finish_run(who, run.id)
         return artifact
-
-    # What other rooms are offered: called by them, not over HTTP.
-
-    def resolve_prediction(self, principal: Principal, rest: str) -> Artifact:
-        """`prediction:<id>`: an artifact whose trace leads over its deployment to the model.
-
-        Raises: PredictionNotFound.
-        """
-        found = self.prediction(principal, rest)
-        content = msgspec.json.encode(replace(found, truth=None))
-        with self._database.transaction():
-            artifact = self._lineage.record(
-                principal,
-                NewArtifact(
-                    id=found.id,
-                    type="prediction",
-                    name=f"{found.endpoint}/{found.id}",
-                    uri=f"prediction:{found.id}",
-                    digest=f"sha256:{hashlib.sha256(content).hexdigest()}",
-                    size=len(content),
-                    metadata={
-                        "endpoint": found.endpoint,
-                        "deployment": found.deployment,
-                        "model": found.model,
-                        "version": found.version,
-                        "at": found.at.isoformat(),
-                    },
-                ),
-            )
-            self._lineage.produced(principal, found.deployment, artifact.id, "prediction")
-        return artifact
-
-    def resolve_labelled(self, principal: Principal, rest: str) -> Artifact:
-        """`labelled:<endpoint>`: the rows that have labels by now, as a table to train on.
-
-        Raises: EndpointNotFound, LabelsMissing.
-        """
-        return self.snapshot(principal, rest, SnapshotRequest())
 
     def follow(self, event: Event) -> None:
         """A model's alias moved: redeploy the endpoints that follow one. For `Events.subscribe`."""

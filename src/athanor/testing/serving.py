@@ -1,0 +1,338 @@
+"""Serving for tests: a runtime without libraries, running planes and workers, a whole room."""
+
+import http.client
+import json
+import math
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from athanor.kernel.clock import SystemClock
+from athanor.kernel.database import Database
+from athanor.kernel.events import Events, SqlEventStore
+from athanor.kernel.ids import new_id
+from athanor.kernel.permissions import OWNER, OwnerAccess
+from athanor.kernel.storage import Storage
+from athanor.kernel.workers import Workers
+from athanor.lineage import Lineage, NewArtifact, SqlLineageStore
+from athanor.registry import Models, ModelVersion, NewModelVersion, SqlModelStore
+from athanor.serving.log import ServingLog
+from athanor.serving.logic.frames import Hello, Reply
+from athanor.serving.logic.routing import Route, Table, Target
+from athanor.serving.logic.signature import Row
+from athanor.serving.ports import Fleet
+from athanor.serving.runtimes.serving import serve
+from athanor.serving.service import Endpoints, Neighbours, Traffic, resolvers
+from athanor.serving.store import SqlEndpointStore
+from athanor.serving.supervisor import (
+    PlaneSettings,
+    Supervisor,
+    SupervisorSettings,
+    Surroundings,
+)
+from athanor.serving.supervisor.crew import Crew, Post
+from athanor.serving.supervisor.planes import Planes
+from athanor.serving.types import DeploymentState, Endpoint, InputColumn, Signature
+
+SIGNATURE = Signature(
+    columns=(
+        InputColumn(name="size", type="double"),
+        InputColumn(name="rooms", type="long", required=False),
+        InputColumn(name="mood", type="string"),
+    ),
+    classes=("no", "yes"),
+    target="sold",
+    positive=1,
+)
+"""What the stub reads."""
+STUB = "athanor.testing.serving:stub_main"
+_READY_SECONDS = 60.0
+
+
+class StubRuntime:
+    """Answers by a formula. A mood of `raise` fails, `die` ends the process, `slow` takes 0.2 s."""
+
+    def __init__(self, bias: float) -> None:
+        self.hello = Hello(["no", "yes"], "whole")
+        self._bias = bias
+
+    def predict(self, rows: list[Row]) -> Reply:
+        """The formula for each row.
+
+        Raises: ValueError where a mood says so.
+        """
+        labels, numbers = [], []
+        for size, rooms, mood in rows:
+            if mood == "raise":
+                message = "this row can't be predicted"
+                raise ValueError(message)
+            if mood == "die":
+                os.kill(os.getpid(), signal.SIGKILL)
+            if mood == "slow":
+                time.sleep(0.2)
+            chance = formula(size, rooms, self._bias)
+            labels.append(int(chance > 0.5))
+            numbers += [1.0 - chance, chance]
+        return Reply(labels, np.asarray(numbers, "<f8").tobytes())
+
+
+def formula(size: float | None, rooms: int | None, bias: float = 0.0) -> float:
+    """What the stub answers as the probability of `yes`."""
+    return 1.0 / (1.0 + math.exp(-(0.1 * (size or 0.0) - 0.3 * (rooms or 0) + bias)))
+
+
+def stub_main(folder: str, path: str) -> None:
+    """A worker of the stub; `folder` holds a file `bias` or is empty."""
+    bias = Path(folder) / "bias"
+    serve(StubRuntime(float(bias.read_text("utf-8")) if bias.exists() else 0.0), path)
+
+
+def record(number: int, mood: str = "calm") -> dict[str, Any]:
+    """The stub's input of this number."""
+    return {"size": number * 0.37 - 20.0, "rooms": number % 7, "mood": mood}
+
+
+@dataclass(slots=True)
+class RunningPlane:
+    """A plane with stub workers, without a database."""
+
+    planes: Planes
+    crew: Crew
+    folder: Path
+    predictions: Path
+    revision: int = 0
+    names: list[str] = field(default_factory=list)
+
+    @property
+    def port(self) -> int:
+        """The plane's TCP port on loopback."""
+        return int(self.planes.url.rpartition(":")[2])
+
+    def route(self, shares: Mapping[str, float], *, key: str = "", name: str = "houses") -> None:
+        """Serve the endpoint from these deployments (id to share); their workers are up."""
+        self.names = [*dict.fromkeys([*self.names, *shares])]
+        self.crew.staff(
+            {
+                item: Post(deployment=item, folder=lambda: self.folder, target=STUB)
+                for item in self.names
+            }
+        )
+        assert eventually(lambda: all(self.crew.ready(item) for item in shares))
+        self.revision += 1
+        targets = [
+            Target(
+                id=item,
+                number=place + 1,
+                model="stub",
+                version=place + 1,
+                weight=share,
+                sockets=self.crew.sockets(item),
+                signature=SIGNATURE,
+            )
+            for place, (item, share) in enumerate(shares.items())
+        ]
+        routes = [Route(name=name, targets=targets, key=key)]
+        self.planes.publish(Table(revision=self.revision, routes=routes))
+
+    def tend(self) -> None:
+        """What the supervisor does on each look."""
+        self.planes.tend()
+        self.crew.tend()
+
+    def logged(self) -> list[dict[str, Any]]:
+        """Every whole row of the log."""
+        return [
+            json.loads(line)
+            for path in sorted(self.predictions.glob("*.jsonl"))
+            for line in path.read_bytes().split(b"\n")[:-1]
+        ]
+
+
+@contextmanager
+def running_plane(
+    folder: Path, workers: Workers, settings: PlaneSettings | None = None
+) -> Iterator[RunningPlane]:
+    """A plane and stub workers; both end with the block."""
+    predictions = folder / "predictions"
+    planes = Planes(settings or PlaneSettings(), folder, predictions, folder / "plane.log")
+    crew = Crew(workers, folder, folder / "logs", lambda: None)
+    planes.start()
+    try:
+        yield RunningPlane(planes, crew, folder, predictions)
+    finally:
+        planes.stop()
+        crew.stop()
+
+
+@dataclass(slots=True)
+class ServingRoom:
+    """Serving with its neighbours, on a real database and real processes."""
+
+    endpoints: Endpoints
+    supervisor: Supervisor
+    log: ServingLog
+    lineage: Lineage
+    models: Models
+    events: Events
+    storage: Storage
+    folder: Path
+
+    def register(
+        self, model_folder: Path, name: str, description: Mapping[str, Any]
+    ) -> ModelVersion:
+        """Store a model folder and register it."""
+        blob = self.storage.put_folder(model_folder)
+        artifact = self.lineage.record(
+            OWNER,
+            NewArtifact(
+                type="model",
+                name=name,
+                uri=blob.uri,
+                digest=blob.digest,
+                size=blob.size,
+                metadata=dict(description),
+            ),
+        )
+        return self.models.register(OWNER, NewModelVersion(model=name, artifact_id=artifact.id))
+
+    def wait_for(self, name: str, number: int, *states: DeploymentState) -> Endpoint:
+        """The endpoint once its deployment of this number is in one of these states."""
+
+        def there() -> bool:
+            found = self.endpoints.get(OWNER, name)
+            return any(i.number == number and i.state in states for i in found.deployments)
+
+        assert eventually(there), [
+            (item.number, item.state, item.reason)
+            for item in self.endpoints.get(OWNER, name).deployments
+        ]
+        return self.endpoints.get(OWNER, name)
+
+    def actions(self) -> list[str]:
+        """The actions of every event so far, oldest first."""
+        return [event.action for event in self.events.since(0)]
+
+
+@contextmanager
+def serving_room(
+    folder: Path, database: Database, workers: Workers, plane: PlaneSettings | None = None
+) -> Iterator[ServingRoom]:
+    """Everything of serving, started; it ends with the block. Call again for a restart."""
+    clock, access = SystemClock(), OwnerAccess()
+    events = Events(SqlEventStore(database), database, clock)
+    storage = Storage(str(folder / "storage"), reserve_bytes=0)
+    lineage = Lineage(
+        SqlLineageStore(database), database, events=events, access=access, clock=clock
+    )
+    models = Models(
+        SqlModelStore(database),
+        database,
+        lineage=lineage,
+        storage=storage,
+        events=events,
+        access=access,
+        clock=clock,
+    )
+    store = SqlEndpointStore(database)
+    log = ServingLog(folder, storage, workers)
+    traffic = Traffic(store, database, events=events, lineage=lineage, clock=clock)
+    supervisor = Supervisor(
+        SupervisorSettings(workspace=folder, plane=plane or PlaneSettings()),
+        Surroundings(
+            store=store,
+            traffic=traffic,
+            log=log,
+            lineage=lineage,
+            storage=storage,
+            workers=workers,
+            clock=clock,
+        ),
+    )
+    fleet: Fleet = supervisor
+    endpoints = Endpoints(
+        store,
+        database,
+        events=events,
+        access=access,
+        clock=clock,
+        neighbours=Neighbours(lineage=lineage, models=models, log=log, fleet=fleet),
+    )
+    for kind, resolver in resolvers(endpoints, lineage, database).items():
+        lineage.offer_resolver(kind, resolver)
+    supervisor.start()
+    try:
+        yield ServingRoom(endpoints, supervisor, log, lineage, models, events, storage, folder)
+    finally:
+        supervisor.stop()
+
+
+@dataclass(frozen=True, slots=True)
+class HttpAnswer:
+    """What the plane answered."""
+
+    status: int
+    headers: dict[str, str]
+    content: bytes
+
+    @property
+    def body(self) -> Any:
+        """The content as JSON."""
+        return json.loads(self.content)
+
+
+class Browser:
+    """A keep-alive connection to a plane."""
+
+    opened: ClassVar[list["Browser"]] = []
+    """Every one of this process, for a fixture that closes them."""
+
+    def __init__(self, port: int, timeout: float = 30.0) -> None:
+        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
+        self.opened.append(self)
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> HttpAnswer:
+        """Send one request; a body that is no bytes goes as JSON."""
+        data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
+        self._connection.request(method, path, data, dict(headers or {}))
+        answer = self._connection.getresponse()
+        told = {name.lower(): value for name, value in answer.getheaders()}
+        return HttpAnswer(answer.status, told, answer.read())
+
+    def predict(
+        self, records: Sequence[Mapping[str, Any]], name: str = "houses", **headers: str
+    ) -> HttpAnswer:
+        """Ask for predictions; headers are given with _ for -."""
+        named = {header.replace("_", "-"): value for header, value in headers.items()}
+        return self.send("POST", f"/endpoints/{name}/predict", {"records": [*records]}, named)
+
+    def close(self) -> None:
+        """Hang up."""
+        self._connection.close()
+
+
+def eventually(condition: Callable[[], bool], timeout: float = _READY_SECONDS) -> bool:
+    """Whether the condition comes true in time."""
+    end = time.monotonic() + timeout
+    while time.monotonic() < end:
+        if condition():
+            return True
+        time.sleep(0.02)
+    return condition()
+
+
+def deployment_ids(count: int) -> list[str]:
+    """Ids for deployments."""
+    return [new_id() for _ in range(count)]
