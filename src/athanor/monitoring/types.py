@@ -183,8 +183,6 @@ class MonitorSettings:
     """A window run by hand may be smaller than `window_rows`, but not than this."""
     false_alarm_rate: float = 0.001
     """At most this share of healthy windows is flagged, all columns together."""
-    every_seconds: float = 5.0
-    """How often new predictions are looked for."""
     replicates: int = 2000
     """Healthy windows simulated per column."""
     block: str | None = None
@@ -194,54 +192,80 @@ class MonitorSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Cursor:
+    """How far a monitor has read the prediction log: everything up to this row is judged."""
+
+    at: datetime
+    id: str = ""
+    """Of the last judged prediction; "" where none was judged since `at`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Monitor:
     """What watches an endpoint."""
 
     id: str
     project: str
-    name: str
-    """The endpoint's name: each has one monitor."""
     endpoint: str
+    """Each endpoint has one monitor, of the same name."""
     model: str
     version: int
-    """The champion, whose training data is the reference."""
-    reference_artifact_id: str | None
-    """The training table; None if the lineage knows none, and then `state` says so."""
-    sketch_digest: str | None = None
-    """The kept summary of the reference; made at the first run."""
-    settings: MonitorSettings
+    """The champion: the version that has the traffic, or most of it."""
+    deployment: str
+    reference_id: str | None = None
+    """The artifact of the training table; None where the lineage knows none."""
+    sketch: str | None = None
+    """The blob that holds the kept summary of the reference; made at the first window."""
+    settings: MonitorSettings = field(default_factory=MonitorSettings)
     state: str = "watching"
     """`watching`, `paused`, or `no reference`."""
+    read: Cursor
     windows: int = 0
-    """Windows judged since the champion was deployed."""
+    """Windows judged so far, of all versions."""
     last_verdict: WindowVerdict | None = None
+    last_run_at: datetime | None = None
     created_at: datetime
     updated_at: datetime
-    last_run_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MonitorRun:
-    """One window's result."""
+class Window:
+    """One judged window."""
 
     id: str
-    monitor: str
-    """The monitor's name."""
+    """Also the id of the run of kind `monitor` that judged it."""
+    endpoint: str
     model: str
     version: int
-    window: int
-    """1, 2, 3 ... per monitor."""
-    first_row: int
-    """The window's first prediction of this version, from 0 in the order of the log."""
+    number: int
+    """1, 2, 3 ... per endpoint; 0 where it was too small to be kept."""
     rows: int
+    first_at: datetime | None = None
+    """When the window's first prediction was made."""
+    last_at: datetime | None = None
     verdict: WindowVerdict
     reason: str
     drifted: list[str] = field(default_factory=list)
-    evidence: float = 1.0
-    """The e-detector over all windows since deployment; 1 is none."""
-    report_artifact_id: str | None = None
-    run_id: str | None = None
-    at: datetime
+    """Input columns, strongest evidence first."""
+    report_id: str | None = None
+    """The artifact that holds the `WindowReport`."""
+    performance: Performance | None = None
+    """Judged once, when nine in ten of the rows have their label."""
+    judged_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettingsChange:
+    """What to change about a monitor; None leaves it."""
+
+    window_rows: int | None = None
+    minimum_rows: int | None = None
+    false_alarm_rate: float | None = None
+    replicates: int | None = None
+    block: str | None = None
+    """"" for none."""
+    leave_out: list[str] | None = None
+    paused: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -252,17 +276,48 @@ class Alert:
     project: str
     kind: AlertKind
     subject: str
-    """What it is about: an endpoint, a dataset or a pipeline."""
-    state: AlertState
-    columns: list[str] = field(default_factory=list)
+    """What it is about: an endpoint, a dataset, a pipeline."""
+    state: AlertState = AlertState.OPEN
     explanation: str
     """Plain words."""
+    columns: list[str] = field(default_factory=list)
+    """The columns that it is about, strongest evidence first."""
     false_alarm_rate: float | None = None
+    """The share of healthy windows, at most, that raise such an alert."""
     detail: dict[str, Any] = field(default_factory=dict)
-    """`endpoint`, `model`, `version`, `monitor`, `window`, `report` where there are such."""
+    """Of an endpoint: `endpoint`, `model`, `version`, `monitor`, `window`, `report`, `since`."""
     times: int = 1
     """How often it was found while open."""
     raised_at: datetime
     updated_at: datetime
     closed_at: datetime | None = None
+    closed_by: str = ""
     closed_because: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertFilter:
+    """Which alerts to list; a field left None does not filter."""
+
+    state: AlertState | None = None
+    kind: AlertKind | None = None
+    subject: str | None = None
+    project: str | None = None
+    limit: int = 100
+    """1 to 1,000; the newest come first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Indicator:
+    """What a figure of monitoring means."""
+
+    name: str
+    title: str
+    what: str
+    """What it measures."""
+    how: str
+    """How it is computed, and from which source."""
+    meaning: str
+    """How to read it, and when it is too high."""
+    misleads: str
+    """When not to trust it."""

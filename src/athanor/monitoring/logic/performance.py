@@ -82,7 +82,10 @@ def _judged(
     rate: float,
 ) -> Performance:
     labelled, rows = counts
-    p_value = None if reference is None else _normal_cdf((value - reference) / max(error, 1e-9))
+    p_value = None
+    if reference is not None:
+        # The evaluation's own error is not known: it is taken to be as large as this one.
+        p_value = _normal_cdf((value - reference) / max(math.sqrt(2) * error, 1e-9))
     degraded = p_value is not None and p_value <= rate
     low, high = max(0.0, value - INTERVAL * error), min(1.0, value + INTERVAL * error)
     words = f"{metric} {value:.3f} (95 % interval {low:.3f} to {high:.3f}) on {labelled:,} labelled"

@@ -1,0 +1,328 @@
+"""The verbs of monitors, and how they follow their endpoints."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from athanor.kernel import (
+    SYSTEM,
+    Access,
+    AthanorError,
+    Clock,
+    Database,
+    Event,
+    Events,
+    Principal,
+    new_id,
+)
+from athanor.monitoring.catalogue import INDICATORS
+from athanor.monitoring.errors import BadSetting, MonitorNotFound, NoReference, WindowNotFound
+from athanor.monitoring.service.looking import Looking, Neighbours
+from athanor.monitoring.store import MonitorStore
+from athanor.monitoring.types import (
+    AlertKind,
+    Cursor,
+    Indicator,
+    Monitor,
+    MonitorSettings,
+    SettingsChange,
+    Window,
+    WindowReport,
+    WindowVerdict,
+)
+
+_log = logging.getLogger(__name__)
+
+_OF_ENDPOINT = (AlertKind.DRIFT, AlertKind.QUALITY, AlertKind.PERFORMANCE)
+LISTENED = (
+    "serving.deployment.created",
+    "serving.traffic.changed",
+    "serving.endpoint.removed",
+)
+"""The actions that `Monitors.on_event` is to be subscribed to."""
+
+
+class Monitors:
+    """One monitor an endpoint: it judges windows of predictions against the training data."""
+
+    def __init__(
+        self,
+        store: MonitorStore,
+        database: Database,
+        *,
+        events: Events,
+        access: Access,
+        clock: Clock,
+        neighbours: Neighbours,
+    ) -> None:
+        self._store = store
+        self._database = database
+        self._events = events
+        self._access = access
+        self._clock = clock
+        self._near = neighbours
+        self._looking = Looking(store, database, events=events, clock=clock, neighbours=neighbours)
+        self._looked: dict[str, object] = {}
+        self._one_look = Lock()
+
+    def monitors(self, who: Principal) -> list[Monitor]:
+        """All monitors, by endpoint."""
+        self._access.require(who, "monitoring.monitors", "*")
+        return self._store.list_monitors()
+
+    def monitor(self, who: Principal, name: str) -> Monitor:
+        """The monitor of an endpoint.
+
+        Raises: MonitorNotFound.
+        """
+        self._access.require(who, "monitoring.monitor", name)
+        return self._monitor(name)
+
+    def configure(self, who: Principal, name: str, change: SettingsChange) -> Monitor:
+        """Change how an endpoint is watched, from its next window on.
+
+        Raises: MonitorNotFound, BadSetting.
+        """
+        self._access.require(who, "monitoring.configure", name)
+        with self._database.transaction():
+            monitor = self._store.lock(name) or self._monitor(name)
+            settings = _changed(monitor.settings, change)
+            state = monitor.state
+            if change.paused is not None and monitor.reference_id is not None:
+                state = "paused" if change.paused else "watching"
+            same = (settings.block, settings.leave_out) == (
+                monitor.settings.block,
+                monitor.settings.leave_out,
+            )
+            changed = replace(
+                monitor,
+                settings=settings,
+                state=state,
+                sketch=monitor.sketch if same else None,
+                updated_at=self._clock.now(),
+            )
+            self._store.change(changed)
+            detail = {"settings": asdict(settings), "state": state}
+            self._events.tell(
+                who, "monitoring.monitor.changed", name, detail, project=monitor.project
+            )
+        return changed
+
+    def run(self, who: Principal, name: str) -> Window:
+        """Judge all that came since the last window, now; the newest window judged.
+
+        Too few new rows make a window of number 0 that is not kept, and stay for the next one.
+        Raises: MonitorNotFound, NoReference.
+        """
+        self._access.require(who, "monitoring.run", name)
+        monitor = self._monitor(name)
+        if monitor.reference_id is None:
+            raise NoReference(name, f"{monitor.model}@{monitor.version}")
+        windows, left = self._looking.look(who, monitor, rest=True)
+        if windows:
+            return windows[-1]
+        minimum = monitor.settings.minimum_rows
+        return Window(
+            id=new_id(),
+            endpoint=name,
+            model=monitor.model,
+            version=monitor.version,
+            number=0,
+            rows=left,
+            verdict=WindowVerdict.TOO_SMALL,
+            reason=f"{left:,} new predictions, fewer than the {minimum:,} asked for; they stay "
+            "for the next window.",
+            judged_at=self._clock.now(),
+        )
+
+    def windows(self, who: Principal, name: str, *, limit: int = 50) -> list[Window]:
+        """The windows that were judged, newest first.
+
+        Raises: MonitorNotFound.
+        """
+        self._access.require(who, "monitoring.windows", name)
+        self._monitor(name)
+        return self._store.windows(name, limit)
+
+    def report(self, who: Principal, name: str, number: int) -> WindowReport:
+        """All that was found in one window, column by column.
+
+        Raises: MonitorNotFound, WindowNotFound, BlobNotFound.
+        """
+        self._access.require(who, "monitoring.report", name)
+        self._monitor(name)
+        window = self._store.window(name, number)
+        if window is None or window.report_id is None:
+            raise WindowNotFound(name, number)
+        return self._looking.report(who, window.report_id)
+
+    def indicators(self, who: Principal) -> list[Indicator]:
+        """What each figure means, how it is computed, and when it misleads."""
+        self._access.require(who, "monitoring.indicators", "*")
+        return list(INDICATORS)
+
+    def look(self) -> int:
+        """Judge every full window of every endpoint that is watched; how many were judged."""
+        judged = 0
+        with self._one_look:
+            mark = _mark(self._near.predictions.sources())
+            for monitor in self._store.list_monitors():
+                seen = (mark, monitor.version, monitor.deployment, monitor.settings)
+                if monitor.state != "watching" or self._looked.get(monitor.endpoint) == seen:
+                    continue
+                try:
+                    windows, left = self._looking.look(SYSTEM, monitor, rest=False)
+                except AthanorError as error:
+                    _log.warning("the monitor %s could not look: %s", monitor.endpoint, error)
+                    continue
+                judged += len(windows)
+                if left < monitor.settings.window_rows:
+                    self._looked[monitor.endpoint] = seen
+        return judged
+
+    def on_event(self, event: Event) -> None:
+        """Follow what serving tells of its endpoints. For `Events.subscribe`."""
+        monitor = self._store.lock(event.subject)
+        if event.action == "serving.endpoint.removed":
+            if monitor is not None:
+                self._store.remove(event.subject)
+                reason = "the endpoint was removed"
+                self._near.alerts.close_all(monitor.project, event.subject, _OF_ENDPOINT, reason)
+            return
+        shares = [event.detail]
+        if event.action == "serving.traffic.changed":
+            shares = list(event.detail.get("shares") or [])
+        champion = _champion(shares, monitor)
+        if champion is None:
+            return
+        if monitor is None:
+            self._create(event, champion)
+        elif event.action == "serving.traffic.changed" and champion["deployment"] != (
+            monitor.deployment
+        ):
+            self._succeed(event, monitor, champion)
+
+    def _create(self, event: Event, champion: Mapping[str, Any]) -> None:
+        reference = self._reference(champion)
+        monitor = Monitor(
+            id=new_id(),
+            project=event.project,
+            endpoint=event.subject,
+            model=str(champion["model"]),
+            version=int(champion["version"]),
+            deployment=str(champion["deployment"]),
+            reference_id=reference,
+            state="watching" if reference else "no reference",
+            read=Cursor(at=event.at),
+            created_at=self._clock.now(),
+            updated_at=self._clock.now(),
+        )
+        self._store.add(monitor)
+        self._tell(monitor, "monitoring.monitor.created")
+
+    def _succeed(self, event: Event, monitor: Monitor, champion: Mapping[str, Any]) -> None:
+        """Another version has the traffic: it is compared with its own training data."""
+        reference = self._reference(champion)
+        state = monitor.state
+        if state != "paused" or reference is None:
+            state = "watching" if reference else "no reference"
+        after = replace(
+            monitor,
+            model=str(champion["model"]),
+            version=int(champion["version"]),
+            deployment=str(champion["deployment"]),
+            reference_id=reference,
+            sketch=None,
+            state=state,
+            read=Cursor(at=event.at),
+            last_verdict=None,
+            updated_at=self._clock.now(),
+        )
+        self._store.change(after)
+        self._tell(after, "monitoring.monitor.changed")
+        reason = f"{after.model} version {after.version} took over"
+        self._near.alerts.close_all(monitor.project, monitor.endpoint, _OF_ENDPOINT, reason)
+
+    def _reference(self, champion: Mapping[str, Any]) -> str | None:
+        """The table that a version was trained on: the nearest one up its lineage."""
+        version = self._near.models.version(SYSTEM, f"{champion['model']}@{champion['version']}")
+        graph = self._near.lineage.trace(SYSTEM, version.artifact_id, "up")
+        used_as: dict[str, str] = {link.source: link.as_ for link in graph.edges}
+        tables = [node for node in graph.nodes if node.type in {"table", "dataset"}]
+        if not tables:
+            return None
+        nearest = min(node.depth for node in tables)
+        near = [node for node in tables if node.depth == nearest]
+        # A training step may be given a table for early stopping, too: its names tell them apart.
+        named = [node for node in near if "train" in f"{node.name} {used_as.get(node.id, '')}"]
+        return (named or near)[0].id
+
+    def _monitor(self, name: str) -> Monitor:
+        found = self._store.find(name)
+        if found is None:
+            raise MonitorNotFound(name, [item.endpoint for item in self._store.list_monitors()])
+        return found
+
+    def _tell(self, monitor: Monitor, action: str) -> None:
+        detail = {
+            "endpoint": monitor.endpoint,
+            "model": monitor.model,
+            "version": monitor.version,
+            "reference": monitor.reference_id,
+            "state": monitor.state,
+        }
+        self._events.tell(SYSTEM, action, monitor.endpoint, detail, project=monitor.project)
+
+
+def _champion(shares: list[Any], monitor: Monitor | None) -> Mapping[str, Any] | None:
+    """Whose traffic is watched: the one that was, while it has most; then the one that has."""
+    known = [item for item in shares if isinstance(item, dict) and "deployment" in item]
+    if not known:
+        return None
+    most = max(known, key=lambda item: float(item.get("share") or 0.0))
+    current = [item for item in known if monitor and item["deployment"] == monitor.deployment]
+    if current and float(current[0].get("share") or 0.0) >= float(most.get("share") or 0.0):
+        return dict(current[0])
+    return dict(most)
+
+
+def _mark(sources: Mapping[str, Mapping[str, list[str]]]) -> frozenset[tuple[str, int]]:
+    """What the log looks like from outside: it changes with every row."""
+    sizes = []
+    for source in sources.values():
+        sizes += [(path, 0) for path in source.get("parquet", [])]
+        for path in source.get("jsonl", []):
+            try:
+                sizes.append((path, Path(path).stat().st_size))
+            except FileNotFoundError:
+                sizes.append((path, -1))
+    return frozenset(sizes)
+
+
+def _changed(settings: MonitorSettings, change: SettingsChange) -> MonitorSettings:
+    """The settings with a change. Raises: BadSetting."""
+    given: dict[str, Any] = {
+        name: value
+        for name in ("window_rows", "minimum_rows", "false_alarm_rate", "replicates", "leave_out")
+        if (value := getattr(change, name)) is not None
+    }
+    if change.leave_out is not None:
+        given["leave_out"] = tuple(change.leave_out)
+    if change.block is not None:
+        given["block"] = change.block or None
+    changed = replace(settings, **given)
+    if not 0 < changed.false_alarm_rate < 1:
+        wanted = "a share of healthy windows, above 0 and below 1"
+        raise BadSetting("false_alarm_rate", changed.false_alarm_rate, wanted)
+    if changed.minimum_rows < 50:
+        raise BadSetting("minimum_rows", changed.minimum_rows, "50 or more")
+    if changed.window_rows < changed.minimum_rows:
+        raise BadSetting(
+            "window_rows", changed.window_rows, f"minimum_rows ({changed.minimum_rows}) or more"
+        )
+    if not 200 <= changed.replicates <= 100_000:
+        raise BadSetting("replicates", changed.replicates, "200 to 100,000")
+    return changed
