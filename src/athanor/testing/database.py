@@ -21,7 +21,7 @@ from psycopg import sql
 from athanor.app.tables import load_all_tables
 from athanor.kernel.database import Database
 from athanor.kernel.ids import new_id
-from athanor.kernel.schema import create_all
+from athanor.kernel import schema
 
 _PLACES = ("/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/opt/homebrew/opt/postgresql*/bin")
 _START_SECONDS = 60
@@ -155,7 +155,7 @@ class Databases:
         """SQLite in memory."""
         database = Database.open("sqlite://")
         try:
-            create_tables(database)
+            create_all(database)
             yield database
         finally:
             database.close()
@@ -166,7 +166,7 @@ class Databases:
         if not self._sqlite.exists():
             made = self._sqlite.with_suffix(".new")
             database = Database.open(f"sqlite:///{made}")
-            create_tables(database)
+            create_all(database)
             database.close()
             made.rename(self._sqlite)
         folder = self._folder / new_id()
@@ -192,10 +192,10 @@ class Databases:
             server.drop(name)
 
 
-def create_tables(database: Database) -> None:
+def create_all(database: Database) -> None:
     """Make the tables of the kernel and of every room."""
     load_all_tables()
-    create_all(database)
+    schema.create_all(database)
 
 
 def prepare_template(server: Postgres) -> None:
@@ -204,7 +204,7 @@ def prepare_template(server: Postgres) -> None:
     if marker.exists():
         return
     database = Database.open(server.create(_TEMPLATE))
-    create_tables(database)
+    create_all(database)
     database.close()
     marker.touch()
 
