@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from sqlalchemy import Column, Index, Integer, String, Table, Text, and_, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from athanor.kernel.clock import Clock
 from athanor.kernel.database import Database, Instant, Json, metadata
@@ -122,14 +123,23 @@ class SqlJobStore:
     def append(self, job: Job) -> Job:
         """Add a job, or return the unfinished one with the same key."""
         row = {name: getattr(job, name) for name in Job.__dataclass_fields__}
+        dialect = postgresql if self._database.dialect == "postgresql" else sqlite
+        add = (
+            dialect.insert(job_table)
+            .values(**row, open_key=job.key)
+            .on_conflict_do_nothing(index_elements=["open_key"])
+            .returning(job_table.c.id)
+        )
+        query = select(*_COLUMNS).where(job_table.c.open_key == job.key)
         with self._database.transaction() as connection:
-            if job.key is not None:
-                query = select(*_COLUMNS).where(job_table.c.open_key == job.key)
-                found = connection.execute(query).mappings().first()
+            while True:
+                # Look first: most repetitions come long after. Another process may add the same
+                # key between the two, or end its job between a refusal and the next look.
+                found = connection.execute(query).mappings().first() if job.key else None
                 if found is not None:
                     return Job(**found)
-            connection.execute(job_table.insert().values(**row, open_key=job.key))
-        return job
+                if connection.execute(add).first() is not None:
+                    return job
 
     def find(self, job_id: str) -> Job | None:
         """The job with this id."""
@@ -325,8 +335,11 @@ class Jobs:
 
     def _keep(self, job: Job, worker: str, stop: threading.Event) -> None:
         while not stop.wait(LEASE.total_seconds() / 3):
-            if not self._store.renew(job.id, worker, self._clock.now() + LEASE):
-                return
+            try:
+                if not self._store.renew(job.id, worker, self._clock.now() + LEASE):
+                    return
+            except Exception:  # noqa: BLE001 - it may answer again before the lease ends
+                _log.exception("the lease of job %s (%s) was not renewed", job.id, job.kind)
 
     def _after_failure(self, job: Job, error: AthanorError, again: bool) -> Job:  # noqa: FBT001
         if again and job.attempts < job.max_attempts:

@@ -146,4 +146,4 @@ def report(message: Mapping[str, Any]) -> None:
 
 def in_worker() -> bool:
     """Whether this process is a worker whose starter listens to what it reports."""
-    return bool(_outbox)
+    return bool(outbox)

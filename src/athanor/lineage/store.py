@@ -147,9 +147,12 @@ class SqlLineageStore:
         row = {name: getattr(run, name) for name in Run.__dataclass_fields__}
         with self._database.connection() as connection:
             added = connection.execute(
-                self._dialect.insert(run_table).values(row).on_conflict_do_nothing()
-            )
-        return run if added.rowcount else self.find_run(run.id) or run
+                self._dialect.insert(run_table)
+                .values(row)
+                .on_conflict_do_nothing()
+                .returning(run_table.c.id)
+            ).first()
+        return run if added else self.find_run(run.id) or run
 
     def find_run(self, run_id: str) -> Run | None:
         """The run with this id."""
@@ -180,9 +183,12 @@ class SqlLineageStore:
         row = {name: getattr(artifact, name) for name in Artifact.__dataclass_fields__}
         with self._database.connection() as connection:
             added = connection.execute(
-                self._dialect.insert(artifact_table).values(row).on_conflict_do_nothing()
-            )
-        return artifact if added.rowcount else self.find_artifact(artifact.id) or artifact
+                self._dialect.insert(artifact_table)
+                .values(row)
+                .on_conflict_do_nothing()
+                .returning(artifact_table.c.id)
+            ).first()
+        return artifact if added else self.find_artifact(artifact.id) or artifact
 
     def find_artifact(self, artifact_id: str) -> Artifact | None:
         """The artifact with this id."""
