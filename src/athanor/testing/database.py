@@ -19,9 +19,9 @@ import psycopg
 from psycopg import sql
 
 from athanor.app.tables import load_all_tables
+from athanor.kernel import schema
 from athanor.kernel.database import Database
 from athanor.kernel.ids import new_id
-from athanor.kernel import schema
 
 _PLACES = ("/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/opt/homebrew/opt/postgresql*/bin")
 _START_SECONDS = 60
