@@ -2,11 +2,13 @@
 
 import os
 import pathlib
+import random
 import signal
 import time
 import warnings
 from typing import Annotated, Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
@@ -50,7 +52,7 @@ def sums(rows: int = 10, share: float = 0.5) -> dict[str, int]:
 
 @step
 def shout(word: str, times: int = 2) -> str:
-    print(f"shouting {word}")
+    print(f"shouting {word}")  # noqa: T201 - into its log
     return word.upper() * scaled(times)
 
 
@@ -93,20 +95,12 @@ def kinds(word: str = "hello") -> dict[str, Any]:
 
 @step
 def draw() -> list[float]:
-    import random
-
-    import numpy as np
-
-    return [random.random(), float(np.random.rand())]
+    return [random.random(), float(np.random.rand())]  # noqa: NPY002 - the global state is seeded
 
 
 @step(cache=False)
 def draw_again() -> list[float]:
-    import random
-
-    import numpy as np
-
-    return [random.random(), float(np.random.rand())]
+    return [random.random(), float(np.random.rand())]  # noqa: NPY002 - the global state is seeded
 
 
 @pipeline
@@ -302,3 +296,13 @@ def long_work(folder: str, seconds: float = 0.1) -> Any:
     second = noted("second", folder, seconds=seconds)
     right = noted_table(second, folder, seconds=seconds)
     return joined(left, right, folder)
+
+
+@step
+def draw_all(numbers: list[float]) -> float:
+    return sum(numbers)
+
+
+@step
+def draw_flag() -> bool:
+    return True

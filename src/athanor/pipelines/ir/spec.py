@@ -466,7 +466,7 @@ class PipelineSpec(Record, frozen=True, kw_only=True):
     components: dict[str, ComponentSpec] = {}
     deployment_spec: DeploymentSpec = field(default_factory=DeploymentSpec)
     default_pipeline_root: str = ""
-    schema_version: str = "2.1.0"
+    schema_version: str = ""
     sdk_version: str = ""
 
 

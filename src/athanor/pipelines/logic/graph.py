@@ -105,6 +105,11 @@ def _check_scope(spec: PipelineSpec, where: str, component: ComponentSpec) -> No
     if dag is None:
         return
     for name, task in dag.tasks.items():
+        reference = task.component_ref.name if task.component_ref else ""
+        if reference not in spec.components:
+            place = f"Task {name!r} of {where}"
+            raise UnknownReference(place, "component", reference, spec.components)
+    for name, task in dag.tasks.items():
         _check_task(spec, f"Task {name!r} of {where}", component, task)
     ring = find_cycle({name: upstream_of(task) for name, task in dag.tasks.items()})
     if ring:
@@ -115,9 +120,7 @@ def _check_scope(spec: PipelineSpec, where: str, component: ComponentSpec) -> No
 def _check_task(spec: PipelineSpec, where: str, parent: ComponentSpec, task: TaskSpec) -> None:
     tasks = parent.dag.tasks if parent.dag else {}
     reference = task.component_ref.name if task.component_ref else ""
-    component = spec.components.get(reference)
-    if component is None:
-        raise UnknownReference(where, "component", reference, spec.components)
+    component = spec.components[reference]
     if task.artifact_iterator is not None or task.parameter_iterator is not None:
         raise NotSupportedYet(where, "a loop (ParallelFor)")
     for other in upstream_of(task):

@@ -143,7 +143,7 @@ class SqlRunStore:
         }
         query = self._insert(run_table).values(row).on_conflict_do_nothing()
         with self._database.connection() as connection:
-            if connection.execute(query).rowcount or ordered.key is None:
+            if connection.execute(query.returning(run_table.c.id)).first() is not None:
                 return ordered
             twin = select(run_table).where(
                 run_table.c.project == run.project, run_table.c.key == ordered.key

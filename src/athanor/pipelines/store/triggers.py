@@ -79,7 +79,7 @@ class SqlTriggerStore:
         dialect = postgresql if self._database.dialect == "postgresql" else sqlite
         query = dialect.insert(trigger_table).values(row).on_conflict_do_nothing()
         with self._database.connection() as connection:
-            return bool(connection.execute(query).rowcount)
+            return connection.execute(query.returning(trigger_table.c.id)).first() is not None
 
     def find(self, name: str, project: str | None = None) -> Trigger | None:
         """The trigger with this name or id."""

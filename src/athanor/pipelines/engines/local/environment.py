@@ -9,6 +9,7 @@ from athanor.pipelines.ir.spec import ContainerSpec
 from athanor.pipelines.logic.embedding import read_embedded
 
 _DISTRIBUTIONS = {
+    "athanor": "athanor-ml",
     "sklearn": "scikit-learn",
     "yaml": "pyyaml",
     "PIL": "pillow",
