@@ -58,7 +58,7 @@ def shout(word: str, times: int = 2) -> str:
 
 @step
 def arrow_rows(table: pa.Table) -> int:
-    return table.num_rows
+    return int(table.num_rows)
 
 
 @step

@@ -10,7 +10,7 @@ import pytest
 from athanor.kernel import OWNER, Database, Principal
 from athanor.kernel.workers import Workers
 from athanor.lineage import NewArtifact, OperationCall, OperationResult
-from athanor.pipelines import Submission
+from athanor.pipelines import Submission, pipeline, step
 from athanor.pipelines.errors import RunCannotResume, RunIsOver, TaskNotFound
 from athanor.testing.pipelines import Room, pipelines_room, yaml_of
 from tests.pipelines import flows
@@ -239,10 +239,10 @@ def test_a_second_submission_with_the_same_key_is_the_first(room: Room) -> None:
 
 def test_a_function_is_wrapped_from_outside(room: Room) -> None:
     def composed() -> object:
-        return flows.step(flows.plain)("ab", 2)
+        return step(flows.plain)("ab", 2)
 
     assert flows.plain("ab", 2) == "abab"
-    run = room.run(flows.pipeline(composed))
+    run = room.run(pipeline(composed))
     assert run.outputs == {"Output": "abab"}
 
 

@@ -32,7 +32,7 @@ def room(sqlite: Database, workers: Workers, tmp_path: Path, clock: FixedClock) 
 
 def _new(name: str = "retrain", **fields: Any) -> NewTrigger:
     parameters = {"rows": "{event.version}"}
-    given = {
+    given: dict[str, Any] = {
         "action": "data.version.created",
         "match": {"dataset": "churn"},
         "submission": Submission(yaml=yaml_of(flows.sums), parameters=parameters),

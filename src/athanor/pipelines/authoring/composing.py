@@ -111,7 +111,9 @@ def pipeline_of(function: Callable[P, R], *, name: str = "") -> Pipeline[P, R]:
 
 
 @contextmanager
-def If(condition: Condition | Reference | Task) -> Iterator[None]:  # noqa: N802 - reads as a word
+def If(  # noqa: N802 - reads as a word
+    condition: bool | Condition | Reference | Task,  # noqa: FBT001 - comparisons read as bools
+) -> Iterator[None]:
     """Run the steps called inside only where a condition holds.
 
     Written `with If(score > 0.8):`.
@@ -124,15 +126,21 @@ def If(condition: Condition | Reference | Task) -> Iterator[None]:  # noqa: N802
             "If stands only inside of a @pipeline that is being written down.",
             hint="In plain Python, use if.",
         )
+    # To a type checker, an output is a value of its step's return type, and a comparison a bool.
     if isinstance(condition, Task):
         condition = condition.single()
     if isinstance(condition, Reference):
         condition = Condition(left=condition, mark="==", right=True)
+    if not isinstance(condition, Condition):
+        raise BadPipeline(
+            f"The condition of an If is the constant {condition!r}.",
+            hint="Compare what a step returned, as in If(score > 0.8); for a constant use if.",
+        )
     with trace.branch(condition):
         yield
 
 
-def operation(name: str, *, outputs: Mapping[str, Any] | None = None) -> Callable[..., Task]:
+def operation(name: str, *, outputs: Mapping[str, Any] | None = None) -> Callable[..., Any]:
     """Have the platform itself do a step, such as registering a model.
 
     `operation("model.register")(model=model, name="churn")` adds a task.

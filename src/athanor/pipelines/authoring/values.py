@@ -84,13 +84,16 @@ class Task:
     def __repr__(self) -> str:
         return f"<task {self._name}>"
 
-    def __getattr__(self, name: str) -> Reference:
+    def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
         return self.output(name)
 
     def __iter__(self) -> Iterator[Reference]:
         return iter([self.output(name) for name in self._outputs])
+
+    def __str__(self) -> str:
+        return str(self.single())
 
     @property
     def task_name(self) -> str:
