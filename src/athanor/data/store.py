@@ -395,9 +395,10 @@ class SqlWatchStore:
             self._dialect.insert(file_table)
             .values(row | {"project": project})
             .on_conflict_do_nothing()
+            .returning(file_table.c.digest)
         )
         with self._database.connection() as connection:
-            return connection.execute(added).rowcount > 0
+            return connection.execute(added).first() is not None
 
     def has_file(self, project: str, dataset: str, digest: str) -> bool:
         """Whether a file of this digest was dealt with."""

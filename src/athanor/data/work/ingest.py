@@ -24,8 +24,8 @@ from athanor.data.types import (
     Source,
 )
 from athanor.data.work import delta
-from athanor.data.work.profile import connected, profile_of
 from athanor.data.work.first import first_of
+from athanor.data.work.profile import connected, profile_of
 from athanor.data.work.reading import Reading, look_through
 from athanor.data.work.verify import Subject, verified
 from athanor.lineage.logic.digests import table_digest
@@ -113,7 +113,8 @@ def _made(task: Task) -> Made:
         reading = first_of(reading, task.read.first, task.roles.time)
     appends = task.append and task.base is not None
     schema, rewrites = own, False
-    if appends and not reading.mismatched and task.base is not None:
+    whole_columns = set(typed_columns(task.expectations or ())) <= set(own.names)
+    if appends and whole_columns and not reading.mismatched and task.base is not None:
         schema, rewrites = merged(_schema_of(task.base), own)
     batches = (aligned(batch, schema) for batch in reading.rows.batches())
     files = delta.staged(batches, schema, Path(task.scratch), task.stem)
@@ -123,7 +124,7 @@ def _made(task: Task) -> Made:
     if expectations is None:
         expectations = tuple(suggested(profile, present(task.roles, own.names)))
     whole = profile
-    if appends and task.base is not None:
+    if appends and whole_columns and not reading.mismatched and task.base is not None:
         everything = [*task.base.paths(), *paths]
         whole = _profile(everything, schema, _count(everything), task.roles)
     checks = _checks(task, reading, profile, whole, expectations, paths)

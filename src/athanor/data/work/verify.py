@@ -217,7 +217,8 @@ def _label(subject: Subject, item: Expectation) -> _Finding:
     if column is None:
         return _Finding(passed=True, message="No target.")
     share = float(item.parameters.get("share", 0.0))
-    if column.missing > (allowed_count(share, column.rows) if share else 0):
+    nothing = column.missing == column.rows and not subject.appended
+    if nothing or column.missing > (allowed_count(share, column.rows) if share else 0):
         _, rows, _ = _broken(subject, f"{quoted(item.column)} IS NULL", item.column)
         found = "every row" if column.missing == column.rows else f"{column.missing} rows"
         words = f"The target {item.column!r} is missing in {found} (first: row {rows[0]})."

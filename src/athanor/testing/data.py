@@ -1,0 +1,309 @@
+"""What every `DataStore` and `WatchStore` must do; and a data room of a test's own."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from athanor.data import (
+    CheckResult,
+    Column,
+    Dataset,
+    Datasets,
+    DatasetVersion,
+    DataStore,
+    Expectation,
+    Ground,
+    Roles,
+    Source,
+    Sql,
+    SqlDataStore,
+    SqlWatchStore,
+    Watch,
+    WatchedFile,
+    Watches,
+    WatchStore,
+)
+from athanor.kernel import Clock, Database, Events, Jobs, Storage, SystemClock, new_id
+from athanor.kernel.events import SqlEventStore
+from athanor.kernel.jobs import SqlJobStore
+from athanor.kernel.permissions import OwnerAccess
+from athanor.kernel.workers import Workers
+from athanor.lineage import Lineage, SqlLineageStore
+
+_AT = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
+_LATER = _AT + timedelta(seconds=15)
+
+
+def a_dataset(name: str = "churn", **fields: Any) -> Dataset:
+    """A dataset without versions."""
+    values: dict[str, Any] = {
+        "id": new_id(),
+        "project": "default",
+        "name": name,
+        "roles": Roles(target="left", id="customer"),
+        "created_at": _AT,
+        "created_by": "ann",
+    }
+    return Dataset(**(values | fields))
+
+
+def a_version(number: int = 1, **fields: Any) -> DatasetVersion:
+    """A version of two columns."""
+    values: dict[str, Any] = {
+        "dataset": "churn",
+        "number": number,
+        "state": "ready",
+        "artifact_id": new_id(),
+        "run_id": new_id(),
+        "digest": "sha256:aa",
+        "mode": "replace",
+        "rows": 3_000_000_000,
+        "columns": (
+            Column(name="customer", type="integer", stored="int64"),
+            Column(name="left", type="text", stored="string", note="was large_string"),
+        ),
+        "roles": Roles(target="left"),
+        "left_out": {"score": "It tells the label."},
+        "table_uri": "/tables/churn",
+        "delta_version": number - 1,
+        "files": ("a-0000.parquet", "b-0000.parquet"),
+        "checks": (
+            CheckResult(
+                kind="range",
+                column="age",
+                passed=False,
+                severity="fail",
+                message="'age' should lie between 0 and 300; row 4 holds -4.",
+                count=1,
+                rows=(4,),
+            ),
+        ),
+        "source": Source(file="churn.csv", digest="sha256:bb", size=12, format="csv"),
+        "notes": ("Column 'left' was large_string.",),
+        "profile_digest": "sha256:cc",
+        "created_at": _AT,
+        "created_by": "ann",
+    }
+    return DatasetVersion(**(values | fields))
+
+
+class DataStoreContract:
+    """Subclass it with a fixture `store`."""
+
+    def test_a_dataset_comes_back_as_it_was_put(self, store: DataStore) -> None:
+        dataset = a_dataset()
+        store.put_dataset(dataset)
+        assert store.find_dataset("default", "churn") == dataset
+        assert store.find_dataset("default", "Churn") is None
+        assert store.find_dataset("other", "churn") is None
+
+    def test_putting_again_sets_the_roles_alone(self, store: DataStore) -> None:
+        first = a_dataset()
+        store.put_dataset(first)
+        store.put_dataset(a_dataset(roles=Roles(target="gone"), created_by="bob"))
+        found = store.find_dataset("default", "churn")
+        assert found is not None
+        assert (found.id, found.created_by, found.roles.target) == (first.id, "ann", "gone")
+
+    def test_datasets_are_listed_by_name(self, store: DataStore) -> None:
+        for name in ("churn", "adult", "birds"):
+            store.put_dataset(a_dataset(name))
+        store.put_dataset(a_dataset("else", project="other"))
+        assert [item.name for item in store.list_datasets("default")] == ["adult", "birds", "churn"]
+
+    def test_a_version_comes_back_as_it_was_appended(self, store: DataStore) -> None:
+        dataset, version = a_dataset(), a_version()
+        store.put_dataset(dataset)
+        store.append_version(dataset.id, version)
+        assert store.find_version(dataset.id, 1) == version
+        assert store.find_version(dataset.id, 2) is None
+
+    def test_each_dataset_counts_from_one(self, store: DataStore) -> None:
+        first, second = a_dataset(), a_dataset("adult")
+        for dataset in (first, second):
+            store.put_dataset(dataset)
+        numbers = []
+        for dataset in (first, second, first):
+            numbers.append(store.next_number(dataset.id))
+            store.append_version(dataset.id, a_version(numbers[-1]))
+        assert numbers == [1, 1, 2]
+
+    def test_latest_is_the_newest_that_is_ready(self, store: DataStore) -> None:
+        dataset = a_dataset()
+        store.put_dataset(dataset)
+        assert store.latest_version(dataset.id) is None
+        for number, state in ((1, "ready"), (2, "ready"), (3, "quarantined")):
+            store.append_version(dataset.id, a_version(number, state=state, rows=number))
+        latest = store.latest_version(dataset.id)
+        assert latest is not None
+        assert latest.number == 2
+        assert [item.number for item in store.list_versions(dataset.id)] == [3, 2, 1]
+        found = store.find_dataset("default", "churn")
+        assert found is not None
+        assert (found.latest, found.versions, found.rows) == (2, 3, 2)
+
+    def test_expectations_are_none_until_they_are_set(self, store: DataStore) -> None:
+        dataset = a_dataset()
+        store.put_dataset(dataset)
+        assert store.expectations(dataset.id) is None
+        wanted = [Expectation(kind="range", column="age", parameters={"minimum": 0, "maximum": 9})]
+        store.set_expectations(dataset.id, wanted)
+        assert store.expectations(dataset.id) == wanted
+        store.set_expectations(dataset.id, [])
+        assert store.expectations(dataset.id) == []
+
+    def test_a_lease_has_one_holder(self, store: DataStore) -> None:
+        assert store.take_lease("default/churn", "a", _AT, _LATER)
+        assert not store.take_lease("default/churn", "b", _AT, _LATER)
+        assert store.take_lease("default/adult", "b", _AT, _LATER)
+        assert store.holds_lease("default/churn", "a")
+        assert not store.holds_lease("default/churn", "b")
+
+    def test_a_lease_is_prolonged_by_its_holder(self, store: DataStore) -> None:
+        store.take_lease("churn", "a", _AT, _LATER)
+        assert store.take_lease("churn", "a", _AT, _LATER + timedelta(seconds=15))
+        assert not store.take_lease("churn", "b", _LATER + timedelta(seconds=1), _LATER)
+
+    def test_a_lease_that_ended_goes_to_another(self, store: DataStore) -> None:
+        store.take_lease("churn", "a", _AT, _LATER)
+        after = _LATER + timedelta(seconds=1)
+        assert store.take_lease("churn", "b", after, after + timedelta(seconds=15))
+        assert not store.holds_lease("churn", "a")
+        store.end_lease("churn", "a")
+        assert store.holds_lease("churn", "b")
+
+    def test_a_lease_that_was_let_go_is_free(self, store: DataStore) -> None:
+        store.take_lease("churn", "a", _AT, _LATER)
+        store.end_lease("churn", "a")
+        assert store.take_lease("churn", "b", _AT, _LATER)
+
+    def test_all_leases_end_together(self, store: DataStore) -> None:
+        store.take_lease("churn", "a", _AT, _LATER)
+        store.take_lease("adult", "a", _AT, _LATER)
+        assert store.end_all_leases() == 2
+        assert store.take_lease("churn", "b", _AT, _LATER)
+
+
+def a_watch(**fields: Any) -> Watch:
+    """A watch on a folder."""
+    values: dict[str, Any] = {
+        "dataset": "churn",
+        "folder": "/in",
+        "mode": "append",
+        "roles": Roles(target="left"),
+        "created_at": _AT,
+        "created_by": "ann",
+    }
+    return Watch(**(values | fields))
+
+
+def a_file(digest: str = "sha256:aa", **fields: Any) -> WatchedFile:
+    """A file that was taken."""
+    values: dict[str, Any] = {
+        "dataset": "churn",
+        "file": "/in/a.csv",
+        "digest": digest,
+        "outcome": "taken",
+        "version": 2,
+        "message": "",
+        "at": _AT,
+    }
+    return WatchedFile(**(values | fields))
+
+
+class WatchStoreContract:
+    """Subclass it with a fixture `store`."""
+
+    def test_watches_come_back_oldest_first(self, store: WatchStore) -> None:
+        young = a_watch(folder="/young", created_at=_LATER)
+        for watch in (young, a_watch(), a_watch(dataset="adult", created_at=_LATER)):
+            store.put_watch("default", watch)
+        assert store.list_watches("default", "churn") == [a_watch(), young]
+        assert len(store.list_watches()) == 3
+        assert store.list_watches("other") == []
+
+    def test_a_folder_is_watched_once_for_a_dataset(self, store: WatchStore) -> None:
+        store.put_watch("default", a_watch())
+        store.put_watch("default", a_watch(mode="replace"))
+        assert [watch.mode for watch in store.list_watches()] == ["replace"]
+
+    def test_a_watch_is_removed(self, store: WatchStore) -> None:
+        store.put_watch("default", a_watch())
+        assert not store.remove_watch("default", "churn", "/else")
+        assert store.remove_watch("default", "churn", "/in")
+        assert store.list_watches() == []
+
+    def test_a_content_is_remembered_once(self, store: WatchStore) -> None:
+        assert store.add_file("default", a_file())
+        assert not store.add_file("default", a_file(file="/in/again.csv"))
+        assert store.add_file("default", a_file(dataset="adult"))
+        assert store.has_file("default", "churn", "sha256:aa")
+        assert not store.has_file("default", "churn", "sha256:bb")
+
+    def test_files_come_back_newest_first(self, store: WatchStore) -> None:
+        young = a_file("sha256:bb", at=_LATER, outcome="refused", version=None, message="empty")
+        for file in (a_file(), young):
+            store.add_file("default", file)
+        assert store.list_files("default", "churn", 10) == [young, a_file()]
+        assert store.list_files("default", "churn", 1) == [young]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataRoom:
+    """A data room over a database and a folder, with all that it stands on."""
+
+    database: Database
+    storage: Storage
+    events: Events
+    jobs: Jobs
+    lineage: Lineage
+    store: DataStore
+    datasets: Datasets
+    watches: Watches
+    sql: Sql
+
+    def services(self) -> dict[type, Any]:
+        """The services by their types, as the app holds them."""
+        return {Datasets: self.datasets, Watches: self.watches, Sql: self.sql}
+
+    def told(self, *actions: str) -> Sequence[Any]:
+        """The events of these actions, oldest first."""
+        found = self.events.since(0, limit=10_000)
+        return [event for event in found if not actions or event.action in actions]
+
+
+def open_data_room(
+    database: Database, folder: Path, workers: Workers, clock: Clock | None = None
+) -> DataRoom:
+    """A data room whose tables lie in `folder`."""
+    ticking, access = clock or SystemClock(), OwnerAccess()
+    events = Events(SqlEventStore(database), database, ticking)
+    jobs = Jobs(SqlJobStore(database), ticking)
+    lineage = Lineage(
+        SqlLineageStore(database), database, events=events, access=access, clock=ticking
+    )
+    # A test's machine may be nearly full: that is another test's business.
+    storage = Storage(str(folder), reserve_bytes=0)
+    ground = Ground(
+        database=database,
+        storage=storage,
+        events=events,
+        access=access,
+        clock=ticking,
+        workers=workers,
+    )
+    store = SqlDataStore(database)
+    datasets = Datasets(store, lineage, ground)
+    return DataRoom(
+        database=database,
+        storage=storage,
+        events=events,
+        jobs=jobs,
+        lineage=lineage,
+        store=store,
+        datasets=datasets,
+        watches=Watches(SqlWatchStore(database), store, datasets.intake, jobs, ground),
+        sql=Sql(datasets, ground),
+    )
