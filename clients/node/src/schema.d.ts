@@ -11,8 +11,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List Alerts */
-        get: operations["list_alerts_api_v1_alerts_get"];
+        /**
+         * Alerts
+         * @description Alerts, newest first.
+         */
+        get: operations["monitoring_alerts"];
         put?: never;
         post?: never;
         delete?: never;
@@ -28,10 +31,33 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Get Alert */
-        get: operations["get_alert_api_v1_alerts__alert_id__get"];
+        /**
+         * Alert
+         * @description One alert.
+         */
+        get: operations["monitoring_alert"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/alerts/{alert_id}/close": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Close Alert
+         * @description Close an alert by hand.
+         */
+        post: operations["monitoring_close_alert"];
         delete?: never;
         options?: never;
         head?: never;
@@ -501,8 +527,51 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Events */
+        /**
+         * Events
+         * @description Events behind number `after`, oldest first.
+         */
         get: operations["platform_events"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/events/stream": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Stream
+         * @description Events as they happen (text/event-stream), behind number `after` or from now on.
+         */
+        get: operations["platform_stream"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/indicators": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Indicators
+         * @description What each figure means, how it is computed, and when it misleads.
+         */
+        get: operations["monitoring_indicators"];
         put?: never;
         post?: never;
         delete?: never;
@@ -786,8 +855,95 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List Monitors */
-        get: operations["list_monitors_api_v1_monitors_get"];
+        /**
+         * Monitors
+         * @description All monitors.
+         */
+        get: operations["monitoring_monitors"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/monitors/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Monitor
+         * @description The monitor of an endpoint.
+         */
+        get: operations["monitoring_monitor"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Configure
+         * @description Change how an endpoint is watched.
+         */
+        patch: operations["monitoring_configure"];
+        trace?: never;
+    };
+    "/api/v1/monitors/{name}/run": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Run
+         * @description Judge all that came since the last window, now.
+         */
+        post: operations["monitoring_run"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/monitors/{name}/windows": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Windows
+         * @description The windows that were judged, newest first.
+         */
+        get: operations["monitoring_windows"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/monitors/{name}/windows/{number}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Report
+         * @description All that was found in one window, column by column.
+         */
+        get: operations["monitoring_report"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1051,8 +1207,71 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Projects */
+        /**
+         * Projects
+         * @description The projects of this workspace.
+         */
         get: operations["platform_projects"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/reports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Reports
+         * @description The newest reports.
+         */
+        get: operations["responsible_reports"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/reports/{report_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Report
+         * @description One report with all its data.
+         */
+        get: operations["responsible_report"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/reports/{report_id}/page": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Page
+         * @description One report as a page.
+         */
+        get: operations["responsible_page"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1336,7 +1555,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Status */
+        /**
+         * Status
+         * @description What there is, in numbers.
+         */
         get: operations["platform_status"];
         put?: never;
         post?: never;
@@ -1366,6 +1588,66 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/healthz": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Healthz
+         * @description The process answers.
+         */
+        get: operations["platform_healthz"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Metrics
+         * @description Prometheus' exposition.
+         */
+        get: operations["platform_metrics"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/readyz": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Readyz
+         * @description The database answers; whether the pool is warm is said beside it.
+         */
+        get: operations["platform_readyz"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -1382,6 +1664,11 @@ export interface components {
              * @default
              */
             closed_because: string;
+            /**
+             * Closed By
+             * @default
+             */
+            closed_by: string;
             /** Columns */
             columns?: string[];
             /** Detail */
@@ -1402,6 +1689,7 @@ export interface components {
              * Format: date-time
              */
             raised_at: string;
+            /** @default open */
             state: components["schemas"]["AlertState"];
             /** Subject */
             subject: string;
@@ -1496,6 +1784,24 @@ export interface components {
             uri: string;
         };
         /**
+         * Indicator
+         * @description What a figure of monitoring means.
+         */
+        athanor__monitoring__types__Indicator: {
+            /** How */
+            how: string;
+            /** Meaning */
+            meaning: string;
+            /** Misleads */
+            misleads: string;
+            /** Name */
+            name: string;
+            /** Title */
+            title: string;
+            /** What */
+            what: string;
+        };
+        /**
          * InputColumn
          * @description One raw column that a model reads.
          */
@@ -1537,6 +1843,24 @@ export interface components {
              * @default binary
              */
             task: string;
+        };
+        /**
+         * Indicator
+         * @description What a figure of a report means.
+         */
+        athanor__responsible__types__Indicator: {
+            /** How */
+            how: string;
+            /** Misleads */
+            misleads: string;
+            /** Name */
+            name: string;
+            /** Reading */
+            reading: string;
+            /** Title */
+            title: string;
+            /** What */
+            what: string;
         };
         /**
          * InputColumn
@@ -1737,6 +2061,17 @@ export interface components {
             severity: "fail" | "warn";
         };
         /**
+         * Closing
+         * @description Why an alert is closed.
+         */
+        Closing: {
+            /**
+             * Reason
+             * @default
+             */
+            reason: string;
+        };
+        /**
          * Column
          * @description One column of a version.
          */
@@ -1756,6 +2091,44 @@ export interface components {
              */
             type: "integer" | "number" | "boolean" | "text" | "date" | "timestamp" | "decimal" | "binary" | "nested";
         };
+        /**
+         * ColumnFinding
+         * @description One column of a window, compared with the reference.
+         */
+        ColumnFinding: {
+            /** Adjusted */
+            adjusted: number;
+            /** Column */
+            column: string;
+            /** Drifted */
+            drifted: boolean;
+            /** Explanation */
+            explanation: string;
+            kind: components["schemas"]["ColumnKind"];
+            /** Measures */
+            measures?: {
+                [key: string]: components["schemas"]["Measured"];
+            };
+            /** P Value */
+            p_value: number;
+            reference: components["schemas"]["Summary"];
+            /**
+             * Role
+             * @default input
+             */
+            role: string;
+            /** Shown */
+            shown?: {
+                [key: string]: number;
+            };
+            window: components["schemas"]["Summary"];
+        };
+        /**
+         * ColumnKind
+         * @description How a column's values are counted.
+         * @enum {string}
+         */
+        ColumnKind: "number" | "category";
         /**
          * ColumnProfile
          * @description What one column holds. Figures that make no sense for its type are None or empty.
@@ -1859,6 +2232,33 @@ export interface components {
             name: string;
             /** Yaml */
             yaml: string;
+        };
+        /**
+         * Contents
+         * @description A report with all its data.
+         */
+        Contents: {
+            /** Data */
+            data: {
+                [key: string]: unknown;
+            };
+            report: components["schemas"]["Report"];
+        };
+        /**
+         * Cursor
+         * @description How far a monitor has read the prediction log: everything up to this row is judged.
+         */
+        Cursor: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /**
+             * Id
+             * @default
+             */
+            id: string;
         };
         /**
          * Dataset
@@ -2244,6 +2644,16 @@ export interface components {
             score: number;
         };
         /**
+         * Level
+         * @description One level of a category and its share.
+         */
+        Level: {
+            /** Name */
+            name: string;
+            /** Share */
+            share: number;
+        };
+        /**
          * Link
          * @description One arrow of the graph, in the direction of the work: from what came first.
          */
@@ -2254,6 +2664,18 @@ export interface components {
             source: string;
             /** Target */
             target: string;
+        };
+        /**
+         * Measured
+         * @description A statistic, and what healthy windows of the same size show.
+         */
+        Measured: {
+            /** Healthy */
+            healthy: number;
+            /** P Value */
+            p_value: number;
+            /** Value */
+            value: number;
         };
         /**
          * Model
@@ -2331,6 +2753,8 @@ export interface components {
              * Format: date-time
              */
             created_at: string;
+            /** Deployment */
+            deployment: string;
             /** Endpoint */
             endpoint: string;
             /** Id */
@@ -2340,15 +2764,14 @@ export interface components {
             last_verdict?: components["schemas"]["WindowVerdict"] | null;
             /** Model */
             model: string;
-            /** Name */
-            name: string;
             /** Project */
             project: string;
-            /** Reference Artifact Id */
-            reference_artifact_id: string | null;
-            settings: components["schemas"]["MonitorSettings"];
-            /** Sketch Digest */
-            sketch_digest?: string | null;
+            read: components["schemas"]["Cursor"];
+            /** Reference Id */
+            reference_id?: string | null;
+            settings?: components["schemas"]["MonitorSettings"];
+            /** Sketch */
+            sketch?: string | null;
             /**
              * State
              * @default watching
@@ -2374,11 +2797,6 @@ export interface components {
         MonitorSettings: {
             /** Block */
             block?: string | null;
-            /**
-             * Every Seconds
-             * @default 5
-             */
-            every_seconds: number;
             /**
              * False Alarm Rate
              * @default 0.001
@@ -2669,6 +3087,38 @@ export interface components {
             value: string;
         };
         /**
+         * Performance
+         * @description How good the model was on the rows whose labels have arrived.
+         */
+        Performance: {
+            /**
+             * Degraded
+             * @default false
+             */
+            degraded: boolean;
+            /**
+             * Explanation
+             * @default
+             */
+            explanation: string;
+            /** High */
+            high?: number | null;
+            /** Labelled */
+            labelled: number;
+            /** Low */
+            low?: number | null;
+            /** Metric */
+            metric: string;
+            /** P Value */
+            p_value?: number | null;
+            /** Reference */
+            reference?: number | null;
+            /** Rows */
+            rows: number;
+            /** Value */
+            value?: number | null;
+        };
+        /**
          * PipelineRun
          * @description One run of a pipeline.
          */
@@ -2740,11 +3190,6 @@ export interface components {
          * @description One logged prediction.
          */
         Prediction: {
-            /**
-             * At
-             * Format: date-time
-             */
-            at: string;
             /** Deployment */
             deployment: string;
             /** Endpoint */
@@ -2763,6 +3208,11 @@ export interface components {
             latency: number;
             /** Model */
             model: string;
+            /**
+             * Predicted At
+             * Format: date-time
+             */
+            predicted_at: string;
             /** Probabilities */
             probabilities: {
                 [key: string]: number;
@@ -2851,6 +3301,24 @@ export interface components {
             protected: boolean;
         };
         /**
+         * QualityFinding
+         * @description A share of bad values that the reference does not explain.
+         */
+        QualityFinding: {
+            /** Column */
+            column: string;
+            /** Explanation */
+            explanation: string;
+            /** P Value */
+            p_value: number;
+            /** Problem */
+            problem: string;
+            /** Share */
+            share: number;
+            /** Usual */
+            usual: number;
+        };
+        /**
          * Quarantine
          * @description Why a version stands apart, and a look at the rows that are to blame.
          */
@@ -2913,6 +3381,38 @@ export interface components {
             column: string;
             /** Message */
             message: string;
+        };
+        /**
+         * Report
+         * @description One kept evaluation report: `report.json` and `report.html` in one artifact.
+         */
+        Report: {
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Digest */
+            digest: string;
+            /** Id */
+            id: string;
+            /** Metrics */
+            metrics?: {
+                [key: string]: number;
+            };
+            /**
+             * Project
+             * @default default
+             */
+            project: string;
+            /** Rows */
+            rows: number;
+            /** Run Id */
+            run_id: string;
+            /** Target */
+            target: string;
+            /** Title */
+            title: string;
         };
         /**
          * Roles
@@ -3023,6 +3523,26 @@ export interface components {
              * @enum {string}
              */
             state: "waiting" | "running" | "done" | "failed" | "cached" | "skipped" | "stopped";
+        };
+        /**
+         * SettingsChange
+         * @description What to change about a monitor; None leaves it.
+         */
+        SettingsChange: {
+            /** Block */
+            block?: string | null;
+            /** False Alarm Rate */
+            false_alarm_rate?: number | null;
+            /** Leave Out */
+            leave_out?: string[] | null;
+            /** Minimum Rows */
+            minimum_rows?: number | null;
+            /** Paused */
+            paused?: boolean | null;
+            /** Replicates */
+            replicates?: number | null;
+            /** Window Rows */
+            window_rows?: number | null;
         };
         /**
          * SnapshotRequest
@@ -3146,6 +3666,26 @@ export interface components {
             } | null;
             /** Yaml */
             yaml?: string | null;
+        };
+        /**
+         * Summary
+         * @description One column in one set of rows.
+         */
+        Summary: {
+            /** Deviation */
+            deviation?: number | null;
+            /** Highest */
+            highest?: number | null;
+            /** Levels */
+            levels?: components["schemas"]["Level"][];
+            /** Lowest */
+            lowest?: number | null;
+            /** Mean */
+            mean?: number | null;
+            /** Missing */
+            missing: number;
+            /** Rows */
+            rows: number;
         };
         /**
          * Task
@@ -3362,6 +3902,81 @@ export interface components {
             version: number | null;
         };
         /**
+         * Window
+         * @description One judged window.
+         */
+        Window: {
+            /** Drifted */
+            drifted?: string[];
+            /** Endpoint */
+            endpoint: string;
+            /** First At */
+            first_at?: string | null;
+            /** Id */
+            id: string;
+            /**
+             * Judged At
+             * Format: date-time
+             */
+            judged_at: string;
+            /** Last At */
+            last_at?: string | null;
+            /** Model */
+            model: string;
+            /** Number */
+            number: number;
+            performance?: components["schemas"]["Performance"] | null;
+            /** Reason */
+            reason: string;
+            /** Report Id */
+            report_id?: string | null;
+            /** Rows */
+            rows: number;
+            verdict: components["schemas"]["WindowVerdict"];
+            /** Version */
+            version: number;
+        };
+        /**
+         * WindowReport
+         * @description What one window of predictions shows. Its data has no times, so that equal work is equal.
+         */
+        WindowReport: {
+            /** Columns */
+            columns?: components["schemas"]["ColumnFinding"][];
+            /** False Alarm Rate */
+            false_alarm_rate: number;
+            /**
+             * Format Version
+             * @default 1
+             */
+            format_version: number;
+            /** Left Out */
+            left_out?: {
+                [key: string]: string;
+            };
+            /** Level */
+            level: number;
+            /** Minimum Rows */
+            minimum_rows: number;
+            performance?: components["schemas"]["Performance"] | null;
+            /** Quality */
+            quality?: components["schemas"]["QualityFinding"][];
+            /** Reason */
+            reason: string;
+            /** Reference Rows */
+            reference_rows: number;
+            /** Replicates */
+            replicates: number;
+            /**
+             * Resampled
+             * @default rows
+             */
+            resampled: string;
+            /** Rows */
+            rows: number;
+            verdict: components["schemas"]["WindowVerdict"];
+        };
+        /**
          * WindowVerdict
          * @description What a window of predictions shows, in one word.
          * @enum {string}
@@ -3380,8 +3995,10 @@ export type AlertState = components['schemas']['AlertState'];
 export type AliasMove = components['schemas']['AliasMove'];
 export type AliasTarget = components['schemas']['AliasTarget'];
 export type Artifact = components['schemas']['Artifact'];
+export type AthanorMonitoringTypesIndicator = components['schemas']['athanor__monitoring__types__Indicator'];
 export type AthanorRegistryTypesInputColumn = components['schemas']['athanor__registry__types__InputColumn'];
 export type AthanorRegistryTypesSignature = components['schemas']['athanor__registry__types__Signature'];
+export type AthanorResponsibleTypesIndicator = components['schemas']['athanor__responsible__types__Indicator'];
 export type AthanorServingTypesInputColumn = components['schemas']['athanor__serving__types__InputColumn'];
 export type AthanorServingTypesSignature = components['schemas']['athanor__serving__types__Signature'];
 export type Batch = components['schemas']['Batch'];
@@ -3390,10 +4007,15 @@ export type Canary = components['schemas']['Canary'];
 export type CanaryPlan = components['schemas']['CanaryPlan'];
 export type CanaryStep = components['schemas']['CanaryStep'];
 export type CheckResult = components['schemas']['CheckResult'];
+export type Closing = components['schemas']['Closing'];
 export type Column = components['schemas']['Column'];
+export type ColumnFinding = components['schemas']['ColumnFinding'];
+export type ColumnKind = components['schemas']['ColumnKind'];
 export type ColumnProfile = components['schemas']['ColumnProfile'];
 export type Comparison = components['schemas']['Comparison'];
 export type Compiled = components['schemas']['Compiled'];
+export type Contents = components['schemas']['Contents'];
+export type Cursor = components['schemas']['Cursor'];
 export type Dataset = components['schemas']['Dataset'];
 export type DatasetVersion = components['schemas']['DatasetVersion'];
 export type Deploy = components['schemas']['Deploy'];
@@ -3410,7 +4032,9 @@ export type Graph = components['schemas']['Graph'];
 export type HttpValidationError = components['schemas']['HTTPValidationError'];
 export type LabelsReceived = components['schemas']['LabelsReceived'];
 export type Leak = components['schemas']['Leak'];
+export type Level = components['schemas']['Level'];
 export type Link = components['schemas']['Link'];
+export type Measured = components['schemas']['Measured'];
 export type Model = components['schemas']['Model'];
 export type ModelVersion = components['schemas']['ModelVersion'];
 export type Monitor = components['schemas']['Monitor'];
@@ -3428,6 +4052,7 @@ export type Node = components['schemas']['Node'];
 export type NumberedRow = components['schemas']['NumberedRow'];
 export type OfferedTable = components['schemas']['OfferedTable'];
 export type Param = components['schemas']['Param'];
+export type Performance = components['schemas']['Performance'];
 export type PipelineRun = components['schemas']['PipelineRun'];
 export type Point = components['schemas']['Point'];
 export type Prediction = components['schemas']['Prediction'];
@@ -3435,18 +4060,22 @@ export type Profile = components['schemas']['Profile'];
 export type Project = components['schemas']['Project'];
 export type Promotion = components['schemas']['Promotion'];
 export type Protection = components['schemas']['Protection'];
+export type QualityFinding = components['schemas']['QualityFinding'];
 export type Quarantine = components['schemas']['Quarantine'];
 export type Query = components['schemas']['Query'];
 export type QueryResult = components['schemas']['QueryResult'];
 export type Remark = components['schemas']['Remark'];
+export type Report = components['schemas']['Report'];
 export type Roles = components['schemas']['Roles'];
 export type Rollback = components['schemas']['Rollback'];
 export type Run = components['schemas']['Run'];
 export type RunChange = components['schemas']['RunChange'];
+export type SettingsChange = components['schemas']['SettingsChange'];
 export type SnapshotRequest = components['schemas']['SnapshotRequest'];
 export type Source = components['schemas']['Source'];
 export type Status = components['schemas']['Status'];
 export type Submission = components['schemas']['Submission'];
+export type Summary = components['schemas']['Summary'];
 export type Task = components['schemas']['Task'];
 export type TopValue = components['schemas']['TopValue'];
 export type Trigger = components['schemas']['Trigger'];
@@ -3454,12 +4083,20 @@ export type ValidationError = components['schemas']['ValidationError'];
 export type Verdict = components['schemas']['Verdict'];
 export type Watch = components['schemas']['Watch'];
 export type WatchedFile = components['schemas']['WatchedFile'];
+export type Window = components['schemas']['Window'];
+export type WindowReport = components['schemas']['WindowReport'];
 export type WindowVerdict = components['schemas']['WindowVerdict'];
 export type $defs = Record<string, never>;
 export interface operations {
-    list_alerts_api_v1_alerts_get: {
+    monitoring_alerts: {
         parameters: {
-            query?: never;
+            query?: {
+                kind?: components["schemas"]["AlertKind"] | null;
+                limit?: number;
+                project?: string | null;
+                state?: components["schemas"]["AlertState"] | null;
+                subject?: string | null;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -3475,9 +4112,18 @@ export interface operations {
                     "application/json": components["schemas"]["Alert"][];
                 };
             };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
         };
     };
-    get_alert_api_v1_alerts__alert_id__get: {
+    monitoring_alert: {
         parameters: {
             query?: never;
             header?: never;
@@ -3487,6 +4133,41 @@ export interface operations {
             cookie?: never;
         };
         requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Alert"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    monitoring_close_alert: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                alert_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Closing"];
+            };
+        };
         responses: {
             /** @description Successful Response */
             200: {
@@ -3760,6 +4441,7 @@ export interface operations {
                 delimiter?: string;
                 encoding?: string;
                 file?: string;
+                first?: number;
                 id?: string;
                 missing?: string[];
                 mode?: "replace" | "append";
@@ -4375,6 +5057,55 @@ export interface operations {
             };
         };
     };
+    platform_stream: {
+        parameters: {
+            query?: {
+                after?: number | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    monitoring_indicators: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["athanor__monitoring__types__Indicator"][];
+                };
+            };
+        };
+    };
     lineage_trace: {
         parameters: {
             query?: {
@@ -4852,7 +5583,7 @@ export interface operations {
             };
         };
     };
-    list_monitors_api_v1_monitors_get: {
+    monitoring_monitors: {
         parameters: {
             query?: never;
             header?: never;
@@ -4868,6 +5599,168 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Monitor"][];
+                };
+            };
+        };
+    };
+    monitoring_monitor: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Monitor"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    monitoring_configure: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SettingsChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Monitor"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    monitoring_run: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Window"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    monitoring_windows: {
+        parameters: {
+            query?: {
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Window"][];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    monitoring_report: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WindowReport"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
                 };
             };
         };
@@ -5326,6 +6219,97 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Project"][];
+                };
+            };
+        };
+    };
+    responsible_reports: {
+        parameters: {
+            query?: {
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Report"][];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    responsible_report: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                report_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Contents"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    responsible_page: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                report_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
                 };
             };
         };
@@ -5856,6 +6840,70 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    platform_healthz: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: string;
+                    };
+                };
+            };
+        };
+    };
+    platform_metrics: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    platform_readyz: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
                 };
             };
         };

@@ -4,6 +4,7 @@ import { useMemo } from "react";
 import { useParams } from "react-router";
 
 import { queries } from "../api/queries";
+import { code } from "../code";
 import { useSpeech } from "../i18n/language";
 import { ShowCode } from "../parts/Command";
 import { DataTable, type Column } from "../parts/DataTable";
@@ -69,10 +70,7 @@ function OneDataset({ dataset, versions }: { dataset: Dataset; versions: readonl
           />
         </>
       )}
-      <ShowCode
-        cli={`athanor data show ${dataset.name}\nathanor data profile ${dataset.name}`}
-        python={`import athanor\n\nclient = athanor.connect()\nclient.data.get("${dataset.name}")`}
-      />
+      <ShowCode {...code.dataset(dataset.name)} />
     </Page>
   );
 }

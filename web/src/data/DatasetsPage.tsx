@@ -3,6 +3,7 @@ import { useQuery } from "@tanstack/react-query";
 import { useMemo } from "react";
 
 import { queries } from "../api/queries";
+import { code } from "../code";
 import { useSpeech } from "../i18n/language";
 import { ShowCode } from "../parts/Command";
 import { DataTable, type Column } from "../parts/DataTable";
@@ -11,7 +12,6 @@ import { Loaded } from "../parts/Loaded";
 import { Page } from "../parts/Page";
 import { When } from "../parts/When";
 
-const COMMAND = "athanor data add churn customers.csv --target churned";
 
 const idOf = (dataset: Dataset): string => dataset.name;
 const hrefOf = (dataset: Dataset): string => `/data/${encodeURIComponent(dataset.name)}`;
@@ -52,7 +52,7 @@ export function DatasetsPage() {
       <Loaded query={datasets} what={say("data.title")}>
         {(rows) =>
           rows.length === 0 ? (
-            <Empty title={say("data.empty.title")} about={say("data.empty.about")} command={COMMAND} />
+            <Empty title={say("data.empty.title")} about={say("data.empty.about")} command={code.addData} />
           ) : (
             <DataTable
               label={say("data.title")}
@@ -65,10 +65,7 @@ export function DatasetsPage() {
           )
         }
       </Loaded>
-      <ShowCode
-        cli={COMMAND}
-        python={'import athanor\n\nclient = athanor.connect()\nclient.data.add("churn", "customers.csv", target="churned")'}
-      />
+      <ShowCode {...code.datasets()} />
     </Page>
   );
 }

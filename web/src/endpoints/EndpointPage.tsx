@@ -5,6 +5,7 @@ import { useMemo, useState } from "react";
 import { Link, useParams } from "react-router";
 
 import { queries, rollBack } from "../api/queries";
+import { code } from "../code";
 import { useSpeech } from "../i18n/language";
 import { Command, ShowCode } from "../parts/Command";
 import { DataTable, type Column } from "../parts/DataTable";
@@ -56,7 +57,7 @@ function OneEndpoint({ endpoint }: { endpoint: Endpoint }) {
       {endpoint.url !== "" && (
         <section aria-labelledby="ask">
           <h2 id="ask">{say("endpoints.ask")}</h2>
-          <Command text={`curl ${endpoint.url} -H 'content-type: application/json' -d '{"records": [{ }]}'`} />
+          <Command text={askIn(endpoint.url, live)} />
         </section>
       )}
       {live !== undefined && <LineageStrip id={live.id} name={endpoint.name} />}
@@ -64,10 +65,7 @@ function OneEndpoint({ endpoint }: { endpoint: Endpoint }) {
         <h2 id="deployments">{say("endpoints.deployments")}</h2>
         <Deployments deployments={deployments} />
       </section>
-      <ShowCode
-        cli={`athanor endpoint show ${endpoint.name}\nathanor endpoint rollback ${endpoint.name}`}
-        python={`import athanor\n\nclient = athanor.connect()\nclient.endpoints.rollback("${endpoint.name}")`}
-      />
+      <ShowCode {...code.endpoint(endpoint.name)} />
     </Page>
   );
 }
@@ -117,6 +115,14 @@ function Deployments({ deployments }: { deployments: readonly Deployment[] }) {
   );
 }
 
+/** A request with every column that the model reads, to be filled in. */
+function askIn(url: string, live: Deployment | undefined): string {
+  const columns = live?.signature.columns ?? [];
+  const record = Object.fromEntries(columns.map((column) => [column.name, EXAMPLES[column.type] ?? 0]));
+  const body = JSON.stringify({ records: [record] }).replaceAll("'", "'\\''");
+  return `curl ${url} \\\n  -H 'content-type: application/json' \\\n  -d '${body}'`;
+}
+
 /** Asks once, with what depends on it; rolling back again undoes it. */
 function RollBack({ name }: { name: string }) {
   const { say } = useSpeech();
@@ -153,5 +159,7 @@ function RollBack({ name }: { name: string }) {
     </>
   );
 }
+
+const EXAMPLES: Readonly<Record<string, unknown>> = { string: "", boolean: false, datetime: "2026-01-01T00:00:00Z" };
 
 const idOf = (deployment: Deployment): string => deployment.id;

@@ -3,6 +3,7 @@ import { useQuery } from "@tanstack/react-query";
 import { useMemo } from "react";
 
 import { queries } from "../api/queries";
+import { code } from "../code";
 import { useSpeech } from "../i18n/language";
 import { ShowCode } from "../parts/Command";
 import { DataTable, type Column } from "../parts/DataTable";
@@ -14,7 +15,6 @@ import { When } from "../parts/When";
 import { stateOf } from "./state";
 import { TrafficBar } from "./TrafficBar";
 
-const COMMAND = "athanor deploy churn@champion --endpoint churn";
 
 const idOf = (endpoint: Endpoint): string => endpoint.name;
 const hrefOf = (endpoint: Endpoint): string => `/endpoints/${encodeURIComponent(endpoint.name)}`;
@@ -54,7 +54,7 @@ export function EndpointsPage() {
             <Empty
               title={say("endpoints.empty.title")}
               about={say("endpoints.empty.about")}
-              command={COMMAND}
+              command={code.deploy}
             />
           ) : (
             <DataTable
@@ -68,10 +68,7 @@ export function EndpointsPage() {
           )
         }
       </Loaded>
-      <ShowCode
-        cli={COMMAND}
-        python={'import athanor\n\nclient = athanor.connect()\nclient.endpoints.deploy("churn@champion", endpoint="churn")'}
-      />
+      <ShowCode {...code.endpoints()} />
     </Page>
   );
 }

@@ -1,3 +1,4 @@
+import { code } from "../code";
 import { useSpeech } from "../i18n/language";
 import { Empty } from "../parts/Empty";
 import { Page } from "../parts/Page";
@@ -9,7 +10,7 @@ export function FeaturesPage() {
       <Empty
         title={say("features.empty.title")}
         about={say("features.empty.about")}
-        command={'athanor sql "select count(*) from churn"'}
+        command={code.sql}
       />
     </Page>
   );

@@ -4,6 +4,7 @@ import { useQuery } from "@tanstack/react-query";
 import { Link } from "react-router";
 
 import { queries } from "../api/queries";
+import { code } from "../code";
 import type { Key } from "../i18n/en";
 import { useSpeech } from "../i18n/language";
 import { Command } from "../parts/Command";
@@ -14,6 +15,7 @@ import { RunsTable } from "../runs/RunsTable";
 import { nextStep, type Step } from "./next";
 
 const RECENT = 8;
+const ASKED = 100;
 
 interface Station {
   path: string;
@@ -35,7 +37,7 @@ export function HomePage() {
   const { say } = useSpeech();
   const status = useQuery(queries.status());
   const project = useQuery(queries.projects()).data?.[0]?.name ?? "default";
-  const recent = useQuery(queries.runs({ limit: RECENT }));
+  const recent = useQuery(queries.runs({ limit: ASKED }));
   return (
     <Page title={say("home.title")} about={say("home.about", { project })}>
       <Loaded query={status} what={say("home.loop")}>
@@ -52,13 +54,15 @@ export function HomePage() {
           <Link to="/runs">{say("home.recent.all")}</Link>
         </div>
         <Loaded query={recent} what={say("home.recent")}>
-          {(runs) =>
-            runs.length === 0 ? (
+          {(all) => {
+            // Tasks are seen on their pipeline's page.
+            const runs = all.filter((run) => run.kind !== "task").slice(0, RECENT);
+            return runs.length === 0 ? (
               <p className="none">{say("home.empty.runs")}</p>
             ) : (
               <RunsTable runs={runs} label={say("home.recent")} immediate />
-            )
-          }
+            );
+          }}
         </Loaded>
       </section>
     </Page>
@@ -80,7 +84,7 @@ function NextStep({ step }: { step: Step }) {
       {step.demo && (
         <div className="next-demo">
           <p>{say("home.demo")}</p>
-          <Command text="athanor demo" />
+          <Command text={code.demo} />
         </div>
       )}
     </section>

@@ -1,3 +1,4 @@
+import { code } from "../code";
 import type { Key } from "../i18n/en";
 
 export interface Step {
@@ -32,11 +33,11 @@ export function nextStep(counts: Readonly<Record<string, number>>): Step {
       about: "home.next.data",
       go: "home.next.data.go",
       path: "/data",
-      command: "athanor data add churn customers.csv --target churned",
+      command: code.addData,
     };
   }
   if (!has("models")) {
-    return { ...step, about: "home.next.train", go: "home.next.train.go", path: "/train", command: null };
+    return { ...step, about: "home.next.train", go: "home.next.train.go", path: "/train", command: code.train };
   }
   if (!has("endpoints")) {
     return {
@@ -44,7 +45,7 @@ export function nextStep(counts: Readonly<Record<string, number>>): Step {
       about: "home.next.deploy",
       go: "home.next.deploy.go",
       path: "/endpoints",
-      command: null,
+      command: code.deploy,
     };
   }
   return { ...step, about: "home.next.well", go: "home.next.well.go", path: "/monitoring", command: null };

@@ -5,6 +5,7 @@ import { Link, useParams } from "react-router";
 
 import { queries } from "../api/queries";
 import { short } from "../i18n/format";
+import { code } from "../code";
 import { useSpeech } from "../i18n/language";
 import { ShowCode } from "../parts/Command";
 import { DataTable, type Column } from "../parts/DataTable";
@@ -17,6 +18,8 @@ import { When } from "../parts/When";
 import { Aliases } from "./Aliases";
 
 const METRICS_SHOWN = 3;
+/** The figures that decide come first. */
+const LEADING = ["roc_auc", "average_precision", "r2", "rmse", "accuracy", "log_loss"];
 
 /** One model: which version is the champion, how good it is, all versions. */
 export function ModelPage() {
@@ -39,9 +42,10 @@ function OneModel({ model, versions }: { model: Model; versions: readonly ModelV
   const { say, number } = useSpeech();
   const champion = model.aliases?.["champion"];
   const shown = versions.find((version) => version.number === champion) ?? versions[0];
-  const figures: Figure[] = Object.entries(shown?.metrics ?? {})
-    .slice(0, METRICS_SHOWN)
-    .map(([name, value]) => ({ label: name, value: number(value), full: String(value) }));
+  const figures: Figure[] = leading(shown === undefined ? [] : [shown]).map((name) => {
+    const value = shown?.metrics[name] ?? Number.NaN;
+    return { label: name, value: number(value), full: String(value) };
+  });
   figures.unshift({ label: say("models.champion"), value: champion ?? "–" });
   figures.push({ label: say("models.versions"), value: number(versions.length) });
   return (
@@ -57,10 +61,7 @@ function OneModel({ model, versions }: { model: Model; versions: readonly ModelV
         <h2 id="versions">{say("models.versions")}</h2>
         <Versions model={model} versions={versions} />
       </section>
-      <ShowCode
-        cli={`athanor model show ${model.name}\nathanor model promote ${model.name}@${shown?.number ?? 1}`}
-        python={`import athanor\n\nclient = athanor.connect()\nclient.models.get("${model.name}")`}
-      />
+      <ShowCode {...code.model(model.name, shown?.number ?? 1)} />
     </Page>
   );
 }
@@ -68,7 +69,6 @@ function OneModel({ model, versions }: { model: Model; versions: readonly ModelV
 function Versions({ model, versions }: { model: Model; versions: readonly ModelVersion[] }) {
   const { say, number } = useSpeech();
   const columns = useMemo<Column<ModelVersion>[]>(() => {
-    const metrics = [...new Set(versions.flatMap((version) => Object.keys(version.metrics)))];
     return [
       { id: "number", header: say("common.version"), value: (row) => row.number },
       {
@@ -77,7 +77,7 @@ function Versions({ model, versions }: { model: Model; versions: readonly ModelV
         value: (row) => (row.aliases ?? []).join(" "),
         cell: (row) => <Aliases aliases={model.aliases ?? {}} of={row.number} />,
       },
-      ...metrics.slice(0, METRICS_SHOWN).map(
+      ...leading(versions).map(
         (name): Column<ModelVersion> => ({
           id: `metric ${name}`,
           header: name,
@@ -123,6 +123,13 @@ function Versions({ model, versions }: { model: Model; versions: readonly ModelV
   return (
     <DataTable label={say("models.versions")} rows={versions} columns={columns} idOf={versionNumber} immediate />
   );
+}
+
+/** The names of the metrics to show. */
+function leading(versions: readonly ModelVersion[]): string[] {
+  const names = [...new Set(versions.flatMap((version) => Object.keys(version.metrics)))];
+  const rank = (name: string): number => (LEADING.includes(name) ? LEADING.indexOf(name) : LEADING.length);
+  return names.sort((left, right) => rank(left) - rank(right)).slice(0, METRICS_SHOWN);
 }
 
 /** What the gate said, with its reason on hover. */

@@ -3,6 +3,7 @@ import { useQuery } from "@tanstack/react-query";
 import { useMemo } from "react";
 
 import { queries } from "../api/queries";
+import { code } from "../code";
 import { useSpeech } from "../i18n/language";
 import { ShowCode } from "../parts/Command";
 import { DataTable, type Column } from "../parts/DataTable";
@@ -50,7 +51,7 @@ export function ModelsPage() {
             <Empty
               title={say("models.empty.title")}
               about={say("models.empty.about")}
-              command="athanor pipeline run classification --artifact dataset=dataset:churn@latest --wait"
+              command={code.train}
             />
           ) : (
             <DataTable
@@ -64,10 +65,7 @@ export function ModelsPage() {
           )
         }
       </Loaded>
-      <ShowCode
-        cli="athanor model list"
-        python={"import athanor\n\nclient = athanor.connect()\nclient.models.list()"}
-      />
+      <ShowCode {...code.models()} />
     </Page>
   );
 }

@@ -3,6 +3,7 @@ import { useQuery } from "@tanstack/react-query";
 import { Link, useParams } from "react-router";
 
 import { queries } from "../api/queries";
+import { code } from "../code";
 import { useSpeech } from "../i18n/language";
 import { ShowCode } from "../parts/Command";
 import { Facts } from "../parts/Facts";
@@ -67,10 +68,7 @@ function OneAlert({ alert }: { alert: Alert }) {
               ]),
         ]}
       />
-      <ShowCode
-        cli={`athanor alert show ${alert.id}`}
-        python={`import athanor\n\nclient = athanor.connect()\nclient.alerts.get("${alert.id}")`}
-      />
+      <ShowCode {...code.alert(alert.id)} />
     </Page>
   );
 }

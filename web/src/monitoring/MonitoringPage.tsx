@@ -4,6 +4,7 @@ import { useMemo } from "react";
 import { Link } from "react-router";
 
 import { queries } from "../api/queries";
+import { code } from "../code";
 import { useSpeech } from "../i18n/language";
 import { ShowCode } from "../parts/Command";
 import { DataTable, type Column } from "../parts/DataTable";
@@ -31,7 +32,7 @@ export function MonitoringPage() {
               <Empty
                 title={say("monitoring.empty.title")}
                 about={say("monitoring.empty.about")}
-                command="athanor monitor run churn"
+                command={code.monitor}
               />
             ) : (
               <Alerts alerts={rows} />
@@ -51,10 +52,7 @@ export function MonitoringPage() {
           }
         </Loaded>
       </section>
-      <ShowCode
-        cli={"athanor alert list\nathanor monitor list"}
-        python={"import athanor\n\nclient = athanor.connect()\nclient.alerts.list()"}
-      />
+      <ShowCode {...code.monitoring()} />
     </Page>
   );
 }

@@ -8,6 +8,7 @@ import { Icon } from "./Icon";
 import { StateBadge } from "./StateBadge";
 
 const SHOWN = 6;
+const LANDMARKS = new Set(["file", "dataset", "model", "report", "pipeline", "serving", "script"]);
 
 /** Came from ... -> this -> used by ...: one strip under whatever has a place in the graph. */
 export function LineageStrip({ id, name }: { id: string; name: string }) {
@@ -19,7 +20,7 @@ export function LineageStrip({ id, name }: { id: string; name: string }) {
     <section className="lineage" aria-label={say("lineage.title")}>
       <h2>{say("lineage.title")}</h2>
       <div className="lineage-strip">
-        <Side title={say("lineage.from")} none={say("lineage.nothingUp")} nodes={others(up.data, id).reverse()} />
+        <Side title={say("lineage.from")} none={say("lineage.nothingUp")} nodes={others(up.data, id)} />
         <Icon name="arrow" />
         <div className="lineage-this">
           <span className="lineage-title">{say("lineage.this")}</span>
@@ -73,6 +74,9 @@ function hrefOf(node: Node): string | null {
   return null;
 }
 
+/** Nearest first. Steps and tables in between give way to what has a name of its own. */
 function others(graph: Graph | undefined, id: string): Node[] {
-  return (graph?.nodes ?? []).filter((node) => node.id !== id);
+  const nodes = (graph?.nodes ?? []).filter((node) => node.id !== id);
+  const landmarks = nodes.filter((node) => LANDMARKS.has(node.type));
+  return landmarks.length === 0 ? nodes : landmarks;
 }

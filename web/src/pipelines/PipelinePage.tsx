@@ -4,6 +4,7 @@ import { useMemo } from "react";
 import { useParams } from "react-router";
 
 import { queries } from "../api/queries";
+import { code } from "../code";
 import { useSpeech } from "../i18n/language";
 import { ShowCode } from "../parts/Command";
 import { DataTable, type Column } from "../parts/DataTable";
@@ -35,7 +36,7 @@ export function PipelinePage() {
 function OnePipelineRun({ run }: { run: PipelineRun }) {
   const { say, duration } = useSpeech();
   const seconds = useSeconds(run.created_at, run.ended_at) ?? 0;
-  const tasks = run.tasks ?? [];
+  const tasks = inOrder(run.tasks ?? []);
   const ended = tasks.filter((task) => ENDED.has(task.state)).length;
   const took = duration(seconds);
   const line = say(`runs.say.${run.state}`, { took, when: took });
@@ -59,10 +60,7 @@ function OnePipelineRun({ run }: { run: PipelineRun }) {
         ]}
       />
       <LineageStrip id={run.id} name={run.pipeline} />
-      <ShowCode
-        cli={`athanor pipeline show ${run.id}`}
-        python={`import athanor\n\nclient = athanor.connect()\nclient.pipelines.run("${run.id}")`}
-      />
+      <ShowCode {...code.pipeline(run.id)} />
     </Page>
   );
 }
@@ -127,6 +125,13 @@ function Inputs({ run }: { run: PipelineRun }) {
       ]}
     />
   );
+}
+
+/** As they began; those that wait come last. Groups of tasks are left to their tasks. */
+function inOrder(tasks: readonly Task[]): Task[] {
+  return tasks
+    .filter((task) => task.kind !== "dag" || task.state === "skipped")
+    .sort((left, right) => (left.started_at ?? "9").localeCompare(right.started_at ?? "9"));
 }
 
 const taskId = (task: Task): string => task.id;

@@ -3,6 +3,7 @@ import { useQuery } from "@tanstack/react-query";
 import { useMemo } from "react";
 
 import { queries } from "../api/queries";
+import { code } from "../code";
 import { useSpeech } from "../i18n/language";
 import { ShowCode } from "../parts/Command";
 import { DataTable, type Column } from "../parts/DataTable";
@@ -13,7 +14,6 @@ import { Page } from "../parts/Page";
 import { StateBadge } from "../parts/StateBadge";
 import { Took, When } from "../parts/When";
 
-const COMMAND = "athanor pipeline run classification --artifact dataset=dataset:churn@latest --wait";
 
 const idOf = (run: PipelineRun): string => run.id;
 const hrefOf = (run: PipelineRun): string => `/pipelines/${run.id}`;
@@ -61,7 +61,7 @@ export function PipelinesPage() {
             <Empty
               title={say("pipelines.empty.title")}
               about={say("pipelines.empty.about")}
-              command={COMMAND}
+              command={code.train}
             />
           ) : (
             <DataTable
@@ -75,12 +75,7 @@ export function PipelinesPage() {
           )
         }
       </Loaded>
-      <ShowCode
-        cli={COMMAND}
-        python={
-          'import athanor\n\nclient = athanor.connect()\nclient.pipelines.submit("classification", artifacts={"dataset": "dataset:churn@latest"})'
-        }
-      />
+      <ShowCode {...code.pipelines()} />
     </Page>
   );
 }

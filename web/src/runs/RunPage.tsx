@@ -3,6 +3,7 @@ import { useQuery } from "@tanstack/react-query";
 import { Link, useParams } from "react-router";
 
 import { queries } from "../api/queries";
+import { code } from "../code";
 import { useSpeech } from "../i18n/language";
 import { ShowCode } from "../parts/Command";
 import { Facts } from "../parts/Facts";
@@ -38,10 +39,7 @@ function OneRun({ run }: { run: Run }) {
           { id: "details", title: say("runs.details"), content: <Details run={run} /> },
         ]}
       />
-      <ShowCode
-        cli={`athanor run show ${run.id}`}
-        python={`import athanor\n\nclient = athanor.connect()\nclient.runs.get("${run.id}")`}
-      />
+      <ShowCode {...code.run(run.id)} />
     </Page>
   );
 }

@@ -1,6 +1,7 @@
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
 
 import { LISTED, queries } from "../api/queries";
+import { code } from "../code";
 import { useSpeech } from "../i18n/language";
 import { ShowCode } from "../parts/Command";
 import { Empty } from "../parts/Empty";
@@ -22,7 +23,7 @@ export function RunsPage() {
             <Empty
               title={say("runs.empty.title")}
               about={say("runs.empty.about")}
-              command="athanor run train.py"
+              command={code.runScript}
             />
           ) : (
             <>
@@ -39,10 +40,7 @@ export function RunsPage() {
           )
         }
       </Loaded>
-      <ShowCode
-        cli={state === null ? "athanor run list" : `athanor run list --state ${state}`}
-        python={"import athanor\n\nclient = athanor.connect()\nclient.runs.list()"}
-      />
+      <ShowCode {...code.runs(state)} />
     </Page>
   );
 }

@@ -3,7 +3,7 @@ import { useSearchParams } from "react-router";
 import { useSpeech } from "../i18n/language";
 import type { Key } from "../i18n/en";
 
-const STATES = ["running", "waiting", "done", "failed", "cached", "stopped"] as const;
+const STATES = ["running", "waiting", "done", "failed", "cached", "skipped", "stopped"] as const;
 
 /** The state asked for in the address, if it is one. */
 export function useStateAsked(): string | null {

@@ -1,6 +1,7 @@
 import { Button } from "@mantine/core";
 import { Link } from "react-router";
 
+import { code } from "../code";
 import { useSpeech } from "../i18n/language";
 import type { Key } from "../i18n/en";
 import { Command } from "../parts/Command";
@@ -10,10 +11,10 @@ const WAYS: readonly { title: Key; about: Key; command: string }[] = [
   {
     title: "train.gallery",
     about: "train.gallery.about",
-    command: "athanor pipeline run classification --artifact dataset=dataset:churn@latest --wait",
+    command: code.train,
   },
-  { title: "train.script", about: "train.script.about", command: "athanor run train.py" },
-  { title: "train.pipeline", about: "train.pipeline.about", command: "athanor pipeline run pipeline.py --wait" },
+  { title: "train.script", about: "train.script.about", command: code.runScript },
+  { title: "train.pipeline", about: "train.pipeline.about", command: code.runPipeline },
 ];
 
 export function TrainPage() {

@@ -1,0 +1,83 @@
+/**
+ * The lines that do in a shell and in Python what the pages do: one catalogue, so that a test can
+ * hold each command and each method against the real ones (tests/studio/test_code.py).
+ */
+export interface Code {
+  cli: string;
+  python: string;
+}
+
+const CONNECT = "import athanor\n\nclient = athanor.connect()\n";
+
+function python(line: string, imports = ""): string {
+  return `${imports}${CONNECT}${line}`;
+}
+
+export const code = {
+  demo: "athanor demo",
+  sql: 'athanor sql "select count(*) from churn"',
+  addData: "athanor data add churn customers.csv --target churned",
+  train: "athanor train churn --target churned",
+  runScript: "athanor run train.py",
+  runPipeline: "athanor pipeline run pipeline.py",
+  deploy: "athanor deploy churn@champion --endpoint churn",
+  monitor: "athanor monitor run churn",
+
+  datasets: (): Code => ({
+    cli: code.addData,
+    python: python(
+      'client.data.add(\n    "churn", NewVersion(path=Path("customers.csv"), roles=Roles(target="churned"))\n)',
+      "from pathlib import Path\n\nfrom athanor.data import NewVersion, Roles\n",
+    ),
+  }),
+  dataset: (name: string): Code => ({
+    cli: `athanor data show ${name}\nathanor data profile ${name}`,
+    python: python(`client.data.dataset("${name}")\nclient.data.profile("${name}")`),
+  }),
+  runs: (state: string | null): Code => ({
+    cli: state === null ? "athanor run list" : `athanor run list --state ${state}`,
+    python: python("client.runs.runs()"),
+  }),
+  run: (id: string): Code => ({
+    cli: `athanor run show ${id}`,
+    python: python(`client.runs.run("${id}")`),
+  }),
+  pipelines: (): Code => ({
+    cli: "athanor pipeline run classification --artifact data=dataset:churn@latest --param target=churned --param name=churn",
+    python: python(
+      'client.pipelines.submit(\n    Submission(\n        pipeline="classification",\n        parameters={"target": "churned", "name": "churn"},\n        artifacts={"data": "dataset:churn@latest"},\n    )\n)',
+      "from athanor.pipelines import Submission\n",
+    ),
+  }),
+  pipeline: (id: string): Code => ({
+    cli: `athanor pipeline show ${id}`,
+    python: python(`client.pipelines.run("${id}")`),
+  }),
+  models: (): Code => ({
+    cli: "athanor model list",
+    python: python("client.models.models()"),
+  }),
+  model: (name: string, version: number): Code => ({
+    cli: `athanor model show ${name}\nathanor model promote ${name}@${version}`,
+    python: python(`client.models.versions("${name}")\nclient.models.promote("${name}@${version}")`),
+  }),
+  endpoints: (): Code => ({
+    cli: code.deploy,
+    python: python(
+      'client.endpoints.deploy("churn", Deploy(model="churn@champion"))',
+      "from athanor.serving import Deploy\n",
+    ),
+  }),
+  endpoint: (name: string): Code => ({
+    cli: `athanor endpoint show ${name}\nathanor endpoint rollback ${name}`,
+    python: python(`client.endpoints.get("${name}")\nclient.endpoints.rollback("${name}")`),
+  }),
+  monitoring: (): Code => ({
+    cli: "athanor alert list\nathanor monitor list",
+    python: python("client.alerts.alerts()\nclient.monitors.monitors()"),
+  }),
+  alert: (id: string): Code => ({
+    cli: `athanor alert show ${id}`,
+    python: python(`client.alerts.alert("${id}")`),
+  }),
+};
