@@ -1,23 +1,66 @@
-"""Monitoring: data quality, drift, performance, alerts."""
+"""Monitoring: data quality, drift, performance, alerts.
 
-from athanor.monitoring.errors import AlertNotFound, MonitorNotFound, NoReference, WindowNotFound
-from athanor.monitoring.ports import ModelSource, PredictionLog
-from athanor.monitoring.relations import relations
-from athanor.monitoring.service import Alerts, Found, Monitors, Neighbours, Watch
-from athanor.monitoring.store import AlertStore, MonitorStore, SqlAlertStore, SqlMonitorStore
-from athanor.monitoring.types import (
-    Alert,
-    AlertFilter,
-    AlertKind,
-    AlertState,
-    Indicator,
-    Monitor,
-    MonitorSettings,
-    SettingsChange,
-    Window,
-    WindowReport,
-    WindowVerdict,
-)
+Names are loaded when they are first used: the workers live in this package, and need neither the
+database nor the services.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from athanor.monitoring.errors import (
+        AlertNotFound,
+        MonitorNotFound,
+        NoReference,
+        WindowNotFound,
+    )
+    from athanor.monitoring.ports import ModelSource, PredictionLog
+    from athanor.monitoring.relations import relations
+    from athanor.monitoring.service import Alerts, Found, Monitors, Neighbours, Watch
+    from athanor.monitoring.store import AlertStore, MonitorStore, SqlAlertStore, SqlMonitorStore
+    from athanor.monitoring.types import (
+        Alert,
+        AlertFilter,
+        AlertKind,
+        AlertState,
+        Indicator,
+        Monitor,
+        MonitorSettings,
+        SettingsChange,
+        Window,
+        WindowReport,
+        WindowVerdict,
+    )
+
+_PLACES = {
+    "Alert": "types",
+    "AlertFilter": "types",
+    "AlertKind": "types",
+    "AlertNotFound": "errors",
+    "AlertState": "types",
+    "AlertStore": "store",
+    "Alerts": "service",
+    "Found": "service",
+    "Indicator": "types",
+    "ModelSource": "ports",
+    "Monitor": "types",
+    "MonitorNotFound": "errors",
+    "MonitorSettings": "types",
+    "MonitorStore": "store",
+    "Monitors": "service",
+    "Neighbours": "service",
+    "NoReference": "errors",
+    "PredictionLog": "ports",
+    "SettingsChange": "types",
+    "SqlAlertStore": "store",
+    "SqlMonitorStore": "store",
+    "Watch": "service",
+    "Window": "types",
+    "WindowNotFound": "errors",
+    "WindowReport": "types",
+    "WindowVerdict": "types",
+    "relations": "relations",
+}
 
 __all__ = [
     "Alert",
@@ -48,3 +91,12 @@ __all__ = [
     "WindowVerdict",
     "relations",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PLACES:
+        message = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(message)
+    found = getattr(importlib.import_module(f"{__name__}.{_PLACES[name]}"), name)
+    globals()[name] = found
+    return found

@@ -216,7 +216,7 @@ class FakeLog:
             {
                 "id": new_id(),
                 "request": new_id(),
-                "at": (at + timedelta(milliseconds=place)).isoformat(),
+                "predicted_at": (at + timedelta(milliseconds=place)).isoformat(),
                 "endpoint": endpoint,
                 "deployment": "d",
                 "model": endpoint,
@@ -241,8 +241,8 @@ class FakeLog:
                 "id": prediction,
                 "key": None,
                 "label": label,
-                "at": at.isoformat(),
-                "received": at.isoformat(),
+                "happened_at": at.isoformat(),
+                "received_at": at.isoformat(),
             }
             for prediction, label in labels.items()
         ]
@@ -250,7 +250,7 @@ class FakeLog:
 
     def tear(self) -> None:
         """Leave a segment with a torn last line, as a killed plane does."""
-        self._torn.write_bytes(b'{"id": "torn", "at": "20')
+        self._torn.write_bytes(b'{"id": "torn", "predicted_at": "20')
 
     def _append(self, name: str, rows: Iterable[Mapping[str, Any]]) -> None:
         with self._files[name].open("ab") as file:

@@ -2,8 +2,7 @@
 
 import logging
 from collections.abc import Mapping
-from dataclasses import asdict, replace
-from pathlib import Path
+from dataclasses import asdict, dataclass, replace
 from threading import Lock
 from typing import Any
 
@@ -21,6 +20,7 @@ from athanor.kernel import (
 from athanor.monitoring.catalogue import INDICATORS
 from athanor.monitoring.errors import BadSetting, MonitorNotFound, NoReference, WindowNotFound
 from athanor.monitoring.service.looking import Looking, Neighbours
+from athanor.monitoring.service.tally import Tally
 from athanor.monitoring.store import MonitorStore
 from athanor.monitoring.types import (
     AlertKind,
@@ -45,6 +45,26 @@ LISTENED = (
 """The actions that `Monitors.on_event` is to be subscribed to."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Logs:
+    """What the logs look like from outside."""
+
+    rows: int
+    labels: int
+    files: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Looked:
+    """When an endpoint was looked at last."""
+
+    logs: _Logs
+    deployment: str
+    settings: MonitorSettings
+    wanted: int
+    """New predictions, at least, that its next window needs."""
+
+
 class Monitors:
     """One monitor an endpoint: it judges windows of predictions against the training data."""
 
@@ -65,7 +85,8 @@ class Monitors:
         self._clock = clock
         self._near = neighbours
         self._looking = Looking(store, database, events=events, clock=clock, neighbours=neighbours)
-        self._looked: dict[str, object] = {}
+        self._looked: dict[str, _Looked] = {}
+        self._predicted, self._labelled = Tally(), Tally()
         self._one_look = Lock()
 
     def monitors(self, who: Principal) -> list[Monitor]:
@@ -168,10 +189,9 @@ class Monitors:
         """Judge every full window of every endpoint that is watched; how many were judged."""
         judged = 0
         with self._one_look:
-            mark = _mark(self._near.predictions.sources())
+            now = self._state_of_logs()
             for monitor in self._store.list_monitors():
-                seen = (mark, monitor.version, monitor.deployment, monitor.settings)
-                if monitor.state != "watching" or self._looked.get(monitor.endpoint) == seen:
+                if monitor.state != "watching" or not self._due(monitor, now):
                     continue
                 try:
                     windows, left = self._looking.look(SYSTEM, monitor, rest=False)
@@ -179,9 +199,36 @@ class Monitors:
                     _log.warning("the monitor %s could not look: %s", monitor.endpoint, error)
                     continue
                 judged += len(windows)
-                if left < monitor.settings.window_rows:
-                    self._looked[monitor.endpoint] = seen
+                self._looked[monitor.endpoint] = _Looked(
+                    logs=now,
+                    deployment=monitor.deployment,
+                    settings=monitor.settings,
+                    wanted=monitor.settings.window_rows - left,
+                )
         return judged
+
+    def _state_of_logs(self) -> "_Logs":
+        sources = self._near.predictions.sources()
+        predictions, labels = sources.get("predictions", {}), sources.get("labels", {})
+        files = [*predictions.get("parquet", []), *labels.get("parquet", [])]
+        return _Logs(
+            rows=self._predicted.count(predictions.get("jsonl", [])),
+            labels=self._labelled.count(labels.get("jsonl", [])),
+            files=frozenset(files),
+        )
+
+    def _due(self, monitor: Monitor, now: "_Logs") -> bool:
+        """Whether a window may be full, or labels have come, since the last look."""
+        last = self._looked.get(monitor.endpoint)
+        if last is None or (last.deployment, last.settings) != (
+            monitor.deployment,
+            monitor.settings,
+        ):
+            return True
+        if now.files != last.logs.files or now.rows - last.logs.rows >= last.wanted:
+            return True
+        came = now.labels != last.logs.labels
+        return came and bool(self._store.unlabelled(monitor.endpoint, 1))
 
     def on_event(self, event: Event) -> None:
         """Follow what serving tells of its endpoints. For `Events.subscribe`."""
@@ -287,19 +334,6 @@ def _champion(shares: list[Any], monitor: Monitor | None) -> Mapping[str, Any] |
     if current and float(current[0].get("share") or 0.0) >= float(most.get("share") or 0.0):
         return dict(current[0])
     return dict(most)
-
-
-def _mark(sources: Mapping[str, Mapping[str, list[str]]]) -> frozenset[tuple[str, int]]:
-    """What the log looks like from outside: it changes with every row."""
-    sizes = []
-    for source in sources.values():
-        sizes += [(path, 0) for path in source.get("parquet", [])]
-        for path in source.get("jsonl", []):
-            try:
-                sizes.append((path, Path(path).stat().st_size))
-            except FileNotFoundError:
-                sizes.append((path, -1))
-    return frozenset(sizes)
 
 
 def _changed(settings: MonitorSettings, change: SettingsChange) -> MonitorSettings:

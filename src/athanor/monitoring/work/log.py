@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.dataset as ds
+import pyarrow.parquet as pq
 
 from athanor.kernel.errors import Unavailable
 
-_COLUMNS = ["id", "at", "model", "version", "key", "label", "score", "features"]
+_COLUMNS = ["id", "predicted_at", "model", "version", "key", "label", "score", "features"]
 
 
 class LogMoved(Unavailable):
@@ -58,7 +59,7 @@ def latest_labels(
     by_id: dict[str, tuple[datetime, str]] = {}
     by_key: dict[str, tuple[datetime, str]] = {}
     for record in _records(source, endpoint):
-        received = record["received"]
+        received = record["received_at"]
         when = datetime.fromisoformat(received) if isinstance(received, str) else received
         kept, name = (by_id, record["id"]) if record.get("id") else (by_key, record["key"])
         if name not in kept or kept[name][0] <= when:
@@ -70,30 +71,44 @@ def latest_labels(
 
 
 def _stored(source: Mapping[str, list[str]], endpoint: str, since: datetime) -> Iterator[Row]:
-    files = source.get("parquet", [])
-    if not files:
-        return
-    wanted = (pc.field("endpoint") == endpoint) & (pc.field("at") >= since)
-    table = ds.dataset(files, format="parquet").to_table(columns=_COLUMNS, filter=wanted)
-    for record in table.to_pylist():
-        yield Row(**record | {"features": orjson.loads(record["features"])})
+    for path in source.get("parquet", []):
+        for table in _groups(path, _COLUMNS, since):
+            wanted = pc.and_(
+                pc.equal(table["endpoint"], endpoint), pc.greater_equal(table["at"], since)
+            )
+            for record in table.filter(wanted).drop_columns(["endpoint"]).to_pylist():
+                yield _row(record | {"features": orjson.loads(record["features"])})
+
+
+def _groups(path: str, names: list[str], since: datetime | None) -> Iterator[pa.Table]:
+    """The row groups of a file that may hold rows since an instant, each as a table."""
+    with pq.ParquetFile(path) as file:
+        place = file.schema_arrow.get_field_index("at")
+        for number in range(file.num_row_groups):
+            told = file.metadata.row_group(number).column(place).statistics
+            if since is not None and told is not None and told.has_min_max and told.max < since:
+                continue
+            yield file.read_row_group(number, columns=["endpoint", *names])
 
 
 def _hot(source: Mapping[str, list[str]], endpoint: str, since: datetime) -> Iterator[Row]:
     for record in _lines(source.get("jsonl", [])):
         if record["endpoint"] != endpoint:
             continue
-        at = datetime.fromisoformat(record["at"])
+        at = datetime.fromisoformat(record["predicted_at"])
         if at >= since:
-            yield Row(**{name: record[name] for name in _COLUMNS} | {"at": at})
+            yield _row({name: record[name] for name in _COLUMNS} | {"predicted_at": at})
+
+
+def _row(record: dict[str, Any]) -> Row:
+    at = record.pop("predicted_at")
+    return Row(at=at, **record)
 
 
 def _records(source: Mapping[str, list[str]], endpoint: str) -> Iterator[dict[str, Any]]:
-    files = source.get("parquet", [])
-    if files:
-        wanted = pc.field("endpoint") == endpoint
-        names = ["id", "key", "label", "received"]
-        yield from ds.dataset(files, format="parquet").to_table(names, filter=wanted).to_pylist()
+    for path in source.get("parquet", []):
+        for table in _groups(path, ["id", "key", "label", "received_at"], None):
+            yield from table.filter(pc.equal(table["endpoint"], endpoint)).to_pylist()
     for record in _lines(source.get("jsonl", [])):
         if record["endpoint"] == endpoint:
             yield record

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import pyarrow as pa
-import pyarrow.dataset as ds
+import pyarrow.parquet as pq
 
 from athanor.monitoring.logic.judge import Reference, count_window, judge, summarise
 from athanor.monitoring.logic.keeping import decode, encode
@@ -89,7 +89,7 @@ def _summary(asked: Order) -> Reference:
 
 def _read_table(table: Place) -> pa.Table:
     if table.files:
-        return ds.dataset(table.files, format="parquet").to_table()
+        return pa.concat_tables([pq.read_table(path) for path in table.files])
     from deltalake import DeltaTable  # noqa: PLC0415 - only where the reference is a dataset
 
     return DeltaTable(table.table_uri, version=table.delta_version).to_pyarrow_table()
