@@ -59,8 +59,10 @@ COMMANDS = {
     "endpoint": Entry(
         "athanor.serving.commands:commands", "Endpoints: list, predict, label, roll back.", "Work"
     ),
-    "monitor": Entry("athanor.monitoring.commands:monitors", "Monitors: list, show, run.", "Watch"),
-    "alert": Entry("athanor.monitoring.commands:alerts", "Alerts: list, show, close.", "Watch"),
+    "monitor": Entry("athanor.monitoring.commands:commands", "Monitors: list, show, run.", "Watch"),
+    "alert": Entry(
+        "athanor.monitoring.commands:alert_commands", "Alerts: list, show, close.", "Watch"
+    ),
     "lineage": Entry("athanor.lineage.commands:commands", "What came from what.", "Watch"),
     "event": Entry("athanor.app.commands:events", "What happened, as it happens.", "Watch"),
 }
@@ -99,6 +101,12 @@ def main() -> NoReturn:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 1
+    except Exception as error:
+        if os.environ.get("ATHANOR_DEBUG"):
+            raise
+        print(f"Error: something went wrong inside Athanor: {error!r}", file=sys.stderr)
+        print("  See where: set ATHANOR_DEBUG=1 and run it again.", file=sys.stderr)
+        code = 70
     _close()
     sys.exit(code)
 

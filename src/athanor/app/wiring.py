@@ -17,6 +17,18 @@ from athanor.data import (
 from athanor.data.routes import router as data_router
 from athanor.lineage import Lineage, Operation, RunFilter, SqlLineageStore
 from athanor.lineage.routes import router as lineage_router
+from athanor.monitoring import (
+    AlertFilter,
+    Alerts,
+    AlertState,
+    Monitors,
+    SqlAlertStore,
+    SqlMonitorStore,
+    Watch,
+)
+from athanor.monitoring import Neighbours as MonitoringNeighbours
+from athanor.monitoring import relations as monitoring_relations
+from athanor.monitoring.routes import router as monitoring_router
 from athanor.pipelines import (
     Pipelines,
     SqlRunStore,
@@ -30,6 +42,8 @@ from athanor.registry import Models, SqlModelStore, model_versions
 from athanor.registry import operations as model_operations
 from athanor.registry import resolver as model_resolver
 from athanor.registry.routes import router as registry_router
+from athanor.responsible import ReportIndex, Reports, SqlReportStore
+from athanor.responsible.routes import router as responsible_router
 from athanor.serving import (
     Endpoints,
     Fleet,
@@ -65,7 +79,9 @@ def join_rooms(house: "House") -> None:
     _data(house)
     _pipelines(house, steps)
     _registry(house, steps)
-    _serving(house, steps)
+    _responsible(house)
+    log = _serving(house, steps)
+    _monitoring(house, log)
     sql: Sql = house.services[Sql]
     for relation in house.relations:
         sql.offer(relation)
@@ -79,7 +95,9 @@ def all_routers() -> list[APIRouter]:
         data_router,
         pipelines_router,
         registry_router,
+        responsible_router,
         serving_router,
+        monitoring_router,
     ]
 
 
@@ -182,7 +200,16 @@ def _registry(house: "House", steps: dict[str, Operation]) -> None:
     house.counters["models"] = lambda who: len(models.models(who))
 
 
-def _serving(house: "House", steps: dict[str, Operation]) -> None:
+def _responsible(house: "House") -> None:
+    store, lineage = SqlReportStore(house.database), house.services[Lineage]
+    index = ReportIndex(store, lineage=lineage, storage=house.storage)
+    house.events.subscribe("responsible.reports", index.note, ("lineage.run.finished",))
+    house.services[Reports] = Reports(
+        store, lineage=lineage, storage=house.storage, access=house.access
+    )
+
+
+def _serving(house: "House", steps: dict[str, Operation]) -> ServingLog:
     settings, lineage = house.settings, house.services[Lineage]
     store = SqlEndpointStore(house.database)
     log = ServingLog(settings.workspace, house.storage, house.workers)
@@ -232,3 +259,36 @@ def _serving(house: "House", steps: dict[str, Operation]) -> None:
     house.services[Endpoints] = endpoints
     house.relations += log.relations(house.access)
     house.counters["endpoints"] = lambda who: len(endpoints.list(who))
+    return log
+
+
+def _monitoring(house: "House", log: ServingLog) -> None:
+    alerts = Alerts(
+        SqlAlertStore(house.database),
+        house.database,
+        events=house.events,
+        access=house.access,
+        clock=house.clock,
+    )
+    monitors = Monitors(
+        SqlMonitorStore(house.database),
+        house.database,
+        events=house.events,
+        access=house.access,
+        clock=house.clock,
+        neighbours=MonitoringNeighbours(
+            lineage=house.services[Lineage],
+            models=house.services[Models],
+            predictions=log,
+            storage=house.storage,
+            workers=house.workers,
+            alerts=alerts,
+        ),
+    )
+    watch = Watch(monitors, alerts, jobs=house.jobs, clock=house.clock)
+    watch.attach(house.events)
+    house.starters.append(watch.start)
+    house.services |= {Monitors: monitors, Alerts: alerts}
+    house.relations += monitoring_relations(monitors, alerts)
+    open_alerts = AlertFilter(state=AlertState.OPEN)
+    house.counters["alerts"] = lambda who: len(alerts.alerts(who, open_alerts))

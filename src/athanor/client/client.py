@@ -3,8 +3,10 @@
 from athanor.data.client import Data
 from athanor.kernel import Transport
 from athanor.lineage.client import Runs
+from athanor.monitoring.client import AlertsClient, MonitorsClient
 from athanor.pipelines.client import PipelinesClient
 from athanor.registry.client import ModelsClient
+from athanor.responsible.client import ReportsClient
 from athanor.serving.client import EndpointsClient
 from athanor.tracking.client import TrackingClient
 
@@ -19,4 +21,7 @@ class Client:
         self.tracking = TrackingClient(transport)
         self.pipelines = PipelinesClient(transport)
         self.models = ModelsClient(transport)
+        self.reports = ReportsClient(transport)
         self.endpoints = EndpointsClient(transport)
+        self.monitors = MonitorsClient(transport)
+        self.alerts = AlertsClient(transport)

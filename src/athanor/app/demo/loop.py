@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from athanor.app import cli
 from athanor.app.demo.material import Material
 from athanor.app.demo.stage import DemoFailed, Stage
 from athanor.app.demo.traffic import Answered, send
@@ -17,6 +18,11 @@ _REQUESTS = 1000
 _PATIENCE_SECONDS = 240.0
 _CANARY_PERCENT = 20
 _BATCH = 100
+_WINDOWS = (1000, 500, 250, 200, 125, 100)
+"""Sizes of the monitor's windows: what 1,000 requests can be parted into."""
+_FEWEST = 100
+_LABELLED_SHARE = 0.9
+"""Of a window's drifted rows, how many have their label when the window is full."""
 
 Summary = dict[str, Any]
 
@@ -48,7 +54,7 @@ class Loop:
         with stage.act("Deploy, and send real requests"):
             answered = self._deploy()
         with stage.act("The stream drifts; the alert starts the retraining"):
-            alerts, retraining = self._drift(answered)
+            alerts, retraining = self._drift()
         with stage.act("The challenger takes over by a canary, or is refused"):
             outcome = self._take_over(retraining)
         with stage.act("A challenger trained on shuffled labels loses"):
@@ -83,8 +89,6 @@ class Loop:
 
     def _start(self, port: int | None) -> None:
         flags = [] if port is None else ["--port", port]
-        from athanor.app import cli  # noqa: PLC0415 - the one command without JSON
-
         cli.call("up", "--detach", *(str(flag) for flag in flags))
         status = self.stage.quietly("status")
         self.workspace = status["workspace"]
@@ -167,6 +171,16 @@ class Loop:
         key = ["--key", self.material.columns.id] if self.material.columns.id else []
         made = stage.athanor("deploy", f"{self.name}@champion", "--endpoint", self.name, *key)
         self.endpoint_url = made["url"]
+        self.window = max(
+            size
+            for size in _WINDOWS
+            if size
+            <= max(_WINDOWS[-1], min(len(self.material.healthy), len(self.material.drifted)))
+        )
+        stage.athanor(
+            "monitor", "set", self.name,
+            "--window-rows", self.window, "--minimum-rows", min(self.window, _FEWEST),
+        )  # fmt: skip
         rows = [self.material.healthy[n % len(self.material.healthy)] for n in range(_REQUESTS)]
         began = time.perf_counter()
         answered = send(self.endpoint_url, self._inputs(rows), token=self.token)
@@ -203,22 +217,22 @@ class Loop:
 
     def _logged(self) -> int:
         question = f"select count(*) as n from predictions where endpoint = '{self.name}'"  # noqa: S608
-        return int(self.stage.athanor("sql", question)["rows"][0][0])
+        return int(self.stage.athanor("sql", question)["rows"][0]["n"])
 
     def _label(self, answered: list[Answered], rows: list[Summary]) -> None:
-        """The truth arrives, late."""
+        """The truth arrives, late; of a row that was sent again, once."""
         path = self.folder / "labels.csv"
         target = self.material.columns.target
         truth = [
             {"id": answer.prediction["id"], "label": row[target]}
-            for answer, row in zip(answered, rows, strict=True)
+            for answer, row in zip(answered, rows[: len(self.material.healthy)], strict=False)
             if row[target] is not None
         ]
         _write(path, ["id", "label"], truth)
         kept = self.stage.athanor("endpoint", "label", self.name, path)
         self.stage.tell(f"{kept['count']:,} labels arrived")
 
-    def _drift(self, answered: list[Answered]) -> tuple[list[Summary], Summary]:
+    def _drift(self) -> tuple[list[Summary], Summary]:
         stage = self.stage
         stage.athanor(
             "pipeline", "trigger", "add", f"retrain-{self.name}", "classification",
@@ -234,9 +248,12 @@ class Loop:
             raise DemoFailed(stage.step, f"an alert on healthy traffic: {early[0]}")
         stage.tell("healthy traffic: looked at, no alert")
         rows = self.material.drifted
-        cut = min(len(rows), max(len(rows) // 2, 600))
+        cut = int(min(len(rows), self.window) * _LABELLED_SHARE)
         first = send(self.endpoint_url, self._inputs(rows[:cut]), token=self.token)
+        stage.tell(f"{len(first):,} shifted rows were predicted")
         self._label(first, rows[:cut])
+        more = [rows[(cut + n) % len(rows)] for n in range(self.window - cut)]
+        send(self.endpoint_url, self._inputs(more), token=self.token)
         self.rest = rows[cut:] or rows
         alerts = stage.until("the drift alert", self._alerts, _PATIENCE_SECONDS)
         for alert in alerts:
@@ -249,11 +266,11 @@ class Loop:
 
     def _looked(self) -> bool:
         found = self.stage.quietly("monitor", "show", self.name)
-        return bool(found.get("reports") or found.get("results") or found.get("windows"))
+        return len(found["windows"]) >= _REQUESTS // self.window
 
     def _alerts(self) -> list[Summary]:
         found = self.stage.quietly("alert", "list")
-        return [a for a in found if a["endpoint"] == self.name and a["kind"] == "drift"]
+        return [a for a in found if a["subject"] == self.name and a["kind"] == "drift"]
 
     def _triggered(self) -> Summary | None:
         found = self.stage.quietly("pipeline", "list", "--trigger", f"retrain-{self.name}")

@@ -1,11 +1,13 @@
 """What the demo plays with: a simulated stream, or anyone's table, in three parts."""
 
 import importlib
+import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from athanor.app.demo.truth import DriftTruth
+from athanor.data import ReadOptions
 from athanor.kernel import Invalid, NotFound, nearest
 
 if TYPE_CHECKING:
@@ -29,6 +31,13 @@ class TooFewRows(Invalid):
             f"The table has {rows} rows; the loop needs at least {FEWEST_ROWS}.",
             hint="Give a larger table, or none: the demo then simulates one.",
         )
+
+
+class FileMissing(NotFound):
+    """The table's file is not there."""
+
+    def __init__(self, file: Path) -> None:
+        super().__init__(f"There is no file {str(file)!r}.", hint="Give a CSV or Parquet file.")
 
 
 class UnknownColumn(NotFound):
@@ -102,9 +111,8 @@ def from_table(file: Path, columns: Columns) -> Material:
     A synthetic shift of one column is applied to the second half of the traffic.
     Raises: UnknownColumn, TooFewRows, and what is wrong with the file.
     """
-    reading = importlib.import_module("athanor.data.work.reading")
     shift = importlib.import_module("athanor.app.demo.shift")
-    table: pa.Table = reading.read_table(file)
+    table = _read(file)
     for option in ("target", "id", "time", "sensitive"):
         name = getattr(columns, option)
         if name and name not in table.column_names:
@@ -130,6 +138,17 @@ def from_table(file: Path, columns: Columns) -> Material:
         drifted=shifted.table.slice(half).to_pylist(),
         truth=shifted.truth,
     )
+
+
+def _read(file: Path) -> "pa.Table":
+    """The table as the platform reads it."""
+    arrow = importlib.import_module("pyarrow")
+    reading = importlib.import_module("athanor.data.work.reading")
+    if not file.is_file():
+        raise FileMissing(file)
+    with tempfile.TemporaryDirectory() as scratch:
+        found = reading.look_through(file, file.name, Path(scratch), ReadOptions(), {})
+        return arrow.Table.from_batches(found.rows.batches(), schema=found.rows.schema())
 
 
 def _name(file: Path) -> str:

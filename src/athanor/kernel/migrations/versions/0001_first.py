@@ -426,6 +426,30 @@ def upgrade() -> None:
         sa.UniqueConstraint("model", "key", name="uq_registry_version_key"),
     )
     op.create_table(
+        "responsible_report",
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("project", sa.String(length=255), nullable=False),
+        sa.Column("title", sa.Text(), nullable=False),
+        sa.Column("target", sa.Text(), nullable=False),
+        sa.Column("rows", sa.Integer(), nullable=False),
+        sa.Column("metrics", Json(), nullable=False),
+        sa.Column("digest", sa.String(length=80), nullable=False),
+        sa.Column("run_id", sa.String(length=32), nullable=False),
+        sa.Column("created_at", Instant(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["id"], ["lineage_artifact.id"], name=op.f("fk_responsible_report_id_lineage_artifact")
+        ),
+        sa.ForeignKeyConstraint(
+            ["run_id"], ["lineage_run.id"], name=op.f("fk_responsible_report_run_id_lineage_run")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_responsible_report")),
+    )
+    with op.batch_alter_table("responsible_report", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_responsible_report_created_at"), ["created_at"], unique=False
+        )
+
+    op.create_table(
         "serving_deployment",
         sa.Column("id", sa.String(length=32), nullable=False),
         sa.Column("endpoint", sa.String(length=63), nullable=False),
@@ -522,6 +546,10 @@ def downgrade() -> None:
 
     op.drop_table("tracking_metric")
     op.drop_table("serving_deployment")
+    with op.batch_alter_table("responsible_report", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_responsible_report_created_at"))
+
+    op.drop_table("responsible_report")
     op.drop_table("registry_version")
     with op.batch_alter_table("registry_alias_move", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_registry_alias_move_model"))
