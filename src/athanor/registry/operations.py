@@ -3,7 +3,6 @@
 Idempotent by the call's key: a repetition finds the version that the first one made.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -15,6 +14,7 @@ from athanor.lineage import (
     Operation,
     OperationCall,
     OperationResult,
+    Resolver,
 )
 from athanor.registry.errors import MissingInput
 from athanor.registry.service import Models
@@ -37,7 +37,7 @@ def operations(models: Models, events: Events) -> dict[str, Operation]:
     }
 
 
-def resolver(models: Models, lineage: Lineage) -> Callable[[Principal, str], Artifact]:
+def resolver(models: Models, lineage: Lineage) -> Resolver:
     """What finds the artifact behind `model:churn@champion`."""
 
     def resolve(who: Principal, rest: str) -> Artifact:

@@ -1,9 +1,12 @@
 """Pipelines that come with the platform. Each module is one, readable from top to bottom."""
 
-GALLERY: dict[str, tuple[str, str]] = {
-    "classification": (
-        "athanor.app.gallery.classification:classification",
-        "Check, split, train two models in parallel, evaluate, gate, register, deploy.",
-    ),
-}
-"""Name to (where the pipeline stands, what it does)."""
+PRELOAD: tuple[str, ...] = (
+    "sklearn.model_selection",
+    "athanor.registry.packaging.materializer",
+    "athanor.responsible.logic.evaluation",
+)
+"""What a warm worker loads ahead for the steps of the gallery.
+
+skops alone costs each fork half a CPU second otherwise: it looks at every estimator of
+scikit-learn to know which types are safe.
+"""

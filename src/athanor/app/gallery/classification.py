@@ -419,5 +419,5 @@ def classification(  # noqa: PLR0913 - a parameter a choice
         metrics=reported.metrics,
         verdict=gated.verdict,
     )
-    with If(registered.registered), If(endpoint != ""):  # type: ignore[arg-type] # a Reference here
+    with If(registered.registered), If(endpoint != ""):
         operation("endpoint.deploy")(endpoint=endpoint, model=registered.reference, canary=canary)
