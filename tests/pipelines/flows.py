@@ -52,7 +52,7 @@ def sums(rows: int = 10, share: float = 0.5) -> dict[str, int]:
 
 @step
 def shout(word: str, times: int = 2) -> str:
-    print(f"shouting {word}")  # noqa: T201 - into its log
+    print(f"shouting {word}")
     return word.upper() * scaled(times)
 
 

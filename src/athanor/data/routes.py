@@ -77,7 +77,7 @@ def datasets(who: Caller, datasets: TheDatasets) -> list[Dataset]:
 
 
 @router.put("/datasets/{name}/versions", status_code=201)
-async def add(  # noqa: PLR0913, PLR0917 - one parameter a part of the request
+async def add(  # noqa: PLR0917 - one parameter a part of the request
     name: str,
     request: Request,
     who: Caller,

@@ -49,7 +49,7 @@ class EdgeAndArtifact:
 
 
 @router.get("/runs")
-def runs(  # noqa: PLR0913 - one parameter a filter
+def runs(
     who: Caller,
     lineage: TheLineage,
     *,

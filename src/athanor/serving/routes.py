@@ -74,7 +74,7 @@ def label(name: str, batch: NewLabels, who: Caller, serving: TheEndpoints) -> La
 
 
 @router.get("/endpoints/{name}/predictions")
-def predictions(  # noqa: PLR0913 - one parameter a filter
+def predictions(
     name: str,
     who: Caller,
     serving: TheEndpoints,
