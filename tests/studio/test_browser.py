@@ -4,10 +4,13 @@ import itertools
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from random import Random
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
+from athanor.data import NewVersion, Roles
+from athanor.pipelines import Submission
 from athanor.testing.server import RunningServer, running_server, start_server
 
 from .conftest import ROOT, Visit, visit
@@ -280,3 +283,79 @@ def test_a_server_that_goes_and_comes_back_is_noticed(
     finally:
         tab.page.context.close()
         server.stop()
+
+
+@pytest.mark.timeout(400)
+def test_the_whole_loop_is_followed_without_a_reload(
+    alone: tuple[RunningServer, Visit], tmp_path: Path
+) -> None:
+    """Datasets, pipelines, models, endpoints and alerts come by the event stream alone."""
+    server, tab = alone
+    page = tab.page
+    client = server.client()
+    rail = page.get_by_role("navigation", name="Life cycle")
+
+    def count(room: str) -> Locator:
+        return rail.get_by_role("link", name=re.compile(f"^{room}")).locator(".count")
+
+    tab.open("/data")
+    expect(page.get_by_text("Live", exact=True)).to_be_visible()
+    mark(page)
+    good = write_table(tmp_path / "good.csv")
+    client.data.add("churn", NewVersion(path=good, roles=Roles(target="left")))
+    expect(page.get_by_role("link", name="churn")).to_be_visible()
+    expect(count("Data")).to_have_text("1")
+
+    rail.get_by_role("link", name="Pipelines").click()
+    run = client.pipelines.submit(
+        Submission(
+            pipeline="classification",
+            parameters={"target": "left", "name": "churn", "endpoint": "churn"},
+            artifacts={"data": "dataset:churn@latest"},
+        )
+    )
+    page.get_by_role("link", name="classification").click()
+    expect(page.get_by_role("heading", level=1, name="classification")).to_be_visible()
+    expect(page.locator("h1 + .badge")).to_have_text("done", timeout=240_000)
+    assert client.pipelines.run(run.id).state == "done"
+
+    expect(count("Models")).to_have_text("1")
+    rail.get_by_role("link", name="Models").click()
+    page.get_by_role("link", name="churn").click()
+    expect(page.get_by_text("Version 1 is the champion.")).to_be_visible()
+    expect(page.get_by_role("region", name="Where it comes from")).to_contain_text("churn@1")
+
+    expect(count("Endpoints")).to_have_text("1")
+    rail.get_by_role("link", name="Endpoints").click()
+    page.get_by_role("link", name="churn").click()
+    expect(page.get_by_text("churn@1 takes all traffic.")).to_be_visible(timeout=60_000)
+    expect(page.get_by_text('{"records":[{"age":0')).to_be_visible()
+
+    rail.get_by_role("link", name="Monitoring").click()
+    expect(page.get_by_role("heading", name="No alert")).to_be_visible()
+    expect(page.get_by_role("table", name="Monitors")).to_contain_text("churn@1")
+    bad = write_table(tmp_path / "bad.csv", age="none of your business")
+    client.data.add("churn", NewVersion(path=bad))
+    expect(count("Monitoring")).to_have_text("1")
+    page.get_by_role("table", name="Alerts").get_by_role("link", name="churn").click()
+    expect(page.get_by_text("is kept in quarantine")).to_be_visible()
+
+    rail.get_by_role("link", name="Home").click()
+    expect(page.get_by_role("link", name="See the alerts")).to_be_visible()
+    assert_not_reloaded(page)
+    assert tab.streams() == 1
+    assert tab.complaints == []
+    page.screenshot(path=tmp_path / "home.png")
+
+
+def write_table(file: Path, age: str = "") -> Path:
+    """A table of customers of whom the old and idle leave; or one with `age` in each third row."""
+    random = Random(7)
+    lines = ["age,orders,plan,left"]
+    for row in range(600):
+        years, orders = random.randint(18, 90), random.randint(0, 40)
+        left = years / 90 - orders / 40 + random.gauss(0, 0.3) > 0.1
+        shown = age if age and row % 3 == 0 else str(years)
+        lines.append(f"{shown},{orders},{random.choice(['basic', 'plus'])},{int(left)}")
+    file.write_text("\n".join(lines) + "\n")
+    return file

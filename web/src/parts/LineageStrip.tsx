@@ -67,10 +67,17 @@ function NodeLink({ node }: { node: Node }) {
 
 /** Where a node has a page of its own. */
 function hrefOf(node: Node): string | null {
-  if (node.kind === "run") return `/runs/${node.id}`;
-  const named = encodeURIComponent(node.name.split("@")[0] ?? "");
-  if (node.type === "dataset") return `/data/${named}`;
-  if (node.type === "model") return `/models/${named}`;
+  if (node.kind === "run") {
+    if (node.type === "pipeline") return `/pipelines/${node.id}`;
+    // A deployment's run is called by its endpoint and its number there: churn/2.
+    if (node.type === "serving") return `/endpoints/${encodeURIComponent(node.name.split("/")[0] ?? "")}`;
+    return `/runs/${node.id}`;
+  }
+  // A registered version is called churn@2; what a step hands on is called by the step.
+  const [name = "", version] = node.name.split("@");
+  if (version === undefined) return null;
+  if (node.type === "dataset") return `/data/${encodeURIComponent(name)}`;
+  if (node.type === "model") return `/models/${encodeURIComponent(name)}`;
   return null;
 }
 

@@ -69,7 +69,13 @@ function Tasks({ tasks }: { tasks: readonly Task[] }) {
   const { say } = useSpeech();
   const columns = useMemo<Column<Task>[]>(
     () => [
-      { id: "name", header: say("pipelines.task"), value: (task) => task.name },
+      {
+        id: "name",
+        header: say("pipelines.task"),
+        value: (task) => task.name,
+        // The groups that it stands in are told on hover.
+        cell: (task) => <span title={task.name}>{task.name.split("/").at(-1)}</span>,
+      },
       {
         id: "state",
         header: say("common.state"),
