@@ -290,7 +290,7 @@ class Loop:
             ended = stage.quietly("pipeline", "show", run["id"])
             if ended["state"] in {"waiting", "running"}:
                 return False
-            return not stage.quietly("endpoint", "show", self.name)["candidate"]
+            return not _on_its_way(stage.quietly("endpoint", "show", self.name))
 
         stage.until("the end of the retraining", settled, _PATIENCE_SECONDS)
         if ended["state"] != "done":
@@ -306,7 +306,7 @@ class Loop:
         ]
         for step in steps:
             stage.tell(f"canary {step}")
-        took_over = bool(told["registered"]) and endpoint["live"]["version"] == told["version"]
+        took_over = bool(told["registered"]) and _live(endpoint)["version"] == told["version"]
         what = "took over" if took_over else "was refused"
         reason = told["reason"] if took_over or not told["registered"] else deployed[0]["reason"]
         stage.tell(f"the challenger {what}: {reason}")
@@ -323,7 +323,7 @@ class Loop:
 
     def _shuffled(self) -> Summary:
         stage = self.stage
-        before = stage.quietly("endpoint", "show", self.name)["live"]
+        before = _live(stage.quietly("endpoint", "show", self.name))
         run = stage.athanor(
             "pipeline", "run", "classification",
             "--artifact", f"data=dataset:{self.name}@latest",
@@ -333,7 +333,7 @@ class Loop:
         )  # fmt: skip
         ended = stage.quietly("pipeline", "show", run["id"])
         told = next(t for t in ended["tasks"] if "registered" in t["outputs"])["outputs"]
-        after = stage.quietly("endpoint", "show", self.name)["live"]
+        after = _live(stage.quietly("endpoint", "show", self.name))
         unchanged = not told["registered"] and before["version"] == after["version"]
         if not unchanged:
             raise DemoFailed(stage.step, f"the shuffled challenger was not refused: {told}")
@@ -348,9 +348,19 @@ class Loop:
         return nodes
 
     def _in_office(self) -> Summary:
-        live = self.stage.quietly("endpoint", "show", self.name)["live"]
+        live = _live(self.stage.quietly("endpoint", "show", self.name))
         shown = self.stage.quietly("model", "show", f"{self.name}@{live['version']}")
         return _model(shown["version"])
+
+
+def _live(endpoint: Summary) -> Summary:
+    """The deployment that has the traffic."""
+    found: Summary = next(item for item in endpoint["deployments"] if item["state"] == "live")
+    return found
+
+
+def _on_its_way(endpoint: Summary) -> bool:
+    return any(item["state"] in {"starting", "canary"} for item in endpoint["deployments"])
 
 
 def _model(version: Summary) -> Summary:

@@ -232,6 +232,8 @@ class Endpoints:
                     metadata={
                         "format": "parquet",
                         "blob": made.blob.digest,
+                        "layout": "file",
+                        "file": "data.parquet",
                         "rows": made.rows,
                         "columns": made.columns,
                         "target": target,
