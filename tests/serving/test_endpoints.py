@@ -268,6 +268,32 @@ def test_a_canary_with_traffic_gets_its_share(
     assert room.endpoints.get(OWNER, "churn").deployments[0].state == "refused"
 
 
+def test_a_canary_is_judged_on_live_traffic(
+    room: ServingRoom, champion: Trained, challenger: Trained
+) -> None:
+    up(room, champion)
+    room.register(challenger.folder, "churn", described(challenger))
+    plan = CanaryPlan(patience_seconds=600.0, seconds=600.0, steps=(0.5,))
+    room.endpoints.deploy(OWNER, "churn", Deploy(model="churn@2", canary=0.5, plan=plan))
+    room.wait_for("churn", 2, "canary")
+
+    def client(first: int) -> None:
+        browser = Browser(port_of(room))
+        for number in range(first, 1000, 16):
+            browser.predict([champion.records[number % 300]], "churn")
+
+    threads = [threading.Thread(target=client, args=(first,)) for first in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    shown = room.wait_for("churn", 2, "live")
+    assert shown.deployments[0].canary is not None
+    (step,) = shown.deployments[0].canary.history
+    assert step.measured["compared"] == 0
+    assert 300 <= step.measured["requests"] <= 600
+
+
 def test_a_canary_that_contradicts_the_labels_is_refused(
     room: ServingRoom, champion: Trained, worse: Trained
 ) -> None:

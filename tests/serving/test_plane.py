@@ -203,6 +203,16 @@ def test_other_routes(served: RunningPlane, browser: Browser) -> None:
     assert "athanor_prediction_log_oldest_unflushed_seconds" in page
 
 
+def test_its_counts_are_told_to_the_server(served: RunningPlane, browser: Browser) -> None:
+    browser.predict([record(1), record(2)])
+    browser.predict([record(1, "raise")])
+    (told,) = served.planes.ask({"do": "stats"})
+    (counts,) = told["deployments"].values()
+    assert counts["codes"] == {"200": 1, "422": 1}
+    assert sum(counts["buckets"]) == 2
+    assert told["in_flight"] == 0
+
+
 def test_pipelined_answers_keep_their_order(shared: RunningPlane) -> None:
     asked = [records(number, mood="slow" if number == 0 else "calm") for number in range(20)]
     bad = post(b"{")

@@ -139,7 +139,7 @@ def query(sources: Mapping[str, Any], endpoint: str, where: Mapping[str, Any]) -
         f"ORDER BY predicted_at DESC, id DESC LIMIT {int(where.get('limit', 100))}"
     )
     with _views(sources) as connection:
-        found: Any = connection.execute(text, values).to_arrow_table()
+        found: Any = connection.sql(text, params=values).to_arrow_table()
     return [_readable(row) for row in found.to_pylist()]
 
 

@@ -4,7 +4,6 @@ One JSON object a line each way: {"do": "table", "table": ...}, {"do": "stats"},
 """
 
 import asyncio
-import dataclasses
 import logging
 from typing import Any
 
@@ -32,10 +31,11 @@ class Control:
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while text := await reader.readline():
-                writer.write(orjson.dumps(self._answer(text)) + b"\n")
+                answer = orjson.dumps(self._answer(text), option=orjson.OPT_NON_STR_KEYS)
+                writer.write(answer + b"\n")
                 await writer.drain()
-        except (OSError, ValueError):
-            logger.warning("A control connection broke")
+        except Exception:
+            logger.exception("A control connection broke")
         finally:
             writer.close()
 
@@ -63,7 +63,11 @@ class Control:
             "revision": self._plane.revision,
             "in_flight": self._plane.in_flight(),
             "deployments": {
-                labels[1]: {**dataclasses.asdict(series), "codes": dict(series.codes)}
+                labels[1]: {
+                    "codes": dict(series.codes),
+                    "buckets": series.buckets,
+                    "nonsense": series.nonsense,
+                }
                 for labels, series in figures.items()
             },
         }

@@ -53,19 +53,24 @@ class Caller:
     ) -> None:
         self._socket.close()
 
-    def predict(self, rows: list[Row]) -> Timed:
-        """The worker's reply for these rows. Raises: WorkerUnavailable."""
-        self._number += 1
+    def predict(self, asks: list[list[Row]]) -> list[Timed]:
+        """The worker's replies for these requests, sent at once, in their order.
+
+        Raises: WorkerUnavailable.
+        """
+        numbers = range(self._number + 1, self._number + 1 + len(asks))
+        self._number += len(asks)
         began = time.monotonic()
+        found: dict[int, Timed] = {}
         try:
-            self._socket.sendall(frames.framed(self._number, Ask(rows)))
-            number, payload = self._next()
-            while number != self._number:
+            self._socket.sendall(b"".join(map(frames.framed, numbers, map(Ask, asks))))
+            while len(found) < len(asks):
                 number, payload = self._next()
-            reply = frames.REPLIES.decode(payload)
+                reply = frames.REPLIES.decode(payload)
+                found[number] = Timed(reply=reply, seconds=time.monotonic() - began)
         except (OSError, frames.FrameError, msgspec.DecodeError) as error:
             raise WorkerUnavailable(str(error) or type(error).__name__) from error
-        return Timed(reply=reply, seconds=time.monotonic() - began)
+        return [found[number] for number in numbers]
 
     def _next(self) -> tuple[int, bytes]:
         while not self._ready:

@@ -17,7 +17,7 @@ from athanor.serving.logic import canary
 from athanor.serving.logic.canary import Counts, Evidence, Judgement
 from athanor.serving.logic.exposition import BUCKETS
 from athanor.serving.logic.frames import Hello, Reply
-from athanor.serving.runtimes.caller import Caller
+from athanor.serving.runtimes.caller import Caller, Timed
 from athanor.serving.service import Traffic
 from athanor.serving.types import (
     Canary,
@@ -33,8 +33,8 @@ from athanor.serving.types import (
 logger = logging.getLogger(__name__)
 
 _SERVER_FAULT, _MODEL_REFUSED = 500, 422
-_TICK_REQUESTS = 100
-"""Replayed requests between two looks at the evidence."""
+_TOGETHER, _ROUNDS = 16, 8
+"""Replayed requests under way at a time, and how many such rounds between two looks."""
 
 
 @dataclass(slots=True)
@@ -158,10 +158,8 @@ class Judge:
             return
         try:
             with Caller(self._socket_of(challenger.id)) as caller:
-                for _ in range(_TICK_REQUESTS):
-                    logged = trial.sample[trial.place % len(trial.sample)]
-                    self._ask(caller, challenger.signature, plan, logged, trial)
-                    trial.place += 1
+                for _ in range(_ROUNDS):
+                    self._ask(caller, challenger.signature, plan, trial)
         except WorkerUnavailable:
             trial.replayed += Counts(requests=1, errors=1)
 
@@ -186,22 +184,41 @@ class Judge:
         caller: Caller,
         signature: Signature,
         plan: CanaryPlan,
-        logged: Prediction,
         trial: _Trial,
     ) -> None:
-        timed = caller.predict([[logged.features.get(name) for name in signature.names]])
-        label, score = _read(timed.reply, caller.hello, signature)
-        sound = math.isfinite(score) and (not caller.hello.classes or 0.0 <= score <= 1.0)
+        """Send the next requests of the sample, from its beginning again after its end."""
+        sample = trial.sample or []
+        places = range(trial.place, trial.place + _TOGETHER)
+        asked = [sample[place % len(sample)] for place in places]
+        trial.place += _TOGETHER
+        rows = [[item.features.get(name) for name in signature.names] for item in asked]
+        for place, logged, timed in zip(
+            places, asked, caller.predict([[row] for row in rows]), strict=True
+        ):
+            fresh = place < len(sample)  # a second round tells nothing new about quality
+            self._count(caller.hello, signature, plan, (logged, timed), trial, fresh=fresh)
+
+    def _count(
+        self,
+        hello: Hello,
+        signature: Signature,
+        plan: CanaryPlan,
+        answered: tuple[Prediction, Timed],
+        trial: _Trial,
+        *,
+        fresh: bool,
+    ) -> None:
+        logged, timed = answered
+        label, score = _read(timed.reply, hello, signature)
+        sound = math.isfinite(score) and (not hello.classes or 0.0 <= score <= 1.0)
         trial.replayed += Counts(
             requests=1,
             errors=bool(timed.reply.error),
             slow=timed.seconds > plan.slow_seconds,
             nonsense=not timed.reply.error and not sound,
         )
-        if timed.reply.error or label is None or logged.label is None:
+        if not fresh or label is None or logged.label is None:
             return
-        if trial.place >= len(trial.sample or ()):
-            return  # a second round tells nothing new about quality
         trial.compared += 1
         trial.agreed += label == logged.label
         if logged.truth is not None and label != logged.label:

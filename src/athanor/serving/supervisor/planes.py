@@ -198,7 +198,8 @@ class _PlaneProcess:
             try:
                 answer = _talk(self._config.control, orjson.dumps(message) + b"\n")
             except OSError as error:
-                if not self.pid or time.monotonic() > end:
+                starting = isinstance(error, FileNotFoundError | ConnectionRefusedError)
+                if not starting or not self.pid or time.monotonic() > end:
                     raise PlaneUnreachable(error.strerror or type(error).__name__) from error
                 time.sleep(0.02)
             else:
