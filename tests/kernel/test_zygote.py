@@ -7,7 +7,7 @@ import sys
 import textwrap
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,7 +15,12 @@ import pytest
 from athanor.kernel.errors import TookTooLong, Unavailable
 from athanor.kernel.workers import WorkerDied
 from athanor.kernel.zygote import HEAVY_MODULES, SpawnWorkers, ZygoteWorkers, choose_workers
-from athanor.kernel.zygote.trimming import untouched_mappings
+from athanor.kernel.zygote.trimming import (
+    Mapping,
+    drop_file_pages,
+    fold_small_pages,
+    read_mappings,
+)
 from athanor.testing.workers import alive, eventually
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="zygotes are Linux's")
@@ -255,21 +260,37 @@ def parent_of(pid: int) -> int:
     return int(stat.rpartition(") ")[2].split()[1])
 
 
-def test_only_unchanged_read_only_file_mappings_are_dropped() -> None:
-    def mapping(addresses: str, permissions: str, path: str, anonymous: int) -> str:
-        return (
-            f"{addresses} {permissions} 00000000 fe:00 123 {path}\n"
-            f"Size: 8 kB\nAnonymous: {anonymous} kB\nVmFlags: rd mr\n"
-        )
-
-    smaps = "".join(
-        [
-            mapping("1000-3000", "r-xp", "/lib/a b.so", 0),
-            mapping("3000-4000", "r--p", "/lib/a.so", 4),
-            mapping("4000-5000", "rw-p", "/lib/a.so", 0),
-            mapping("5000-6000", "r-xp", "[vdso]", 0),
-            "6000-7000 r--p 00000000 00:00 0\nSize: 4 kB\nAnonymous: 0 kB\n",
-            mapping("7000-8000", "r--p", "/lib/b.so", 0),
+class TestResting:
+    SMAPS = "".join(
+        f"{addresses} {permissions} 00000000 fe:00 123 {path}\n"
+        f"Size: 8 kB\nAnonymous: {anonymous} kB\nVmFlags: rd mr\n"
+        for addresses, permissions, path, anonymous in [
+            ("1000-3000", "r-xp", "/lib/a b.so", 0),
+            ("3000-4000", "r--p", "/lib/a.so", 4),
+            ("4000-5000", "rw-p", "/lib/a.so", 0),
+            ("5000-6000", "r-xp", "[vdso]", 0),
+            ("6000-7000", "r--p", "", 0),
+            ("7000-8000", "r--p", "/lib/b.so", 0),
+            ("100000-500000", "rw-p", "[heap]", 4096),
+            ("600000-a00000", "rw-p", "", 16),
+            ("a00000-b00000", "rw-p", "", 1024),
         ]
     )
-    assert untouched_mappings(smaps) == [(0x1000, 0x2000), (0x7000, 0x1000)]
+
+    def advised(
+        self, act: Callable[[list[Mapping], Callable[[int, int, int], int]], None]
+    ) -> list[tuple[int, int]]:
+        advised: list[tuple[int, int]] = []
+
+        def madvise(start: int, length: int, _advice: int) -> int:
+            advised.append((start, length))
+            return 0
+
+        act(list(read_mappings(self.SMAPS)), madvise)
+        return advised
+
+    def test_only_unchanged_read_only_file_mappings_are_dropped(self) -> None:
+        assert self.advised(drop_file_pages) == [(0x1000, 0x2000), (0x7000, 0x1000)]
+
+    def test_only_a_well_filled_heap_is_folded_in_whole_huge_pages(self) -> None:
+        assert self.advised(fold_small_pages) == [(0x200000, 0x200000)]

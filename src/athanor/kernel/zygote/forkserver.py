@@ -19,7 +19,7 @@ from typing import Any, NoReturn
 
 from athanor.kernel.zygote.frames import Reader, encode, send
 from athanor.kernel.zygote.running import die_with_parent, enter, serve, signal_group
-from athanor.kernel.zygote.trimming import drop_file_pages
+from athanor.kernel.zygote.trimming import rest
 
 _RSS_UNIT = 1 if sys.platform == "darwin" else 1024
 
@@ -164,5 +164,5 @@ def _load(modules: Sequence[str]) -> list[str]:
     gc.enable()
     gc.collect()
     gc.freeze()  # later collections leave these pages alone, so that they stay shared
-    drop_file_pages()
+    rest()
     return failed

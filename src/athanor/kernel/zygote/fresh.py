@@ -55,6 +55,7 @@ class SpawnWorkers(Calling):
         fresh = _Fresh(target, payload, options, self._lifeline[0])
         with self._lock:
             if self._closed:
+                fresh.worker.discard()
                 raise Unavailable("The workers are closed.", hint="The server is shutting down.")
             self._running.add(fresh)
         threading.Thread(

@@ -48,6 +48,11 @@ class Worker:
 
     # What its maker tells it.
 
+    def discard(self) -> None:
+        """It will not be started after all."""
+        self.far.close()
+        self._near.close()
+
     def began(self, pid: int) -> None:
         """The process exists."""
         self._pid = pid

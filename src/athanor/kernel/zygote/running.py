@@ -97,6 +97,7 @@ def enter(request: Mapping[str, Any]) -> None:
     if request.get("memory_bytes"):
         _limit_memory(request["memory_bytes"])
     paths = [path for path in env.get("PYTHONPATH", "").split(os.pathsep) if path]
+    importlib.invalidate_caches()  # modules may have come since the zygote looked
     sys.path[:0] = [path for path in paths if path not in sys.path]
     if threads > 1:
         _widen(threads)

@@ -91,12 +91,16 @@ class ZygoteWorkers(Calling):
     def _start_worker(self, target: str, payload: Mapping[str, Any], options: Options) -> Worker:
         self.start()
         number = new_id()
-        worker = Worker(target, payload, options, lambda sign: self._signal(number, sign))
         log = open_log(options)
         try:
+            worker = Worker(target, payload, options, lambda sign: self._signal(number, sign))
             fds = [worker.far.fileno(), *([log] if log is not None else [])]
             request = request_of(target, options) | {"id": number, "fd_count": len(fds)}
-            self._register(number, worker)
+            try:
+                self._register(number, worker)
+            except Unavailable:
+                worker.discard()
+                raise
             with self._sending:
                 try:
                     if self._link is None:
