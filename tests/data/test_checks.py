@@ -85,8 +85,13 @@ def with_first(room: DataRoom, written: Written) -> DataRoom:
     return room
 
 
-@pytest.mark.parametrize("fault", FAULTS)
-@pytest.mark.parametrize("mode", ["append", "replace"])
+@pytest.mark.parametrize(
+    ("fault", "mode"),
+    [
+        *((fault, "append") for fault in FAULTS),
+        *((fault, "replace") for fault in ("a negative age", "no column", "repeated ids")),
+    ],
+)
 def test_a_fault_is_stopped_with_its_rows(
     fault: str, mode: str, with_first: DataRoom, written: Written
 ) -> None:

@@ -1,5 +1,6 @@
 """CSV files as typed Arrow batches: all values are read as text, typed over the whole column."""
 
+import csv
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -126,12 +127,18 @@ def _plans(
 
 
 def _header_cells(path: Path, file: str, dialect: Dialect) -> list[str]:
-    """The first row's cells, by the same parser that reads the rest."""
-    reader = _reader(path, file, dialect, None, [])
-    batch = next(iter(reader), None)
-    if batch is None or batch.num_rows == 0:
+    """The first row's cells."""
+    with path.open(encoding="utf-8", newline="") as stream:
+        rows = csv.reader(stream, delimiter=dialect.delimiter)
+        try:
+            found = next((row for row in rows if row), None)
+        except csv.Error as error:
+            raise UnreadableFile(
+                file, f"the header can't be read: {error}.", hint="Is a quote left open in it?"
+            ) from error
+    if found is None:
         raise EmptyFile(file)
-    return [str(column[0].as_py() or "") for column in batch.columns]
+    return found
 
 
 def _words(
@@ -153,7 +160,7 @@ def _reader(
     path: Path,
     file: str,
     dialect: Dialect,
-    names: Sequence[str] | None,
+    names: Sequence[str],
     ragged: list[tuple[int, int, str]],
 ) -> pacsv.CSVStreamingReader:
     def note(row: pacsv.InvalidRow) -> str:
@@ -167,19 +174,16 @@ def _reader(
     reading = pacsv.ReadOptions(
         use_threads=False,
         block_size=_BLOCK,
-        autogenerate_column_names=names is None,
-        column_names=list(names) if names is not None else None,
-        skip_rows_after_names=1 if names is not None and dialect.header else 0,
+        column_names=list(names),
+        skip_rows_after_names=1 if dialect.header else 0,
     )
     parsing = pacsv.ParseOptions(
         delimiter=dialect.delimiter,
         newlines_in_values=True,
         invalid_row_handler=note,
     )
-    types = {name: pa.string() for name in names} if names is not None else {}
     converting = pacsv.ConvertOptions(
-        column_types=types or {f"f{place}": pa.string() for place in range(100_000)},
-        strings_can_be_null=False,
+        column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False
     )
     try:
         return pacsv.open_csv(

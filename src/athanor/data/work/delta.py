@@ -77,7 +77,7 @@ def version_of(uri: str) -> int | None:
     """The newest version of a table, or None if there is no table."""
     if not DeltaTable.is_deltatable(uri):
         return None
-    return int(DeltaTable(uri, without_files=True).version())
+    return int(DeltaTable(uri).version())
 
 
 def committed(
