@@ -166,13 +166,27 @@ def test_ids_times_and_constants_are_never_chosen() -> None:
             "constant": [1] * rows,
             "empty": pa.nulls(rows, pa.float64()),
             "noise": [float(i % 7) for i in range(rows)],
-            "signal": ["high" if i % 2 else "low" for i in range(rows)],
+            "signal": ["high" if i % 2 and i % 5 else "low" for i in range(rows)],
             "label": [i % 2 for i in range(rows)],
         }
     )
     assert most_informative(table, target="label") == "signal"
     with pytest.raises(Invalid):
         most_informative(table, target="label", leave_out=["noise", "signal"])
+
+
+def test_a_column_that_leaks_the_target_is_never_chosen() -> None:
+    random = np.random.default_rng(0)
+    label = random.random(2_000) < 0.2
+    table = pa.table(
+        {
+            "leak": np.where(label, 0.99, 0.01) + 0.001 * random.random(2_000),
+            "signal": random.normal(size=2_000) + label,
+            "noise": random.normal(size=2_000),
+            "label": label,
+        }
+    )
+    assert most_informative(table, target="label") == "signal"
 
 
 def test_an_unknown_column_is_refused_by_name(stream: Stream) -> None:

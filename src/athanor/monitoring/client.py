@@ -47,7 +47,7 @@ class MonitorsClient:
 
     def indicators(self) -> list[Indicator]:
         """What each figure means, how it is computed, and when it misleads."""
-        return self._transport.send("GET", "/indicators").read(list[Indicator])
+        return self._transport.send("GET", "/monitoring/indicators").read(list[Indicator])
 
 
 class AlertsClient:

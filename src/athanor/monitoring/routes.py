@@ -72,7 +72,7 @@ def report(name: str, number: int, who: Caller, monitoring: TheMonitors) -> Wind
     return monitoring.report(who, name, number)
 
 
-@router.get("/indicators")
+@router.get("/monitoring/indicators")
 def indicators(who: Caller, monitoring: TheMonitors) -> list[Indicator]:
     """What each figure means, how it is computed, and when it misleads."""
     return monitoring.indicators(who)

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 MOSTLY_DISTINCT = 0.95  # a whole-number or text column with more distinct values than this is an id
 MOSTLY_MISSING = 0.5
 FEWEST_LEVEL_SHARE = 0.01  # mass is moved to a level that the reference has seen often enough
-BINS = 10
+BINS, FINE_BINS = 10, 50
+LEAKS = 0.8  # of what there is to know of the target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,20 +126,31 @@ def _shifted_levels(column: pa.Array, later: pa.Array, plan: ShiftPlan) -> tuple
 def most_informative(
     table: pa.Table, *, target: str | None = None, leave_out: Iterable[str] = ()
 ) -> str:
-    """The column that tells most of the target (mutual information of ten bins); no id, no time.
+    """The column that tells most of the target (mutual information of ten bins).
+
+    It is no id, no time, and no leak of the target.
 
     Raises: Invalid when every column is left out, an id, a time, constant or mostly missing.
     """
     avoid = {*leave_out, target}
-    candidates = [name for name in table.column_names if name not in avoid and _usable(table[name])]
+    candidates: list[str] = [
+        name for name in table.column_names if name not in avoid and _usable(table[name])
+    ]
     if not candidates:
         message = "The table has no column that a shift could be shown on."
         raise Invalid(message, hint="A column must vary, be mostly filled, and be no id or time.")
     if target is None:
         return candidates[0]
     goal = _codes(table[target])
-    told = [_mutual_information(_codes(table[name]), goal) for name in candidates]
-    return candidates[int(np.argmax(told))]
+    whole = _mutual_information(goal, goal)
+    # What tells nearly all of the target leaks it, and no model will be given it.
+    fair = [
+        name
+        for name in candidates
+        if _mutual_information(_codes(table[name], FINE_BINS), goal) < LEAKS * whole
+    ]
+    told = {name: _mutual_information(_codes(table[name]), goal) for name in fair or candidates}
+    return max(told, key=lambda name: told[name])
 
 
 def _usable(column: pa.ChunkedArray) -> bool:
@@ -152,13 +164,13 @@ def _usable(column: pa.ChunkedArray) -> bool:
     return bool(distinct > 1 and not spread_out)
 
 
-def _codes(column: pa.ChunkedArray) -> NDArray[np.int64]:
+def _codes(column: pa.ChunkedArray, bins: int = BINS) -> NDArray[np.int64]:
     """Bin numbers: deciles of a number with many values, levels of anything else; missing is 0."""
     values: Any = column.combine_chunks()
-    if _is_number(column.type) and pc.count_distinct(column).as_py() > BINS:
+    if _is_number(column.type) and pc.count_distinct(column).as_py() > bins:
         numbers = np.asarray(values.cast(pa.float64()).to_numpy(zero_copy_only=False))
         present = numbers[np.isfinite(numbers)]
-        edges = np.unique(np.quantile(present, np.linspace(0, 1, BINS + 1)[1:-1]))
+        edges = np.unique(np.quantile(present, np.linspace(0, 1, bins + 1)[1:-1]))
         return np.where(np.isfinite(numbers), 1 + np.searchsorted(edges, numbers), 0)
     if not pa.types.is_dictionary(column.type):
         values = values.dictionary_encode()
