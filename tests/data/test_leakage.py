@@ -20,8 +20,10 @@ def table_of(folder: Path, name: str, into: Path) -> pa.Table:
     return pa.Table.from_batches(reading.rows.batches(), schema=reading.rows.schema())
 
 
-BAYES = "Naive_Bayes_Classifier_Attrition_Flag_Card_Category_Contacts_Count_12_mon_" \
-    "Dependent_count_Education_Level_Months_Inactive_12_mon_"  # fmt: skip
+BAYES = (
+    "Naive_Bayes_Classifier_Attrition_Flag_Card_Category_Contacts_Count_12_mon_"
+    "Dependent_count_Education_Level_Months_Inactive_12_mon_"
+)
 
 REAL = [
     ("bank_churners/BankChurners.csv", "Attrition_Flag", "CLIENTNUM", {BAYES + "1", BAYES + "2"}),

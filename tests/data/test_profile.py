@@ -16,10 +16,10 @@ from athanor.data.work.profile import connected, profile_of
 from athanor.data.work.reading import look_through
 
 
-def profiled(table: pa.Table, path: Path, **roles: str) -> Profile:
+def profiled(table: pa.Table, path: Path, target: str = "") -> Profile:
     pq.write_table(table, path, row_group_size=1_000)
     with connected([str(path)]) as connection:
-        return profile_of(connection, table.schema, table.num_rows, Roles(**roles))
+        return profile_of(connection, table.schema, table.num_rows, Roles(target=target))
 
 
 @pytest.fixture

@@ -263,6 +263,7 @@ def test_real_tables_are_read_whole(name: str, data_folder: Path, tmp_path: Path
     assert {name: str(table.schema.field(name).type) for name in types} == types
 
 
+FIRST, LAST = datetime.fromisoformat("1600-01-01"), datetime.fromisoformat("2400-01-01")
 cells = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs")), max_size=12)
 
 
@@ -288,7 +289,7 @@ def test_any_words_come_back_as_they_were_written(
 @given(
     st.lists(st.integers(-(2**63), 2**63 - 1), min_size=1, max_size=50),
     st.lists(st.floats(allow_nan=False), min_size=1, max_size=50),
-    st.lists(st.datetimes(datetime(1600, 1, 1), datetime(2400, 1, 1)), min_size=1, max_size=50),
+    st.lists(st.datetimes(FIRST, LAST), min_size=1, max_size=50),
 )
 def test_numbers_and_times_come_back_as_they_were_written(
     tmp_path_factory: pytest.TempPathFactory,

@@ -1,5 +1,6 @@
 """SQL reads what the rooms offer, and nothing else."""
 
+import contextlib
 from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -188,11 +189,13 @@ def test_relations_of_every_kind_of_source(room: DataRoom, tmp_path: Path) -> No
     assert [table.name for table in room.sql.tables(OWNER)] == ["things"]
 
 
+def nothing(who: object, rest: str) -> Scan:
+    return Scan()
+
+
 def test_a_relation_without_rows_has_its_columns(room: DataRoom) -> None:
     columns = (Column(name="n", type="BIGINT"), Column(name="at", type="TIMESTAMPTZ"))
-    room.sql.offer(
-        Relation(name="runs", description="", columns=columns, scan=lambda who, rest: Scan())
-    )
+    room.sql.offer(Relation(name="runs", description="", columns=columns, scan=nothing))
     result = room.sql.query(OWNER, Query(sql="select * from runs"))
     assert (result.columns, result.rows) == (("n", "at"), ())
     assert room.sql.query(OWNER, Query(sql="select count(*) from runs")).rows == ((0,),)
@@ -219,10 +222,8 @@ def test_plain_values() -> None:
 
 @given(st.text(max_size=60))
 def test_any_text_is_read_or_refused(text: str) -> None:
-    try:
+    with contextlib.suppress(BadQuery, NotReadOnly, UnknownRelation):
         read_query(text)
-    except (BadQuery, NotReadOnly, UnknownRelation):
-        pass
 
 
 def test_a_query_nested_without_end_is_refused() -> None:
