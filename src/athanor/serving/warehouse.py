@@ -265,11 +265,12 @@ def _typed(
         columns[key] = pa.array([row["key"] for row in found], pa.string())
     target = str(signature.get("target") or "label")
     columns[target] = _target([row["truth"] for row in found], signature.get("classes") or ())
+    # When it was asked: what parts earlier rows from later ones.
+    columns["predicted_at"] = pa.array([row["predicted_at"] for row in found], pa.string()).cast(
+        _TIME
+    )
     if details:
         columns["prediction_id"] = pa.array([row["id"] for row in found], pa.string())
-        columns["predicted_at"] = pa.array(
-            [row["predicted_at"] for row in found], pa.string()
-        ).cast(_TIME)
         columns["deployment"] = pa.array([row["deployment"] for row in found], pa.string())
         columns["version"] = pa.array([row["version"] for row in found], pa.int64())
         columns["predicted_label"] = pa.array([row["label"] for row in found], pa.string())

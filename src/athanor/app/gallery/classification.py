@@ -209,7 +209,12 @@ def known_labels(fresh: pd.DataFrame, table: pd.DataFrame, plan: dict[str, Any])
         fresh = fresh.rename(columns={"label": target})
     if target not in fresh:
         raise ColumnMissing("target of the fresh rows", target, fresh.columns)
+    if plan["time"] and plan["time"] not in fresh and "predicted_at" in fresh:
+        fresh = fresh.rename(columns={"predicted_at": plan["time"]})
     fresh = fresh.reindex(columns=table.columns)
+    fresh = fresh.assign(
+        **{name: as_kind_of(fresh[name], table[name]) for name in table.columns if name != target}
+    )
     fresh = fresh.loc[fresh[target].notna()]
     labels = plain_labels(fresh[target])
     by_text = {str(label): label for label in plan["classes"]}
@@ -217,6 +222,21 @@ def known_labels(fresh: pd.DataFrame, table: pd.DataFrame, plan: dict[str, Any])
     fresh = fresh.assign(**{target: pd.Series(told, index=fresh.index, dtype=object)})
     known: pd.DataFrame = fresh.loc[fresh[target].notna()].astype({target: table[target].dtype})
     return known
+
+
+def as_kind_of(values: pd.Series, like: pd.Series) -> pd.Series:
+    """Values in the type of an earlier column; what does not fit is missing."""
+    if pd.api.types.is_datetime64_any_dtype(like):
+        found = pd.to_datetime(values, utc=True, errors="coerce")
+        zone = getattr(like.dt, "tz", None)
+        return found.dt.tz_convert(zone) if zone else found.dt.tz_localize(None)
+    if pd.api.types.is_bool_dtype(like):
+        return values
+    if pd.api.types.is_numeric_dtype(like):
+        return pd.to_numeric(values, errors="coerce")
+    if pd.api.types.is_datetime64_any_dtype(values):
+        return values.astype(str)
+    return values
 
 
 @step
