@@ -24,10 +24,10 @@ from athanor.registry import (
     GateNotPassed,
     ModelNotFound,
     Models,
+    ModelVersionNotFound,
     NewModelVersion,
     NothingToRollBack,
     SqlModelStore,
-    VersionNotFound,
     model_versions,
     operations,
     resolver,
@@ -144,7 +144,7 @@ def test_references(room: Room) -> None:
     assert room.models.version(OWNER, "churn@champion").number == 2
     assert room.models.version(OWNER, "churn").number == 2
     for reference in ("churn@4", "churn@0", "churn@shadow"):
-        with pytest.raises(VersionNotFound):
+        with pytest.raises(ModelVersionNotFound):
             room.models.version(OWNER, reference)
     with pytest.raises(ModelNotFound, match="Did you mean 'churn'"):
         room.models.version(OWNER, "chrun")

@@ -8,11 +8,12 @@ from athanor.registry.errors import (
     BadModelName,
     GateNotPassed,
     ModelNotFound,
+    ModelVersionNotFound,
     NothingToRollBack,
     RecordRefused,
     UnsafeModel,
-    VersionNotFound,
 )
+from athanor.registry.logic.mlmodel import read_description
 from athanor.registry.operations import operations, resolver
 from athanor.registry.relations import model_versions
 from athanor.registry.service import Models
@@ -28,6 +29,7 @@ from athanor.registry.types import (
     NewModelVersion,
     Signature,
     TrainedModel,
+    Upload,
 )
 
 __all__ = [
@@ -43,6 +45,7 @@ __all__ = [
     "ModelNotFound",
     "ModelStore",
     "ModelVersion",
+    "ModelVersionNotFound",
     "Models",
     "NewModelVersion",
     "NothingToRollBack",
@@ -51,8 +54,9 @@ __all__ = [
     "SqlModelStore",
     "TrainedModel",
     "UnsafeModel",
-    "VersionNotFound",
+    "Upload",
     "model_versions",
     "operations",
+    "read_description",
     "resolver",
 ]

@@ -10,6 +10,7 @@ from athanor.registry.types import (
     Model,
     ModelVersion,
     NewModelVersion,
+    Upload,
 )
 
 
@@ -22,6 +23,13 @@ class ModelsClient:
     def register(self, new: NewModelVersion) -> ModelVersion:
         """Give a model artifact the model's next number."""
         return self._transport.send("POST", "/models", body=new).read(ModelVersion)
+
+    def upload(self, new: Upload) -> ModelVersion:
+        """Send a packed MLflow model folder as the model's next version."""
+        answer = self._transport.send(
+            "PUT", f"{_path(new.model)}/upload", query={"run": new.run_id}, content=new.archive
+        )
+        return answer.read(ModelVersion)
 
     def models(self) -> list[Model]:
         """All models, by name."""

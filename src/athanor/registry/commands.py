@@ -1,5 +1,7 @@
 """`athanor model`: list, show, compare, promote, roll back, export."""
 
+import shutil
+import tempfile
 from pathlib import Path
 from typing import Annotated
 
@@ -7,7 +9,7 @@ import typer
 
 from athanor.kernel.console import Json, emit, say, table, transport
 from athanor.registry.client import ModelsClient
-from athanor.registry.types import ModelVersion
+from athanor.registry.types import ModelVersion, Upload
 
 commands = typer.Typer(no_args_is_help=True, help="Models and their versions.")
 
@@ -198,6 +200,27 @@ def export(
         emit({"file": str(target), "version": version})
         return
     say(f"Wrote {target}")
+
+
+@commands.command("import")
+def import_(
+    name: Name,
+    folder: Annotated[Path, typer.Argument(help="An MLflow model folder, or a zip of one.")],
+    *,
+    run: Annotated[str | None, typer.Option(help="The run that made it.")] = None,
+    json: Json = False,
+) -> None:
+    """Take in an MLflow model folder as the next version."""
+    with tempfile.TemporaryDirectory() as place:
+        archive = folder
+        if folder.is_dir():
+            packed = shutil.make_archive(str(Path(place) / "model"), "zip", folder)
+            archive = Path(packed)
+        version = _models().upload(Upload(model=name, archive=archive, run_id=run))
+    if json:
+        emit(version)
+        return
+    say(f"{version.reference} is registered")
 
 
 def _models() -> ModelsClient:

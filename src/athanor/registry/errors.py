@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from athanor.kernel.errors import Conflict, Invalid, NotFound, Unprocessable, nearest
+from athanor.kernel.errors import Conflict, Invalid, NotFound, TooLarge, Unprocessable, nearest
 
 
 class ModelNotFound(NotFound):
@@ -15,7 +15,7 @@ class ModelNotFound(NotFound):
         )
 
 
-class VersionNotFound(NotFound):
+class ModelVersionNotFound(NotFound):
     """The model exists, that version or alias of it doesn't."""
 
     def __init__(self, model: str, reference: str) -> None:
@@ -107,4 +107,14 @@ class MissingInput(Invalid):
         super().__init__(
             f"Task {task!r} was given no {name!r}.",
             hint="Name it where the pipeline calls the operation.",
+        )
+
+
+class UploadTooLarge(TooLarge):
+    """More files or bytes than an uploaded model may have."""
+
+    def __init__(self, what: str, limit: str) -> None:
+        super().__init__(
+            f"The uploaded model has {what}; at most {limit} are taken.",
+            hint="Upload the model folder alone, without data or logs beside it.",
         )

@@ -1,10 +1,13 @@
 """The registry over HTTP."""
 
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import PlainTextResponse, StreamingResponse
+from starlette.concurrency import run_in_threadpool
 
 from athanor.kernel.http import Caller, provide
 from athanor.registry.service import Models
@@ -14,6 +17,7 @@ from athanor.registry.types import (
     Model,
     ModelVersion,
     NewModelVersion,
+    Upload,
 )
 
 router = APIRouter(tags=["registry"])
@@ -68,6 +72,20 @@ def model(name: str, who: Caller, registry: TheModels) -> Model:
 def register(new: NewModelVersion, who: Caller, registry: TheModels) -> ModelVersion:
     """Give a model artifact the model's next number."""
     return registry.register(who, new)
+
+
+@router.put("/models/{name}/upload", status_code=201)
+async def upload(
+    name: str, request: Request, who: Caller, registry: TheModels, *, run: str | None = None
+) -> ModelVersion:
+    """Take in a packed MLflow model folder (a zip archive) as the next version."""
+    with TemporaryDirectory(prefix="athanor-upload-") as place:
+        archive = Path(place) / "model.zip"
+        with archive.open("wb") as stream:
+            async for chunk in request.stream():
+                stream.write(chunk)
+        new = Upload(model=name, archive=archive, run_id=run)
+        return await run_in_threadpool(registry.upload, who, new)
 
 
 @router.get("/models/{name}/versions")

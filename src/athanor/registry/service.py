@@ -2,7 +2,9 @@
 
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
-from tempfile import SpooledTemporaryFile
+from dataclasses import asdict
+from pathlib import Path
+from tempfile import SpooledTemporaryFile, TemporaryDirectory
 from typing import IO
 
 import msgspec
@@ -15,16 +17,19 @@ from athanor.kernel import (
     Principal,
     Storage,
 )
-from athanor.lineage import Artifact, Lineage
+from athanor.lineage import Artifact, Lineage, NewArtifact
 from athanor.registry.errors import (
     GateNotPassed,
     ModelNotFound,
+    ModelVersionNotFound,
     NotAModel,
     NothingToRollBack,
-    VersionNotFound,
+    UnsafeModel,
 )
 from athanor.registry.logic import card
 from athanor.registry.logic.aliases import stack_of
+from athanor.registry.logic.archives import pack, unpack
+from athanor.registry.logic.mlmodel import read_description
 from athanor.registry.logic.references import CHAMPION, LATEST, check_name, split
 from athanor.registry.store import ModelStore
 from athanor.registry.types import (
@@ -34,9 +39,9 @@ from athanor.registry.types import (
     ModelVersion,
     NewModelVersion,
     Signature,
+    Upload,
 )
 
-_EPOCH = (1980, 1, 1, 0, 0, 0)
 _CHUNK = 1 << 20
 
 
@@ -89,6 +94,54 @@ class Models:
             self._tell(who, "registry.version.created", version.reference, detail, new.project)
         return version
 
+    def upload(self, who: Principal, new: Upload) -> ModelVersion:
+        """Take in a packed MLflow model folder and give it the model's next number.
+
+        Its file is not loaded here: what it may hold is checked where it is.
+        Raises: BadModelName, BadModelFolder, UploadTooLarge, UnsafeModel (not kept by skops),
+        RunNotFound.
+        """
+        self._access.require(who, "registry.upload", new.model)
+        check_name("model", new.model)
+        with TemporaryDirectory(prefix="athanor-model-") as place:
+            folder = Path(place)
+            unpack(new.archive, folder)
+            said = read_description(folder)
+            if said.serialization != "skops":
+                raise UnsafeModel("The uploaded model", [f"a {said.serialization} file"])
+            blob = self._storage.put_folder(folder)
+        metadata = {
+            **asdict(said.signature),
+            "flavor": said.flavor,
+            "metadata": said.metadata,
+            "blob": blob.digest,
+            "layout": "folder",
+        }
+        artifact = NewArtifact(
+            type="model",
+            name=new.model,
+            uri=blob.uri,
+            digest=blob.digest,
+            size=blob.size,
+            metadata=metadata,
+            project=new.project,
+        )
+        with self._database.transaction():
+            kept = self._lineage.record(who, artifact)
+            if new.run_id:
+                self._lineage.run(who, new.run_id)
+                self._lineage.produced(who, new.run_id, kept.id, "model")
+            return self.register(
+                who,
+                NewModelVersion(
+                    model=new.model,
+                    artifact_id=kept.id,
+                    run_id=new.run_id,
+                    metrics=new.metrics,
+                    project=new.project,
+                ),
+            )
+
     def models(self, who: Principal) -> list[Model]:
         """All models, by name."""
         self._access.require(who, "registry.models", "*")
@@ -106,7 +159,7 @@ class Models:
         """The version that `churn@2`, `churn@champion` or `churn@latest` names at this moment.
 
         A bare name is its champion, or its newest version where it has none.
-        Raises: ModelNotFound, VersionNotFound.
+        Raises: ModelNotFound, ModelVersionNotFound.
         """
         self._access.require(who, "registry.version", reference)
         return self._version(reference)
@@ -125,8 +178,8 @@ class Models:
     ) -> ModelVersion:
         """Point an alias at a version. Pointing it where it points already changes nothing.
 
-        Raises: ModelNotFound, VersionNotFound, BadModelName; GateNotPassed for the "champion" of
-        a protected model.
+        Raises: ModelNotFound, ModelVersionNotFound, BadModelName; GateNotPassed for the "champion"
+        of a protected model.
         """
         self._access.require(who, "registry.set_alias", f"{model}@{alias}")
         check_name("alias", alias)
@@ -141,7 +194,7 @@ class Models:
     def remove_alias(self, who: Principal, model: str, alias: str) -> None:
         """Remove an alias; the version that it pointed at stays.
 
-        Raises: ModelNotFound, VersionNotFound.
+        Raises: ModelNotFound, ModelVersionNotFound.
         """
         self._access.require(who, "registry.remove_alias", f"{model}@{alias}")
         with self._database.transaction():
@@ -154,7 +207,7 @@ class Models:
     ) -> ModelVersion:
         """Make a version its model's champion; `force` passes over a missing verdict, on record.
 
-        Raises: ModelNotFound, VersionNotFound, GateNotPassed.
+        Raises: ModelNotFound, ModelVersionNotFound, GateNotPassed.
         """
         self._access.require(who, "registry.promote", reference)
         with self._database.transaction():
@@ -209,7 +262,7 @@ class Models:
     def compare(self, who: Principal, model: str, references: Sequence[str]) -> Comparison:
         """Versions of one model side by side; references are numbers or aliases.
 
-        Raises: ModelNotFound, VersionNotFound.
+        Raises: ModelNotFound, ModelVersionNotFound.
         """
         self._access.require(who, "registry.compare", model)
         found = [self._version(f"{model}@{rest}") for rest in references]
@@ -226,7 +279,7 @@ class Models:
     def card(self, who: Principal, reference: str) -> str:
         """A version's card, in Markdown, filled from the lineage.
 
-        Raises: ModelNotFound, VersionNotFound.
+        Raises: ModelNotFound, ModelVersionNotFound.
         """
         self._access.require(who, "registry.card", reference)
         version = self._version(reference)
@@ -237,16 +290,14 @@ class Models:
     def download(self, who: Principal, reference: str) -> Iterator[bytes]:
         """A version's model folder as a zip archive, chunk by chunk; equal models, equal bytes.
 
-        Raises: ModelNotFound, VersionNotFound, BlobNotFound.
+        Raises: ModelNotFound, ModelVersionNotFound, BlobNotFound.
         """
         self._access.require(who, "registry.download", reference)
         artifact = self._lineage.artifact(who, self._version(reference).artifact_id)
         archive: IO[bytes] = SpooledTemporaryFile(max_size=16 * _CHUNK)  # noqa: SIM115 - streamed
         with zipfile.ZipFile(archive, "w") as written:
-            for entry in self._storage.entries(folder_blob(artifact)):
-                written.writestr(
-                    zipfile.ZipInfo(entry.path, date_time=_EPOCH), self._storage.read(entry.digest)
-                )
+            entries = self._storage.entries(folder_blob(artifact))
+            pack(((entry.path, self._storage.read(entry.digest)) for entry in entries), written)
         archive.seek(0)
         return _chunks(archive)
 
@@ -297,7 +348,7 @@ class Models:
             number = model.aliases.get(rest, 0)
         found = self._store.find_version(name, number)
         if found is None:
-            raise VersionNotFound(name, rest or LATEST)
+            raise ModelVersionNotFound(name, rest or LATEST)
         return found
 
     def _require_gate(self, version: ModelVersion) -> None:

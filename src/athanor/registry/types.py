@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Any, TypeAlias
 
 from athanor.kernel import DEFAULT_PROJECT, Verdict
@@ -132,6 +133,19 @@ class NewModelVersion:
     """A repetition with the same key returns the version that the first one made."""
     metrics: dict[str, float] = field(default_factory=dict)
     verdict: Verdict | None = None
+    project: str = DEFAULT_PROJECT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upload:
+    """A model folder that comes from outside, packed as a zip archive."""
+
+    model: str
+    archive: Path
+    """The folder's files, `MLmodel` among them, at the top of the archive."""
+    run_id: str | None = None
+    """The run that made it."""
+    metrics: dict[str, float] = field(default_factory=dict)
     project: str = DEFAULT_PROJECT
 
 

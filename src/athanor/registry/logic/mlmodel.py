@@ -9,6 +9,7 @@ import json
 import platform
 from collections.abc import Mapping
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -81,6 +82,18 @@ def compose(
         }
     text: str = yaml.safe_dump(mlmodel, sort_keys=True, allow_unicode=True)
     return text
+
+
+def read_description(folder: Path) -> ModelDescription:
+    """What a model folder says about itself; the model is not loaded.
+
+    Raises: BadModelFolder.
+    """
+    try:
+        text = (folder / "MLmodel").read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadModelFolder(folder.name, "there is no readable MLmodel in it") from error
+    return parse(text, folder.name)
 
 
 def parse(text: str, where: str) -> ModelDescription:

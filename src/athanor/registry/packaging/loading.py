@@ -11,7 +11,7 @@ import skops.io
 from numpy.typing import NDArray
 
 from athanor.registry.errors import BadModelFolder, UnsafeModel
-from athanor.registry.logic.mlmodel import parse
+from athanor.registry.logic.mlmodel import read_description
 from athanor.registry.packaging.frames import frame_of_records, frame_of_table
 from athanor.registry.packaging.scoring import probabilities
 from athanor.registry.packaging.trust import ALLOWED, strangers
@@ -100,24 +100,12 @@ class LoadedModel:
         ]
 
 
-def describe(folder: Path) -> ModelDescription:
-    """What a model folder says about itself.
-
-    Raises: BadModelFolder.
-    """
-    try:
-        text = (folder / "MLmodel").read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadModelFolder(folder.name, "there is no readable MLmodel in it") from error
-    return parse(text, folder.name)
-
-
 def load_model(folder: Path) -> LoadedModel:
     """Load a model folder whose file holds allowed types only; nothing is ever unpickled.
 
     Raises: BadModelFolder, UnsafeModel (the types are named).
     """
-    description = describe(folder)
+    description = read_description(folder)
     if description.serialization != "skops":
         raise UnsafeModel(f"Model folder {folder.name}", [f"a {description.serialization} file"])
     path = folder / description.model_file

@@ -1,0 +1,178 @@
+"""The registry and its neighbours over HTTP and by commands: one real server for all."""
+
+import io
+import json
+import shutil
+import subprocess
+import sys
+import urllib.request
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.linear_model import LogisticRegression
+
+from athanor.app.notebook_models import keep_model
+from athanor.client import Client
+from athanor.lineage import NewRun
+from athanor.registry import (
+    BadModelFolder,
+    ModelNotFound,
+    ModelVersionNotFound,
+    NothingToRollBack,
+    UnsafeModel,
+    Upload,
+)
+from athanor.registry.packaging import load_model
+from athanor.responsible import ReportNotFound
+from athanor.testing.server import RunningServer, running_server
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    with running_server(tmp_path_factory.mktemp("served") / "workspace") as running:
+        yield running
+
+
+@pytest.fixture
+def client(server: RunningServer) -> Client:
+    return server.client()
+
+
+def kept(client: Client, name: str = "churn", turned: bool = False) -> Any:  # noqa: FBT002
+    frame = pd.DataFrame({"x": np.arange(40.0), "y": np.arange(40) > 20})
+    model = LogisticRegression().fit(frame[["x"]], frame["y"] ^ turned)
+    run = client.runs.start_run(NewRun(kind="script", name="train.py"))
+    version = keep_model(client, model, name, example=frame, target="y", run_id=run.id)
+    client.runs.finish_run(run.id)
+    return version
+
+
+def athanor(server: RunningServer, *args: str, code: int = 0) -> Any:
+    done = subprocess.run(
+        [sys.executable, "-m", "athanor.app.cli", "--workspace", str(server.workspace), *args],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == code, done.stderr
+    return json.loads(done.stdout) if "--json" in args and not code else done.stdout + done.stderr
+
+
+def test_a_notebooks_model_is_registered_and_comes_back(client: Client, tmp_path: Path) -> None:
+    version = kept(client, "notebook")
+    assert (version.number, version.signature.target) == (1, "y")
+    assert [column.name for column in version.signature.inputs] == ["x"]
+    packed = b"".join(client.models.download("notebook@1"))
+    with zipfile.ZipFile(io.BytesIO(packed)) as archive:
+        archive.extractall(tmp_path / "m")
+    model = load_model(tmp_path / "m")
+    assert model.classes == (False, True)
+    assert model.predict_records([{"x": 39}])[0]["label"] is True
+    assert "script train.py" in client.models.card("notebook")
+    trace = client.runs.trace("model:notebook@latest")
+    assert {node.kind for node in trace.nodes} == {"run", "artifact"}
+
+
+def test_every_verb_over_http(client: Client) -> None:
+    first, second = kept(client), kept(client, turned=True)
+    models = client.models
+    assert [version.number for version in models.versions("churn")] == [2, 1]
+    assert models.promote("churn@1").aliases == ["champion"]
+    assert models.set_alias("churn", "shadow", 2).aliases == ["shadow"]
+    assert models.promote("churn@2", reason="better").aliases == ["champion", "shadow"]
+    assert models.version("churn").number == 2
+    assert models.rollback("churn").number == first.number
+    with pytest.raises(NothingToRollBack):
+        models.rollback("churn")
+    models.remove_alias("churn", "shadow")
+    assert models.model("churn").aliases == {"champion": 1}
+    assert [move.kind for move in models.history("churn")][-2:] == ["rollback", "removed"]
+    assert models.protect("churn", protected=True).protected
+    compared = models.compare("churn", ["1", str(second.number)])
+    assert [version.number for version in compared.versions] == [1, 2]
+    assert "churn" in {model.name for model in models.models()}
+    with pytest.raises(ModelVersionNotFound):
+        models.version("churn@7")
+    with pytest.raises(ModelNotFound):
+        models.model("nothing")
+
+
+def packed(tmp_path: Path, files: dict[str, str]) -> Path:
+    path = tmp_path / "model.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, text in files.items():
+            archive.writestr(name, text)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("files", "error"),
+    [
+        ({"MLmodel": "flavors: {sklearn: {pickled_model: model.pkl}}"}, UnsafeModel),
+        ({"data.csv": "a,b"}, BadModelFolder),
+        ({"../MLmodel": "x"}, BadModelFolder),
+        ({"/etc/MLmodel": "x"}, BadModelFolder),
+    ],
+)
+def test_a_bad_upload_is_refused(
+    client: Client, tmp_path: Path, files: dict[str, str], error: type[Exception]
+) -> None:
+    with pytest.raises(error):
+        client.models.upload(Upload(model="bad", archive=packed(tmp_path, files)))
+    assert "bad" not in {model.name for model in client.models.models()}
+
+
+def test_what_is_no_archive_is_refused(client: Client, tmp_path: Path) -> None:
+    path = tmp_path / "model.zip"
+    path.write_bytes(b"not a zip")
+    with pytest.raises(BadModelFolder):
+        client.models.upload(Upload(model="bad", archive=path))
+
+
+def test_commands(server: RunningServer, client: Client, tmp_path: Path) -> None:
+    kept(client, "shop")
+    kept(client, "shop", turned=True)
+    assert athanor(server, "model", "promote", "shop@1", "--json")["number"] == 1
+    athanor(server, "model", "promote", "shop@2")
+    assert "version 1" in athanor(server, "model", "rollback", "shop")
+    assert athanor(server, "model", "show", "shop@champion", "--json")["version"]["number"] == 1
+    shown = athanor(server, "model", "show", "shop", "--json")
+    assert [version["number"] for version in shown["versions"]] == [2, 1]
+    assert "shop" in athanor(server, "model", "list")
+    target = tmp_path / "out.zip"
+    athanor(server, "model", "export", "shop", "--to", str(target))
+    shutil.unpack_archive(target, tmp_path / "m")
+    assert load_model(tmp_path / "m").target == "y"
+    imported = athanor(server, "model", "import", "copy", str(tmp_path / "m"), "--json")
+    assert imported["number"] == 1
+    assert "# shop, version 1" in athanor(server, "model", "card", "shop")
+    refused = athanor(server, "model", "show", "shpo", code=1)
+    assert "Did you mean 'shop'" in refused
+    assert athanor(server, "report", "list", "--json") == []
+    assert len(athanor(server, "report", "explain", "--json")) > 15
+
+
+def test_reports_that_are_not_there(client: Client) -> None:
+    for ask in (client.reports.report, client.reports.page):
+        with pytest.raises(ReportNotFound):
+            ask("latest")
+    assert client.reports.reports() == []
+    assert client.reports.indicators()
+
+
+def test_a_download_is_an_attachment(server: RunningServer, client: Client) -> None:
+    kept(client, "headers")
+    url = f"{server.url}/api/v1/models/headers/versions/1/download"
+    request = urllib.request.Request(url)  # noqa: S310 - loopback
+    token = server.about.get("token", "")
+    if token:
+        request.add_header("authorization", f"Bearer {token}")
+    with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 - loopback
+        assert answer.headers["content-disposition"].startswith("attachment")
+        assert answer.headers["x-content-type-options"] == "nosniff"
