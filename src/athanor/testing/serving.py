@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -108,7 +109,9 @@ class RunningPlane:
     folder: Path
     predictions: Path
     revision: int = 0
-    names: list[str] = field(default_factory=list)
+    posts: dict[str, Post] = field(default_factory=dict)
+    biases: dict[str, float] = field(default_factory=dict)
+    """What each deployment adds in its formula."""
 
     @property
     def port(self) -> int:
@@ -117,13 +120,12 @@ class RunningPlane:
 
     def route(self, shares: Mapping[str, float], *, key: str = "", name: str = "houses") -> None:
         """Serve the endpoint from these deployments (id to share); their workers are up."""
-        self.names = [*dict.fromkeys([*self.names, *shares])]
-        self.crew.staff(
-            {
-                item: Post(deployment=item, folder=lambda: self.folder, target=STUB)
-                for item in self.names
-            }
-        )
+        posts = {
+            item: Post(deployment=item, folder=partial(self._model, item), target=STUB)
+            for item in shares
+        }
+        # Those that leave are staffed until the planes know of it.
+        self.crew.staff(posts | self.posts)
         assert eventually(lambda: all(self.crew.ready(item) for item in shares))
         self.revision += 1
         targets = [
@@ -140,6 +142,14 @@ class RunningPlane:
         ]
         routes = [Route(name=name, targets=targets, key=key)]
         self.planes.publish(Table(revision=self.revision, routes=routes))
+        self.posts = posts
+        self.crew.staff(posts)
+
+    def _model(self, deployment: str) -> Path:
+        folder = self.folder / "models" / deployment
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "bias").write_text(str(self.biases.get(deployment, 0.0)), "utf-8")
+        return folder
 
     def tend(self) -> None:
         """What the supervisor does on each look."""
