@@ -36,7 +36,7 @@ class DeployOperation:
             endpoint,
             Deploy(
                 model=model,
-                canary=float(given["canary"]) if given.get("canary") else None,
+                canary=float(given["canary"]) / 100 if given.get("canary") else None,
                 key=str(given["key_column"]) if given.get("key_column") else None,
                 project=call.project,
                 idempotency_key=call.key,
