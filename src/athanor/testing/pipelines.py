@@ -64,14 +64,16 @@ class Room:
         spec = plain(pipeline.compile().spec)
         return self.pipelines.submit(OWNER, Submission(spec=spec, parameters=parameters))
 
-    def finished(self, run: PipelineRun, timeout: float = 60.0) -> PipelineRun:
-        """Wait for a run's end."""
+    def finished(
+        self, run: PipelineRun, timeout: float = 60.0, *, look: float = 0.02
+    ) -> PipelineRun:
+        """Wait for a run's end, looking every so many seconds."""
         until = time.monotonic() + timeout
         while time.monotonic() < until:
             found = self.pipelines.run(OWNER, run.id)
             if found.state in OVER:
                 return found
-            time.sleep(0.02)
+            time.sleep(look)
         states = {task.name: task.state for task in found.tasks}
         message = f"the run is {found.state} after {timeout} s: {states}"
         raise TimeoutError(message)
@@ -97,6 +99,7 @@ def pipelines_room(
     workers: Workers,
     *,
     operations: Mapping[str, Operation] | None = None,
+    materializers: tuple[str, ...] = (),
     clock: Clock | None = None,
     slots: int = 2,
 ) -> Iterator[Room]:
@@ -123,6 +126,7 @@ def pipelines_room(
             workers=workers,
             folder=folder / "work",
             operations=operations or {},
+            materializers=materializers,
             slots=slots,
         )
     )

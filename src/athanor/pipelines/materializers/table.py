@@ -26,7 +26,7 @@ class TableMaterializer:
     def save(self, value: Any, folder: Path) -> dict[str, Any]:
         """Write one Parquet file."""
         table = _as_arrow(value)
-        pq.write_table(table, folder / _FILE, compression="zstd")
+        pq.write_table(table, folder / _FILE, compression="snappy")
         return {
             "file": _FILE,
             "rows": table.num_rows,
@@ -39,7 +39,7 @@ class TableMaterializer:
         if "delta_version" in metadata:
             table = _read_delta(metadata)
         else:
-            table = pq.read_table(folder / str(metadata.get("file", _FILE)))
+            table = _read(folder / str(metadata.get("file", _FILE)))
         root = getattr(python_type, "__module__", "").split(".")[0]
         if root == "pyarrow":
             return table
@@ -51,7 +51,13 @@ class TableMaterializer:
 
     def digest(self, folder: Path) -> str:
         """The digest of schema and rows; how the file lays them out does not matter."""
-        return table_digest(pq.read_table(folder / _FILE))
+        return table_digest(_read(folder / _FILE))
+
+
+def _read(path: Path) -> pa.Table:
+    """A Parquet file, without the machinery for many files that takes long to load."""
+    with pq.ParquetFile(path) as file:
+        return file.read()
 
 
 def _as_arrow(value: Any) -> pa.Table:

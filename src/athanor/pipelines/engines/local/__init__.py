@@ -19,6 +19,10 @@ PRELOAD: tuple[str, ...] = (
     "athanor.pipelines.materializers.files",
     "athanor.pipelines.materializers.value",
     "athanor.pipelines.materializers.table",
+    "pyarrow.pandas_compat",
+    "narwhals.stable.v2._namespace",
+    "narwhals._pandas_like.namespace",
+    "narwhals._pandas_like.dataframe",
 )
 """What a zygote loads so that its forks need not."""
 
