@@ -56,7 +56,7 @@ def kill_and_see(seed: int, folder: Path) -> None:
         files.append(path)
     acknowledged = added_until_killed(
         [sys.executable, "-m", "tests.data.killed", url, str(storage), *map(str, files)],
-        rng.uniform(0.0, 6.0),
+        rng.uniform(0.0, 3.0),
     )
     database = Database.open(url)
     room = open_data_room(database, storage, HereWorkers())

@@ -56,6 +56,7 @@ def ask(room: DataRoom, written: Written) -> Ask:
         ("select a.n + b.n from (select count(*) n from churn@1) a, (select 1 n) b", [(201,)]),
         ("select * from range(2)", [(0,), (1,)]),
         ("from churn select min(customer)", [(1000,)]),
+        ("select version, rows from datasets order by 1", [(1, 200), (2, 250)]),
         ("select 1 union all select 2 order by 1 desc", [(2,), (1,)]),
         ("select customer from churn order by customer limit 2", [(1000,), (1001,)]),
     ],
@@ -76,7 +77,7 @@ FORBIDDEN = [
     ("set memory_limit = '9GB'", NotReadOnly),
     ("install httpfs", NotReadOnly),
     ("load httpfs", NotReadOnly),
-    ("export database '/tmp/x'", NotReadOnly),
+    ("export database '/tmp/x'", BadQuery),
     ("call duckdb_settings()", NotReadOnly),
     ("explain select 1", NotReadOnly),
     ("select 1; select 2", BadQuery),
@@ -119,7 +120,7 @@ def test_questions_that_are_refused(sql: str, kind: type[Exception], ask: Ask) -
         "set enable_external_access = true",
         "set allowed_paths = ['/etc/passwd']",
         "install httpfs",
-        "load json; select 1",
+        "load httpfs",
         "select * from glob('/etc/*')",
     ],
 )
@@ -141,7 +142,7 @@ def test_files_beside_a_tables_own_are_out_of_reach(tmp_path: Path) -> None:
 
 
 def test_a_query_that_takes_too_long_is_ended(forking_room: DataRoom) -> None:
-    endless = "select count(*) from range(1000000) a, range(1000000) b where a.range % 7 = b.range"
+    endless = "select count(*) from range(100000) a, range(100000) b, range(100000) c"
     with pytest.raises(QueryTookTooLong, match="after 2 seconds"):
         forking_room.sql.query(OWNER, Query(sql=endless, seconds=2))
 
@@ -186,7 +187,7 @@ def test_relations_of_every_kind_of_source(room: DataRoom, tmp_path: Path) -> No
     ]  # fmt: skip
     room.sql.query(OWNER, Query(sql="select * from things@7"))
     assert seen == ["", "7"]
-    assert [table.name for table in room.sql.tables(OWNER)] == ["things"]
+    assert [table.name for table in room.sql.tables(OWNER)] == ["datasets", "things"]
 
 
 def nothing(who: object, rest: str) -> Scan:

@@ -6,6 +6,7 @@ from athanor.kernel.errors import (
     Conflict,
     Invalid,
     NotFound,
+    StorageFull,
     TookTooLong,
     TooLarge,
     Unprocessable,
@@ -192,6 +193,16 @@ class LostTheLease(Conflict):
         super().__init__(
             f"Adding to dataset {name!r} took so long that another writer took over.",
             hint="Nothing was half-made. Add the file again.",
+        )
+
+
+class NoRoomForTable(StorageFull):
+    """The disk became full while a version was written."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"The disk became full while {name} was taken in; nothing of it was kept.",
+            hint="Free some space (see: athanor clean --dry-run) and add it again.",
         )
 
 

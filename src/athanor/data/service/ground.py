@@ -1,5 +1,6 @@
 """What the verbs stand on: the kernel's services, scratch folders, and one writer at a time."""
 
+import errno
 import shutil
 import tempfile
 import threading
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from athanor.data.errors import AnotherWriter, LostTheLease
+from athanor.data.errors import AnotherWriter, LostTheLease, NoRoomForTable
 from athanor.data.store import DataStore
 from athanor.kernel import Access, Clock, Database, Events, Storage, new_id
 from athanor.kernel.workers import Workers
@@ -38,6 +39,7 @@ class Ground:
         """A folder for one piece of work, on the tables' file system where that is local.
 
         Folders that killed processes left are removed after a day.
+        Raises: NoRoomForTable.
         """
         root = self.storage.root
         parent = Path(tempfile.gettempdir()) / "athanor" if root is None else root / "staging"
@@ -49,6 +51,10 @@ class Ground:
                 shutil.rmtree(other, ignore_errors=True)
         try:
             yield folder
+        except OSError as error:
+            if error.errno == errno.ENOSPC:
+                raise NoRoomForTable("the file") from error
+            raise
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 

@@ -168,6 +168,7 @@ class Intake:
                 name=title,
                 uri=made["table_uri"],
                 digest=made["digest"],
+                size=made["size"],
                 project=order.project,
                 metadata=metadata,
             ),

@@ -13,12 +13,26 @@ from athanor.data.errors import (
 from athanor.data.service.datasets import Datasets
 from athanor.data.service.ground import Ground
 from athanor.data.types import OfferedTable, Query, QueryResult
-from athanor.kernel import DEFAULT_PROJECT, Principal, Relation, Scan, TookTooLong
+from athanor.kernel import DEFAULT_PROJECT, Column, Principal, Relation, Scan, TookTooLong
 
 _PARSING_SECONDS = 20.0
 _MEGABYTE = 1 << 20
 _OVERHEAD_MB = 512
 """What the libraries themselves take, beside the query."""
+
+
+_VERSION_COLUMNS = (
+    Column(name="dataset", type="VARCHAR"),
+    Column(name="version", type="INTEGER"),
+    Column(name="state", type="VARCHAR"),
+    Column(name="rows", type="BIGINT"),
+    Column(name="columns", type="INTEGER"),
+    Column(name="target", type="VARCHAR"),
+    Column(name="file", type="VARCHAR"),
+    Column(name="digest", type="VARCHAR"),
+    Column(name="created_at", type="TIMESTAMPTZ"),
+    Column(name="created_by", type="VARCHAR"),
+)
 
 
 class Sql:
@@ -29,6 +43,14 @@ class Sql:
         self._ground = ground
         self._access = ground.access
         self._offered: dict[str, Relation] = {}
+        self.offer(
+            Relation(
+                name="datasets",
+                description="every version of every dataset",
+                columns=_VERSION_COLUMNS,
+                scan=self._versions,
+            )
+        )
 
     def offer(self, relation: Relation) -> None:
         """Let queries read a relation by its name."""
@@ -77,6 +99,27 @@ class Sql:
             memory_bytes=(query.memory_mb + _OVERHEAD_MB) * _MEGABYTE,
         )
         return msgspec.convert(found | {"relations": tuple(tables)}, QueryResult)
+
+    def _versions(self, who: Principal, rest: str) -> Scan:
+        """The rows of the relation `datasets`; there are no versions of it."""
+        del rest
+        rows = [
+            {
+                "dataset": version.dataset,
+                "version": version.number,
+                "state": version.state,
+                "rows": version.rows,
+                "columns": len(version.columns),
+                "target": version.roles.target,
+                "file": version.source.file,
+                "digest": version.digest,
+                "created_at": version.created_at.isoformat(),
+                "created_by": version.created_by,
+            }
+            for dataset in self._datasets.datasets(who)
+            for version in self._datasets.versions(who, dataset.name)
+        ]
+        return Scan(rows=rows)
 
     def _call(
         self, function: str, payload: dict[str, Any], seconds: float, **limits: int

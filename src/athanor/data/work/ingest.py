@@ -10,7 +10,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from athanor.data.errors import UnfitTable, UnknownColumn
+from athanor.data.errors import NoRoomForTable, UnfitTable, UnknownColumn
 from athanor.data.logic.expectations import suggested, typed_columns
 from athanor.data.logic.inference import STORED, Kind
 from athanor.data.logic.normalise import column_type, to_normal
@@ -28,6 +28,7 @@ from athanor.data.work.first import first_of
 from athanor.data.work.profile import connected, profile_of
 from athanor.data.work.reading import Reading, look_through
 from athanor.data.work.verify import Subject, verified
+from athanor.kernel.errors import AthanorError
 from athanor.lineage.logic.digests import table_digest
 
 _BATCH_ROWS = 65_536
@@ -84,6 +85,8 @@ class Made:
     table_uri: str
     delta_version: int
     files: tuple[str, ...]
+    size: int
+    """Bytes of its files."""
     checks: tuple[CheckResult, ...]
     expectations: tuple[Expectation, ...]
     left_out: dict[str, str]
@@ -97,10 +100,16 @@ class Made:
 def ingest(task: dict[str, Any]) -> dict[str, Any]:
     """Do a `Task` (as plain data); returns a `Made` (as plain data).
 
-    Raises: UnreadableFile and its kinds, UnknownColumn, UnfitTable, LostTheLease.
+    Raises: UnreadableFile and its kinds, UnknownColumn, UnfitTable, LostTheLease, NoRoomForTable.
     """
-    began = time.process_time()
-    made = _made(msgspec.convert(task, Task))
+    began, asked = time.process_time(), msgspec.convert(task, Task)
+    try:
+        made = _made(asked)
+    except Exception as error:
+        # pyarrow, DuckDB and deltalake each have a class of their own for a full disk.
+        if not isinstance(error, AthanorError) and "no space left" in str(error).lower():
+            raise NoRoomForTable(asked.file) from error
+        raise
     return asdict(made) | {"cpu_seconds": round(time.process_time() - began, 4)}
 
 
@@ -258,6 +267,7 @@ def _set_apart(
         table_uri=task.quarantine_uri,
         delta_version=version,
         files=names,
+        size=_size(delta.located(task.quarantine_uri, names)),
         checks=tuple(checks),
         expectations=expectations,
         left_out=_left_out(profile, checks),
@@ -298,6 +308,7 @@ def _committed(
         table_uri=task.table_uri,
         delta_version=version,
         files=names,
+        size=_size(delta.located(task.table_uri, names)),
         checks=tuple(checks),
         expectations=expectations,
         left_out=_left_out(profile, checks),
@@ -320,6 +331,10 @@ def _batches(paths: Sequence[str]) -> Iterator[pa.RecordBatch]:
     for path in paths:
         with pq.ParquetFile(path) as parquet:
             yield from parquet.iter_batches(batch_size=_BATCH_ROWS)
+
+
+def _size(paths: Sequence[str]) -> int:
+    return sum(Path(path).stat().st_size for path in paths)
 
 
 def _digest(paths: Sequence[str], schema: pa.Schema) -> str:
