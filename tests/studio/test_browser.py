@@ -7,7 +7,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 from athanor.data import NewVersion, Roles
 from athanor.pipelines import Submission
@@ -209,8 +209,7 @@ def test_focus_can_be_seen(tab: Visit) -> None:
     assert outline == "solid"
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("language", ["en-GB", "fr-FR"])
+@pytest.mark.parametrize(("scheme", "language"), [("light", "en-GB"), ("dark", "fr-FR")])
 def test_a_narrow_screen_has_no_horizontal_bar(
     browser: Browser, server: RunningServer, scheme: str, language: str
 ) -> None:
@@ -249,6 +248,35 @@ def test_every_room_is_accessible(browser: Browser, server: RunningServer, schem
         ]
     tab.page.context.close()
     assert not found, "\n".join(found)
+
+
+def test_a_server_that_wants_a_token_is_given_one(browser: Browser, server: RunningServer) -> None:
+    """The token is asked for once, kept for the tab alone, and sent with the event stream too."""
+    tab = visit(browser, server.url)
+    page = tab.page
+    refused = {"error": "token_wanted", "message": "This server wants a token.", "hint": ""}
+
+    def guard(route: Route) -> None:
+        if route.request.headers.get("authorization") == "Bearer open-sesame":
+            route.continue_()
+        else:
+            route.fulfill(status=401, json=refused)
+
+    page.route("**/api/v1/**", guard)
+    tab.open("/runs")
+    expect(page.get_by_role("heading", name="This server asks for a token")).to_be_visible()
+    page.get_by_role("textbox", name="Token").fill("wrong")
+    page.get_by_role("button", name="Enter").click()
+    expect(page.get_by_text("did not accept this token")).to_be_visible()
+    page.get_by_role("textbox", name="Token").fill("open-sesame")
+    page.get_by_role("button", name="Enter").click()
+    expect(page.get_by_role("heading", level=1, name="Runs")).to_be_visible()
+    expect(page.get_by_text("Live", exact=True)).to_be_visible()
+    page.reload()
+    expect(page.get_by_role("heading", level=1, name="Runs")).to_be_visible()
+    assert page.evaluate("Object.keys(localStorage).length + document.cookie.length") == 0
+    assert page.evaluate("sessionStorage.getItem('athanor-token')") == "open-sesame"
+    page.context.close()
 
 
 def test_language_and_light_are_chosen_and_remembered(tab: Visit) -> None:

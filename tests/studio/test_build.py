@@ -4,6 +4,7 @@ import importlib.util
 import json
 import subprocess
 import sys
+import tarfile
 import zipfile
 from pathlib import Path
 from types import ModuleType
@@ -96,6 +97,24 @@ def test_the_wheel_contains_the_studio(studio: Path, tmp_path: Path) -> None:
     }
     assert built
     assert built <= names
+
+
+def test_the_source_archive_can_build_the_studio(tmp_path: Path) -> None:
+    if importlib.util.find_spec("hatchling") is None:
+        pytest.skip("hatchling is not installed: it builds the archive")
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-d", str(tmp_path)],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+    )
+    (archive,) = tmp_path.glob("*.tar.gz")
+    with tarfile.open(archive) as opened:
+        names = {name.partition("/")[2] for name in opened.getnames()}
+    wanted = {"hatch_build.py", "package.json", "package-lock.json", ".npmrc", "web/build.py"}
+    assert wanted <= names
+    assert {"web/src/main.tsx", "clients/node/src/schema.d.ts"} <= names
+    assert not [name for name in names if "node_modules" in name]
 
 
 def test_the_typescript_client_is_that_of_the_api(build: ModuleType) -> None:
