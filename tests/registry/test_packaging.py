@@ -19,6 +19,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
+from sklearn.svm import LinearSVC
 
 from athanor.registry import InputColumn, Signature, TrainedModel
 from athanor.registry.errors import BadModelFolder, RecordRefused, UnsafeModel
@@ -223,6 +224,13 @@ def test_regression_answers_values(tmp_path: Path) -> None:
     answer = load_model(tmp_path / "m").predict_records([{"x": 3}])[0]
     assert answer["label"] == pytest.approx(6.0)
     assert answer["probabilities"] == {}
+
+
+def test_a_classifier_without_probabilities_tells_labels(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"x": np.arange(50.0)})
+    save_model(LinearSVC().fit(frame, frame["x"] > 25), tmp_path / "m", example=frame)
+    answer = load_model(tmp_path / "m").predict_records([{"x": 49}])[0]
+    assert answer == {"label": True, "probabilities": {}, "score": None}
 
 
 def test_a_type_outside_the_allow_list_is_named_at_saving(tmp_path: Path) -> None:

@@ -105,6 +105,8 @@ def check(
         {"target": target, "id": id, "time": time},
         {leak.column: leak.score for leak in leaks},
     )
+    if sensitive in {column["name"] for column in columns}:
+        notes.append(f"The model reads the sensitive column {sensitive!r}, as the table holds it.")
     for item in left_out:
         print(f"left out {item['column']!r}: {item['reason']}")
     for note in notes:

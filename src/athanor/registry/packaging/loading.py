@@ -56,7 +56,8 @@ class LoadedModel:
         """One answer per record, equal to the last bit for one record and for many.
 
         Each is `{"label", "probabilities": {class: p}, "score"}`; `score` is the probability of
-        the positive class (binary), of the label (multi-class) or the value (regression).
+        the positive class (binary), of the label (multi-class) or the value (regression); None
+        where the model tells no probabilities.
 
         Raises: RecordRefused.
         """
@@ -84,6 +85,9 @@ class LoadedModel:
         if not self.classes:
             values = np.asarray(self.estimator.predict(frame), dtype=np.float64).tolist()
             return [{"label": value, "probabilities": {}, "score": value} for value in values]
+        if not hasattr(self.estimator, "predict_proba"):
+            told = [self.classes[self.classes.index(v)] for v in self.estimator.predict(frame)]
+            return [{"label": label, "probabilities": {}, "score": None} for label in told]
         chances = probabilities(self.estimator, frame)
         names = [str(label) for label in self.classes]
         best = chances.argmax(axis=1)

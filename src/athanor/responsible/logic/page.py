@@ -112,7 +112,7 @@ def _curves(report: Mapping[str, Any]) -> str:
             charts.reliability(bins, x="told probability", y="share that came true"),
         ),
         (
-            f"Scores; {report['positive']} rows in colour",
+            f"Scores; rows of {report['positive']} in colour",
             charts.histogram(
                 report["scores"]["negatives"],
                 report["scores"]["positives"],
@@ -230,6 +230,8 @@ def _number(value: float | None) -> str:
 def _told(value: object) -> str:
     if isinstance(value, (list, tuple)):
         return ", ".join(str(item) for item in value) or "none"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {item}" for name, item in value.items())
     return str(value)
 
 
