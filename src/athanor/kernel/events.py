@@ -21,11 +21,11 @@ from athanor.kernel.clock import Clock
 from athanor.kernel.database import Database, Instant, Json, metadata
 from athanor.kernel.ids import new_id
 from athanor.kernel.permissions import Principal
+from athanor.kernel.projects import DEFAULT_PROJECT
 from athanor.kernel.redaction import redact
 
 _log = logging.getLogger(__name__)
 
-DEFAULT_PROJECT = "default"
 _PAGE = 500
 _LOOK_SECONDS = 0.5
 _STRIDE = 1000

@@ -17,8 +17,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from athanor.kernel.clock import Clock
 from athanor.kernel.database import Database, Instant, Json, metadata
 from athanor.kernel.errors import AthanorError, NotFound, error_to_dict
-from athanor.kernel.events import DEFAULT_PROJECT
 from athanor.kernel.ids import new_id
+from athanor.kernel.projects import DEFAULT_PROJECT
 
 _log = logging.getLogger(__name__)
 

@@ -81,8 +81,10 @@ def start_server(
     log = workspace.with_name(f"{workspace.name}.log")
     with log.open("ab") as stream:
         process = subprocess.Popen(
-            [sys.executable, "-m", "athanor.app.cli", "up", "--port", "0"]
-            + ["--workspace", str(workspace), *flags],
+            [
+                *(sys.executable, "-m", "athanor.app.cli", "up", "--port", "0"),
+                *("--workspace", str(workspace), *flags),
+            ],
             stdin=subprocess.DEVNULL,
             stdout=stream,
             stderr=stream,

@@ -331,7 +331,7 @@ class Loop:
             "--artifact", f"champion=model:{self.name}@champion",
             *self._parameters(endpoint=self.name, shuffle_labels=True),
         )  # fmt: skip
-        ended = stage.quietly("pipeline", "show", run["id"])
+        ended = stage.quietly("pipeline", "show", run["run"])
         told = next(t for t in ended["tasks"] if "registered" in t["outputs"])["outputs"]
         after = _live(stage.quietly("endpoint", "show", self.name))
         unchanged = not told["registered"] and before["version"] == after["version"]
@@ -339,7 +339,7 @@ class Loop:
             raise DemoFailed(stage.step, f"the shuffled challenger was not refused: {told}")
         stage.tell(f"refused: {told['reason']}")
         self.story.append(("shuffled labels", f"refused: {told['reason']}"))
-        return {"run": run["id"], "registered": told["registered"], "reason": told["reason"]}
+        return {"run": run["run"], "registered": told["registered"], "reason": told["reason"]}
 
     def _trace(self, prediction: str) -> list[Summary]:
         graph = self.stage.athanor("lineage", "trace", f"prediction:{prediction}")
