@@ -71,7 +71,7 @@ class Trained:
     @property
     def records(self) -> list[dict[str, Any]]:
         return [
-            {name: None if pd.isna(value) else value for name, value in row.items()}
+            {str(name): None if pd.isna(value) else value for name, value in row.items()}
             for row in self.rows.to_dict("records")
         ]
 

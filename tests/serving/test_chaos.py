@@ -212,7 +212,7 @@ def write_segment(folder: Path, numbers: range, *, torn: bool = False) -> None:
 
 def kill_while_compacting(workers: Workers, log: ServingLog, uri: str, wait: float) -> None:
     child = workers.spawn(
-        "athanor.serving.warehouse:compact",
+        "athanor.serving.compaction:compact",
         {"kind": "predictions", "uri": uri, "folder": str(log.predictions_folder)},
     )
     time.sleep(wait)

@@ -24,7 +24,8 @@ from athanor.serving.delta import DeltaState, LogCleaned, advance
 from athanor.serving.logic.rows import LabelRow, line
 from athanor.serving.types import Prediction, PredictionQuery, Signature, SnapshotRequest
 
-_WAREHOUSE = "athanor.serving.warehouse"
+_QUERIES = "athanor.serving.warehouse"
+_MOVES = "athanor.serving.compaction"
 _SECONDS = 600.0
 
 _PREDICTION_COLUMNS = (
@@ -127,7 +128,7 @@ class ServingLog:
         for kind in self._kinds.values():
             if segments.sealed_in(kind.folder):
                 arguments = {"kind": kind.name, "uri": kind.uri, "folder": str(kind.folder)}
-                moved += int(self._call("compact", arguments)["rows"])
+                moved += int(self._move("compact", arguments)["rows"])
         return moved
 
     def relations(self, access: Access) -> list[Relation]:
@@ -149,7 +150,7 @@ class ServingLog:
 
     def sources(self) -> dict[str, dict[str, list[str]]]:
         """Where the rows lie at this moment, each row in one place."""
-        return {name: kind.source(self._call) for name, kind in self._kinds.items()}
+        return {name: kind.source(self._move) for name, kind in self._kinds.items()}
 
     def close(self) -> None:
         """Seal the labels' segment."""
@@ -158,13 +159,16 @@ class ServingLog:
     def _scan(self, name: str, access: Access) -> Callable[[Principal, str], Scan]:
         def scan(who: Principal, rest: str) -> Scan:  # noqa: ARG001 - the log has no versions
             access.require(who, "serving.predictions", "*")
-            source = self._kinds[name].source(self._call)
+            source = self._kinds[name].source(self._move)
             return Scan(parquet=source["parquet"], jsonl=source["jsonl"])
 
         return scan
 
     def _call(self, function: str, arguments: Mapping[str, Any]) -> Any:
-        return self._workers.call(f"{_WAREHOUSE}:{function}", arguments, timeout=_SECONDS)
+        return self._workers.call(f"{_QUERIES}:{function}", arguments, timeout=_SECONDS)
+
+    def _move(self, function: str, arguments: Mapping[str, Any]) -> Any:
+        return self._workers.call(f"{_MOVES}:{function}", arguments, timeout=_SECONDS)
 
 
 class _Kind:

@@ -1,11 +1,8 @@
-"""The prediction log as tables: segments moved into Delta, queries, snapshots.
+"""The prediction log as tables: queries and snapshots.
 
-Needs deltalake, pyarrow and DuckDB: its functions are called by name, in workers.
+Needs pyarrow and DuckDB: its functions are called by name, in workers.
 """
 
-import fcntl
-import os
-import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,11 +12,8 @@ import duckdb
 import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
-from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
-from deltalake.exceptions import TableNotFoundError
 
 from athanor.lineage.logic.digests import table_digest
-from athanor.serving import segments
 from athanor.serving.logic import rows
 from athanor.serving.logic.rows import LabelRow, PredictionRow
 
@@ -53,9 +47,6 @@ LABELS = pa.schema(
 )
 _SCHEMAS = {"predictions": PREDICTIONS, "labels": LABELS}
 
-_BYTES_PER_COMMIT = 256 << 20
-_GRACE_SECONDS = 60.0
-"""How long a moved segment's file stays for readers that have just seen it listed."""
 _ARROW = {
     "double": pa.float64(),
     "float": pa.float64(),
@@ -81,40 +72,6 @@ WITH of_id AS (
     WHERE p.endpoint = $endpoint
 )
 """
-
-
-def compact(kind: str, uri: str, folder: str) -> dict[str, Any]:
-    """Move sealed segments into the Delta table, each exactly once; says what was moved.
-
-    A segment's name is the id of the Delta transaction that holds its rows: whoever comes after a
-    crash finds it there, and does not move it again. A file is removed a while after its move.
-    """
-    home = Path(folder)
-    home.mkdir(parents=True, exist_ok=True)
-    with _alone(home / ".compacting") as alone:
-        if not alone:
-            return {"busy": True, "moved": [], "rows": 0}
-        table = _opened(uri)
-        waiting: list[Path] = []
-        for path in segments.sealed_in(home):
-            if table is not None and table.transaction_version(path.stem) is not None:
-                _remove_moved(path)
-            else:
-                waiting.append(path)
-        moved, count = [], 0
-        for group in _groups(waiting):
-            count += _move(kind, uri, group)
-            moved += [path.stem for path in group]
-        return {"busy": False, "moved": moved, "rows": count}
-
-
-def state(uri: str, names: list[str]) -> dict[str, list[str]]:
-    """The table's data files (absolute), and which of these segments it holds."""
-    table = _opened(uri)
-    if table is None:
-        return {"files": [], "moved": []}
-    held = [name for name in names if table.transaction_version(name) is not None]
-    return {"files": list(table.file_uris()), "moved": held}
 
 
 def query(sources: Mapping[str, Any], endpoint: str, where: Mapping[str, Any]) -> list[Any]:
@@ -185,24 +142,8 @@ def snapshot(
     }
 
 
-def _move(kind: str, uri: str, group: list[Path]) -> int:
-    batches = [_arrow(kind, [path]) for path in group]
-    whole = pa.concat_tables(batches)
-    transactions = [Transaction(app_id=path.stem, version=1) for path in group]
-    write_deltalake(
-        uri,
-        whole,
-        mode="append",
-        commit_properties=CommitProperties(
-            app_transactions=transactions, custom_metadata={"athanor.format_version": "1"}
-        ),
-    )
-    for path in group:
-        os.utime(path)
-    return int(whole.num_rows)
-
-
-def _arrow(kind: str, paths: Iterable[Path]) -> pa.Table:
+def arrow(kind: str, paths: Iterable[Path]) -> pa.Table:
+    """The rows of segments, `predictions` or `labels`, as the Delta table keeps them."""
     if kind == "labels":
         return _columns(
             LABELS,
@@ -232,7 +173,7 @@ def _views(sources: Mapping[str, Any]) -> Iterator[duckdb.DuckDBPyConnection]:
         connection.execute("SET TimeZone = 'UTC'")
         for kind, schema in _SCHEMAS.items():
             source = sources.get(kind, {})
-            hot = _arrow(kind, [Path(name) for name in source.get("jsonl", [])])
+            hot = arrow(kind, [Path(name) for name in source.get("jsonl", [])])
             connection.register(f"hot_{kind}", hot)
             parts = [f"SELECT * FROM hot_{kind}"]  # noqa: S608 - one of our two names
             if files := source.get("parquet"):
@@ -285,43 +226,3 @@ def _target(truths: list[str | None], classes: Iterable[Any]) -> pa.Array:
     if not named:
         return pa.array([None if text is None else float(text) for text in truths], pa.float64())
     return pa.array([None if text is None else named.get(text, text) for text in truths])
-
-
-def _opened(uri: str) -> DeltaTable | None:
-    try:
-        return DeltaTable(uri)
-    except TableNotFoundError:
-        return None
-
-
-def _groups(paths: list[Path]) -> Iterator[list[Path]]:
-    group: list[Path] = []
-    size = 0
-    for path in paths:
-        length = path.stat().st_size
-        if group and size + length > _BYTES_PER_COMMIT:
-            yield group
-            group, size = [], 0
-        group.append(path)
-        size += length
-    if group:
-        yield group
-
-
-def _remove_moved(path: Path) -> None:
-    if time.time() - path.stat().st_mtime > _GRACE_SECONDS:
-        path.unlink(missing_ok=True)
-
-
-@contextmanager
-def _alone(path: Path) -> Iterator[bool]:
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-            return
-        yield True
-    finally:
-        os.close(descriptor)

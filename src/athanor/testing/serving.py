@@ -8,7 +8,8 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
@@ -31,7 +32,7 @@ from athanor.serving.logic.signature import Row
 from athanor.serving.ports import Fleet
 from athanor.serving.runtimes.serving import serve
 from athanor.serving.service import Endpoints, Neighbours, Traffic, resolvers
-from athanor.serving.store import SqlEndpointStore
+from athanor.serving.store import EndpointStore, SqlEndpointStore
 from athanor.serving.supervisor import (
     PlaneSettings,
     Supervisor,
@@ -40,7 +41,16 @@ from athanor.serving.supervisor import (
 )
 from athanor.serving.supervisor.crew import Crew, Post
 from athanor.serving.supervisor.planes import Planes
-from athanor.serving.types import DeploymentState, Endpoint, InputColumn, Signature
+from athanor.serving.types import (
+    Canary,
+    CanaryPlan,
+    CanaryStep,
+    Deployment,
+    DeploymentState,
+    Endpoint,
+    InputColumn,
+    Signature,
+)
 
 SIGNATURE = Signature(
     columns=(
@@ -55,6 +65,7 @@ SIGNATURE = Signature(
 """What the stub reads."""
 STUB = "athanor.testing.serving:stub_main"
 _READY_SECONDS = 60.0
+_WHEN = datetime(2026, 3, 1, 12, 30, 15, 123456, tzinfo=UTC)
 
 
 class StubRuntime:
@@ -346,3 +357,78 @@ def eventually(condition: Callable[[], bool], timeout: float = _READY_SECONDS) -
 def deployment_ids(count: int) -> list[str]:
     """Ids for deployments."""
     return [new_id() for _ in range(count)]
+
+
+class EndpointStoreContract:
+    """What every `EndpointStore` must do. Subclass it with a fixture `store`."""
+
+    def endpoint(self, name: str = "churn") -> Endpoint:
+        """An endpoint to be added."""
+        return Endpoint(name=name, key="id", created_by="owner", created_at=_WHEN)
+
+    def deployment(self, endpoint: str = "churn", **changes: Any) -> Deployment:
+        """A deployment to be added."""
+        plain = Deployment(
+            id=new_id(),
+            endpoint=endpoint,
+            number=0,
+            model="churn",
+            version=3,
+            artifact=new_id(),
+            digest="sha256:" + "0" * 64,
+            signature=SIGNATURE,
+            canary=Canary(
+                plan=CanaryPlan(),
+                history=(CanaryStep(share=0.1, action="wait", reason="early", at=_WHEN),),
+            ),
+            created_at=_WHEN,
+        )
+        return replace(plain, **changes)
+
+    def test_what_is_added_is_found(self, store: EndpointStore) -> None:
+        store.add_endpoint(self.endpoint())
+        added = store.add_deployment(self.deployment())
+        assert added.number == 1
+        found = store.find("churn")
+        assert found is not None
+        assert found == replace(self.endpoint(), deployments=(added,))
+        assert store.deployment(added.id) == added
+        assert store.find("other") is None
+        assert store.deployment(new_id()) is None
+
+    def test_numbers_count_within_an_endpoint(self, store: EndpointStore) -> None:
+        for name in ("churn", "fraud"):
+            store.add_endpoint(self.endpoint(name))
+        numbers = [
+            store.add_deployment(self.deployment(name)).number
+            for name in ("churn", "fraud", "churn", "churn")
+        ]
+        assert numbers == [1, 1, 2, 3]
+        assert [item.name for item in store.all()] == ["churn", "fraud"]
+        assert [item.number for item in store.all()[0].deployments] == [3, 2, 1]
+
+    def test_a_key_finds_what_it_made(self, store: EndpointStore) -> None:
+        store.add_endpoint(self.endpoint())
+        made = store.add_deployment(self.deployment(), "once")
+        assert store.by_key("churn", "once") == made
+        assert store.by_key("churn", "twice") is None
+        assert store.by_key("fraud", "once") is None
+
+    def test_changes_are_kept_and_counted(self, store: EndpointStore) -> None:
+        store.add_endpoint(self.endpoint())
+        made = store.add_deployment(self.deployment())
+        store.change_deployment(made.id, {"state": "live", "share": 1.0, "canary": None})
+        store.change_endpoint("churn", {"follow": "churn@champion"})
+        store.change_endpoint("churn", {})
+        found = store.find("churn")
+        assert found is not None
+        assert (found.follow, found.revision) == ("churn@champion", 2)
+        assert found.live == replace(made, state="live", share=1.0, canary=None)
+
+    def test_what_is_removed_is_gone(self, store: EndpointStore) -> None:
+        store.add_endpoint(self.endpoint())
+        store.add_deployment(self.deployment())
+        store.remove("churn")
+        assert store.find("churn") is None
+        assert store.all() == []
+        store.add_endpoint(self.endpoint())

@@ -12,7 +12,8 @@ confidence sequences", Annals of Statistics 2021).
 import math
 from dataclasses import dataclass
 
-_HALVINGS = 60
+_HALVINGS = 40
+_SMALLEST = 1e-12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,26 +49,24 @@ def share(hits: int, trials: int, alpha: float = 0.05) -> Share:
 
 def _edge(hits: int, trials: int, limit: float, *, inside: float, outside: float) -> float:
     """Where the martingale crosses its limit between a point that it admits and one beyond."""
-    if _log_martingale(hits, trials, _open(outside)) < limit:
+    misses = trials - hits
+    # The martingale's logarithm is the mixture's less the likelihood's.
+    least = _log_beta(hits + 0.5, misses + 0.5) - _log_beta(0.5, 0.5) - limit
+
+    def admitted(chance: float) -> bool:
+        held = min(max(chance, _SMALLEST), 1 - _SMALLEST)
+        return hits * math.log(held) + misses * math.log1p(-held) > least
+
+    if admitted(outside):
         return outside
     for _ in range(_HALVINGS):
         middle = (inside + outside) / 2
-        if _log_martingale(hits, trials, middle) < limit:
+        if admitted(middle):
             inside = middle
         else:
             outside = middle
     return outside
 
 
-def _log_martingale(hits: int, trials: int, chance: float) -> float:
-    misses = trials - hits
-    mixture = _log_beta(hits + 0.5, misses + 0.5) - _log_beta(0.5, 0.5)
-    return mixture - hits * math.log(chance) - misses * math.log1p(-chance)
-
-
 def _log_beta(a: float, b: float) -> float:
     return math.lgamma(a) + math.lgamma(b) - math.lgamma(a + b)
-
-
-def _open(value: float) -> float:
-    return min(max(value, 1e-12), 1 - 1e-12)

@@ -58,7 +58,7 @@ async def serve(config: PlaneConfig, table: Table | None) -> None:
     server.close()
     control.close()
     await _drained(plane)
-    await log.close()
+    await log.seal()
 
 
 def _end_of_input(leaving: asyncio.Event) -> None:

@@ -31,7 +31,7 @@ class Control:
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while text := await reader.readline():
-                answer = orjson.dumps(self._answer(text), option=orjson.OPT_NON_STR_KEYS)
+                answer = orjson.dumps(await self._answer(text), option=orjson.OPT_NON_STR_KEYS)
                 writer.write(answer + b"\n")
                 await writer.drain()
         except Exception:
@@ -39,7 +39,7 @@ class Control:
         finally:
             writer.close()
 
-    def _answer(self, text: bytes) -> dict[str, Any]:
+    async def _answer(self, text: bytes) -> dict[str, Any]:
         try:
             message = orjson.loads(text)
             match message.get("do"):
@@ -49,8 +49,7 @@ class Control:
                 case "stats":
                     return {"ok": True, **self._stats()}
                 case "seal":
-                    self._plane.log.flush()
-                    return {"ok": True, "segment": self._plane.log.seal()}
+                    return {"ok": True, "segment": await self._plane.log.seal()}
                 case other:
                     return {"ok": False, "reason": f"{other!r} is nothing that a plane does"}
         except (orjson.JSONDecodeError, msgspec.ValidationError, KeyError, AttributeError) as error:

@@ -32,7 +32,7 @@ class PredictionLog:
         self._lines: list[bytes] = []
         self._releases: list[Release] = []
         self._unsynced_since = 0.0
-        self._syncing: asyncio.Future[None] | None = None
+        self._work: asyncio.Future[None] | None = None
 
     def append(self, lines: bytes, release: Release) -> None:
         """Write these lines with the others of this tick, then call `release`."""
@@ -58,51 +58,57 @@ class PredictionLog:
         else:
             self._unsynced_since = self._unsynced_since or time.monotonic()
             if self._segment.size >= self._seal_bytes:
-                self.seal()
+                self._begin_seal()
         for release in releases:
             release(failure)
 
     def tend(self) -> None:
         """Each second: sync what was written, and seal a segment that is old enough."""
         segment = self._segment
-        if segment is None:
+        if segment is None or self._work is not None:
             return
         if time.monotonic() - segment.began >= self._seal_seconds:
-            self.seal()
-        elif segment.synced < segment.size and self._syncing is None:
-            self._syncing = asyncio.get_running_loop().run_in_executor(None, segment.sync)
-            self._syncing.add_done_callback(self._synced)
+            self._begin_seal()
+        elif segment.synced < segment.size:
+            self._begin(segment.sync)
 
-    def seal(self) -> str:
+    async def seal(self) -> str:
         """Seal the segment under way; the next row begins another. Returns its name, or ""."""
-        segment = self._segment
-        if segment is None or self._syncing is not None:
-            # A sync under way holds the descriptor; the next second tries again.
-            return ""
-        self._segment = None
-        self._unsynced_since = 0.0
-        segment.seal()
-        return segment.path.name
-
-    async def close(self) -> None:
-        """Write, sync and seal everything."""
         self.flush()
-        if self._syncing is not None:
-            await asyncio.wait([self._syncing])
-        self.seal()
+        while self._work is not None:
+            await asyncio.wait([self._work])
+        if self._segment is None:
+            return ""
+        name = self._segment.path.name
+        sealed = self._begin_seal()
+        if sealed is not None:
+            await asyncio.wait([sealed])
+        return name
 
     @property
     def oldest_unsynced_seconds(self) -> float:
         """How long the oldest row has waited for its sync, in seconds."""
         return time.monotonic() - self._unsynced_since if self._unsynced_since else 0.0
 
-    def _synced(self, done: asyncio.Future[None]) -> None:
-        self._syncing = None
+    def _begin_seal(self) -> "asyncio.Future[None] | None":
+        """Have the segment closed beside the loop; while another sync runs, later."""
+        segment = self._segment
+        if segment is None or self._work is not None:
+            return None
+        self._segment = None
+        return self._begin(segment.seal)
+
+    def _begin(self, act: Callable[[], None]) -> "asyncio.Future[None]":
+        """Run what waits for the disk on a thread: one at a time, as it holds the descriptor."""
+        self._work = asyncio.get_running_loop().run_in_executor(None, act)
+        self._work.add_done_callback(self._synced)
+        return self._work
+
+    def _synced(self, done: "asyncio.Future[None]") -> None:
+        self._work = None
         if not done.cancelled() and done.exception() is not None:
             logger.error("The prediction log can't be synced: %s", done.exception())
             return
         segment = self._segment
-        if segment is None or segment.synced >= segment.size:
-            self._unsynced_since = 0.0
-        else:
-            self._unsynced_since = time.monotonic()
+        behind = segment is not None and segment.synced < segment.size
+        self._unsynced_since = time.monotonic() if behind else 0.0

@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 from athanor.kernel.clock import Clock
 from athanor.kernel.database import Database
+from athanor.kernel.errors import NotFound
 from athanor.kernel.events import Event, Events
 from athanor.kernel.ids import is_id, new_id
 from athanor.kernel.permissions import SYSTEM, Access, Principal
@@ -252,7 +253,10 @@ class Endpoints:
         for endpoint in self._store.all():
             if not endpoint.follow:
                 continue
-            version = self._models.version(SYSTEM, endpoint.follow)
+            try:
+                version = self._models.version(SYSTEM, endpoint.follow)
+            except NotFound:
+                continue  # the alias was removed: what serves goes on serving
             current = endpoint.candidate or endpoint.live
             if current is None or (current.model, current.version) != (
                 version.model,

@@ -4,6 +4,7 @@ import logging
 import math
 import struct
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 from athanor.kernel.clock import Clock
 from athanor.kernel.errors import AthanorError
 from athanor.kernel.permissions import SYSTEM
-from athanor.serving.errors import WorkerUnavailable
+from athanor.serving.errors import EndpointNotFound, NoCanary, WorkerUnavailable
 from athanor.serving.log import ServingLog
 from athanor.serving.logic import canary
 from athanor.serving.logic.canary import Counts, Evidence, Judgement
@@ -42,6 +43,8 @@ class _Trial:
     """What is known of one canary."""
 
     step: int = -1
+    began_at: datetime | None = None
+    """When this process first saw the step under way."""
     base: dict[str, Counts] = field(default_factory=dict)
     """The planes' counts when it was first seen, by deployment."""
     at_step: int = 0
@@ -51,6 +54,7 @@ class _Trial:
     agreed: int = 0
     champion_alone_right: int = 0
     challenger_alone_right: int = 0
+    champion: str = ""
     sample: list[Prediction] | None = None
     place: int = 0
 
@@ -101,8 +105,9 @@ class Judge:
         }
         if trial.step != way.step:
             trial.step = way.step
+            trial.began_at = self._clock.now()
             trial.at_step = (live[challenger.id] + trial.replayed).requests
-        age = _age(way, self._clock.now())
+        age = _age(trial, self._clock.now())
         if age >= way.plan.patience_seconds:
             self._replay(endpoint, champion, challenger, trial)
         evidence = Evidence(
@@ -144,7 +149,8 @@ class Judge:
             measured=judgement.measured,
         )
         move = self._traffic.advance if action == "advance" else self._traffic.refuse
-        move(SYSTEM, challenger, step)
+        with suppress(NoCanary, EndpointNotFound):  # somebody ended it meanwhile
+            move(SYSTEM, challenger, step)
         return True
 
     def _replay(
@@ -152,31 +158,31 @@ class Judge:
     ) -> None:
         """Ask the challenger what was asked of its endpoint before; nobody sees the answers."""
         plan = challenger.canary.plan if challenger.canary else CanaryPlan()
+        socket = self._socket_of(challenger.id)
+        if not socket:
+            return  # its worker is being started
         if trial.sample is None:
+            trial.champion = champion.id
             trial.sample = self._sample(endpoint, champion, canary.needed(plan))
         if not trial.sample:
             return
         try:
-            with Caller(self._socket_of(challenger.id)) as caller:
+            with Caller(socket) as caller:
                 for _ in range(_ROUNDS):
                     self._ask(caller, challenger.signature, plan, trial)
         except WorkerUnavailable:
             trial.replayed += Counts(requests=1, errors=1)
 
     def _sample(self, endpoint: Endpoint, champion: Deployment, size: int) -> list[Prediction]:
-        """The champion's latest rows; half of them labelled ones, where there are any."""
+        """The champion's latest rows, labelled ones too; else the endpoint's."""
+        found: dict[str, Prediction] = {}
         try:
-            found = {
-                row.id: row
-                for labelled, limit in ((True, size // 2), (None, size))
-                for row in self._log.query(
-                    endpoint.name,
-                    PredictionQuery(deployment=champion.id, labelled=labelled, limit=limit),
-                )
-            }
+            for deployment, labelled in ((champion.id, True), (champion.id, None), (None, None)):
+                if len(found) < size and (deployment is not None or not found):
+                    query = PredictionQuery(deployment=deployment, labelled=labelled, limit=size)
+                    found |= {row.id: row for row in self._log.query(endpoint.name, query)}
         except AthanorError:
             logger.exception("The log of endpoint %s can't be replayed", endpoint.name)
-            return []
         return list(found.values())
 
     def _ask(
@@ -195,7 +201,8 @@ class Judge:
         for place, logged, timed in zip(
             places, asked, caller.predict([[row] for row in rows]), strict=True
         ):
-            fresh = place < len(sample)  # a second round tells nothing new about quality
+            # A second round tells nothing new about quality, nor do another version's answers.
+            fresh = place < len(sample) and logged.deployment == trial.champion
             self._count(caller.hello, signature, plan, (logged, timed), trial, fresh=fresh)
 
     def _count(
@@ -275,5 +282,5 @@ def _since(base: Counts, now: Counts) -> Counts:
     )
 
 
-def _age(way: Canary, now: datetime) -> float:
-    return (now - way.began_at).total_seconds() if way.began_at else 0.0
+def _age(trial: _Trial, now: datetime) -> float:
+    return (now - trial.began_at).total_seconds() if trial.began_at else 0.0

@@ -260,8 +260,9 @@ class Supervisor:
         return found
 
     def _socket_of(self, deployment: str) -> str:
-        sockets = self._crew.sockets(deployment) if self._crew is not None else []
-        return sockets[0] if sockets else ""
+        if self._crew is None or not self._crew.ready(deployment):
+            return ""
+        return self._crew.sockets(deployment)[0]
 
     def _compact_now_and_then(self) -> None:
         busy = self._compacting is not None and self._compacting.is_alive()
