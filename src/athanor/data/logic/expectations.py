@@ -96,7 +96,7 @@ def _of_column(column: ColumnProfile, roles: Roles) -> list[Expectation]:
     share = 0.0 if column.name == roles.id else _grown(column.missing / max(column.rows, 1))
     if share < 1:
         found.append(Expectation(kind="missing", column=column.name, parameters={"share": share}))
-    if column.name == roles.id or column.semantic == "id":
+    if column.name == roles.id:
         return found
     if column.type in _NUMERIC and (bounds := _bounds(column)):
         found.append(

@@ -177,7 +177,10 @@ def semantic(
         return "date"
     unique = distinct >= known * (1.0 if known <= EXACT_ROWS else 0.97) and known >= 50
     if kind == "integer":
-        if unique or (name.lower() in {"id", "uid", "uuid"} and distinct > known / 2):
+        # Few whole numbers differ from each other by chance too: ages, amounts.
+        if (unique and known >= 200) or (
+            name.lower() in {"id", "uid", "uuid"} and distinct > known / 2
+        ):
             return "id"
         return "count" if not answers.get(f"{key}_negative") else "number"
     if kind in {"number", "decimal"}:
