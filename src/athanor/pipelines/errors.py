@@ -3,7 +3,16 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from athanor.kernel.errors import Conflict, Invalid, NotFound, Unavailable, Unprocessable, nearest
+from athanor.kernel.errors import (
+    AthanorError,
+    Conflict,
+    Internal,
+    Invalid,
+    NotFound,
+    Unavailable,
+    Unprocessable,
+    nearest,
+)
 
 
 class BadPipeline(Invalid):
@@ -145,6 +154,27 @@ class StepFailed(Unprocessable):
             f"Step {step!r} failed{where}: {cause}",
             hint=str(details.get("hint") or "Read its log: athanor pipeline logs RUN TASK."),
             details=details,
+        )
+
+
+class TaskFailed(Unprocessable):
+    """A run failed because one of its tasks did."""
+
+    def __init__(self, task: str, cause: AthanorError) -> None:
+        super().__init__(
+            f"Task {task!r} failed: {cause.message}",
+            hint=cause.hint or "Read its log: athanor pipeline logs RUN TASK.",
+            details=cause.details,
+        )
+
+
+class EngineFault(Internal):
+    """A fault of the engine itself."""
+
+    def __init__(self, what: str, error: Exception) -> None:
+        super().__init__(
+            f"The engine failed on {what}: {type(error).__name__}: {error}.",
+            hint="Read the server's log, and start the run again: athanor pipeline resume RUN",
         )
 
 

@@ -126,7 +126,7 @@ class Planner:
         Raises: BadPipeline when called twice.
         """
         if self.state != "waiting":
-            raise BadPipeline(f"{self._name} has begun already.")
+            raise BadPipeline(f"{self._name} has begun already.", hint="Make another planner.")
         self.state = "running"
         self._open(self._root)
         return self._settle_down()

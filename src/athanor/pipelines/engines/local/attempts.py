@@ -13,7 +13,6 @@ from threading import Lock
 from athanor.kernel import (
     AthanorError,
     Database,
-    Internal,
     Principal,
     Storage,
     error_from_dict,
@@ -30,6 +29,7 @@ from athanor.pipelines.engines.local.exchange import (
 )
 from athanor.pipelines.engines.local.recording import Ending, Recorder
 from athanor.pipelines.errors import (
+    EngineFault,
     NotSupportedYet,
     OperationNotFound,
     StepDied,
@@ -115,8 +115,8 @@ class Attempts:
         except AthanorError as error:
             return Ending(state="failed", error=error), None
         except Exception as error:  # noqa: BLE001 - a fault of ours must not end the thread
-            failed = Internal(f"The engine failed on {work.task.name!r}: {error!r}.")
-            return Ending(state="failed", error=failed), None
+            fault = EngineFault(f"task {work.task.name!r}", error)
+            return Ending(state="failed", error=fault), None
         if ending.state != "done":
             return ending, None
         bindings = self._recorder.finish(work.ordered, work.task, ending)

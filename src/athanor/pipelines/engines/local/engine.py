@@ -16,10 +16,11 @@ from threading import Condition, Thread
 
 import msgspec
 
-from athanor.kernel import AthanorError, Internal, Unprocessable, error_from_dict
+from athanor.kernel import AthanorError, error_from_dict
 from athanor.pipelines.engines.local.attempts import Attempts, Work
 from athanor.pipelines.engines.local.environment import environment_of
 from athanor.pipelines.engines.local.recording import Ending, Recorder
+from athanor.pipelines.errors import EngineFault, TaskFailed
 from athanor.pipelines.ir.spec import ContainerSpec, PipelineSpec, RetryPolicy, TaskSpec
 from athanor.pipelines.logic.cache import cache_key, key_parts, named_key
 from athanor.pipelines.logic.embedding import read_operation
@@ -41,15 +42,6 @@ _log = logging.getLogger(__name__)
 _POLL_SECONDS = 5.0
 _MOST_DEATHS = 3
 """Attempts of one task that may be killed from outside before it counts as failed."""
-
-
-class TaskFailed(Unprocessable):
-    """A run failed because one of its tasks did."""
-
-    def __init__(self, task: str, cause: AthanorError) -> None:
-        super().__init__(
-            f"Task {task!r} failed: {cause.message}", hint=cause.hint, details=cause.details
-        )
 
 
 @dataclass(slots=True)
@@ -223,8 +215,7 @@ class LocalEngine:
         except Exception as error:  # noqa: BLE001 - one broken run must not hold up the others
             _log.exception("run %s can't be taken up", ordered.run.id)
             self._live.pop(ordered.run.id, None)
-            failed = Internal(f"The engine failed on run {ordered.run.id}: {error!r}.")
-            self._recorder.abandon(ordered, failed)
+            self._recorder.abandon(ordered, EngineFault(f"run {ordered.run.id}", error))
 
     def _recover(self, live: _Live, launch: Launch) -> None:
         """A task that was running when the last engine ended: take its result, or run it again."""
