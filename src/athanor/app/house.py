@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from athanor.app.background import Background
+from athanor.app.gallery import PRELOAD as GALLERY_PRELOAD
 from athanor.app.live import Live
 from athanor.app.network_folder import refuse_network_folder
 from athanor.kernel import (
@@ -99,7 +100,7 @@ class House:
             ),
             events=events,
             jobs=Jobs(SqlJobStore(database), clock),
-            workers=choose_workers((*HEAVY_MODULES, *PRELOAD) if serving else ()),
+            workers=choose_workers((*HEAVY_MODULES, *PRELOAD, *GALLERY_PRELOAD) if serving else ()),
             access=OwnerAccess(),
             clock=clock,
             live=Live(events),

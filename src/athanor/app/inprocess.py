@@ -35,7 +35,8 @@ class InProcessTransport:
             self._lock.release()
             raise
         self._loop = asyncio.new_event_loop()
-        threading.Thread(target=self._loop.run_forever, name="app", daemon=True).start()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="app", daemon=True)
+        self._thread.start()
         app = make_app(self._house, Doors(loopback=True, token=""))
         self._client = httpx.AsyncClient(
             transport=httpx.ASGITransport(app),
@@ -75,6 +76,8 @@ class InProcessTransport:
         """Stop the house and let the workspace go."""
         asyncio.run_coroutine_threadsafe(self._client.aclose(), self._loop).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
         self._house.close()
         self._lock.release()
 

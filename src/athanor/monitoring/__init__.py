@@ -4,8 +4,9 @@ Names are loaded when they are first used: the workers live in this package, and
 database nor the services.
 """
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from athanor.kernel.front_door import lazily
 
 if TYPE_CHECKING:
     from athanor.monitoring.errors import (
@@ -14,10 +15,26 @@ if TYPE_CHECKING:
         NoReference,
         WindowNotFound,
     )
-    from athanor.monitoring.ports import ModelSource, PredictionLog
-    from athanor.monitoring.relations import relations
-    from athanor.monitoring.service import Alerts, Found, Monitors, Neighbours, Watch
-    from athanor.monitoring.store import AlertStore, MonitorStore, SqlAlertStore, SqlMonitorStore
+    from athanor.monitoring.ports import (
+        ModelSource,
+        PredictionLog,
+    )
+    from athanor.monitoring.relations import (
+        relations,
+    )
+    from athanor.monitoring.service import (
+        Alerts,
+        Found,
+        Monitors,
+        Neighbours,
+        Watch,
+    )
+    from athanor.monitoring.store import (
+        AlertStore,
+        MonitorStore,
+        SqlAlertStore,
+        SqlMonitorStore,
+    )
     from athanor.monitoring.types import (
         Alert,
         AlertFilter,
@@ -32,35 +49,38 @@ if TYPE_CHECKING:
         WindowVerdict,
     )
 
-_PLACES = {
-    "Alert": "types",
-    "AlertFilter": "types",
-    "AlertKind": "types",
-    "AlertNotFound": "errors",
-    "AlertState": "types",
-    "AlertStore": "store",
-    "Alerts": "service",
-    "Found": "service",
-    "Indicator": "types",
-    "ModelSource": "ports",
-    "Monitor": "types",
-    "MonitorNotFound": "errors",
-    "MonitorSettings": "types",
-    "MonitorStore": "store",
-    "Monitors": "service",
-    "Neighbours": "service",
-    "NoReference": "errors",
-    "PredictionLog": "ports",
-    "SettingsChange": "types",
-    "SqlAlertStore": "store",
-    "SqlMonitorStore": "store",
-    "Watch": "service",
-    "Window": "types",
-    "WindowNotFound": "errors",
-    "WindowReport": "types",
-    "WindowVerdict": "types",
-    "relations": "relations",
-}
+__getattr__ = lazily(
+    __name__,
+    {
+        "Alert": "types",
+        "AlertFilter": "types",
+        "AlertKind": "types",
+        "AlertNotFound": "errors",
+        "AlertState": "types",
+        "AlertStore": "store",
+        "Alerts": "service",
+        "Found": "service",
+        "Indicator": "types",
+        "ModelSource": "ports",
+        "Monitor": "types",
+        "MonitorNotFound": "errors",
+        "MonitorSettings": "types",
+        "MonitorStore": "store",
+        "Monitors": "service",
+        "Neighbours": "service",
+        "NoReference": "errors",
+        "PredictionLog": "ports",
+        "SettingsChange": "types",
+        "SqlAlertStore": "store",
+        "SqlMonitorStore": "store",
+        "Watch": "service",
+        "Window": "types",
+        "WindowNotFound": "errors",
+        "WindowReport": "types",
+        "WindowVerdict": "types",
+        "relations": "relations",
+    },
+)
 
 __all__ = [
     "Alert",
@@ -91,12 +111,3 @@ __all__ = [
     "WindowVerdict",
     "relations",
 ]
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _PLACES:
-        message = f"module {__name__!r} has no attribute {name!r}"
-        raise AttributeError(message)
-    found = getattr(importlib.import_module(f"{__name__}.{_PLACES[name]}"), name)
-    globals()[name] = found
-    return found
