@@ -367,13 +367,14 @@ def test_the_whole_loop_is_followed_without_a_reload(
     expect(count("Monitoring")).to_have_text("1")
     page.get_by_role("table", name="Alerts").get_by_role("link", name="churn").click()
     expect(page.get_by_text("is kept in quarantine")).to_be_visible()
+    page.get_by_role("link", name="Look at churn").click()
+    expect(page.locator("h1 + .badge")).to_have_text("quarantined")
 
     rail.get_by_role("link", name="Home").click()
     expect(page.get_by_role("link", name="See the alerts")).to_be_visible()
     assert_not_reloaded(page)
     assert tab.streams() == 1
     assert tab.complaints == []
-    page.screenshot(path=tmp_path / "home.png")
 
 
 def write_table(file: Path, age: str = "") -> Path:

@@ -569,9 +569,9 @@ export interface paths {
         };
         /**
          * Indicators
-         * @description What each figure means, how it is computed, and when it misleads.
+         * @description What the figures mean.
          */
-        get: operations["monitoring_indicators"];
+        get: operations["responsible_indicators"];
         put?: never;
         post?: never;
         delete?: never;
@@ -768,6 +768,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/models/{name}/upload": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Upload
+         * @description Take in a packed MLflow model folder (a zip archive) as the next version.
+         */
+        put: operations["registry_upload"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/models/{name}/versions": {
         parameters: {
             query?: never;
@@ -840,6 +860,26 @@ export interface paths {
          * @description A version's model folder as a zip archive.
          */
         get: operations["registry_download"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/monitoring/indicators": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Indicators
+         * @description What each figure means, how it is computed, and when it misleads.
+         */
+        get: operations["monitoring_indicators"];
         put?: never;
         post?: never;
         delete?: never;
@@ -5086,7 +5126,7 @@ export interface operations {
             };
         };
     };
-    monitoring_indicators: {
+    responsible_indicators: {
         parameters: {
             query?: never;
             header?: never;
@@ -5101,7 +5141,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["athanor__monitoring__types__Indicator"][];
+                    "application/json": components["schemas"]["athanor__responsible__types__Indicator"][];
                 };
             };
         };
@@ -5458,6 +5498,39 @@ export interface operations {
             };
         };
     };
+    registry_upload: {
+        parameters: {
+            query?: {
+                run?: string | null;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelVersion"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     registry_versions: {
         parameters: {
             query?: never;
@@ -5579,6 +5652,26 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    monitoring_indicators: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["athanor__monitoring__types__Indicator"][];
                 };
             };
         };

@@ -134,6 +134,17 @@ export const queries = {
       queryFn: ({ signal }) =>
         read(api.GET("/api/v1/alerts/{alert_id}", { signal, params: { path: { alert_id: id } } })),
     }),
+  window: (monitor: string, number: number) =>
+    queryOptions({
+      queryKey: ["monitors", monitor, "windows", number],
+      queryFn: ({ signal }) =>
+        read(
+          api.GET("/api/v1/monitors/{name}/windows/{number}", {
+            signal,
+            params: { path: { name: monitor, number } },
+          }),
+        ),
+    }),
   monitors: () =>
     queryOptions({
       queryKey: ["monitors"],

@@ -262,6 +262,16 @@ export const en = {
   "monitoring.falseAlarms": "False alarms at most",
   "monitoring.report": "report",
   "monitoring.closedBecause": "Because",
+  "monitoring.moved": {
+    one: "{columns} moved by more than healthy windows do.",
+    other: "{columns} moved by more than healthy windows do.",
+  },
+  "monitoring.look": "Look at {what}",
+
+  "findings.title": "What window {n} shows",
+  "findings.columns": "Columns of the window",
+  "findings.column": "Column",
+  "findings.pValue": "p-value, corrected",
 
   "admin.title": "Admin",
   "admin.about": "This server, its workspace and its projects.",

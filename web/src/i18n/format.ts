@@ -8,6 +8,9 @@ const DAY = 24 * HOUR;
 export function number(language: Language, value: number): string {
   if (Number.isInteger(value)) return value.toLocaleString(language);
   if (Math.abs(value) >= 1000) return value.toLocaleString(language, { maximumFractionDigits: 0 });
+  if (Math.abs(value) < 1e-4) {
+    return value.toLocaleString(language, { notation: "scientific", maximumSignificantDigits: 2 });
+  }
   return value.toLocaleString(language, { maximumSignificantDigits: 4 });
 }
 

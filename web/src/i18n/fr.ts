@@ -273,6 +273,16 @@ export const fr: Catalogue = {
   "monitoring.falseAlarms": "Fausses alertes au plus",
   "monitoring.report": "rapport",
   "monitoring.closedBecause": "Raison",
+  "monitoring.moved": {
+    one: "{columns} a bougé plus que ne le font les fenêtres saines.",
+    other: "{columns} ont bougé plus que ne le font les fenêtres saines.",
+  },
+  "monitoring.look": "Voir {what}",
+
+  "findings.title": "Ce que montre la fenêtre {n}",
+  "findings.columns": "Colonnes de la fenêtre",
+  "findings.column": "Colonne",
+  "findings.pValue": "Valeur p corrigée",
 
   "admin.title": "Administration",
   "admin.about": "Ce serveur, son espace de travail et ses projets.",

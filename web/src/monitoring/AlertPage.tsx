@@ -1,4 +1,5 @@
 import type { Alert } from "@athanor/client";
+import { Button } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { Link, useParams } from "react-router";
 
@@ -12,6 +13,7 @@ import { LineageStrip } from "../parts/LineageStrip";
 import { Loaded } from "../parts/Loaded";
 import { Page, type Figure } from "../parts/Page";
 import { When } from "../parts/When";
+import { Findings } from "./Findings";
 
 /** One alert: what moved, how sure that is, what to look at. */
 export function AlertPage() {
@@ -39,13 +41,29 @@ function OneAlert({ alert }: { alert: Alert }) {
   }
   const report = alert.detail?.["report"];
   const endpoint = alert.detail?.["endpoint"];
+  const windowNumber = alert.detail?.["window"];
+  const subject = subjectOf(alert);
+  const moved = alert.kind === "drift" ? (alert.columns ?? []) : [];
+  // Of a drift, the findings below tell each column's figures.
+  const about =
+    moved.length > 0
+      ? say("monitoring.moved", { n: moved.length, columns: moved.join(", ") })
+      : alert.explanation;
   return (
     <Page
       title={`${alert.subject}: ${alert.kind}`}
+      action={
+        <Button component={Link} to={subject}>
+          {say("monitoring.look", { what: alert.subject })}
+        </Button>
+      }
       state={alert.state}
-      about={alert.explanation}
+      about={about}
       figures={figures}
     >
+      {typeof endpoint === "string" && typeof windowNumber === "number" && (
+        <Findings monitor={endpoint} number={windowNumber} />
+      )}
       {typeof report === "string" && <LineageStrip id={report} name={say("monitoring.report")} />}
       <Facts
         facts={[
@@ -71,4 +89,13 @@ function OneAlert({ alert }: { alert: Alert }) {
       <ShowCode {...code.alert(alert.id)} />
     </Page>
   );
+}
+
+/** Where the thing that an alert is about is to be seen. */
+function subjectOf(alert: Alert): string {
+  const subject = encodeURIComponent(alert.subject);
+  if (alert.kind === "data") return `/data/${subject}?part=checks`;
+  if (alert.kind !== "pipeline") return `/endpoints/${subject}`;
+  const run = alert.detail?.["run"];
+  return typeof run === "string" ? `/pipelines/${run}` : "/pipelines";
 }

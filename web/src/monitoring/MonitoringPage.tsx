@@ -84,7 +84,7 @@ function Alerts({ alerts }: { alerts: readonly Alert[] }) {
         id: "explanation",
         header: say("monitoring.explanation"),
         value: (row) => row.explanation,
-        cell: (row) => <span className="long">{row.explanation}</span>,
+        cell: (row) => <span className="long clamped" title={row.explanation}>{row.explanation}</span>,
       },
     ],
     [say],
