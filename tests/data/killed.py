@@ -1,25 +1,35 @@
-"""A process that adds a version and is killed somewhere on the way."""
+"""A process that adds versions, or takes them from a folder, and is killed on the way."""
 
 import sys
 from pathlib import Path
 
 from athanor.data import NewVersion, Roles
 from athanor.kernel import OWNER, Database
-from athanor.testing.data import open_data_room
+from athanor.testing.data import DataRoom, open_data_room
 from tests.data.conftest import HereWorkers
 
+ROLES = Roles(target="left", id="customer")
 
-def main(database: str, storage: str, *files: str) -> None:
+
+def add(room: DataRoom, files: list[str]) -> None:
+    for file in files:
+        new = NewVersion(path=Path(file), mode="append", roles=ROLES)
+        print(f"added {room.datasets.add(OWNER, 'churn', new).number}", flush=True)
+
+
+def watch(room: DataRoom) -> None:
+    while True:
+        room.watches.look()
+
+
+def main(what: str, database: str, storage: str, *files: str) -> None:
     room = open_data_room(Database.open(database), Path(storage), HereWorkers())
     room.datasets.recover()
     print("ready", flush=True)
-    for file in files:
-        version = room.datasets.add(
-            OWNER,
-            "churn",
-            NewVersion(path=Path(file), mode="append", roles=Roles(target="left", id="customer")),
-        )
-        print(f"added {version.number}", flush=True)
+    if what == "add":
+        add(room, list(files))
+    else:
+        watch(room)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from athanor.kernel.schema import create_all
 from athanor.lineage.logic.digests import table_digest
 from athanor.testing.data import open_data_room
 from tests.data.conftest import HereWorkers, churn, customers
+from tests.data.killed import ROLES
 
 ROOT = Path(__file__).resolve().parents[2]
 _FILES = 6
@@ -55,7 +56,7 @@ def kill_and_see(seed: int, folder: Path) -> None:
         path.write_text(customers(number * _ROWS, _ROWS))
         files.append(path)
     acknowledged = added_until_killed(
-        [sys.executable, "-m", "tests.data.killed", url, str(storage), *map(str, files)],
+        [sys.executable, "-m", "tests.data.killed", "add", url, str(storage), *map(str, files)],
         rng.uniform(0.0, 3.0),
     )
     database = Database.open(url)
@@ -76,6 +77,40 @@ def kill_and_see(seed: int, folder: Path) -> None:
     database.close()
 
 
+def kill_watcher_and_see(seed: int, folder: Path) -> None:
+    rng = random.Random(seed)
+    url, storage, incoming = f"sqlite:///{folder}/athanor.db", folder / "storage", folder / "in"
+    incoming.mkdir()
+    database = Database.open(url)
+    create_all(database)
+    room = open_data_room(database, storage, HereWorkers())
+    room.watches.watch(OWNER, "churn", str(incoming), roles=ROLES)
+    for number in range(_FILES):
+        path = incoming / f"{number}.csv"
+        path.write_text(customers(number * _ROWS, _ROWS))
+        os.utime(path, (time.time() - 60 + number, time.time() - 60 + number))
+    for _ in range(3):
+        added_until_killed(
+            [sys.executable, "-m", "tests.data.killed", "watch", url, str(storage)],
+            rng.uniform(0.0, 1.5),
+        )
+    room.datasets.recover()
+    while room.watches.look() or len(room.watches.files(OWNER, "churn")) < _FILES:
+        pass
+    versions = room.datasets.versions(OWNER, "churn")
+    assert [version.number for version in versions] == list(range(_FILES, 0, -1))
+    rows = content(versions[0])
+    assert rows["customer"].to_pylist() == list(range(1000, 1000 + _FILES * _ROWS))
+    assert table_digest(rows) == versions[0].digest
+    assert len({version.source.digest for version in versions}) == _FILES
+    database.close()
+
+
+@pytest.mark.parametrize("seed", [1])
+def test_a_killed_watcher_takes_each_file_once(seed: int, tmp_path: Path) -> None:
+    kill_watcher_and_see(seed, tmp_path)
+
+
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_no_version_is_half_visible(seed: int, tmp_path: Path) -> None:
     kill_and_see(seed, tmp_path)
@@ -88,3 +123,12 @@ def test_no_version_is_half_visible_often(tmp_path: Path) -> None:
         folder = tmp_path / str(seed)
         folder.mkdir()
         kill_and_see(seed, folder)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(7_200)
+def test_a_killed_watcher_takes_each_file_once_often(tmp_path: Path) -> None:
+    for seed in range(30):
+        folder = tmp_path / str(seed)
+        folder.mkdir()
+        kill_watcher_and_see(seed, folder)
