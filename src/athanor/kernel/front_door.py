@@ -14,7 +14,7 @@ from typing import Any
 def lazily(package: str, places: Mapping[str, str]) -> Callable[[str], Any]:
     """A package's `__getattr__`: names and the modules below the package that they stand in."""
 
-    def load(name: str) -> Any:  # noqa: ANN401 - whatever the name is
+    def load(name: str) -> Any:
         place = places.get(name)
         if place is None:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")

@@ -1,0 +1,100 @@
+"""Transactions: all or nothing, nested, grouped, and durable."""
+
+import threading
+from collections.abc import Callable
+
+import pytest
+from sqlalchemy import Column, Integer, MetaData, String, Table, func, select
+
+from athanor.kernel.database import Database
+
+points = Table(
+    "test_database_point",
+    MetaData(),
+    Column("id", Integer, primary_key=True),
+    Column("name", String(64), nullable=False, unique=True),
+)
+
+
+@pytest.fixture(autouse=True)
+def _table(database: Database) -> None:
+    with database.transaction() as connection:
+        points.create(connection, checkfirst=True)
+
+
+def put(database: Database, name: str) -> None:
+    with database.transaction() as connection:
+        connection.execute(points.insert().values(name=name))
+
+
+def count(database: Database) -> int:
+    with database.connection() as connection:
+        return connection.execute(select(func.count()).select_from(points)).scalar_one()
+
+
+def fail_inside(act: Callable[[], None]) -> None:
+    act()
+    raise KeyError
+
+
+def test_what_fails_leaves_nothing(database: Database) -> None:
+    def outer() -> None:
+        with database.transaction():
+            put(database, "a")
+            fail_inside(lambda: put(database, "b"))
+
+    with pytest.raises(KeyError):
+        outer()
+    assert count(database) == 0
+
+
+def test_an_inner_failure_that_is_caught_undoes_the_inner_alone(database: Database) -> None:
+    def inner() -> None:
+        with database.transaction():
+            fail_inside(lambda: put(database, "b"))
+
+    with database.transaction():
+        put(database, "a")
+        with pytest.raises(KeyError):
+            inner()
+        put(database, "c")
+    assert count(database) == 2
+
+
+def test_what_is_to_follow_a_commit_follows_only_a_commit(database: Database) -> None:
+    told: list[str] = []
+
+    def undone() -> None:
+        with database.transaction():
+            database.after_commit(lambda: told.append("undone"))
+            fail_inside(lambda: None)
+
+    with pytest.raises(KeyError):
+        undone()
+    with database.transaction():
+        database.after_commit(lambda: told.append("kept"))
+        assert told == []
+    assert told == ["kept"]
+
+
+def test_one_failing_member_of_a_group_harms_no_other(database: Database) -> None:
+    put(database, "taken")
+    failed: list[str] = []
+
+    def write(name: str) -> None:
+        for number in range(25):
+            try:
+                with database.transaction():
+                    put(database, f"{name}-{number}")
+                    if number % 5 == 0:
+                        put(database, "taken")
+            except Exception as error:  # noqa: BLE001 - whichever the driver raises
+                failed.append(type(error).__name__)
+
+    threads = [threading.Thread(target=write, args=(f"w{n}",)) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failed == ["IntegrityError"] * 8 * 5
+    assert count(database) == 1 + 8 * 20

@@ -1,0 +1,66 @@
+"""Blobs: named by their content, whole or not there, found damaged when they are."""
+
+from pathlib import Path
+
+import pytest
+
+from athanor.kernel.storage import BlobDamaged, BlobNotFound, DiskNearlyFull, Storage
+
+
+@pytest.fixture
+def storage(tmp_path: Path) -> Storage:
+    return Storage(str(tmp_path / "storage"))
+
+
+def test_equal_content_is_one_blob(storage: Storage, tmp_path: Path) -> None:
+    file = tmp_path / "a.bin"
+    file.write_bytes(b"content")
+    assert storage.put_file(file) == storage.put_bytes(b"content")
+    assert list(storage.digests()) == [storage.put_bytes(b"content").digest]
+    assert storage.read(storage.put_bytes(b"content").digest) == b"content"
+
+
+def test_a_folder_comes_back_as_it_was(storage: Storage, tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    (folder / "deep").mkdir(parents=True)
+    (folder / "deep" / "b").write_bytes(b"b")
+    (folder / "a").write_bytes(b"a")
+    blob = storage.put_folder(folder)
+    assert [entry.path for entry in storage.entries(blob.digest)] == ["a", "deep/b"]
+    back = storage.fetch_folder(blob.digest, tmp_path / "back")
+    assert {path.name: path.read_bytes() for path in back.rglob("*") if path.is_file()} == {
+        "a": b"a",
+        "b": b"b",
+    }
+    assert storage.put_folder(back).digest == blob.digest
+
+
+def test_a_damaged_blob_is_told(storage: Storage, tmp_path: Path) -> None:
+    blob = storage.put_bytes(b"content")
+    Path(blob.uri).write_bytes(b"contemt")
+    with pytest.raises(BlobDamaged):
+        storage.fetch_file(blob.digest, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("digest", ["sha256:" + "0" * 64, "../../etc/passwd", "sha256:x", ""])
+def test_what_is_not_there_is_not_found(storage: Storage, digest: str) -> None:
+    with pytest.raises(BlobNotFound):
+        storage.read(digest)
+
+
+def test_a_nearly_full_disk_takes_nothing_more(tmp_path: Path) -> None:
+    full = Storage(str(tmp_path / "storage"), reserve_bytes=1 << 60)
+    with pytest.raises(DiskNearlyFull) as told:
+        full.put_bytes(b"content")
+    assert told.value.status == 507
+    assert list(full.digests()) == []
+
+
+def test_an_object_store_works_alike(tmp_path: Path) -> None:
+    storage = Storage("memory://athanor-test")
+    file = tmp_path / "a"
+    file.write_bytes(b"content")
+    blob = storage.put_folder(tmp_path)
+    back = storage.fetch_folder(blob.digest, tmp_path / "back")
+    assert (back / "a").read_bytes() == b"content"
