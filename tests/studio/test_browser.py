@@ -27,6 +27,7 @@ ROOMS = (
     ("Monitoring", "/monitoring"),
     ("Admin", "/admin"),
 )
+expect.set_options(timeout=15_000)  # a shared machine is slow at times
 names = (f"train-{n}" for n in itertools.count())
 
 
@@ -305,7 +306,8 @@ def test_a_server_that_goes_and_comes_back_is_noticed(
         expect(tab.page.get_by_text("Not connected")).to_be_visible()
         server = start_server(tmp_path / "workspace", "--port", server.url.rpartition(":")[2])
         start_run(server, "after-the-restart")
-        expect(tab.page.get_by_text("Live", exact=True)).to_be_visible()
+        # The page tries again after half a second, a second, two ... and at most five.
+        expect(tab.page.get_by_text("Live", exact=True)).to_be_visible(timeout=30_000)
         expect(tab.page.get_by_role("link", name="after-the-restart")).to_be_visible()
         assert_not_reloaded(tab.page)
     finally:

@@ -8,7 +8,7 @@ import { storedToken } from "./token";
 export type Liveness = "wait" | "on" | "off";
 
 const FIRST_PAUSE_MS = 500;
-const LONGEST_PAUSE_MS = 10_000;
+const LONGEST_PAUSE_MS = 5_000;
 
 const Live = createContext<Liveness>("wait");
 
