@@ -24,6 +24,9 @@ COLUMN_TYPES = frozenset(
 )
 NUMBER_TYPES = frozenset({"double", "float", "long", "integer"})
 
+# libyaml where it is there: ten times faster, the same text.
+_DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
 
 def compose(
     description: ModelDescription,
@@ -80,7 +83,7 @@ def compose(
             "pandas_orient": "split",
             "type": "dataframe",
         }
-    text: str = yaml.safe_dump(mlmodel, sort_keys=True, allow_unicode=True)
+    text: str = yaml.dump(mlmodel, Dumper=_DUMPER, sort_keys=True, allow_unicode=True)
     return text
 
 

@@ -11,6 +11,8 @@ import json
 import zipfile
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
+_LEVEL = 1
+"""Of compression: trees shrink to nearly the same size at a third of the time."""
 
 
 def canonical(archive: bytes) -> bytes:
@@ -21,7 +23,7 @@ def canonical(archive: bytes) -> bytes:
     names = _Renumbering(members)
     schema = names.walk(schema)
     target = io.BytesIO()
-    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as written:
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as written:
         _add(written, "schema.json", json.dumps(schema, sort_keys=True).encode())
         for name, content in names.members():
             _add(written, name, content)
@@ -31,7 +33,7 @@ def canonical(archive: bytes) -> bytes:
 def _add(archive: zipfile.ZipFile, name: str, content: bytes) -> None:
     info = zipfile.ZipInfo(name, date_time=_EPOCH)
     info.compress_type = zipfile.ZIP_DEFLATED
-    archive.writestr(info, content)
+    archive.writestr(info, content, compresslevel=_LEVEL)
 
 
 class _Renumbering:
