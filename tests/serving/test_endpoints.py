@@ -138,7 +138,8 @@ def test_a_labelled_snapshot_is_a_table_to_train_on(room: ServingRoom, champion:
     path = room.storage.path_of(artifact.metadata["blob"])
     assert path is not None
     table = pq.read_table(path)
-    assert table.column_names == ["age", "balance", "trend", "card", "region", "customer", "churn"]
+    model_columns = ["age", "balance", "trend", "card", "region"]
+    assert set(table.column_names) == {*model_columns, "customer", "churn", "predicted_at"}
     assert table.num_rows == 30
     assert table.column("churn").to_pylist() == champion.truth[:30]
     assert table.column("age").to_pylist() == champion.rows.age.tolist()[:30]

@@ -82,7 +82,7 @@ def test_a_value_is_taken_or_named(record: dict[str, Any], kind: str, value: obj
     if value is None or kind not in expected:
         assert taken == value
     else:
-        assert taken == expected[kind](value)  # type: ignore[call-overload]
+        assert taken == expected[kind](value)
         assert type(taken) is expected[kind]
 
 

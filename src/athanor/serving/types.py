@@ -246,5 +246,6 @@ class SnapshotRequest:
     labelled: bool = True
     """Only rows with a label, which stands in the model's target column."""
     details: bool = False
-    """Also prediction_id, predicted_at, deployment, version, predicted_label, predicted_score,
-    latency; without them the table has the columns that the model was trained with, and the key."""
+    """Also prediction_id, deployment, version, predicted_label, predicted_score,
+    latency; without them the table has the columns that the model was trained with, the
+    key, and predicted_at."""

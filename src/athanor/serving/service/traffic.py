@@ -1,6 +1,7 @@
 """How traffic moves between the deployments of an endpoint: each move one transaction, told."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -38,6 +39,12 @@ class Traffic:
         self._events = events
         self._lineage = lineage
         self._clock = clock
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All moves inside, and what is done with them, before anybody sees them."""
+        with self._database.transaction():
+            yield
 
     def endpoint(self, name: str) -> Endpoint:
         """The endpoint as it stands.

@@ -4,7 +4,7 @@ import logging
 import math
 import struct
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -70,12 +70,14 @@ class Judge:
         *,
         counts: Callable[[], Mapping[str, Any]],
         socket_of: Callable[[str], str],
+        moving: Callable[[], AbstractContextManager[None]],
     ) -> None:
         self._traffic = traffic
         self._log = log
         self._clock = clock
         self._counts = counts
         self._socket_of = socket_of
+        self._moving = moving
         self._trials: dict[str, _Trial] = {}
 
     def tend(self, endpoints: list[Endpoint]) -> bool:
@@ -149,7 +151,8 @@ class Judge:
             measured=judgement.measured,
         )
         move = self._traffic.advance if action == "advance" else self._traffic.refuse
-        with suppress(NoCanary, EndpointNotFound):  # somebody ended it meanwhile
+        # Somebody may have ended it meanwhile.
+        with suppress(NoCanary, EndpointNotFound), self._moving():
             move(SYSTEM, challenger, step)
         return True
 

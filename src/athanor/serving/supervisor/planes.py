@@ -95,8 +95,10 @@ class Planes:
         started = [item.tend() for item in self._processes]
         return any(started)
 
-    def publish(self, table: Table) -> None:
+    def publish(self, table: Table, *, patient: bool = True) -> None:
         """Have every plane serve by this table; it holds for planes started later, too.
+
+        A patient call waits for planes that are being started.
 
         Raises: PlaneUnreachable; that plane takes the table when it is started again.
         """
@@ -106,7 +108,7 @@ class Planes:
         passing.replace(path)
         message = {"do": "table", "table": msgspec.to_builtins(table)}
         for process in self._processes:
-            process.tell(message)
+            process.tell(message, patient=patient)
 
     def ask(self, message: dict[str, Any]) -> list[dict[str, Any]]:
         """What each plane that answers says."""
@@ -188,8 +190,8 @@ class _PlaneProcess:
         self.start()
         return True
 
-    def tell(self, message: dict[str, Any]) -> dict[str, Any]:
-        """Send one message and read the answer; waits while the process starts.
+    def tell(self, message: dict[str, Any], *, patient: bool = True) -> dict[str, Any]:
+        """Send one message and read the answer; a patient call waits while the process starts.
 
         Raises: PlaneUnreachable.
         """
@@ -199,7 +201,8 @@ class _PlaneProcess:
                 answer = _talk(self._config.control, orjson.dumps(message) + b"\n")
             except OSError as error:
                 starting = isinstance(error, FileNotFoundError | ConnectionRefusedError)
-                if not starting or not self.pid or time.monotonic() > end:
+                late = not self.pid or time.monotonic() > end
+                if late or not starting or not patient:
                     raise PlaneUnreachable(error.strerror or type(error).__name__) from error
                 time.sleep(0.02)
             else:

@@ -7,7 +7,8 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -100,6 +101,7 @@ class Supervisor:
             self._around.clock,
             counts=self._counts,
             socket_of=self._socket_of,
+            moving=self._moved_at_once,
         )
         try:
             self._planes.start()
@@ -204,14 +206,27 @@ class Supervisor:
                 failure = crew.failure(item.id)
                 if failure is not None:
                     told = ModelUnloadable(f"{item.model}@{item.version}", failure.message)
-                    self._around.traffic.failed(SYSTEM, item, told.message)
+                    with self._moved_at_once():
+                        self._around.traffic.failed(SYSTEM, item, told.message)
                     moved = True
                 elif item.state == "starting" and crew.ready(item.id):
-                    self._around.traffic.ready(SYSTEM, item)
+                    with self._moved_at_once():
+                        self._around.traffic.ready(SYSTEM, item)
                     moved = True
         return moved
 
-    def _publish(self, crew: Crew, endpoints: list[Endpoint]) -> None:
+    @contextmanager
+    def _moved_at_once(self) -> Iterator[None]:
+        """Moves of traffic that the planes follow before the database shows them.
+
+        Who reads that a deployment is live can count on its answers.
+        """
+        with self._lock, self._around.traffic.transaction():
+            yield
+            if self._crew is not None:
+                self._publish(self._crew, self._around.store.all(), patient=False)
+
+    def _publish(self, crew: Crew, endpoints: list[Endpoint], *, patient: bool = True) -> None:
         wanted = [_route(endpoint, crew.sockets) for endpoint in endpoints]
         if self._planes is None:
             return
@@ -220,7 +235,7 @@ class Supervisor:
         self._revision += 1
         table = Table(revision=self._revision, routes=wanted)
         try:
-            self._planes.publish(table)
+            self._planes.publish(table, patient=patient)
         except PlaneUnreachable:
             logger.warning("A plane did not take the routes; it reads them when it is back")
             return
