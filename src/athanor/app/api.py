@@ -1,5 +1,6 @@
 """The HTTP app: doors, errors, health, metrics, the live stream, and every room's routes."""
 
+import errno
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -27,6 +28,7 @@ from athanor.kernel import (
     new_id,
 )
 from athanor.kernel.http import Caller
+from athanor.kernel.storage import DiskFull
 
 if TYPE_CHECKING:
     from athanor.app.house import House
@@ -35,6 +37,8 @@ _log = logging.getLogger("athanor.api")
 
 PREFIX = "/api/v1"
 _WRITES = frozenset({"POST", "PUT", "PATCH"})
+_QUESTIONS = frozenset({f"{PREFIX}/sql", f"{PREFIX}/pipelines/compile"})
+"""POSTs that write nothing: a question that is too long for a URL."""
 _SERVER_FAULT = 500
 
 
@@ -148,15 +152,12 @@ class _Entrance:
         except AthanorError as error:
             status = error.status
             await _as_response(error)(scope, receive, send)
-        except Exception:
+        except Exception as error:
             _log.exception("a request failed", extra={"request": request_id, "path": scope["path"]})
             if status:
                 raise
-            status = _SERVER_FAULT
-            fault = Internal(
-                "Something went wrong inside Athanor; nothing of the request was kept.",
-                hint=f"The server's log tells more under request {request_id}.",
-            )
+            fault = _fault(error, request_id)
+            status = fault.status
             await _as_response(fault)(scope, receive, send)
         finally:
             self._count(scope, status, time.perf_counter() - started)
@@ -167,7 +168,8 @@ class _Entrance:
         }
         self._doors.check(scope["path"], headers)
         scope.setdefault("state", {})["who"] = OWNER
-        if scope["method"] in _WRITES and scope["path"].startswith("/api/"):
+        path = scope["path"]
+        if scope["method"] in _WRITES and path.startswith("/api/") and path not in _QUESTIONS:
             self._house.storage.check_space()
 
     def _count(self, scope: Scope, status: int, seconds: float) -> None:
@@ -266,6 +268,16 @@ def _platform_routes(house: "House") -> APIRouter:
 
 
 Handler = Callable[[Request, Any], Awaitable[Response]]
+
+
+def _fault(error: Exception, request_id: str) -> AthanorError:
+    """What the caller is told of an error that nobody named."""
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return DiskFull(str(error.filename or "the workspace's"))
+    return Internal(
+        "Something went wrong inside Athanor; nothing of the request was kept.",
+        hint=f"The server's log tells more under request {request_id}.",
+    )
 
 
 def _as_response(error: AthanorError) -> Response:

@@ -202,7 +202,7 @@ class NoRoomForTable(StorageFull):
     def __init__(self, name: str) -> None:
         super().__init__(
             f"The disk became full while {name} was taken in; nothing of it was kept.",
-            hint="Free some space (see: athanor clean --dry-run) and add it again.",
+            hint="Free some space there and add it again.",
         )
 
 

@@ -109,7 +109,7 @@ class DatabaseFull(StorageFull):
     def __init__(self) -> None:
         super().__init__(
             "The disk of the metadata database is full; nothing of this request was kept.",
-            hint="Free some space (see: athanor clean --dry-run) and try again.",
+            hint="Free some space there and try again.",
         )
 
 

@@ -39,7 +39,7 @@ class BlobDamaged(Internal):
     def __init__(self, digest: str) -> None:
         super().__init__(
             f"The blob {digest} is damaged: its content has another digest.",
-            hint="Restore it from a backup: athanor restore.",
+            hint="Restore it from a backup of the workspace.",
         )
 
 
@@ -50,7 +50,17 @@ class DiskNearlyFull(StorageFull):
         super().__init__(
             f"Only {free // 1_000_000} MB are free at {where}; writes stop below "
             f"{reserve // 1_000_000} MB, so that nothing is half-written.",
-            hint="Free some space (see: athanor clean --dry-run) and try again.",
+            hint="Free some space there and try again.",
+        )
+
+
+class DiskFull(StorageFull):
+    """Not a byte is left."""
+
+    def __init__(self, where: str) -> None:
+        super().__init__(
+            f"The disk is full ({where}); nothing of this was kept.",
+            hint="Free some space there and try again.",
         )
 
 
@@ -89,6 +99,11 @@ class Storage:
     def root(self) -> Path | None:
         """The folder that holds everything, where the storage is local."""
         return self._local
+
+    @property
+    def reserve_bytes(self) -> int:
+        """Below this much free space, writes are refused."""
+        return self._reserve
 
     def table_uri(self, name: str) -> str:
         """Where the Delta table of this name lies: a path, or a URL of an object store."""

@@ -271,6 +271,7 @@ class Attempts:
             },
             materializers=list(self._place.materializers),
             storage_url=self._storage.url,
+            storage_reserve=self._storage.reserve_bytes,
         )
 
     def _given(self, who: Principal, artifact_id: str) -> GivenArtifact:
