@@ -13,7 +13,8 @@ from urllib.parse import urlsplit
 from athanor.kernel import Forbidden, Invalid, Unauthorized
 
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
-OPEN_PATHS = frozenset({"/healthz", "/readyz"})
+GUARDED = ("/api/", "/openapi.json", "/metrics")
+"""What wants the token where one is demanded: the rest is the studio's files, and health."""
 
 
 class ForeignHost(Forbidden):
@@ -88,7 +89,7 @@ class Doors:
         origin = headers.get("origin")
         if origin is not None and not _same_origin(origin, host):
             raise ForeignOrigin(origin)
-        if self.token and path not in OPEN_PATHS:
+        if self.token and path.startswith(GUARDED):
             kind, _, given = headers.get("authorization", "").partition(" ")
             right = hmac.compare_digest(given.strip().encode(), self.token.encode())
             if kind.lower() != "bearer" or not right:

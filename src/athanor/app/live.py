@@ -42,9 +42,11 @@ class Live:
             yield b"retry: 1000\n: open\n\n"
             seen = 0
             if after is not None:
-                for event in await asyncio.to_thread(self._events.since, after, _BACKLOG):
-                    seen = event.seq
-                    yield _frame(event)
+                seen = after
+                while backlog := await asyncio.to_thread(self._events.since, seen, _BACKLOG):
+                    for event in backlog:
+                        seen = event.seq
+                        yield _frame(event)
             while True:
                 try:
                     item = await asyncio.wait_for(queue.get(), _KEEP_ALIVE_SECONDS)

@@ -1,5 +1,6 @@
 """Which room is given what: one function a room, called in the order of the floors."""
 
+import logging
 import os
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,8 @@ from athanor.data import (
     Watches,
 )
 from athanor.data.routes import router as data_router
-from athanor.lineage import Lineage, Operation, RunFilter, SqlLineageStore
+from athanor.lineage import Lineage, Operation, SqlLineageStore
+from athanor.lineage.relations import runs
 from athanor.lineage.routes import router as lineage_router
 from athanor.monitoring import (
     AlertFilter,
@@ -67,6 +69,8 @@ from athanor.tracking.routes import router as tracking_router
 if TYPE_CHECKING:
     from athanor.app.house import House
 
+_log = logging.getLogger(__name__)
+
 _MANY = 1000
 _MATERIALIZERS = ("athanor.registry.packaging.materializer:ModelMaterializer",)
 
@@ -102,15 +106,17 @@ def all_routers() -> list[APIRouter]:
 
 
 def _lineage(house: "House") -> None:
+    store = SqlLineageStore(house.database)
     lineage = Lineage(
-        SqlLineageStore(house.database),
+        store,
         house.database,
         events=house.events,
         access=house.access,
         clock=house.clock,
     )
     house.services[Lineage] = lineage
-    house.counters["runs"] = lambda who: len(lineage.runs(who, RunFilter(limit=_MANY)))
+    house.relations.append(runs(lineage))
+    house.counters["runs"] = lambda _who: store.count_runs()
 
 
 def _tracking(house: "House") -> None:
@@ -135,9 +141,18 @@ def _data(house: "House") -> None:
     store = SqlDataStore(house.database)
     datasets = Datasets(store, house.services[Lineage], ground)
     watches = Watches(SqlWatchStore(house.database), store, datasets.intake, house.jobs, ground)
+    if house.database.dialect == "sqlite":
+        # Under the workspace's lock: whoever wrote when the last process died is gone.
+        house.starters.append(lambda: _recovered(datasets))
     house.starters.append(watches.resume)
     house.services |= {Datasets: datasets, Watches: watches, Sql: Sql(datasets, ground)}
     house.counters["datasets"] = lambda who: len(datasets.datasets(who))
+
+
+def _recovered(datasets: Datasets) -> None:
+    freed = datasets.recover()
+    if freed:
+        _log.info("freed %d datasets that a process was writing when it ended", freed)
 
 
 def _pipelines(house: "House", steps: dict[str, Operation]) -> None:
@@ -161,7 +176,7 @@ def _pipelines(house: "House", steps: dict[str, Operation]) -> None:
             clock=house.clock,
             workers=house.workers,
             folder=house.folder("work"),
-            materializers=_MATERIALIZERS,
+            materializers=(*_MATERIALIZERS, *house.settings.materializers),
             operations=steps,
             slots=house.settings.workers or os.cpu_count() or 1,
         )

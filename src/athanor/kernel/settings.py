@@ -50,6 +50,8 @@ class Settings:
     """How many pipeline tasks may run at once; 0 is the number of cores."""
     reserve_mb: int = 500
     """Below this much free disk, writes are refused (507) and reads go on."""
+    materializers: tuple[str, ...] = ()
+    """Import strings (`package.module:Class`) of materializers for values of your own types."""
     log_level: str = "info"
     """`debug`, `info`, `warning` or `error`."""
 
@@ -65,6 +67,7 @@ _DESCRIBED = {
     "shared_host": "demand the token of everybody on this machine",
     "workers": "pipeline tasks that may run at once; 0 is the number of cores",
     "reserve_mb": "below this much free disk, in MB, writes are refused and reads go on",
+    "materializers": "import strings (package.module:Class) of materializers of your own types",
     "log_level": "debug, info, warning or error",
 }
 
@@ -119,12 +122,18 @@ def load_settings(
     return settings, [
         Sourced(
             name=name,
-            value="***" if name == "token" and value else str(value),
+            value=_shown(name, value),
             source=sources[name],
             description=_DESCRIBED[name],
         )
         for name, value in values.items()
     ]
+
+
+def _shown(name: str, value: Any) -> str:
+    if name == "token" and value:
+        return "***"
+    return ", ".join(value) if isinstance(value, tuple) else str(value)
 
 
 def _read_file(path: Path) -> dict[str, Any]:
@@ -149,6 +158,9 @@ def _converted(name: str, raw: Any, kind: type, source: str) -> Any:
         if text in {"0", "false", "no", "off", ""}:
             return False
         raise BadSetting(name, source, f"is {raw!r}, neither true nor false")
+    if kind is tuple:
+        items = raw if isinstance(raw, (list, tuple)) else str(raw).split(",")
+        return tuple(str(item).strip() for item in items if str(item).strip())
     if kind is int:
         try:
             return int(raw)

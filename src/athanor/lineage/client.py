@@ -46,6 +46,10 @@ class Runs:
         body = {"state": state, "resources": resources}
         return self._transport.send("POST", f"/runs/{run_id}/finish", body=body).read(Run)
 
+    def reopen_run(self, run_id: str) -> Run:
+        """Let a run that failed or was stopped go on."""
+        return self._transport.send("POST", f"/runs/{run_id}/reopen").read(Run)
+
     def run(self, run_id: str) -> Run:
         """One run."""
         return self._transport.send("GET", f"/runs/{quote(run_id, safe='')}").read(Run)

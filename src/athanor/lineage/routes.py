@@ -98,6 +98,12 @@ def finish_run(run_id: str, change: RunChange, who: Caller, lineage: TheLineage)
     return lineage.finish_run(who, run_id, change.state, resources=change.resources)
 
 
+@router.post("/runs/{run_id}/reopen")
+def reopen_run(run_id: str, who: Caller, lineage: TheLineage) -> Run:
+    """Let a run that failed or was stopped go on."""
+    return lineage.reopen_run(who, run_id)
+
+
 @router.get("/runs/{run_id}/edges")
 def edges(run_id: str, who: Caller, lineage: TheLineage) -> list[EdgeAndArtifact]:
     """What a run consumed and produced."""

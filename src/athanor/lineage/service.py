@@ -20,6 +20,7 @@ from athanor.lineage.types import (
     RunState,
 )
 
+_RESUMABLE = frozenset({"failed", "stopped"})
 _DEPTH = 64
 """How far a trace goes: runs and artifacts both count."""
 
@@ -110,6 +111,23 @@ class Lineage:
             ended = self._run(run_id)
             self._tell(who, "lineage.run.finished", ended)
         return ended
+
+    def reopen_run(self, who: Principal, run_id: str) -> Run:
+        """Let a run that failed or was stopped go on. One that goes on stays as it is.
+
+        Raises: RunNotFound; RunEnded where it was done.
+        """
+        self._access.require(who, "lineage.reopen_run", run_id)
+        with self._database.transaction():
+            run = self._run(run_id)
+            if run.state not in ENDED:
+                return run
+            if run.state not in _RESUMABLE:
+                raise RunEnded(run_id, run.state)
+            self._store.change_run(run_id, {"state": "running", "ended_at": None, "error": None})
+            opened = self._run(run_id)
+            self._tell(who, "lineage.run.reopened", opened)
+        return opened
 
     def run(self, who: Principal, run_id: str) -> Run:
         """The run with this id.

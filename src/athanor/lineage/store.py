@@ -13,6 +13,7 @@ from sqlalchemy import (
     Table,
     Text,
     bindparam,
+    func,
     select,
     text,
     update,
@@ -177,6 +178,11 @@ class SqlLineageStore:
             found = found.where(run_table.c.id < query.before)
         with self._database.connection() as connection:
             return [Run(**row) for row in connection.execute(found).mappings()]
+
+    def count_runs(self) -> int:
+        """How many runs there are."""
+        with self._database.connection() as connection:
+            return connection.execute(select(func.count()).select_from(run_table)).scalar_one()
 
     def add_artifact(self, artifact: Artifact) -> Artifact:
         """Add an artifact; one with the same id is returned as it stands."""

@@ -66,8 +66,8 @@ class Recorder:
         run = ordered.run
         with self._database.transaction():
             self._store.change_run(run.id, {"state": "running"})
-            with suppress(RunEnded):  # resumed: the lineage keeps how it ended at first
-                self._lineage.change_run(ordered.who, run.id, "running")
+            self._lineage.reopen_run(ordered.who, run.id)
+            self._lineage.change_run(ordered.who, run.id, "running")
 
     def plan(
         self, ordered: Ordered, planned: Iterable[Planned], kinds: Mapping[str, str]
@@ -238,8 +238,7 @@ class Recorder:
             }
             if not self._store.change_run(run.id, changes):
                 return
-            with suppress(RunEnded):  # as above
-                self._lineage.finish_run(who, run.id, planner.state, error=told)
+            self._lineage.finish_run(who, run.id, planner.state, error=told)
             detail = {"pipeline": run.pipeline, "state": planner.state, "trigger": run.trigger}
             self._tell(ordered, "pipelines.run.finished", run.id, detail)
 
