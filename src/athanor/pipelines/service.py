@@ -136,6 +136,7 @@ class Pipelines:
             raise RunCannotResume(run_id, ordered.run.state)
         with self._database.transaction():
             self._runs.reopen_run(ordered.run.id)
+            self._lineage.reopen_run(who, ordered.run.id)
             self._tell(who, "pipelines.run.resumed", ordered.run)
         self._wake()
         return self._find(run_id).run

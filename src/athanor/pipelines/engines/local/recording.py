@@ -6,7 +6,6 @@ changes nothing.
 """
 
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -20,7 +19,7 @@ from athanor.kernel import (
     error_to_dict,
     new_id,
 )
-from athanor.lineage import Artifact, Lineage, NewArtifact, NewRun, RunEnded
+from athanor.lineage import Artifact, Lineage, NewArtifact, NewRun
 from athanor.pipelines.engines.local.exchange import MadeArtifact
 from athanor.pipelines.logic.planner import Bindings, Launch, Planned, Planner, Settled
 from athanor.pipelines.store import CacheEntry, Ordered, RunStore
@@ -66,7 +65,6 @@ class Recorder:
         run = ordered.run
         with self._database.transaction():
             self._store.change_run(run.id, {"state": "running"})
-            self._lineage.reopen_run(ordered.who, run.id)
             self._lineage.change_run(ordered.who, run.id, "running")
 
     def plan(
@@ -249,8 +247,7 @@ class Recorder:
         changes = {"state": "failed", "error": told, "ended_at": self._clock.now()}
         with self._database.transaction():
             if self._store.change_run(run.id, changes):
-                with suppress(RunEnded):  # as above
-                    self._lineage.finish_run(ordered.who, run.id, "failed", error=told)
+                self._lineage.finish_run(ordered.who, run.id, "failed", error=told)
                 detail = {"pipeline": run.pipeline, "state": "failed", "trigger": run.trigger}
                 self._tell(ordered, "pipelines.run.finished", run.id, detail)
 
