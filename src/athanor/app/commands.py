@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from athanor.app.lock import read_server
+from athanor.app.lock import is_alive, read_server
 from athanor.client.http import HttpTransport
 from athanor.kernel import AthanorError, NotFound, Unavailable
 from athanor.kernel.console import Json, emit, say, table, transport
@@ -134,23 +134,12 @@ def down(*, workspace: Workspace = None) -> None:
     os.kill(pid, signal.SIGTERM)
     deadline = time.monotonic() + _STOP_SECONDS
     while time.monotonic() < deadline:
-        try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
+        if not is_alive(pid):
             say(f"Stopped the server of {settings.workspace}")
-            return
-        if _is_zombie(pid):
             return
         time.sleep(0.05)
     os.kill(pid, signal.SIGKILL)
     say(f"The server did not end within {_STOP_SECONDS:.0f} s and was killed; nothing is lost.")
-
-
-def _is_zombie(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-    except (OSError, IndexError):
-        return False
 
 
 def status(*, json: Json = False) -> None:

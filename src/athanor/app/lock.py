@@ -3,12 +3,15 @@
 import fcntl
 import json
 import os
+import time
 from pathlib import Path
 from typing import Any
 
 from athanor.kernel import Conflict
 
 SERVER_FILE = "server.json"
+_PAUSES = (0.001, 0.01, 0.05, 0.0)
+"""Seconds between the looks at a lock that is taken."""
 
 
 class WorkspaceBusy(Conflict):
@@ -44,15 +47,13 @@ class WorkspaceLock:
         self._workspace.chmod(0o700)
         path = self._workspace / "lock"
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        if not _locked(descriptor):
             holder = _read(path)
             os.close(descriptor)
             server = read_server(self._workspace)
             if server and server.get("pid") == holder.get("pid"):
                 holder["url"] = server.get("url")
-            raise WorkspaceBusy(self._workspace, holder) from None
+            raise WorkspaceBusy(self._workspace, holder)
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, json.dumps({"pid": os.getpid(), "what": self._what}).encode(), 0)
         self._descriptor = descriptor
@@ -65,19 +66,55 @@ class WorkspaceLock:
             self._descriptor = None
 
 
+def _locked(descriptor: int) -> bool:
+    """Take the lock; somebody who just looks whether it is held, holds it for a moment."""
+    for pause in _PAUSES:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            time.sleep(pause)
+        else:
+            return True
+    return False
+
+
 def read_server(workspace: Path) -> dict[str, Any] | None:
     """What a live server of a workspace wrote about itself; None if there is none."""
     found = _read(workspace / SERVER_FILE)
     pid = found.get("pid")
     if not isinstance(pid, int):
         return None
+    return found if is_alive(pid) and _held(workspace) else None
+
+
+def _held(workspace: Path) -> bool:
+    """Whether anybody holds the workspace; a process number alone may be another's by now."""
+    try:
+        descriptor = os.open(workspace / "lock", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process runs; one that has ended and that nobody has waited for does not."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
-        return None
+        return False
     except PermissionError:
-        return found
-    return found
+        return True
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (OSError, IndexError):
+        return True
+    return state not in {"Z", "X"}
 
 
 def write_server(workspace: Path, about: dict[str, Any]) -> None:
