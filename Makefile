@@ -119,7 +119,8 @@ studio-check: studio
 
 .PHONY: unit
 unit: install-test
-	$(BIN)/pytest --numprocesses $(WORKERS) $(ARGS)
+	@# Tests that share a server stay in one process (xdist_group).
+	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadgroup $(ARGS)
 
 .PHONY: soak
 soak: install-test machine

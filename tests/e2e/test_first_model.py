@@ -1,6 +1,7 @@
 """From an empty folder and one's own CSV or file to an answer, with what the README says."""
 
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,7 +12,7 @@ import pytest
 from tests.e2e.customers import ID, TARGET, asked, customers, write
 from tests.e2e.terminal import Terminal, post, predict, until
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.timeout(300), pytest.mark.xdist_group(__name__)]
 
 README = Path(__file__).resolve().parents[2] / "README.md"
 
@@ -43,6 +44,7 @@ def shop(open_terminal: Callable[[str], Terminal]) -> Terminal:
     return terminal
 
 
+@pytest.mark.xdist_group("five commands")
 def test_five_commands_lead_to_an_answer(terminal: Terminal) -> None:
     own_csv(terminal.folder)
     (block,) = [block for block in blocks("sh") if "# 5" in block]
@@ -79,12 +81,13 @@ def test_a_plain_function_becomes_a_run_a_model_and_an_endpoint(shop: Terminal) 
 
 
 def test_the_same_file_runs_by_the_clock(shop: Terminal) -> None:
-    assert "runs next at" in shop.says("run", "train.py", "--schedule", "0 3 * * *")
+    shutil.copy(shop.folder / "train.py", shop.folder / "nightly.py")
+    assert "runs next at" in shop.says("run", "nightly.py", "--schedule", "0 3 * * *")
     (trigger,) = shop.json("pipeline", "trigger", "list")
     assert (trigger["kind"], trigger["cron"]) == ("cron", "0 3 * * *")
     fired = shop.json("pipeline", "trigger", "fire", trigger["name"])
     assert fired["run"]
-    told = shop.refused("run", "train.py", "--schedule", "61 3 * * *")
+    told = shop.refused("run", "nightly.py", "--schedule", "61 3 * * *")
     assert "61" in told
 
 
@@ -141,6 +144,7 @@ def test_a_notebooks_model_is_registered_and_served(shop: Terminal) -> None:
     assert answer["label"] in {0, 1}
 
 
+@pytest.mark.xdist_group("without a server")
 def test_without_a_server_the_same_commands_work_in_their_own_process(terminal: Terminal) -> None:
     own_csv(terminal.folder)
     train = next(block for block in blocks("python") if block.startswith("# train.py"))
