@@ -4,14 +4,29 @@ Names are loaded when they are first used: the data plane and the model workers 
 package, and need neither the database nor the services.
 """
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from athanor.kernel.front_door import lazily
 
 if TYPE_CHECKING:
-    from athanor.serving.log import ServingLog
-    from athanor.serving.ports import Fleet, NoFleet
-    from athanor.serving.service import Endpoints, Neighbours, Traffic, operations, resolvers
-    from athanor.serving.store import EndpointStore, SqlEndpointStore
+    from athanor.serving.log import (
+        ServingLog,
+    )
+    from athanor.serving.ports import (
+        Fleet,
+        NoFleet,
+    )
+    from athanor.serving.service import (
+        Endpoints,
+        Neighbours,
+        Traffic,
+        operations,
+        resolvers,
+    )
+    from athanor.serving.store import (
+        EndpointStore,
+        SqlEndpointStore,
+    )
     from athanor.serving.supervisor import (
         PlaneSettings,
         Supervisor,
@@ -30,31 +45,34 @@ if TYPE_CHECKING:
         SnapshotRequest,
     )
 
-_PLACES = {
-    "Canary": "types",
-    "CanaryPlan": "types",
-    "Deploy": "types",
-    "Deployment": "types",
-    "Endpoint": "types",
-    "EndpointStore": "store",
-    "Endpoints": "service",
-    "Fleet": "ports",
-    "Neighbours": "service",
-    "NewLabel": "types",
-    "NoFleet": "ports",
-    "PlaneSettings": "supervisor",
-    "Prediction": "types",
-    "PredictionQuery": "types",
-    "ServingLog": "log",
-    "SnapshotRequest": "types",
-    "SqlEndpointStore": "store",
-    "Supervisor": "supervisor",
-    "SupervisorSettings": "supervisor",
-    "Surroundings": "supervisor",
-    "Traffic": "service",
-    "operations": "service",
-    "resolvers": "service",
-}
+__getattr__ = lazily(
+    __name__,
+    {
+        "Canary": "types",
+        "CanaryPlan": "types",
+        "Deploy": "types",
+        "Deployment": "types",
+        "Endpoint": "types",
+        "EndpointStore": "store",
+        "Endpoints": "service",
+        "Fleet": "ports",
+        "Neighbours": "service",
+        "NewLabel": "types",
+        "NoFleet": "ports",
+        "PlaneSettings": "supervisor",
+        "Prediction": "types",
+        "PredictionQuery": "types",
+        "ServingLog": "log",
+        "SnapshotRequest": "types",
+        "SqlEndpointStore": "store",
+        "Supervisor": "supervisor",
+        "SupervisorSettings": "supervisor",
+        "Surroundings": "supervisor",
+        "Traffic": "service",
+        "operations": "service",
+        "resolvers": "service",
+    },
+)
 
 __all__ = [
     "Canary",
@@ -81,12 +99,3 @@ __all__ = [
     "operations",
     "resolvers",
 ]
-
-
-def __getattr__(name: str) -> Any:
-    place = _PLACES.get(name)
-    if place is None:
-        raise AttributeError(f"module 'athanor.serving' has no attribute {name!r}")
-    found = getattr(importlib.import_module(f"athanor.serving.{place}"), name)
-    globals()[name] = found
-    return found
