@@ -215,8 +215,14 @@ def test_values_of_every_type_come_as_json(room: DataRoom) -> None:
     assert row[11] == "41"
 
 
+def test_whole_numbers_beyond_64_bits_come_as_text(room: DataRoom) -> None:
+    [row] = room.sql.query(OWNER, Query(sql="select 12345678901234567890123::hugeint")).rows
+    assert row == ("12345678901234567890123",)
+
+
 def test_plain_values() -> None:
-    assert plain_value(Decimal(10**20)) == 10**20
+    assert plain_value(Decimal(10**18)) == 10**18
+    assert plain_value([2**63 - 1, 2**63, -(2**64)]) == [2**63 - 1, str(2**63), str(-(2**64))]
     assert plain_value(datetime(2026, 1, 2, tzinfo=UTC)) == "2026-01-02T00:00:00+00:00"
     assert plain_value({"a": (float("inf"), b"\xff")}) == {"a": ["inf", "ff"]}
 

@@ -181,3 +181,9 @@ def test_a_trigger_that_could_never_work_is_refused(room: Room) -> None:
         room.pipelines.add_trigger(OWNER, _new(" "))
     with pytest.raises(BadSpecFile):
         room.pipelines.add_trigger(OWNER, _new(submission=Submission(yaml="- 1")))
+
+
+@pytest.mark.parametrize("name", ["", " ", "a/b", "..", "x" * 81, "a\nb", "-x", "a "])
+def test_a_name_that_no_address_carries_is_refused(room: Room, name: str) -> None:
+    with pytest.raises(BadTrigger, match="can't name a trigger"):
+        room.pipelines.add_trigger(OWNER, _new(name))

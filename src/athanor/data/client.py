@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from athanor.data.types import (
     CheckResult,
@@ -22,6 +21,7 @@ from athanor.data.types import (
     WatchedFile,
 )
 from athanor.kernel import Transport
+from athanor.kernel.transport import segment
 
 
 class Data:
@@ -47,7 +47,7 @@ class Data:
             "first": new.read.first,
         }
         answer = self._transport.send(
-            "PUT", f"/datasets/{_safe(name)}/versions", query=query, content=new.path
+            "PUT", f"/datasets/{segment(name)}/versions", query=query, content=new.path
         )
         return answer.read(DatasetVersion)
 
@@ -57,11 +57,11 @@ class Data:
 
     def dataset(self, name: str) -> Dataset:
         """One dataset."""
-        return self._transport.send("GET", f"/datasets/{_safe(name)}").read(Dataset)
+        return self._transport.send("GET", f"/datasets/{segment(name)}").read(Dataset)
 
     def versions(self, name: str) -> list[DatasetVersion]:
         """All versions of a dataset, newest first."""
-        answer = self._transport.send("GET", f"/datasets/{_safe(name)}/versions")
+        answer = self._transport.send("GET", f"/datasets/{segment(name)}/versions")
         return answer.read(list[DatasetVersion])
 
     def version(self, reference: str) -> DatasetVersion:
@@ -92,13 +92,13 @@ class Data:
 
     def expectations(self, name: str) -> list[Expectation]:
         """What every new version must fulfil."""
-        answer = self._transport.send("GET", f"/datasets/{_safe(name)}/expectations")
+        answer = self._transport.send("GET", f"/datasets/{segment(name)}/expectations")
         return answer.read(list[Expectation])
 
     def expect(self, name: str, expectations: Sequence[Expectation]) -> list[Expectation]:
         """Say what every new version must fulfil; what held before is replaced."""
         answer = self._transport.send(
-            "PUT", f"/datasets/{_safe(name)}/expectations", body=list(expectations)
+            "PUT", f"/datasets/{segment(name)}/expectations", body=list(expectations)
         )
         return answer.read(list[Expectation])
 
@@ -107,13 +107,13 @@ class Data:
     ) -> Watch:
         """Take each file in a folder of the server's machine as the next version."""
         body = {"folder": str(folder), "mode": mode, "roles": roles or Roles()}
-        answer = self._transport.send("PUT", f"/datasets/{_safe(name)}/watches", body=body)
+        answer = self._transport.send("PUT", f"/datasets/{segment(name)}/watches", body=body)
         return answer.read(Watch)
 
     def unwatch(self, name: str, folder: str | Path) -> None:
         """Take no more files from a folder."""
         query = {"folder": str(folder)}
-        self._transport.send("DELETE", f"/datasets/{_safe(name)}/watches", query=query)
+        self._transport.send("DELETE", f"/datasets/{segment(name)}/watches", query=query)
 
     def watches(self, name: str = "") -> list[Watch]:
         """The watched folders of a dataset, or of all."""
@@ -123,7 +123,7 @@ class Data:
     def files(self, name: str, *, limit: int = 100) -> list[WatchedFile]:
         """What became of the files of a dataset's folders, newest first."""
         answer = self._transport.send(
-            "GET", f"/datasets/{_safe(name)}/files", query={"limit": limit}
+            "GET", f"/datasets/{segment(name)}/files", query={"limit": limit}
         )
         return answer.read(list[WatchedFile])
 
@@ -136,10 +136,6 @@ class Data:
         return self._transport.send("POST", "/sql", body=query).read(QueryResult)
 
 
-def _safe(name: str) -> str:
-    return quote(name, safe="")
-
-
 def _path(reference: str) -> str:
     name, _, rest = reference.partition("@")
-    return f"/datasets/{_safe(name)}/versions/{_safe(rest or 'latest')}"
+    return f"/datasets/{segment(name)}/versions/{segment(rest or 'latest')}"

@@ -21,7 +21,7 @@ from athanor.data.types import (
     Roles,
     Watch,
 )
-from athanor.kernel.console import Json, emit, say, table, transport
+from athanor.kernel.console import Json, emit, escaped, say, table, transport
 
 commands = typer.Typer(no_args_is_help=True, help="Datasets: versions, profiles, checks.")
 
@@ -281,17 +281,18 @@ def _print_version(version: DatasetVersion) -> None:
     state = "ready" if version.state == "ready" else "in quarantine"
     say(
         f"[bold]{version.dataset} version {version.number}[/bold]: {version.rows} rows, "
-        f"{len(version.columns)} columns, {state}, from {version.source.file} "
-        f"({version.digest[:19]})"
+        f"{len(version.columns)} columns, {state}, from {escaped(version.source.file)} "
+        f"({version.digest[:19]})",
+        markup=True,
     )
     for note in version.notes:
-        say(f"- {_escaped(note)}")
+        say(f"- {note}")
     for name, reason in version.left_out.items():
-        say(f"- Training leaves out {_escaped(repr(name))}: {_escaped(reason)}")
+        say(f"- Training leaves out {name!r}: {reason}")
     for check in version.checks:
         if not check.passed and check.severity == "fail":
             rows = f" Rows: {', '.join(map(str, check.rows))}." if check.rows else ""
-            say(f"- [bold]{check.kind}[/bold]: {_escaped(check.message)}{rows}")
+            say(f"- [bold]{check.kind}[/bold]: {escaped(check.message)}{rows}", markup=True)
     if version.state == "quarantined":
         say(f"Look closer: athanor data checks {version.dataset}@{version.number}")
 
@@ -380,8 +381,3 @@ def _number(value: float | str | None) -> str:
 def _short(value: object) -> str:
     text = "" if value is None else str(value)
     return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
-
-
-def _escaped(text: str) -> str:
-    """Text that rich takes as it is."""
-    return text.replace("[", r"\[")

@@ -45,9 +45,19 @@ def emit(value: object) -> None:
     sys.stdout.flush()
 
 
-def say(text: str = "") -> None:
-    """Print a line; rich's markup such as [bold] is understood."""
-    console().print(text, highlight=False)
+def say(text: str = "", *, style: str | None = None, markup: bool = False) -> None:
+    """Print a line as it is, all of it in a style such as `bold`.
+
+    With `markup`, rich's [bold] and the like are understood: what others wrote must be `escaped`.
+    """
+    console().print(text, style=style, markup=markup, highlight=False, emoji=False)
+
+
+def escaped(text: object) -> str:
+    """Text that stands in markup as it is."""
+    import rich.markup  # noqa: PLC0415 - drawn things alone pay for rich
+
+    return rich.markup.escape(str(text))
 
 
 def table(

@@ -7,10 +7,34 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
+from urllib.parse import quote
 
 import msgspec
 
+from athanor.kernel.errors import Invalid
+
 T = TypeVar("T")
+
+
+class BadName(Invalid):
+    """A name that nothing can have, as it would not survive in an address."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"{name!r} can't name anything here." if name else "A name is empty.",
+            hint="Give a name that has no slash in it and is not '.' or '..'.",
+        )
+
+
+def segment(name: str) -> str:
+    """A name as one segment of a path.
+
+    Proxies and servers take `a/b`, `..` and an empty segment for other paths, escaped or not.
+    Raises: BadName.
+    """
+    if name in {"", ".", ".."} or "/" in name or "\\" in name:
+        raise BadName(name)
+    return quote(name, safe="")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,9 +1,9 @@
 """The graph's verbs over a transport."""
 
 from typing import TypedDict
-from urllib.parse import quote
 
 from athanor.kernel import Transport
+from athanor.kernel.transport import segment
 from athanor.lineage.types import (
     Artifact,
     Direction,
@@ -52,7 +52,7 @@ class Runs:
 
     def run(self, run_id: str) -> Run:
         """One run."""
-        return self._transport.send("GET", f"/runs/{quote(run_id, safe='')}").read(Run)
+        return self._transport.send("GET", f"/runs/{segment(run_id)}").read(Run)
 
     def runs(self, query: RunFilter | None = None) -> list[Run]:
         """Runs, newest first."""
@@ -91,6 +91,6 @@ class Runs:
     def trace(self, root: str, direction: Direction = "up") -> Graph:
         """All that a run or an artifact came from, or all that was made of it."""
         answer = self._transport.send(
-            "GET", f"/lineage/{quote(root, safe='')}", query={"direction": direction}
+            "GET", f"/lineage/{segment(root)}", query={"direction": direction}
         )
         return answer.read(Graph)

@@ -159,14 +159,20 @@ class Lineage:
         return self._store.add_artifact(artifact)
 
     def consumed(self, who: Principal, run_id: str, artifact_id: str, as_: str) -> None:
-        """Note that a run used an artifact under a name."""
+        """Note that a run used an artifact under a name.
+
+        Raises: RunNotFound, ArtifactNotFound.
+        """
         self._access.require(who, "lineage.consumed", run_id)
-        self._store.add_edge(Edge(run=run_id, artifact=artifact_id, relation="consumed", as_=as_))
+        self._join(Edge(run=run_id, artifact=artifact_id, relation="consumed", as_=as_))
 
     def produced(self, who: Principal, run_id: str, artifact_id: str, as_: str) -> None:
-        """Note that a run made an artifact under a name."""
+        """Note that a run made an artifact under a name.
+
+        Raises: RunNotFound, ArtifactNotFound.
+        """
         self._access.require(who, "lineage.produced", run_id)
-        self._store.add_edge(Edge(run=run_id, artifact=artifact_id, relation="produced", as_=as_))
+        self._join(Edge(run=run_id, artifact=artifact_id, relation="produced", as_=as_))
 
     def artifact(self, who: Principal, artifact_id: str) -> Artifact:
         """The artifact with this id.
@@ -218,6 +224,13 @@ class Lineage:
     def offer_resolver(self, kind: str, resolver: Resolver) -> None:
         """Say who finds the artifacts behind references of a kind."""
         self._resolvers[kind] = resolver
+
+    def _join(self, edge: Edge) -> None:
+        with self._database.transaction():
+            self._run(edge.run)
+            if self._store.find_artifact(edge.artifact) is None:
+                raise ArtifactNotFound(edge.artifact)
+            self._store.add_edge(edge)
 
     def _run(self, run_id: str) -> Run:
         run = self._store.find_run(run_id)

@@ -1,8 +1,7 @@
 """The verbs of monitors and alerts over a transport."""
 
-from urllib.parse import quote
-
 from athanor.kernel import Transport
+from athanor.kernel.transport import segment
 from athanor.monitoring.types import (
     Alert,
     AlertFilter,
@@ -64,13 +63,13 @@ class AlertsClient:
 
     def alert(self, alert_id: str) -> Alert:
         """One alert."""
-        return self._transport.send("GET", f"/alerts/{quote(alert_id, safe='')}").read(Alert)
+        return self._transport.send("GET", f"/alerts/{segment(alert_id)}").read(Alert)
 
     def close_alert(self, alert_id: str, *, reason: str = "") -> Alert:
         """Close an alert by hand."""
-        path = f"/alerts/{quote(alert_id, safe='')}/close"
+        path = f"/alerts/{segment(alert_id)}/close"
         return self._transport.send("POST", path, body={"reason": reason}).read(Alert)
 
 
 def _path(name: str) -> str:
-    return f"/monitors/{quote(name, safe='')}"
+    return f"/monitors/{segment(name)}"

@@ -145,7 +145,7 @@ def indicators(*, json: Json = False) -> None:
         emit(found)
         return
     for item in found:
-        say(f"[bold]{item.title}[/bold] ({item.name})")
+        say(f"[bold]{item.title}[/bold] ({item.name})", markup=True)
         say(f"  {item.what}\n  {item.how}\n  {item.meaning}\n  When it misleads: {item.misleads}")
 
 

@@ -3,9 +3,9 @@
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
-from urllib.parse import quote
 
 from athanor.kernel import TookTooLong, Transport
+from athanor.kernel.transport import segment
 from athanor.pipelines.types import (
     ACTIVE,
     Compiled,
@@ -111,14 +111,14 @@ class PipelinesClient:
 
     def remove_trigger(self, name: str) -> None:
         """Remove a trigger."""
-        self._transport.send("DELETE", f"/pipelines/triggers/{quote(name, safe='')}")
+        self._transport.send("DELETE", f"/pipelines/triggers/{segment(name)}")
 
     def fire(self, name: str, event: Mapping[str, Any] | None = None) -> PipelineRun:
         """Start a trigger's pipeline now."""
-        path = f"/pipelines/triggers/{quote(name, safe='')}/fire"
+        path = f"/pipelines/triggers/{segment(name)}/fire"
         answer = self._transport.send("POST", path, body={"event": dict(event or {})})
         return answer.read(PipelineRun)
 
 
 def _run(run_id: str) -> str:
-    return f"/pipelines/runs/{quote(run_id, safe='')}"
+    return f"/pipelines/runs/{segment(run_id)}"

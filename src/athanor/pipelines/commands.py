@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from athanor.kernel.console import Json, emit, progress, say, table, transport
+from athanor.kernel.console import Json, emit, escaped, progress, say, table, transport
 from athanor.pipelines.authoring.loading import load_document
 from athanor.pipelines.client import PipelinesClient
 from athanor.pipelines.errors import BadPipeline
@@ -374,7 +374,7 @@ def _ordered(run: PipelineRun) -> list[Task]:
 
 
 def _print_end(run: PipelineRun) -> None:
-    say(f"{run.pipeline}: [bold]{run.state}[/bold] (run {run.id})")
+    say(f"{escaped(run.pipeline)}: [bold]{run.state}[/bold] (run {run.id})", markup=True)
     table(
         ("task", "state", "took", "CPU s", "why"),
         [
@@ -396,7 +396,7 @@ def _print_end(run: PipelineRun) -> None:
             [(name, json_text.dumps(value)) for name, value in run.outputs.items()],
         )
     if run.error:
-        say(f"[red]{run.error.get('message', '')}[/red]")
+        say(str(run.error.get("message", "")), style="red")
         say(run.error.get("hint", ""))
 
 

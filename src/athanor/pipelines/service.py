@@ -1,5 +1,6 @@
 """The verbs of pipelines: submit, watch, cancel, resume, explain; and triggers."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -42,6 +43,9 @@ from athanor.pipelines.types import (
     Task,
     Trigger,
 )
+
+_TRIGGER_NAME = re.compile(r"\w(?:[\w .:-]{0,78}[\w-])?")
+"""It stands in addresses and on the command line."""
 
 
 class Pipelines:
@@ -211,8 +215,11 @@ class Pipelines:
                 f"Trigger {new.name!r} has both an event and a schedule.",
                 hint="Make two triggers.",
             )
-        if not new.name.strip():
-            raise BadTrigger("A trigger needs a name.", hint="Give it one.")
+        if not _TRIGGER_NAME.fullmatch(new.name):
+            raise BadTrigger(
+                f"{new.name[:100]!r} can't name a trigger.",
+                hint="Use 1 to 80 letters, digits, -, _ and inner dots, spaces or colons.",
+            )
         check(self._spec_of(new.submission))
         now = self._clock.now()
         fields = {

@@ -1,9 +1,9 @@
 """The registry's verbs over a transport."""
 
 from collections.abc import Iterator, Sequence
-from urllib.parse import quote
 
 from athanor.kernel import Transport
+from athanor.kernel.transport import segment
 from athanor.registry.types import (
     AliasMove,
     Comparison,
@@ -50,12 +50,12 @@ class ModelsClient:
     def set_alias(self, model: str, alias: str, number: int, *, reason: str = "") -> ModelVersion:
         """Point an alias at a version."""
         body = {"number": number, "reason": reason}
-        path = f"{_path(model)}/aliases/{quote(alias, safe='')}"
+        path = f"{_path(model)}/aliases/{segment(alias)}"
         return self._transport.send("PUT", path, body=body).read(ModelVersion)
 
     def remove_alias(self, model: str, alias: str) -> None:
         """Remove an alias."""
-        self._transport.send("DELETE", f"{_path(model)}/aliases/{quote(alias, safe='')}")
+        self._transport.send("DELETE", f"{_path(model)}/aliases/{segment(alias)}")
 
     def promote(self, reference: str, *, force: bool = False, reason: str = "") -> ModelVersion:
         """Make a version its model's champion."""
@@ -97,8 +97,8 @@ class ModelsClient:
         if not rest:
             found = self.model(model)
             rest = str(found.aliases.get("champion", "latest"))
-        return f"{_path(model)}/versions/{quote(rest, safe='')}"
+        return f"{_path(model)}/versions/{segment(rest)}"
 
 
 def _path(model: str) -> str:
-    return f"/models/{quote(model, safe='')}"
+    return f"/models/{segment(model)}"

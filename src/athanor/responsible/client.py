@@ -1,8 +1,7 @@
 """The verbs of reports over a transport."""
 
-from urllib.parse import quote
-
 from athanor.kernel import Transport
+from athanor.kernel.transport import segment
 from athanor.responsible.types import Contents, Indicator, Report
 
 
@@ -31,4 +30,4 @@ class ReportsClient:
 
 
 def _path(report_id: str) -> str:
-    return f"/reports/{quote(report_id, safe='')}"
+    return f"/reports/{segment(report_id)}"

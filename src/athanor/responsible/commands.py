@@ -57,7 +57,7 @@ def show(report: ReportId = "latest", *, json: Json = False) -> None:
         emit(found)
         return
     data = found.data
-    say(f"[bold]{data['title']}[/bold], {data['rows']:,} rows, target {data['target']}")
+    say(f"{data['title']}, {data['rows']:,} rows, target {data['target']}", style="bold")
     table(
         ("figure", "value", "from", "to", "method"),
         [
@@ -106,7 +106,7 @@ def explain(
         emit(chosen)
         return
     for entry in chosen:
-        say(f"[bold]{entry.title}[/bold] ({entry.name}). {entry.what}")
+        say(f"[bold]{entry.title}[/bold] ({entry.name}). {entry.what}", markup=True)
         say(f"  Computed: {entry.how}\n  Reading: {entry.reading}\n  Misleads: {entry.misleads}")
 
 

@@ -3,12 +3,11 @@
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
-from urllib.parse import quote
 
 import httpx
 
 from athanor.kernel.errors import Unavailable, error_from_dict
-from athanor.kernel.transport import Transport
+from athanor.kernel.transport import Transport, segment
 from athanor.lineage import Artifact
 from athanor.serving.errors import ServerNeeded
 from athanor.serving.types import (
@@ -78,7 +77,7 @@ class EndpointsClient:
 
     def prediction(self, prediction_id: str) -> Prediction:
         """One logged prediction."""
-        path = f"/predictions/{quote(prediction_id, safe='')}"
+        path = f"/predictions/{segment(prediction_id)}"
         return self._transport.send("GET", path).read(Prediction)
 
     def snapshot(self, name: str, request: SnapshotRequest | None = None) -> Artifact:
@@ -115,4 +114,4 @@ class EndpointsClient:
 
 
 def _path(name: str) -> str:
-    return f"/endpoints/{quote(name, safe='')}"
+    return f"/endpoints/{segment(name)}"

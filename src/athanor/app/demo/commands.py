@@ -64,15 +64,15 @@ def demo(
 def _introduce(material: Material) -> None:
     say(f"The loop on {material.file.name}: predict {material.columns.target!r}.")
     say(f"{material.first_rows:,} rows to train on, {len(material.healthy):,} of healthy traffic, ")
-    say(f"{len(material.drifted):,} of traffic after a [bold]simulated[/bold] shift:")
+    say(f"{len(material.drifted):,} of traffic after a [bold]simulated[/bold] shift:", markup=True)
     for column, change in material.truth.changes.items():
         say(f"  {column}: {change}")
 
 
 def _conclude(summary: dict[str, object], *, stopped: bool) -> None:
-    say("\n[bold]What happened[/bold]")
+    say("\nWhat happened", style="bold")
     table(("step", "what came of it"), summary["story"])  # type: ignore[arg-type]
-    say("\n[bold]From one prediction back to the raw file[/bold]")
+    say("\nFrom one prediction back to the raw file", style="bold")
     table(
         ("step", "what", "name", "state or digest"),
         [

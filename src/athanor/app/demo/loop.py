@@ -116,7 +116,7 @@ class Loop:
         stage.tell(f"{version['rows']:,} rows, {len(version['columns'])} columns, digest "
                    f"{version['digest'][:19]}")  # fmt: skip
         for column, reason in version["left_out"].items():
-            stage.tell(f"left out of training: [bold]{column}[/bold]: {reason}")
+            stage.tell(f"left out of training: {column}: {reason}")
         bad = self._corrupted()
         refused = stage.athanor("data", "add", self.name, bad, "--append", ok=(1,))
         failed = [check for check in refused["checks"] if not check["passed"]]
@@ -257,7 +257,7 @@ class Loop:
         self.rest = rows[cut:] or rows
         alerts = stage.until("the drift alert", self._alerts, _PATIENCE_SECONDS)
         for alert in alerts:
-            stage.tell(f"[bold]alert[/bold] on {', '.join(alert['columns'])}")
+            stage.tell(f"alert on {', '.join(alert['columns'])}")
             stage.tell(alert["explanation"])
         run = stage.until("the retraining", self._triggered, _PATIENCE_SECONDS)
         stage.tell(f"the event started run {run['id']} (trigger {run['trigger']})")
@@ -274,9 +274,7 @@ class Loop:
             raise DemoFailed(self.stage.step, f"an alert on healthy traffic: {early[0]}")
         for alert in early:
             columns = ", ".join(alert["columns"])
-            self.stage.tell(
-                f"[bold]your own rows drift[/bold], before any shift of ours: {columns}"
-            )
+            self.stage.tell(f"your own rows drift, before any shift of ours: {columns}")
             self.stage.athanor("alert", "close", alert["id"], "--reason", "seen in the demo")
         self.story.append(("own drift", f"the last rows differ from the first: {columns}"))
 

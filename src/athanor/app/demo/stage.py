@@ -39,13 +39,13 @@ class Stage:
     def act(self, title: str) -> Iterator[None]:
         """One step of the loop, with a progress bar and its time."""
         self.step, self.number = title, self.number + 1
-        say(f"\n[bold]{self.number}. {title}[/bold]")
+        say(f"\n{self.number}. {title}", style="bold")
         began = time.perf_counter()
         with progress() as bar:
             bar.add_task(title, total=None)
             yield
         self.timings[title] = round(time.perf_counter() - began, 2)
-        say(f"   [dim]{self.timings[title]:.1f} s[/dim]")
+        say(f"   {self.timings[title]:.1f} s", style="dim")
 
     def athanor(self, *args: object, ok: tuple[int, ...] = (0,)) -> Any:
         """Call `athanor ARGS --json` and return what it printed, read.
@@ -54,7 +54,7 @@ class Stage:
         """
         words = [str(arg) for arg in args]
         shown = " ".join(shlex.quote(word) for word in words)
-        say(f"   [dim]$ athanor {shown}[/dim]".replace("[$", "\\[$"))
+        say(f"   $ athanor {shown}", style="dim")
         code, printed = _captured([*words, "--json"])
         if code not in ok:
             raise DemoFailed(self.step, f"athanor {shown} ended with {code}: {printed[-2000:]}")

@@ -50,7 +50,7 @@ def train(
     else:
         table(("task", "state"), [(task.name, task.state) for task in run.tasks])
         if run.error:
-            say(f"[red]{run.error.get('message', '')}[/red] {run.error.get('hint', '')}")
+            say(f"{run.error.get('message', '')} {run.error.get('hint', '')}", style="red")
         elif told.get("registered"):
             say(f"{told['reference']} is registered. {told['reason']}")
             say(f"Serve it: athanor deploy {told['reference']} --endpoint {model}")

@@ -5,6 +5,7 @@ import functools
 import importlib.util
 import inspect
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -34,7 +35,20 @@ class NotPython(Unprocessable):
 
     def __init__(self, path: Path, error: SyntaxError) -> None:
         super().__init__(
-            f"{path}, line {error.lineno}: {error.msg}.", hint="Mend the line and run it again."
+            f"{path}, line {error.lineno or 1}: {error.msg}.",
+            hint="Mend the line and run it again.",
+        )
+
+
+class FileFailed(Unprocessable):
+    """The file raised while its top level was run."""
+
+    def __init__(self, path: Path, error: BaseException) -> None:
+        places = traceback.extract_tb(error.__traceback__)
+        line = next((place.lineno for place in reversed(places) if place.filename == str(path)), 1)
+        super().__init__(
+            f"{path}, line {line}: {type(error).__name__}: {error}",
+            hint="The file is imported to find its function: it must import cleanly.",
         )
 
 
@@ -66,14 +80,20 @@ def functions_of(path: Path) -> list[str]:
     if not path.is_file():
         raise FileMissing(path)
     try:
-        tree = ast.parse(path.read_text("utf-8"), str(path))
+        # Bytes: the parser minds the file's own coding line.
+        tree = ast.parse(path.read_bytes(), str(path))
     except SyntaxError as error:
         raise NotPython(path, error) from error
+    except ValueError as error:
+        raise NotPython(path, SyntaxError("this is no text")) from error
     return [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
 
 
 def load(path: Path) -> ModuleType:
-    """The file as a module; its folder is on the import path, as in `python FILE`."""
+    """The file as a module; its folder is on the import path, as in `python FILE`.
+
+    Raises: FileFailed.
+    """
     folder = str(path.resolve().parent)
     if folder not in sys.path:
         sys.path.insert(0, folder)
@@ -82,7 +102,10 @@ def load(path: Path) -> ModuleType:
         raise FileMissing(path)
     module = importlib.util.module_from_spec(spec)
     sys.modules[path.stem] = module
-    spec.loader.exec_module(module)
+    try:
+        spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:
+        raise FileFailed(path, error) from error
     return module
 
 

@@ -6,16 +6,23 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+_SMALLEST, _LARGEST = -(1 << 63), (1 << 63) - 1
+
 
 def plain_value(value: Any) -> Any:
-    """A value as JSON-able data: times as ISO 8601, bytes as hex, NaN and infinities as text."""
-    if value is None or isinstance(value, (bool, int, str)):
+    """A value as JSON-able data: times as ISO 8601, bytes as hex, NaN and infinities as text.
+
+    So are whole numbers beyond 64 bits, which MessagePack and most readers of JSON do not hold.
+    """
+    if value is None or isinstance(value, (bool, str)):
         return value
+    if isinstance(value, int):
+        return _whole(value)
     if isinstance(value, float):
         return value if math.isfinite(value) else str(value)
     if isinstance(value, Decimal):
         whole = value == value.to_integral_value()
-        return int(value) if whole else float(value)
+        return _whole(int(value)) if whole else float(value)
     if isinstance(value, (datetime, date, time)):
         return value.isoformat()
     if isinstance(value, timedelta):
@@ -29,3 +36,7 @@ def plain_value(value: Any) -> Any:
     if isinstance(value, UUID):
         return str(value)
     return str(value)
+
+
+def _whole(value: int) -> int | str:
+    return value if _SMALLEST <= value <= _LARGEST else str(value)

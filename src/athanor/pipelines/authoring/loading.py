@@ -97,4 +97,11 @@ def _import_file(path: Path) -> ModuleType:
             f"{path} can't be imported: {error}.",
             hint="Install what is missing into the environment that athanor runs in.",
         ) from error
+    except BadPipeline:
+        raise
+    except (Exception, SystemExit) as error:
+        raise BadPipeline(
+            f"{path} raised {type(error).__name__} while it was imported: {error}",
+            hint=f"It must import cleanly: python {path}",
+        ) from error
     return module

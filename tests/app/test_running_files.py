@@ -1,0 +1,35 @@
+"""Files of one's own that can't be run are refused by name and line."""
+
+from pathlib import Path
+
+import pytest
+
+from athanor.app.running.files import FileFailed, NotPython, functions_of, training_pipeline
+from athanor.pipelines.authoring.loading import load_document
+from athanor.pipelines.errors import BadPipeline
+
+
+@pytest.mark.parametrize(
+    "content", [b"\x1ey\x8f\n\xf4\x8c", b"def f(:\n", b"a = 1\0\n", b"# coding: nonsense\n"]
+)
+def test_what_is_no_python_is_refused(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "mine.py"
+    path.write_bytes(content)
+    with pytest.raises(NotPython, match=r"mine\.py"):
+        functions_of(path)
+
+
+def test_a_file_says_its_own_encoding(tmp_path: Path) -> None:
+    path = tmp_path / "mine.py"
+    path.write_bytes("# coding: latin-1\ndef train(): return 'é'\n".encode("latin-1"))
+    assert functions_of(path) == ["train"]
+
+
+@pytest.mark.parametrize("line", ["1 / 0", "raise SystemExit(3)", "import nowhere_at_all"])
+def test_a_file_that_raises_is_named_with_its_line(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "raising.py"
+    path.write_text(f"def train(): ...\n\n{line}\n")
+    with pytest.raises(FileFailed, match=r"raising\.py, line 3"):
+        training_pipeline(path, "train", model="m")
+    with pytest.raises(BadPipeline, match=r"raising\.py"):
+        load_document(str(path))

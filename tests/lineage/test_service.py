@@ -1,0 +1,34 @@
+"""What the service refuses before the database would."""
+
+import pytest
+
+from athanor.kernel import OWNER, Database, Events, new_id
+from athanor.kernel.events import SqlEventStore
+from athanor.kernel.permissions import OwnerAccess
+from athanor.lineage import Lineage, NewArtifact, NewRun
+from athanor.lineage.errors import ArtifactNotFound, RunNotFound
+from athanor.lineage.store import SqlLineageStore
+from athanor.testing import FixedClock
+
+
+@pytest.fixture
+def lineage(sqlite: Database, clock: FixedClock) -> Lineage:
+    events = Events(SqlEventStore(sqlite), sqlite, clock)
+    return Lineage(
+        SqlLineageStore(sqlite), sqlite, events=events, access=OwnerAccess(), clock=clock
+    )
+
+
+def test_an_edge_wants_both_its_ends(lineage: Lineage) -> None:
+    run = lineage.start_run(OWNER, NewRun(kind="script", name="train"))
+    new = NewArtifact(type="table", name="t", uri="file:///t", digest="sha256:0", size=1)
+    artifact = lineage.record(OWNER, new)
+    for join in (lineage.consumed, lineage.produced):
+        for unknown in ("", new_id()):
+            with pytest.raises(ArtifactNotFound):
+                join(OWNER, run.id, unknown, "data")
+            with pytest.raises(RunNotFound):
+                join(OWNER, unknown, artifact.id, "data")
+    assert lineage.edges(OWNER, run.id) == []
+    lineage.consumed(OWNER, run.id, artifact.id, "data")
+    assert len(lineage.edges(OWNER, run.id)) == 1
