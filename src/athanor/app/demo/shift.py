@@ -112,7 +112,7 @@ def _shifted_levels(column: pa.Array, later: pa.Array, plan: ShiftPlan) -> tuple
         message = f"Column {plan.column!r} has one level only, so no mass can be moved."
         raise Invalid(message, hint="Name a column that varies.")
     often = counts >= FEWEST_LEVEL_SHARE * counts.sum()
-    goal_text = levels[np.argmin(np.where(often, counts, counts.max() + 1))]
+    goal_text = str(levels[np.argmin(np.where(often, counts, counts.max() + 1))])
     goal = next(value for value in present if str(value) == goal_text)
     chosen = np.random.default_rng(plan.seed).random(len(later)) < plan.mass
     moved = [
