@@ -19,7 +19,7 @@ def test_a_rebound_name_is_refused(host: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "origin", ["null", "http://evil.example", "http://127.0.0.1:9999", "file://", ""]
+    "origin", ["null", "http://evil.example", "http://127.0.0.1:9999", "file://", "", "http://["]
 )
 def test_a_foreign_page_is_refused(origin: str) -> None:
     with pytest.raises(ForeignOrigin):

@@ -308,3 +308,21 @@ def test_numbers_and_times_come_back_as_they_were_written(
     assert table["whole"].to_pylist() == whole[:count]
     assert [float(value) for value in table["broken"].to_pylist()] == broken[:count]
     assert table["time"].to_pylist() == times[:count]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"encoding": "rot13"},
+        {"encoding": "zip"},
+        {"encoding": "nonsense"},
+        {"encoding": "a\0b"},
+        {"delimiter": "abc"},
+        {"delimiter": "\n"},
+        {"delimiter": '"'},
+        {"decimal": "x"},
+    ],
+)
+def test_a_wish_that_no_file_fulfils_is_refused(reads: Read, options: dict[str, str]) -> None:
+    with pytest.raises(UnreadableFile, match=r"can't be a|no encoding"):
+        reads(PLAIN, **options)

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from athanor.data import Query
 from athanor.data.errors import (
+    BadLimits,
     BadQuery,
     NotReadOnly,
     QueryTookTooLong,
@@ -238,3 +239,20 @@ def test_a_query_nested_without_end_is_refused() -> None:
         read_query("select " + "(" * 20_000 + "1" + ")" * 20_000)
     with pytest.raises(BadQuery, match="characters"):
         read_query("select " + "1," * 100_000 + "1")
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [
+        {"limit": -1},
+        {"limit": 10**30},
+        {"seconds": 1e308},
+        {"seconds": float("nan")},
+        {"seconds": -1.0},
+        {"memory_mb": -5},
+        {"memory_mb": 10**12},
+    ],
+)
+def test_limits_out_of_range_are_refused(room: DataRoom, limits: dict[str, Any]) -> None:
+    with pytest.raises(BadLimits, match="out of range"):
+        room.sql.query(OWNER, Query(sql="select 1", **limits))

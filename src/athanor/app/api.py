@@ -5,15 +5,17 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
-from fastapi import APIRouter, FastAPI, Request
+from fastapi import APIRouter, FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response, StreamingResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import generate_latest
+from sqlalchemy.exc import DataError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from athanor.app.doors import Doors
@@ -40,6 +42,10 @@ _WRITES = frozenset({"POST", "PUT", "PATCH"})
 _QUESTIONS = frozenset({f"{PREFIX}/sql", f"{PREFIX}/pipelines/compile"})
 """POSTs that write nothing: a question that is too long for a URL."""
 _SERVER_FAULT = 500
+_CLIENT_LEFT = 499
+"""What the meters count for a client that went away in the middle of its request."""
+_UNSTORABLE = (OverflowError, UnicodeEncodeError, DataError)
+"""What drivers and encoders raise for values that they can't hold."""
 
 
 class NoSuchRoute(NotFound):
@@ -48,6 +54,25 @@ class NoSuchRoute(NotFound):
     def __init__(self, method: str, path: str) -> None:
         super().__init__(
             f"There is nothing at {method} {path}.", hint="All routes stand in /openapi.json."
+        )
+
+
+class Unstorable(Invalid):
+    """A value of the request is beyond what the database or a worker can hold."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "A value in the request is too large, or is text that is no valid Unicode.",
+            hint="Whole numbers have 64 bits; text has no NUL and no lone surrogate.",
+        )
+
+
+class Malformed(Invalid):
+    """The request can't be parsed."""
+
+    def __init__(self, said: str) -> None:
+        super().__init__(
+            f"The request can't be read: {said}.", hint="The forms stand in /openapi.json."
         )
 
 
@@ -152,7 +177,14 @@ class _Entrance:
         except AthanorError as error:
             status = error.status
             await _as_response(error)(scope, receive, send)
+        except ClientDisconnect:
+            status = _CLIENT_LEFT
         except Exception as error:
+            if not status and isinstance(error, _UNSTORABLE):
+                unstorable = Unstorable()
+                status = unstorable.status
+                await _as_response(unstorable)(scope, receive, send)
+                return
             _log.exception("a request failed", extra={"request": request_id, "path": scope["path"]})
             if status:
                 raise
@@ -249,15 +281,15 @@ def _platform_routes(house: "House") -> APIRouter:
         return [Project(id="default", name="default")]
 
     @router.get("/events")
-    def events(after: int = 0, limit: int = 100) -> list[Event]:
+    def events(after: EventNumber = 0, limit: int = 100) -> list[Event]:
         """Events behind number `after`, oldest first."""
         return house.events.since(after, max(1, min(limit, 1000)))
 
     @router.get("/events/stream", response_class=StreamingResponse)
-    async def stream(request: Request, after: int | None = None) -> StreamingResponse:
+    async def stream(request: Request, after: EventNumber | None = None) -> StreamingResponse:
         """Events as they happen (text/event-stream), behind number `after` or from now on."""
         last = request.headers.get("last-event-id", "")
-        start = int(last) if last.isdigit() else after
+        start = int(last) if last.isascii() and last.isdigit() and len(last) < 19 else after
         return StreamingResponse(
             house.live.stream(start),
             media_type="text/event-stream",
@@ -266,6 +298,8 @@ def _platform_routes(house: "House") -> APIRouter:
 
     return router
 
+
+EventNumber = Annotated[int, Query(ge=-1, lt=1 << 63)]
 
 Handler = Callable[[Request, Any], Awaitable[Response]]
 
@@ -303,8 +337,7 @@ async def _on_unfit(_request: Request, error: Any) -> Response:
 async def _on_http(request: Request, error: Any) -> Response:
     if error.status_code in {404, 405}:
         return _as_response(NoSuchRoute(request.method, request.url.path))
-    named = AthanorError(str(error.detail))
-    answer = _as_response(named)
+    answer = _as_response(Malformed(str(error.detail)))
     answer.status_code = error.status_code
     return answer
 

@@ -226,6 +226,16 @@ class NotQuarantined(Conflict):
         )
 
 
+class BadLimits(Invalid):
+    """A query's limits are outside of what a server gives."""
+
+    def __init__(self, what: str, least: float, most: float) -> None:
+        super().__init__(
+            f"The query's limit of {what} is out of range.",
+            hint=f"Give {least:g} to {most:,.0f}.",
+        )
+
+
 class FolderNotFound(NotFound):
     """The folder to watch does not exist on the server's machine."""
 

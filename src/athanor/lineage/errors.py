@@ -32,6 +32,16 @@ class ArtifactNotFound(NotFound):
         )
 
 
+class BadId(Invalid):
+    """An id of the caller's own that can't be one."""
+
+    def __init__(self, given: str) -> None:
+        super().__init__(
+            f"{given[:100]!r} can't be an id.",
+            hint="Leave it out to have one made; or use up to 80 letters, digits, _ . : and -.",
+        )
+
+
 class BadReference(Invalid):
     """A reference that no room understands."""
 

@@ -1,10 +1,11 @@
 """The verbs of the one graph."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
 from athanor.kernel import Access, Clock, Database, Events, Principal, new_id
-from athanor.lineage.errors import ArtifactNotFound, BadReference, RunEnded, RunNotFound
+from athanor.lineage.errors import ArtifactNotFound, BadId, BadReference, RunEnded, RunNotFound
 from athanor.lineage.ports import Resolver
 from athanor.lineage.store import LineageStore
 from athanor.lineage.types import (
@@ -23,6 +24,8 @@ from athanor.lineage.types import (
 _RESUMABLE = frozenset({"failed", "stopped"})
 _DEPTH = 64
 """How far a trace goes: runs and artifacts both count."""
+
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,79}")
 
 
 class Lineage:
@@ -47,8 +50,12 @@ class Lineage:
         }
 
     def start_run(self, who: Principal, new: NewRun) -> Run:
-        """Open a run. With an id that exists already, that run is returned unchanged."""
+        """Open a run. With an id that exists already, that run is returned unchanged.
+
+        Raises: BadId; RunNotFound where there is no such parent.
+        """
         self._access.require(who, "lineage.start_run", new.project)
+        _check_id(new.id)
         run = Run(
             id=new.id or new_id(),
             project=new.project,
@@ -63,6 +70,8 @@ class Lineage:
             code=new.code,
         )
         with self._database.transaction():
+            if new.parent:
+                self._run(new.parent)
             kept = self._store.add_run(run)
             if kept is run:
                 self._tell(who, "lineage.run.started", run)
@@ -143,8 +152,12 @@ class Lineage:
         return self._store.list_runs(query)
 
     def record(self, who: Principal, new: NewArtifact) -> Artifact:
-        """Record an artifact. With an id that exists already, that one is returned unchanged."""
+        """Record an artifact. With an id that exists already, that one is returned unchanged.
+
+        Raises: BadId.
+        """
         self._access.require(who, "lineage.record", new.name)
+        _check_id(new.id)
         artifact = Artifact(
             id=new.id or new_id(),
             project=new.project,
@@ -247,3 +260,12 @@ class Lineage:
     def _tell(self, who: Principal, action: str, run: Run) -> None:
         detail = {"kind": run.kind, "name": run.name, "state": run.state, "parent": run.parent}
         self._events.tell(who, action, run.id, detail, project=run.project)
+
+
+def _check_id(given: str | None) -> None:
+    """Refuse an id that could not stand in an address or name a folder.
+
+    Raises: BadId.
+    """
+    if given and not _ID.fullmatch(given):
+        raise BadId(given)

@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 
 from athanor.data.errors import (
+    BadLimits,
     BadVersionReference,
     DatasetNotFound,
     QueryTookTooLong,
@@ -20,6 +21,9 @@ _MEGABYTE = 1 << 20
 _OVERHEAD_MB = 512
 """What the libraries themselves take, beside the query."""
 
+
+_LIMITS = {"limit": (0, 10_000_000), "seconds": (0.001, 86_400), "memory_mb": (1, 1 << 20)}
+"""What one query may ask for; a NaN is within no limits."""
 
 _VERSION_COLUMNS = (
     Column(name="dataset", type="VARCHAR"),
@@ -76,9 +80,12 @@ class Sql:
     def query(self, who: Principal, query: Query, *, project: str = DEFAULT_PROJECT) -> QueryResult:
         """The answer to one SELECT. Names may carry a version: churn@3, runs.
 
-        Raises: BadQuery, NotReadOnly, UnknownRelation, QueryTookTooLong, QueryTooLarge.
+        Raises: BadLimits, BadQuery, NotReadOnly, UnknownRelation, QueryTookTooLong, QueryTooLarge.
         """
         self._access.require(who, "data.query", project)
+        for what, (least, most) in _LIMITS.items():
+            if not least <= getattr(query, what) <= most:
+                raise BadLimits(what, least, most)
         reads = self._call("parse:tables_of", {"sql": query.sql}, _PARSING_SECONDS)
         tables: dict[str, Any] = {}
         for name in reads["names"]:

@@ -81,6 +81,8 @@ class Watches:
         """
         self._access.require(who, "data.watch", name)
         checked_name(name)
+        if not folder.strip() or "\0" in folder:
+            raise FolderNotFound(folder)
         path = Path(folder).expanduser().resolve()
         if not path.is_dir():
             raise FolderNotFound(str(path))

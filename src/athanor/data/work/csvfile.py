@@ -24,6 +24,7 @@ from athanor.data.work.text import plain_text
 MOST_COLUMNS = 2_000
 _BLOCK = 16 << 20
 _RAGGED_KEPT = 20
+_NO_SIGN = frozenset("\"'\r\n\0")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +70,7 @@ def open_csv(
         head = stream.read(1 << 18).decode("utf-8", errors="ignore")
     if not head.strip():
         raise EmptyFile(file, "there is nothing but blanks in the file.")
+    _check_dialect(file, options)
     dialect = dialect_of(head, delimiter=options.delimiter, decimal=options.decimal)
     cells = _header_cells(plain, file, dialect)
     if len(cells) > MOST_COLUMNS:
@@ -204,3 +206,12 @@ def _unreadable(file: str, error: Exception) -> UnreadableFile:
     if "Empty CSV" in text:
         return EmptyFile(file)
     return UnreadableFile(file, f"the CSV parser gave up: {text}", hint="Mend the file there.")
+
+
+def _check_dialect(file: str, options: ReadOptions) -> None:
+    for what in ("delimiter", "decimal"):
+        given = getattr(options, what)
+        if given and (len(given) != 1 or given.isalnum() or given in _NO_SIGN):
+            raise UnreadableFile(
+                file, f"{given[:20]!r} can't be a {what}.", hint="Give one sign, such as , or ;"
+            )

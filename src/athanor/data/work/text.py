@@ -87,12 +87,10 @@ def plain_text(path: Path, file: str, into: Path, encoding: str = "") -> tuple[P
             hint="Hand in a CSV, JSON-lines or Parquet file (an archive: unpack it first).",
         )
     chosen = encoding or found
-    try:
-        codecs.lookup(chosen)
-    except LookupError:
+    if not _is_encoding(chosen):
         raise UnreadableFile(
             file, f"there is no encoding {chosen!r}.", hint="Say utf-8, latin-1, cp1252, utf-16 ..."
-        ) from None
+        )
     if codecs.lookup(chosen).name == "utf-8":
         bad, beyond_ascii = _first_bad_byte(path)
         if bad is None and not mark:
@@ -102,6 +100,14 @@ def plain_text(path: Path, file: str, into: Path, encoding: str = "") -> tuple[P
                 raise _mixed(path, file, bad)
             chosen = "cp1252"
     return _transcoded(path, file, into / "text", chosen, mark), chosen
+
+
+def _is_encoding(name: str) -> bool:
+    """Whether bytes are read as text by this name; rot13 and zip are codecs of other kinds."""
+    try:
+        return isinstance(b" ".decode(name, "replace"), str)
+    except (LookupError, ValueError):
+        return False
 
 
 def _opened(path: Path, compression: str) -> IO[bytes]:

@@ -1,0 +1,76 @@
+"""Requests that no client of ours sends are told what is wrong with them, never by a 500."""
+
+import http.client
+import json
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from athanor.testing.server import RunningServer, running_server
+
+V = "/api/v1"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    with running_server(tmp_path_factory.mktemp("odd") / "workspace") as running:
+        yield running
+
+
+def ask(
+    server: RunningServer, method: str, path: str, body: bytes = b"", **headers: str
+) -> tuple[int, Any]:
+    connection = http.client.HTTPConnection(urlsplit(server.url).netloc, timeout=30)
+    try:
+        sent = {name.replace("_", "-"): value for name, value in headers.items()}
+        connection.request(method, path, body, {"content-type": "application/json"} | sent)
+        answer = connection.getresponse()
+        return answer.status, json.loads(answer.read() or b"null")
+    finally:
+        connection.close()
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status"),
+    [
+        ("GET", f"{V}/events?after={10**30}", "", 400),
+        ("GET", f"{V}/events/stream?after={10**30}", "", 400),
+        ("POST", f"{V}/sql", "[" * 100_000, 400),
+        ("POST", f"{V}/sql", '{"sql": "select 1", "limit": 1' + "0" * 30 + "}", 400),
+        ("POST", f"{V}/runs", '{"kind": "x", "name": "n", "parent": "nowhere"}', 404),
+        ("POST", f"{V}/runs", '{"kind": "x", "name": "n", "id": "../../x"}', 400),
+        ("POST", f"{V}/runs", '{"kind": "x", "name": "\\ud800"}', 400),
+        (
+            "POST",
+            f"{V}/artifacts",
+            '{"type": "t", "name": "n", "uri": "u", "digest": "d", "size": 1' + "0" * 30 + "}",
+            400,
+        ),
+        ("PUT", f"{V}/datasets/churn/watches", '{"folder": "\\u0000"}', 404),
+        ("PUT", f"{V}/datasets/churn/watches", '{"folder": ""}', 404),
+    ],
+)
+def test_what_can_not_be_is_refused_by_name(
+    server: RunningServer, method: str, path: str, body: str, status: int
+) -> None:
+    got, told = ask(server, method, path, body.encode())
+    assert (got, told["status"]) == (status, status), told
+    assert told["message"]
+    assert told["hint"]
+
+
+def test_a_broken_origin_is_a_foreign_one(server: RunningServer) -> None:
+    assert ask(server, "GET", f"{V}/status", origin="http://[")[0] == 403
+
+
+def test_a_client_that_leaves_in_its_upload_is_no_failure(server: RunningServer) -> None:
+    connection = http.client.HTTPConnection(urlsplit(server.url).netloc, timeout=30)
+    connection.putrequest("PUT", f"{V}/datasets/gone/versions")
+    connection.putheader("content-length", "1000000")
+    connection.endheaders(b"a,b\n1,2\n")
+    connection.close()
+    assert ask(server, "GET", f"{V}/datasets/gone")[0] == 404
+    log = (server.workspace / "logs" / "server.jsonl").read_text("utf-8")
+    assert "ClientDisconnect" not in log
