@@ -5,7 +5,7 @@ import os
 import threading
 from collections.abc import Callable
 
-from athanor.kernel import Database, Events, Jobs, new_id
+from athanor.kernel import Database, Events, Job, Jobs, new_id
 
 _log = logging.getLogger(__name__)
 
@@ -21,6 +21,7 @@ class Background:
         self._events = events
         self._jobs = jobs
         self._stop = threading.Event()
+        self._looking = threading.Lock()
         self._threads: list[threading.Thread] = []
         self._worker = f"{os.uname().nodename}:{os.getpid()}:{new_id()[-6:]}"
 
@@ -28,8 +29,7 @@ class Background:
         """Begin."""
         self._loop("events", lambda: self._events.deliver() > 0)
         for number in range(_JOB_THREADS):
-            name = f"{self._worker}:{number}"
-            self._loop(f"jobs-{number}", lambda name=name: self._jobs.run_next(name))  # type: ignore[misc]
+            self._begin(f"jobs-{number}", self._work, f"{self._worker}:{number}")
 
     def close(self, timeout: float = 5.0) -> None:
         """Let what runs come to its end, and stop."""
@@ -40,9 +40,34 @@ class Background:
             thread.join(timeout)
 
     def _loop(self, name: str, step: Callable[[], bool]) -> None:
-        thread = threading.Thread(target=self._run, args=(name, step), name=name, daemon=True)
+        self._begin(name, self._run, name, step)
+
+    def _begin(self, name: str, target: Callable[..., None], *args: object) -> None:
+        thread = threading.Thread(target=target, args=args, name=name, daemon=True)
         self._threads.append(thread)
         thread.start()
+
+    def _work(self, worker: str) -> None:
+        """Take jobs and do them. One thread looks for the next job; the others work, or queue."""
+        while not self._stop.is_set():
+            with self._looking:
+                job = self._next_job(worker)
+            if job is not None:
+                self._jobs.work(job, worker)
+
+    def _next_job(self, worker: str) -> Job | None:
+        while not self._stop.is_set():
+            commits = self._database.commits
+            try:
+                job = self._jobs.take(worker)
+            except Exception:  # noqa: BLE001 - the loop goes on
+                _log.exception("looking for jobs stumbled")
+                self._stop.wait(_LOOK_SECONDS)
+                continue
+            if job is not None:
+                return job
+            self._database.wait_for_commit(commits, _LOOK_SECONDS)
+        return None
 
     def _run(self, name: str, step: Callable[[], bool]) -> None:
         while not self._stop.is_set():

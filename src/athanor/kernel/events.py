@@ -208,6 +208,8 @@ class Events:
         self._clock = clock
         self._subscriptions: dict[str, Subscription] = {}
         self._failures: dict[tuple[str, int], int] = {}
+        self._delivered = -1
+        """The last event when every subscriber was last brought up to date."""
 
     def tell(
         self,
@@ -264,6 +266,7 @@ class Events:
         A new subscriber starts at the present. A handler that fails is called again, five times in
         all; then the event is passed over and the failure is in the log.
         """
+        self._delivered = -1
         self._subscriptions[name] = Subscription(name=name, handler=handler, actions=actions)
 
     def deliver(self) -> int:
@@ -271,7 +274,12 @@ class Events:
 
         Called by the server's dispatcher; safe to call from several processes.
         """
-        return sum(self._deliver_to(item) for item in list(self._subscriptions.values()))
+        newest = self._store.last()
+        if newest == self._delivered and not self._failures:
+            return 0
+        handled = sum(self._deliver_to(item) for item in list(self._subscriptions.values()))
+        self._delivered = newest
+        return handled
 
     def settle(self) -> None:
         """Give new subscribers their starting point. Call once, before anything happens."""

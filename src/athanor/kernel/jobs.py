@@ -302,14 +302,19 @@ class Jobs:
 
     def run_next(self, worker: str, *, only: tuple[str, ...] = ()) -> bool:
         """Lease and run one due job in this thread; False if there is none."""
-        kinds = only or tuple(self._handlers)
-        job = self._store.lease(worker, kinds, self._clock.now()) if kinds else None
+        job = self.take(worker, only=only)
         if job is None:
             return False
-        self._run(job, worker)
+        self.work(job, worker)
         return True
 
-    def _run(self, job: Job, worker: str) -> None:
+    def take(self, worker: str, *, only: tuple[str, ...] = ()) -> Job | None:
+        """Lease one due job; None if there is none."""
+        kinds = only or tuple(self._handlers)
+        return self._store.lease(worker, kinds, self._clock.now()) if kinds else None
+
+    def work(self, job: Job, worker: str) -> None:
+        """Run a job that `worker` leased, in this thread."""
         handler = self._handlers[job.kind]
         stop = threading.Event()
         beat = threading.Thread(

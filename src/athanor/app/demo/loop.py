@@ -84,7 +84,7 @@ class Loop:
     def stop(self) -> None:
         """End the server."""
         try:
-            self.stage.athanor("down")
+            cli.call("down")
         except AthanorError as error:
             self.stage.tell(error.message)
 
