@@ -280,3 +280,14 @@ def test_roles_stay_until_they_are_named_anew(with_first: DataRoom, written: Wri
     )
     assert added.roles == Roles(target="left", id="customer", sensitive=("country",))
     assert with_first.datasets.dataset(OWNER, "churn").roles.target == CHURN.target
+
+
+def test_numbers_that_name_rows_may_go_on(room: DataRoom, written: Written) -> None:
+    def file(name: str, first: int) -> Path:
+        lines = [f"{first + row},{20 + row % 50},{row % 2}" for row in range(400)]
+        return written(name, "number,age,left\n" + "\n".join(lines) + "\n")
+
+    for name, first in (("old.csv", 1), ("new.csv", 90_000)):
+        new = churn(file(name, first), roles=Roles(target="left"))
+        version = room.datasets.add(OWNER, "visitors", new)
+        assert version.state == "ready"

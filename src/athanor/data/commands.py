@@ -23,7 +23,9 @@ from athanor.data.types import (
 )
 from athanor.kernel.console import Json, emit, escaped, say, table, transport
 
-commands = typer.Typer(no_args_is_help=True, help="Datasets: versions, profiles, checks.")
+commands = typer.Typer(
+    no_args_is_help=True, add_completion=False, help="Datasets: versions, profiles, checks."
+)
 
 Reference = Annotated[str, typer.Argument(help="NAME, NAME@latest or NAME@3.")]
 Name = Annotated[str, typer.Argument(help="The dataset's name.")]
@@ -281,8 +283,8 @@ def _print_version(version: DatasetVersion) -> None:
     state = "ready" if version.state == "ready" else "in quarantine"
     say(
         f"[bold]{version.dataset} version {version.number}[/bold]: {version.rows} rows, "
-        f"{len(version.columns)} columns, {state}, from {escaped(version.source.file)} "
-        f"({version.digest[:19]})",
+        f"{len(version.columns)} columns, {state} ({version.digest[:19]}), "
+        f"from {escaped(version.source.file)}",
         markup=True,
     )
     for note in version.notes:

@@ -3,6 +3,7 @@
 rich is loaded where something is drawn, so that `athanor --help` stays quick.
 """
 
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ import msgspec
 import typer
 
 from athanor.kernel.errors import Internal
+from athanor.kernel.ids import is_id
 from athanor.kernel.transport import Transport
 
 if TYPE_CHECKING:
@@ -77,22 +79,37 @@ def table(
         say(empty)
         return
     drawn = rich.table.Table(title=title or None, box=None, pad_edge=False, header_style="bold")
-    for header in headers:
-        drawn.add_column(header, justify="right" if header in right else "left", overflow="fold")
+    for place, header in enumerate(headers):
+        drawn.add_column(
+            header,
+            justify="right" if header in right else "left",
+            overflow="fold",
+            # An id is there to be copied: other columns give way.
+            no_wrap=all(
+                is_id(str(cell)) for row in kept for cell in row[place : place + 1] if cell
+            ),
+        )
     for row in kept:
         drawn.add_row(*("" if cell is None else rich.markup.escape(str(cell)) for cell in row))
     console().print(drawn)
 
 
 def console() -> "Console":
-    """rich's console on standard output."""
+    """rich's console on standard output.
+
+    In a pipe or a file a row is one line, however long: what reads it looks for whole words.
+    """
     import rich.console  # noqa: PLC0415 - drawn things alone pay for rich
 
     if not _consoles:
-        _consoles.append(rich.console.Console(soft_wrap=not sys.stdout.isatty()))
+        drawn = rich.console.Console(soft_wrap=not sys.stdout.isatty())
+        if not drawn.is_terminal and "COLUMNS" not in os.environ:
+            drawn.width = _PIPE_WIDTH
+        _consoles.append(drawn)
     return _consoles[0]
 
 
+_PIPE_WIDTH = 10_000
 _consoles: "list[Console]" = []
 
 

@@ -8,7 +8,7 @@ from athanor.kernel.console import Json, emit, table, transport
 from athanor.lineage.client import Runs
 from athanor.lineage.types import RunFilter
 
-commands = typer.Typer(no_args_is_help=True, help="What came from what.")
+commands = typer.Typer(no_args_is_help=True, add_completion=False, help="What came from what.")
 
 
 @commands.callback()

@@ -17,8 +17,12 @@ from athanor.monitoring.types import (
     WindowReport,
 )
 
-commands = typer.Typer(no_args_is_help=True, help="What watches the endpoints.")
-alert_commands = typer.Typer(no_args_is_help=True, help="What somebody should look at.")
+commands = typer.Typer(
+    no_args_is_help=True, add_completion=False, help="What watches the endpoints."
+)
+alert_commands = typer.Typer(
+    no_args_is_help=True, add_completion=False, help="What somebody should look at."
+)
 Name = Annotated[str, typer.Argument(metavar="ENDPOINT", help="The endpoint that is watched.")]
 
 

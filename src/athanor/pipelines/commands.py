@@ -14,8 +14,12 @@ from athanor.pipelines.errors import BadPipeline
 from athanor.pipelines.ir.text import write_document
 from athanor.pipelines.types import NewTrigger, PipelineRun, Submission, Task
 
-commands = typer.Typer(no_args_is_help=True, help="Pipelines: run, watch, schedule.")
-trigger_commands = typer.Typer(no_args_is_help=True, help="What starts pipelines by itself.")
+commands = typer.Typer(
+    no_args_is_help=True, add_completion=False, help="Pipelines: run, watch, schedule."
+)
+trigger_commands = typer.Typer(
+    no_args_is_help=True, add_completion=False, help="What starts pipelines by itself."
+)
 commands.add_typer(trigger_commands, name="trigger")
 
 _FILE_ENDINGS = {".py", ".yaml", ".yml", ".json"}
@@ -232,7 +236,9 @@ def add_trigger(
         overlap="latest" if latest else "skip",
     )
     made = PipelinesClient(transport()).add_trigger(new)
-    emit(made) if json else say(f"Trigger {made.name} is set: {made.kind}.")
+    emit(made) if json else say(
+        f"Trigger {made.name} is set: {' '.join([made.action or made.cron, *_told(made.match)])}."
+    )
 
 
 @trigger_commands.command("list")
@@ -248,7 +254,7 @@ def list_triggers(*, json: Json = False) -> None:
             (
                 item.name,
                 item.kind,
-                item.action or item.cron,
+                " ".join([item.action or item.cron, *_told(item.match)]),
                 item.submission.pipeline or "its own",
                 f"{item.last_fired:%Y-%m-%d %H:%M:%S}" if item.last_fired else "never",
                 item.last_run or "",
@@ -402,3 +408,8 @@ def _print_end(run: PipelineRun) -> None:
 
 def _took(began: Any, ended: Any) -> str:
     return f"{(ended - began).total_seconds():.1f} s" if began and ended else ""
+
+
+def _told(match: dict[str, Any]) -> list[str]:
+    """What an event's detail must hold, as --match takes it."""
+    return [f"{key}={value}" for key, value in match.items()]

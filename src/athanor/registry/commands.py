@@ -11,7 +11,9 @@ from athanor.kernel.console import Json, emit, say, table, transport
 from athanor.registry.client import ModelsClient
 from athanor.registry.types import ModelVersion, Upload
 
-commands = typer.Typer(no_args_is_help=True, help="Models and their versions.")
+commands = typer.Typer(
+    no_args_is_help=True, add_completion=False, help="Models and their versions."
+)
 
 Reference = Annotated[
     str, typer.Argument(metavar="MODEL[@VERSION]", help="A model; or its number or alias behind @.")

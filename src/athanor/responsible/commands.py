@@ -10,7 +10,7 @@ import typer
 from athanor.kernel.console import Json, emit, say, table, transport
 from athanor.responsible.client import ReportsClient
 
-commands = typer.Typer(no_args_is_help=True, help="Evaluation reports.")
+commands = typer.Typer(no_args_is_help=True, add_completion=False, help="Evaluation reports.")
 
 ReportId = Annotated[
     str, typer.Argument(metavar="[REPORT]", help="Its id; the newest if left out.")

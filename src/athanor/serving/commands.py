@@ -22,7 +22,9 @@ from athanor.serving.types import (
     PredictionQuery,
 )
 
-commands = typer.Typer(no_args_is_help=True, help="Names that answer with a model's predictions.")
+commands = typer.Typer(
+    no_args_is_help=True, add_completion=False, help="Names that answer with a model's predictions."
+)
 
 Name = Annotated[str, typer.Argument(metavar="ENDPOINT")]
 

@@ -53,7 +53,7 @@ class Stage:
         Raises: DemoFailed where the exit code is not among `ok`; the command's own failure.
         """
         words = [str(arg) for arg in args]
-        shown = " ".join(shlex.quote(word) for word in words)
+        shown = " ".join(_quoted(word) for word in words)
         say(f"   $ athanor {shown}", style="dim")
         code, printed = _captured([*words, "--json"])
         if code not in ok:
@@ -89,3 +89,10 @@ def _captured(words: list[str]) -> tuple[int, str]:
         code = cli.call(*words)
         out.flush()
         return code, held.getvalue().decode()
+
+
+def _quoted(word: str) -> str:
+    """A word as one would type it: double quotes around single ones."""
+    if "'" in word and not set('"$`\\!') & set(word):
+        return f'"{word}"'
+    return shlex.quote(word)

@@ -4,6 +4,8 @@ from typing import Annotated, Any
 
 import typer
 
+from athanor.app.gallery.errors import NoTarget
+from athanor.data.client import Data
 from athanor.kernel.console import Json, emit, say, table, transport
 from athanor.pipelines import Submission
 from athanor.pipelines.client import PipelinesClient
@@ -13,21 +15,33 @@ from athanor.registry.client import ModelsClient
 def train(
     dataset: Annotated[str, typer.Argument(help="A dataset, or a version of it: NAME or NAME@N.")],
     *,
-    target: Annotated[str, typer.Option(help="The column to predict.")],
+    target: Annotated[
+        str, typer.Option(help="The column to predict; the dataset's target if left out.")
+    ] = "",
     name: Annotated[str, typer.Option(help="The model's name; the dataset's if left out.")] = "",
-    id: Annotated[str, typer.Option("--id", help="The column that names a row.")] = "",
-    time: Annotated[str, typer.Option(help="The column that says when.")] = "",
-    sensitive: Annotated[str, typer.Option(help="A column whose groups are compared.")] = "",
+    id: Annotated[
+        str, typer.Option("--id", help="The column that names a row; the dataset's if left out.")
+    ] = "",
+    time: Annotated[
+        str, typer.Option(help="The column that says when; the dataset's if left out.")
+    ] = "",
+    sensitive: Annotated[
+        str, typer.Option(help="A column whose groups are compared; the dataset's if left out.")
+    ] = "",
     positive: Annotated[str, typer.Option(help="The class that the score is of.")] = "",
     endpoint: Annotated[str, typer.Option(help="Serve the model here if it passes.")] = "",
     seed: Annotated[int, typer.Option(help="Of every random choice.")] = 0,
     json: Json = False,
 ) -> None:
     """Train, evaluate, gate and register a classifier of a dataset."""
+    roles = Data(transport()).dataset(dataset.partition("@")[0]).roles
+    target = target or roles.target
+    if not target:
+        raise NoTarget(dataset)
     wanted = {
-        "id": id,
-        "time": time,
-        "sensitive": sensitive,
+        "id": id or roles.id,
+        "time": time or roles.time,
+        "sensitive": sensitive or next(iter(roles.sensitive), ""),
         "positive": positive,
         "endpoint": endpoint,
     }
@@ -48,7 +62,7 @@ def train(
     if json:
         emit({"run": run, "result": told})
     else:
-        table(("task", "state"), [(task.name, task.state) for task in run.tasks])
+        table(("task", "state"), [(t.name, t.state) for t in run.tasks if t.kind != "dag"])
         if run.error:
             say(f"{run.error.get('message', '')} {run.error.get('hint', '')}", style="red")
         elif told.get("registered"):

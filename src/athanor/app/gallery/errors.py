@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from athanor.kernel.errors import Unprocessable, nearest
+from athanor.kernel.errors import Invalid, Unprocessable, nearest
 
 
 class ColumnMissing(Unprocessable):
@@ -14,6 +14,17 @@ class ColumnMissing(Unprocessable):
             f"The table has no column {name!r} to take as the {role}.",
             hint=nearest(name, known) or f"It has: {', '.join(known[:30])}.",
             details={"role": role, "column": name},
+        )
+
+
+class NoTarget(Invalid):
+    """Nobody said what is to be predicted."""
+
+    def __init__(self, dataset: str) -> None:
+        super().__init__(
+            f"Nothing says which column of {dataset!r} is to be predicted.",
+            hint=f"Say it: athanor train {dataset} --target COLUMN",
+            details={"dataset": dataset},
         )
 
 

@@ -25,6 +25,7 @@ from athanor.pipelines.ir.text import write_document
 
 commands = typer.Typer(
     no_args_is_help=True,
+    add_completion=False,
     help="Run a file of your own as a recorded run: athanor run FILE.py [OPTIONS]. "
     "Or look at what ran.",
 )
@@ -139,7 +140,9 @@ def _tell(client: Client, run: PipelineRun) -> None:
             say(f"  {task.error.get('hint', '')}")
         if task.outputs.get("registered"):
             reference = task.outputs["reference"]
-            say(f"Registered {reference}. Deploy it: athanor deploy {reference}")
+            model = reference.partition("@")[0]
+            say(f"Registered {reference}.")
+            say(f"Serve it: athanor deploy {reference} --endpoint {model}")
     say(f"Run {run.id}: {run.state}. More: athanor pipeline show {run.id}")
 
 
