@@ -119,8 +119,8 @@ studio-check: studio
 
 .PHONY: unit
 unit: install-test
-	@# Tests that share a server stay in one process (xdist_group).
-	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadgroup $(ARGS)
+	@# A file's tests stay in one process: they share servers that are dear to start.
+	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile $(ARGS)
 
 .PHONY: soak
 soak: install-test machine

@@ -32,7 +32,7 @@ import pytest
 from tests.e2e.customers import ID, TARGET, Row, asked, customers, write
 from tests.e2e.terminal import Terminal, live, post, predict, until
 
-pytestmark = [pytest.mark.timeout(300), pytest.mark.xdist_group(__name__)]
+pytestmark = pytest.mark.timeout(300)
 
 ROLES = ("--target", TARGET, "--id", ID)
 
@@ -366,7 +366,6 @@ def free_bytes(place: Path) -> int:
     return int(found.free)
 
 
-@pytest.mark.xdist_group("full disk")
 @pytest.mark.parametrize("reserve", [60, 0])
 def test_a_full_disk_refuses_writes_and_goes_on_with_reads(small_disk: Path, reserve: int) -> None:
     terminal = Terminal(small_disk, {"ATHANOR_RESERVE_MB": str(reserve)})

@@ -11,7 +11,7 @@ import pytest
 
 from tests.e2e.terminal import Terminal, live
 
-pytestmark = [pytest.mark.timeout(420), pytest.mark.xdist_group(__name__)]
+pytestmark = pytest.mark.timeout(420)
 _DEMO_SECONDS = 400.0
 
 
@@ -131,7 +131,6 @@ def on_a_table(terminal: Terminal, file: Path, *flags: str) -> Played:
     return shown
 
 
-@pytest.mark.xdist_group("demo on a table")
 def test_bank_churners(terminal: Terminal, data_folder: Path) -> None:
     file = data_folder / "bank_churners" / "BankChurners.csv"
     flags = ("--target", "Attrition_Flag", "--id", "CLIENTNUM")

@@ -12,7 +12,7 @@ import pytest
 from tests.e2e.customers import ID, TARGET, asked, customers, write
 from tests.e2e.terminal import Terminal, post, predict, until
 
-pytestmark = [pytest.mark.timeout(300), pytest.mark.xdist_group(__name__)]
+pytestmark = pytest.mark.timeout(300)
 
 README = Path(__file__).resolve().parents[2] / "README.md"
 
@@ -44,7 +44,6 @@ def shop(open_terminal: Callable[[str], Terminal]) -> Terminal:
     return terminal
 
 
-@pytest.mark.xdist_group("five commands")
 def test_five_commands_lead_to_an_answer(terminal: Terminal) -> None:
     own_csv(terminal.folder)
     (block,) = [block for block in blocks("sh") if "# 5" in block]
@@ -144,7 +143,6 @@ def test_a_notebooks_model_is_registered_and_served(shop: Terminal) -> None:
     assert answer["label"] in {0, 1}
 
 
-@pytest.mark.xdist_group("without a server")
 def test_without_a_server_the_same_commands_work_in_their_own_process(terminal: Terminal) -> None:
     own_csv(terminal.folder)
     train = next(block for block in blocks("python") if block.startswith("# train.py"))

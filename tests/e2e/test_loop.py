@@ -10,7 +10,7 @@ import pytest
 from tests.e2e.customers import ID, TARGET, asked, customers, write
 from tests.e2e.terminal import Terminal, live, predict, until
 
-pytestmark = [pytest.mark.timeout(420), pytest.mark.xdist_group(__name__)]
+pytestmark = pytest.mark.timeout(420)
 
 WINDOW = 300
 _ON_ITS_WAY = {"starting", "canary"}
@@ -96,7 +96,6 @@ def test_drift_starts_a_retraining_that_takes_over_and_can_be_undone(served: Ter
     assert raw in {node["digest"] for node in traced}
 
 
-@pytest.mark.xdist_group("left alone")
 def test_a_server_left_alone_takes_new_rows_to_a_new_model_and_stops_corrupted_ones(
     open_terminal: Callable[[str], Terminal],
 ) -> None:
