@@ -120,6 +120,17 @@ def test_the_same_key_registers_once(room: Room) -> None:
     assert room.actions() == ["registry.version.created"]
 
 
+def test_a_model_from_the_cache_keeps_its_number(room: Room) -> None:
+    artifact = room.artifact()
+    first, again = (
+        room.models.register(
+            OWNER, NewModelVersion(model="churn", artifact_id=artifact.id, key=key)
+        )
+        for key in ("task-1", "task-2")
+    )
+    assert first == again
+
+
 def test_only_models_are_registered_and_names_are_plain(room: Room) -> None:
     table = room.artifact(kind="table")
     with pytest.raises(NotAModel):

@@ -70,6 +70,8 @@ class Models:
     def register(self, who: Principal, new: NewModelVersion) -> ModelVersion:
         """Give a model artifact the model's next number; the model is made if it is new.
 
+        With a key, an artifact that has a number in this model already keeps it.
+
         Raises: BadModelName, ArtifactNotFound, NotAModel.
         """
         self._access.require(who, "registry.register", new.model)
@@ -80,7 +82,7 @@ class Models:
                 raise NotAModel(artifact.id, artifact.type)
             self._make(who, new)
             self._store.lock(new.model)
-            if new.key and (kept := self._store.find_by_key(new.model, new.key)):
+            if new.key and (kept := self._kept(new)):
                 return kept
             version = self._store.add_version(self._described(who, new, artifact), new.key)
             detail = {
@@ -93,6 +95,18 @@ class Models:
             }
             self._tell(who, "registry.version.created", version.reference, detail, new.project)
         return version
+
+    def _kept(self, new: NewModelVersion) -> ModelVersion | None:
+        """What a pipeline registered before: by the same call, or the same model from the cache."""
+        by_key = self._store.find_by_key(new.model, new.key) if new.key else None
+        return by_key or next(
+            (
+                version
+                for version in self._store.list_versions(new.model)
+                if version.artifact_id == new.artifact_id
+            ),
+            None,
+        )
 
     def upload(self, who: Principal, new: Upload) -> ModelVersion:
         """Take in a packed MLflow model folder and give it the model's next number.
