@@ -2,7 +2,7 @@
 
 import pytest
 
-from athanor.app.doors import Doors, ForeignHost, ForeignOrigin, NoTokenChosen, TokenWanted
+from athanor.app.doors import Doors, NoTokenChosen, TokenWanted, UnknownHost, UnknownOrigin
 
 LOOPBACK = Doors(loopback=True, token="")
 
@@ -14,7 +14,7 @@ def test_loopback_answers_to_its_own_names(host: str) -> None:
 
 @pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "", "10.0.0.1:8700"])
 def test_a_rebound_name_is_refused(host: str) -> None:
-    with pytest.raises(ForeignHost):
+    with pytest.raises(UnknownHost):
         LOOPBACK.check("/api/v1/runs", {"host": host})
 
 
@@ -22,7 +22,7 @@ def test_a_rebound_name_is_refused(host: str) -> None:
     "origin", ["null", "http://evil.example", "http://127.0.0.1:9999", "file://", "", "http://["]
 )
 def test_a_foreign_page_is_refused(origin: str) -> None:
-    with pytest.raises(ForeignOrigin):
+    with pytest.raises(UnknownOrigin):
         LOOPBACK.check("/api/v1/runs", {"host": "127.0.0.1:8700", "origin": origin})
 
 

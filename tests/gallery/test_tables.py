@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from athanor.app.gallery.encoding import encoder, features
-from athanor.app.gallery.errors import BadTarget, ColumnMissing, NothingToLearnFrom
+from athanor.app.gallery.errors import NoSuchColumn, NothingToLearnFrom, UnfitTarget
 from athanor.app.gallery.tables import (
     columns_to_learn,
     kind_of,
@@ -38,13 +38,13 @@ def test_rows_without_a_label_are_left_out_aloud() -> None:
     ],
 )
 def test_a_target_that_can_not_be_learnt_is_refused(labels: object, why: str) -> None:
-    with pytest.raises(BadTarget, match=why) as refused:
+    with pytest.raises(UnfitTarget, match=why) as refused:
         labelled_rows(pd.DataFrame({"y": labels}), "y")
     assert refused.value.hint
 
 
 def test_a_missing_target_names_the_nearest() -> None:
-    with pytest.raises(ColumnMissing, match="'status'"):
+    with pytest.raises(NoSuchColumn, match="'status'"):
         labelled_rows(pd.DataFrame({"status": ["a"]}), "statsu")
 
 
@@ -72,7 +72,7 @@ def test_the_positive_class(labels: list[object], wanted: str, positive: object)
 
 
 def test_an_unknown_positive_class_is_refused() -> None:
-    with pytest.raises(BadTarget, match="'maybe'"):
+    with pytest.raises(UnfitTarget, match="'maybe'"):
         positive_label(pd.Series(["yes", "no"], name="y"), "maybe")
 
 

@@ -37,7 +37,7 @@ from athanor.monitoring import (
     WindowVerdict,
     relations,
 )
-from athanor.monitoring.errors import BadSetting
+from athanor.monitoring.errors import BadMonitorSetting
 from athanor.registry import InputColumn, ModelVersion, Signature
 from athanor.testing import FixedClock
 from athanor.testing.monitoring import FakeLog
@@ -396,7 +396,7 @@ def test_settings_change_the_next_window(deployed: Room) -> None:
     ],
 )
 def test_settings_that_make_no_sense_are_refused(deployed: Room, change: Any) -> None:
-    with pytest.raises(BadSetting):
+    with pytest.raises(BadMonitorSetting):
         deployed.monitors.configure(OWNER, "churn", SettingsChange(**change))
 
 

@@ -32,7 +32,7 @@ from athanor.registry import (
     operations,
     resolver,
 )
-from athanor.registry.errors import MissingInput, NotAModel
+from athanor.registry.errors import NotAModel, OperationLacks
 from athanor.testing import FixedClock
 
 GOOD = Verdict(gate="quality", passed=True, reason="better", measured={"p_value": 0.001})
@@ -275,9 +275,9 @@ def test_a_refused_challenger_changes_nothing_and_is_told(room: Room) -> None:
 
 def test_the_operation_says_what_it_lacks(room: Room) -> None:
     register = operations(room.models, room.events)["model.register"]
-    with pytest.raises(MissingInput, match="'name'"):
+    with pytest.raises(OperationLacks, match="'name'"):
         register(OWNER, OperationCall(run_id="r", task="register", key="k"))
-    with pytest.raises(MissingInput, match="'model'"):
+    with pytest.raises(OperationLacks, match="'model'"):
         register(
             OWNER, OperationCall(run_id="r", task="register", key="k", parameters={"name": "x"})
         )

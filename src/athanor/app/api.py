@@ -76,7 +76,7 @@ class Malformed(Invalid):
         )
 
 
-class BadRequest(Invalid):
+class UnfitRequest(Invalid):
     """The request does not fit the route's form."""
 
     def __init__(self, problems: Sequence[Any]) -> None:
@@ -331,7 +331,7 @@ async def _on_named(request: Request, error: Any) -> Response:
 
 
 async def _on_unfit(_request: Request, error: Any) -> Response:
-    return _as_response(BadRequest(error.errors()))
+    return _as_response(UnfitRequest(error.errors()))
 
 
 async def _on_http(request: Request, error: Any) -> Response:

@@ -17,7 +17,7 @@ GUARDED = ("/api/", "/openapi.json", "/metrics")
 """What wants the token where one is demanded: the rest is the studio's files, and health."""
 
 
-class ForeignHost(Forbidden):
+class UnknownHost(Forbidden):
     """The request was sent to a name that is not this server's."""
 
     def __init__(self, host: str) -> None:
@@ -27,7 +27,7 @@ class ForeignHost(Forbidden):
         )
 
 
-class ForeignOrigin(Forbidden):
+class UnknownOrigin(Forbidden):
     """A page of another origin sent the request."""
 
     def __init__(self, origin: str) -> None:
@@ -81,14 +81,14 @@ class Doors:
     def check(self, path: str, headers: Mapping[str, str]) -> None:
         """Return if a request may come in; header names are in lower case.
 
-        Raises: ForeignHost, ForeignOrigin, TokenWanted.
+        Raises: UnknownHost, UnknownOrigin, TokenWanted.
         """
         host = headers.get("host", "")
         if self.loopback and name_of(host) not in LOOPBACK_NAMES:
-            raise ForeignHost(host)
+            raise UnknownHost(host)
         origin = headers.get("origin")
         if origin is not None and not _same_origin(origin, host):
-            raise ForeignOrigin(origin)
+            raise UnknownOrigin(origin)
         if self.token and path.startswith(GUARDED):
             kind, _, given = headers.get("authorization", "").partition(" ")
             right = hmac.compare_digest(given.strip().encode(), self.token.encode())

@@ -46,7 +46,7 @@ class NoReference(Conflict):
         )
 
 
-class BadSetting(Invalid):
+class BadMonitorSetting(Invalid):
     """A setting of a monitor that makes no sense."""
 
     def __init__(self, name: str, value: object, wanted: str) -> None:

@@ -195,7 +195,7 @@ class StepTookTooLong(Unprocessable):
         )
 
 
-class RunNotFound(NotFound):
+class PipelineRunNotFound(NotFound):
     """No such run."""
 
     def __init__(self, run: str) -> None:

@@ -15,9 +15,9 @@ from athanor.pipelines.errors import (
     BadPipeline,
     BadTrigger,
     PipelineNotFound,
+    PipelineRunNotFound,
     RunCannotResume,
     RunIsOver,
-    RunNotFound,
     TaskNotFound,
     TriggerExists,
     TriggerNotFound,
@@ -93,7 +93,7 @@ class Pipelines:
     def run(self, who: Principal, run_id: str) -> PipelineRun:
         """One run with its tasks.
 
-        Raises: RunNotFound.
+        Raises: PipelineRunNotFound.
         """
         self._access.require(who, "pipelines.run", run_id)
         run = self._find(run_id).run
@@ -118,7 +118,7 @@ class Pipelines:
     def cancel(self, who: Principal, run_id: str) -> PipelineRun:
         """Stop a run: what runs is ended with all that it started, what waits is not begun.
 
-        Raises: RunNotFound, RunIsOver.
+        Raises: PipelineRunNotFound, RunIsOver.
         """
         self._access.require(who, "pipelines.cancel", run_id)
         ordered = self._find(run_id)
@@ -132,7 +132,7 @@ class Pipelines:
     def resume(self, who: Principal, run_id: str) -> PipelineRun:
         """Let a failed or stopped run go on; tasks that are done stay done.
 
-        Raises: RunNotFound, RunCannotResume.
+        Raises: PipelineRunNotFound, RunCannotResume.
         """
         self._access.require(who, "pipelines.resume", run_id)
         ordered = self._find(run_id)
@@ -148,7 +148,7 @@ class Pipelines:
     def logs(self, who: Principal, run_id: str, task: str) -> str:
         """What a task has written so far.
 
-        Raises: RunNotFound, TaskNotFound.
+        Raises: PipelineRunNotFound, TaskNotFound.
         """
         self._access.require(who, "pipelines.logs", run_id)
         found = self._task(self._find(run_id).run, task)
@@ -175,7 +175,7 @@ class Pipelines:
     def explain(self, who: Principal, run_id: str, task: str) -> Explanation:
         """Why a task ran, or why it did not have to: its key against the last earlier one.
 
-        Raises: RunNotFound, TaskNotFound.
+        Raises: PipelineRunNotFound, TaskNotFound.
         """
         self._access.require(who, "pipelines.explain", run_id)
         ordered = self._find(run_id)
@@ -372,7 +372,7 @@ class Pipelines:
     def _find(self, run_id: str) -> Ordered:
         found = self._runs.find_run(run_id) if is_id(run_id) else None
         if found is None:
-            raise RunNotFound(run_id)
+            raise PipelineRunNotFound(run_id)
         return found
 
     def _task(self, run: PipelineRun, name: str) -> Task:

@@ -100,7 +100,7 @@ class RecordRefused(Unprocessable):
         )
 
 
-class MissingInput(Invalid):
+class OperationLacks(Invalid):
     """A platform step was called without something that it needs."""
 
     def __init__(self, task: str, name: str) -> None:

@@ -16,7 +16,7 @@ from athanor.lineage import (
     OperationResult,
     Resolver,
 )
-from athanor.registry.errors import MissingInput
+from athanor.registry.errors import OperationLacks
 from athanor.registry.service import Models
 from athanor.registry.types import NewModelVersion
 
@@ -72,7 +72,7 @@ def _register(
         )
     offered = call.artifacts.get("model")
     if not offered:
-        raise MissingInput(call.task, "model")
+        raise OperationLacks(call.task, "model")
     version = models.register(
         who,
         NewModelVersion(
@@ -107,7 +107,7 @@ def _promote(models: Models, who: Principal, call: OperationCall) -> OperationRe
 
 def _parameter(call: OperationCall, name: str) -> Any:
     if call.parameters.get(name) in {None, ""}:
-        raise MissingInput(call.task, name)
+        raise OperationLacks(call.task, name)
     return call.parameters[name]
 
 

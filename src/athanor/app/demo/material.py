@@ -33,14 +33,14 @@ class TooFewRows(Invalid):
         )
 
 
-class FileMissing(NotFound):
+class TableMissing(NotFound):
     """The table's file is not there."""
 
     def __init__(self, file: Path) -> None:
         super().__init__(f"There is no file {str(file)!r}.", hint="Give a CSV or Parquet file.")
 
 
-class UnknownColumn(NotFound):
+class UnknownTableColumn(NotFound):
     """A column that the table does not have."""
 
     def __init__(self, option: str, name: str, known: list[str]) -> None:
@@ -109,14 +109,14 @@ def from_table(file: Path, columns: Columns) -> Material:
     """Anyone's table: the last 30 % of its rows, in order of time or of the file, are traffic.
 
     A synthetic shift of one column is applied to the second half of the traffic.
-    Raises: UnknownColumn, TooFewRows, and what is wrong with the file.
+    Raises: UnknownTableColumn, TooFewRows, and what is wrong with the file.
     """
     shift = importlib.import_module("athanor.app.demo.shift")
     table = _read(file)
     for option in ("target", "id", "time", "sensitive"):
         name = getattr(columns, option)
         if name and name not in table.column_names:
-            raise UnknownColumn(f"--{option}", name, table.column_names)
+            raise UnknownTableColumn(f"--{option}", name, table.column_names)
     if table.num_rows < FEWEST_ROWS:
         raise TooFewRows(table.num_rows)
     if columns.time:
@@ -145,7 +145,7 @@ def _read(file: Path) -> "pa.Table":
     arrow = importlib.import_module("pyarrow")
     reading = importlib.import_module("athanor.data.work.reading")
     if not file.is_file():
-        raise FileMissing(file)
+        raise TableMissing(file)
     with tempfile.TemporaryDirectory() as scratch:
         found = reading.look_through(file, file.name, Path(scratch), ReadOptions(), {})
         return arrow.Table.from_batches(found.rows.batches(), schema=found.rows.schema())

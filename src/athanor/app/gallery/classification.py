@@ -23,7 +23,7 @@ from sklearn.pipeline import Pipeline
 
 from athanor import operation, pipeline, step
 from athanor.app.gallery.encoding import encoder, features
-from athanor.app.gallery.errors import ColumnMissing
+from athanor.app.gallery.errors import NoSuchColumn
 from athanor.app.gallery.tables import (
     columns_to_learn,
     labelled_rows,
@@ -95,7 +95,7 @@ def check(
     """Find out what may be learnt from: labels, kinds of columns, leaks; say what is left out."""
     for role, name in (("id", id), ("time", time), ("sensitive column", sensitive)):
         if name and name not in data.columns:
-            raise ColumnMissing(role, name, data.columns)
+            raise NoSuchColumn(role, name, data.columns)
     table, notes = labelled_rows(data, target)
     table = table.loc[:, [str(column) for column in table.columns]]
     ignored = tuple(name for name in (id, time) if name)
@@ -210,7 +210,7 @@ def known_labels(fresh: pd.DataFrame, table: pd.DataFrame, plan: dict[str, Any])
     if target not in fresh and "label" in fresh:
         fresh = fresh.rename(columns={"label": target})
     if target not in fresh:
-        raise ColumnMissing("target of the fresh rows", target, fresh.columns)
+        raise NoSuchColumn("target of the fresh rows", target, fresh.columns)
     if plan["time"] and plan["time"] not in fresh and "predicted_at" in fresh:
         fresh = fresh.rename(columns={"predicted_at": plan["time"]})
     fresh = fresh.reindex(columns=table.columns)

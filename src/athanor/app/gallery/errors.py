@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from athanor.kernel.errors import Invalid, Unprocessable, nearest
 
 
-class ColumnMissing(Unprocessable):
+class NoSuchColumn(Unprocessable):
     """A column that was named is not in the table."""
 
     def __init__(self, role: str, name: str, columns: Iterable[str]) -> None:
@@ -28,7 +28,7 @@ class NoTarget(Invalid):
         )
 
 
-class BadTarget(Unprocessable):
+class UnfitTarget(Unprocessable):
     """The target is not something to learn classes from."""
 
     def __init__(self, target: str, why: str, hint: str) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from athanor.app.gallery.errors import BadTarget, ColumnMissing, NothingToLearnFrom
+from athanor.app.gallery.errors import NoSuchColumn, NothingToLearnFrom, UnfitTarget
 
 MOST_CLASSES = 50
 FEWEST_A_CLASS = 10
@@ -18,20 +18,20 @@ _YES = ("yes", "true", "1", "y", "positive")
 def labelled_rows(table: pd.DataFrame, target: str) -> tuple[pd.DataFrame, list[str]]:
     """The rows with a usable label, the label in its plain type; and what was done, in words.
 
-    Raises: ColumnMissing, BadTarget.
+    Raises: NoSuchColumn, UnfitTarget.
     """
     if target not in table.columns:
-        raise ColumnMissing("target", target, table.columns)
+        raise NoSuchColumn("target", target, table.columns)
     notes = []
     missing = int(table[target].isna().sum())
     if missing == len(table):
-        raise BadTarget(target, "it is empty.", "Choose a column that holds the outcome.")
+        raise UnfitTarget(target, "it is empty.", "Choose a column that holds the outcome.")
     if missing:
         notes.append(f"{missing:,} rows without a label in {target!r} were left out.")
     kept = table.loc[table[target].notna()].reset_index(drop=True)
     labels = plain_labels(kept[target])
     if labels is None:
-        raise BadTarget(
+        raise UnfitTarget(
             target,
             "it holds numbers with fractions, a measure rather than classes.",
             "Choose a column of classes, or cut this one into ranges first.",
@@ -39,7 +39,7 @@ def labelled_rows(table: pd.DataFrame, target: str) -> tuple[pd.DataFrame, list[
     kept = kept.assign(**{target: labels})
     counts = labels.value_counts()
     if len(counts) > MOST_CLASSES:
-        raise BadTarget(
+        raise UnfitTarget(
             target,
             f"it has {len(counts):,} different values; at most {MOST_CLASSES} classes are learnt.",
             "Choose a column of classes, or cut this one into ranges first.",
@@ -51,13 +51,13 @@ def labelled_rows(table: pd.DataFrame, target: str) -> tuple[pd.DataFrame, list[
         kept = kept.loc[~kept[target].isin(rare)].reset_index(drop=True)
         counts = kept[target].value_counts()
     if len(counts) < 2:
-        raise BadTarget(
+        raise UnfitTarget(
             target,
             f"it holds one class only, {counts.index[0]!r}.",
             "A model needs rows of at least two classes: add rows of the other one.",
         )
     if rare and len(counts) == 2 and min(counts) < FEWEST_A_CLASS:
-        raise BadTarget(
+        raise UnfitTarget(
             target,
             f"class {counts.index[-1]!r} has {min(counts)} rows; {FEWEST_A_CLASS} are needed.",
             "Add rows of that class.",
@@ -80,14 +80,14 @@ def plain_labels(labels: pd.Series) -> pd.Series | None:
 def positive_label(labels: pd.Series, wanted: str) -> Any | None:
     """The positive class of two: the one that is named, or that says yes, or the rarer one.
 
-    Raises: BadTarget where the wanted one is not there.
+    Raises: UnfitTarget where the wanted one is not there.
     """
     classes = sorted(labels.unique().tolist(), key=str)
     if wanted:
         named = [label for label in classes if str(label) == wanted]
         if not named:
             told = ", ".join(repr(str(label)) for label in classes)
-            raise BadTarget(
+            raise UnfitTarget(
                 str(labels.name), f"it has no class {wanted!r}.", f"Its classes are: {told}."
             )
         return named[0] if len(classes) == 2 else None

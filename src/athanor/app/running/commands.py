@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from athanor.app.running.files import TRAIN, UnknownInput, functions_of, training_pipeline
+from athanor.app.running.files import TRAIN, UnknownArgument, functions_of, training_pipeline
 from athanor.app.sdk import recording
 from athanor.client import Client
 from athanor.kernel import Invalid
@@ -107,19 +107,19 @@ def submission_of(
 ) -> Submission:
     """What to submit: inputs that are tables by dataset, the others by value.
 
-    Raises: UnknownInput, Invalid.
+    Raises: UnknownArgument, Invalid.
     """
     definitions = document.spec.root.input_definitions or ComponentInputs()
     tables, parameters = definitions.artifacts, definitions.parameters
     artifacts = {}
     for key, value in (_pair(item, "--data INPUT=DATASET") for item in given[0]):
         if key not in tables:
-            raise UnknownInput(name, key, list(tables))
+            raise UnknownArgument(name, key, list(tables))
         artifacts[key] = value if ":" in value else f"dataset:{value}"
     values = {}
     for key, value in (_pair(item, "--param NAME=VALUE") for item in given[1]):
         if key not in parameters:
-            raise UnknownInput(name, key, list(parameters))
+            raise UnknownArgument(name, key, list(parameters))
         values[key] = _value(value)
     for key, definition in tables.items():
         # An input of a dataset's own name needs no word.

@@ -20,7 +20,7 @@ TRAIN = "train"
 """The function that is run where none is named."""
 
 
-class FileMissing(NotFound):
+class ScriptMissing(NotFound):
     """The file to run is not there."""
 
     def __init__(self, path: Path) -> None:
@@ -62,7 +62,7 @@ class FunctionMissing(NotFound):
         )
 
 
-class UnknownInput(Invalid):
+class UnknownArgument(Invalid):
     """A value was given for something that the function does not take."""
 
     def __init__(self, function: str, name: str, known: list[str]) -> None:
@@ -75,10 +75,10 @@ class UnknownInput(Invalid):
 def functions_of(path: Path) -> list[str]:
     """The names of a file's top-level functions, found without running it.
 
-    Raises: FileMissing, NotPython.
+    Raises: ScriptMissing, NotPython.
     """
     if not path.is_file():
-        raise FileMissing(path)
+        raise ScriptMissing(path)
     try:
         # Bytes: the parser minds the file's own coding line.
         tree = ast.parse(path.read_bytes(), str(path))
@@ -99,7 +99,7 @@ def load(path: Path) -> ModuleType:
         sys.path.insert(0, folder)
     spec = importlib.util.spec_from_file_location(path.stem, path)
     if spec is None or spec.loader is None:
-        raise FileMissing(path)
+        raise ScriptMissing(path)
     module = importlib.util.module_from_spec(spec)
     sys.modules[path.stem] = module
     try:
@@ -112,7 +112,7 @@ def load(path: Path) -> ModuleType:
 def training_pipeline(path: Path, function: str, *, model: str) -> Pipeline[..., Any]:
     """A pipeline of a file's plain function; a model that it returns is registered as `model`.
 
-    Raises: FileMissing, NotPython, FunctionMissing, and what the authoring of steps raises.
+    Raises: ScriptMissing, NotPython, FunctionMissing, and what the authoring of steps raises.
     """
     known = functions_of(path)
     if function not in known:

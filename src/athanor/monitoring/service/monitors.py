@@ -18,7 +18,12 @@ from athanor.kernel import (
     new_id,
 )
 from athanor.monitoring.catalogue import INDICATORS
-from athanor.monitoring.errors import BadSetting, MonitorNotFound, NoReference, WindowNotFound
+from athanor.monitoring.errors import (
+    BadMonitorSetting,
+    MonitorNotFound,
+    NoReference,
+    WindowNotFound,
+)
 from athanor.monitoring.service.looking import Looking, Neighbours
 from athanor.monitoring.service.tally import Tally
 from athanor.monitoring.store import MonitorStore
@@ -105,7 +110,7 @@ class Monitors:
     def configure(self, who: Principal, name: str, change: SettingsChange) -> Monitor:
         """Change how an endpoint is watched, from its next window on.
 
-        Raises: MonitorNotFound, BadSetting.
+        Raises: MonitorNotFound, BadMonitorSetting.
         """
         self._access.require(who, "monitoring.configure", name)
         with self._database.transaction():
@@ -337,7 +342,7 @@ def _champion(shares: list[Any], monitor: Monitor | None) -> Mapping[str, Any] |
 
 
 def _changed(settings: MonitorSettings, change: SettingsChange) -> MonitorSettings:
-    """The settings with a change. Raises: BadSetting."""
+    """The settings with a change. Raises: BadMonitorSetting."""
     given: dict[str, Any] = {
         name: value
         for name in ("window_rows", "minimum_rows", "false_alarm_rate", "replicates", "leave_out")
@@ -350,13 +355,13 @@ def _changed(settings: MonitorSettings, change: SettingsChange) -> MonitorSettin
     changed = replace(settings, **given)
     if not 0 < changed.false_alarm_rate < 1:
         wanted = "a share of healthy windows, above 0 and below 1"
-        raise BadSetting("false_alarm_rate", changed.false_alarm_rate, wanted)
+        raise BadMonitorSetting("false_alarm_rate", changed.false_alarm_rate, wanted)
     if changed.minimum_rows < 50:
-        raise BadSetting("minimum_rows", changed.minimum_rows, "50 or more")
+        raise BadMonitorSetting("minimum_rows", changed.minimum_rows, "50 or more")
     if changed.window_rows < changed.minimum_rows:
-        raise BadSetting(
+        raise BadMonitorSetting(
             "window_rows", changed.window_rows, f"minimum_rows ({changed.minimum_rows}) or more"
         )
     if not 200 <= changed.replicates <= 100_000:
-        raise BadSetting("replicates", changed.replicates, "200 to 100,000")
+        raise BadMonitorSetting("replicates", changed.replicates, "200 to 100,000")
     return changed
