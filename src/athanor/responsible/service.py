@@ -93,7 +93,7 @@ class ReportIndex:
 def file_of(storage: Storage, artifact: Artifact, name: str) -> bytes | None:
     """A file of an artifact that is a folder, or None if it holds none of that name."""
     blob = artifact.metadata.get("blob")
-    if blob is None or artifact.metadata.get("layout") == "file":
+    if blob is None or artifact.metadata.get("layout") != "folder":
         return None
     for entry in storage.entries(str(blob)):
         if entry.path == name:

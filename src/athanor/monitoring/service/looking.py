@@ -136,6 +136,8 @@ class Looking:
                     metadata={
                         "kind": "monitor",
                         "blob": blob.digest,
+                        "layout": "file",
+                        "file": "window.json",
                         "endpoint": now.endpoint,
                         "verdict": judged.report.verdict.value,
                     },
