@@ -1,5 +1,6 @@
 """The whole loop by public commands and HTTP, without the demo; then the server is left alone."""
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -78,8 +79,8 @@ def test_drift_starts_a_retraining_that_takes_over_and_can_be_undone(served: Ter
     predict(url, asked(drifted[: WINDOW - 20]))
     label(served, drifted[: WINDOW - 20])
     predict(url, asked(drifted[WINDOW - 20 : WINDOW]))
-    alert = until("the alert", lambda: served.json("alert", "list"))[0]
-    assert (alert["kind"], alert["subject"], alert["columns"]) == ("drift", "shop", ["spend"])
+    (alert,) = until("the alert", lambda: alerts_of(served, "drift"))
+    assert (alert["subject"], alert["columns"]) == ("shop", ["spend"])
     started = until("the run", lambda: served.json("pipeline", "list", "--trigger", "retrain"))
     rest = asked(drifted[WINDOW:])
     settled(served, started[0]["id"], lambda: [predict(url, [row]) for row in rest[:100]])
@@ -94,6 +95,7 @@ def test_drift_starts_a_retraining_that_takes_over_and_can_be_undone(served: Ter
     traced = served.json("lineage", "trace", f"prediction:{answer['id']}")["nodes"]
     raw = served.json("data", "show", "shop@1")["version"]["source"]["digest"]
     assert raw in {node["digest"] for node in traced}
+    assert complaints(served) == []
 
 
 def test_a_server_left_alone_takes_new_rows_to_a_new_model_and_stops_corrupted_ones(
@@ -139,6 +141,17 @@ def test_a_server_left_alone_takes_new_rows_to_a_new_model_and_stops_corrupted_o
     assert len(alone.json("pipeline", "list", "--trigger", "fresh")) == 1
     assert [model["latest"] for model in alone.json("model", "list")] == [2]
     assert live(alone.json("endpoint", "show", "shop"))["version"] == 2
+    assert complaints(alone) == []
+
+
+def alerts_of(terminal: Terminal, kind: str) -> list[dict[str, Any]]:
+    return [alert for alert in terminal.json("alert", "list") if alert["kind"] == kind]
+
+
+def complaints(terminal: Terminal) -> list[str]:
+    """What the server's log holds beside the usual."""
+    lines = (terminal.workspace / "logs" / "server.jsonl").read_text("utf-8").splitlines()
+    return [line for line in lines if json.loads(line)["level"] == "error"]
 
 
 def arrive(folder: Path, name: str, rows: list[dict[str, Any]]) -> None:
