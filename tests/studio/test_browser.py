@@ -333,7 +333,7 @@ def test_the_whole_loop_is_followed_without_a_reload(
     mark(page)
     good = write_table(tmp_path / "good.csv")
     client.data.add("churn", NewVersion(path=good, roles=Roles(target="left")))
-    expect(page.get_by_role("link", name="churn")).to_be_visible()
+    expect(page.get_by_role("link", name="churn", exact=True)).to_be_visible()
     expect(count("Data")).to_have_text("1")
 
     rail.get_by_role("link", name="Pipelines").click()
@@ -351,13 +351,13 @@ def test_the_whole_loop_is_followed_without_a_reload(
 
     expect(count("Models")).to_have_text("1")
     rail.get_by_role("link", name="Models").click()
-    page.get_by_role("link", name="churn").click()
+    page.get_by_role("link", name="churn", exact=True).click()
     expect(page.get_by_text("Version 1 is the champion.")).to_be_visible()
     expect(page.get_by_role("region", name="Where it comes from")).to_contain_text("churn@1")
 
     expect(count("Endpoints")).to_have_text("1")
     rail.get_by_role("link", name="Endpoints").click()
-    page.get_by_role("link", name="churn").click()
+    page.get_by_role("link", name="churn", exact=True).click()
     expect(page.get_by_text("churn@1 takes all traffic.")).to_be_visible(timeout=60_000)
     expect(page.get_by_text('{"records":[{"age":0')).to_be_visible()
 
