@@ -32,6 +32,8 @@ PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3.14 python
 # Arguments for the demo, for pytest and for the benchmarks: make demo ARGS="--json summary.json"
 ARGS ?=
 WORKERS ?= 2
+# The tests' random order: one for everybody, so that what fails can be had again. ORDER=7 is another.
+ORDER ?= 492463580
 
 .PHONY: help
 help:
@@ -120,7 +122,7 @@ studio-check: studio
 .PHONY: unit
 unit: install-test
 	@# A file's tests stay in one process: they share servers that are dear to start.
-	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile $(ARGS)
+	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --randomly-seed $(ORDER) $(ARGS)
 
 .PHONY: soak
 soak: install-test machine

@@ -53,7 +53,7 @@ def data(transport: Transport, folder: Path) -> Data:
 
 
 def test_what_was_added_is_read_back(data: Data) -> None:
-    [dataset] = data.datasets()
+    dataset = next(item for item in data.datasets() if item.name == "churn")
     assert (dataset.name, dataset.latest, dataset.versions, dataset.roles) == ("churn", 1, 2, CHURN)
     assert data.dataset("churn") == dataset
     assert [item.state for item in data.versions("churn")] == ["quarantined", "ready"]
