@@ -27,7 +27,7 @@ class Background:
 
     def start(self) -> None:
         """Begin."""
-        self._loop("events", lambda: self._events.deliver() > 0)
+        self._begin("events", self._run, "events", lambda: self._events.deliver() > 0)
         for number in range(_JOB_THREADS):
             self._begin(f"jobs-{number}", self._work, f"{self._worker}:{number}")
 
@@ -38,9 +38,6 @@ class Background:
             self._database.changed.notify_all()
         for thread in self._threads:
             thread.join(timeout)
-
-    def _loop(self, name: str, step: Callable[[], bool]) -> None:
-        self._begin(name, self._run, name, step)
 
     def _begin(self, name: str, target: Callable[..., None], *args: object) -> None:
         thread = threading.Thread(target=target, args=args, name=name, daemon=True)

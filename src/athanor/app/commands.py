@@ -10,9 +10,9 @@ from typing import Annotated, Any
 
 import typer
 
+from athanor.app.connect import answers
 from athanor.app.lock import is_alive, read_server
-from athanor.client.http import HttpTransport
-from athanor.kernel import AthanorError, NotFound, Unavailable
+from athanor.kernel import NotFound, Unavailable
 from athanor.kernel.console import Json, emit, say, table, transport
 from athanor.kernel.settings import load_settings
 
@@ -104,24 +104,13 @@ def _start_behind(workspace: Path, flags: dict[str, Any]) -> None:
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline:
         server = read_server(workspace)
-        if server is not None and server["pid"] == process.pid and _answers(server):
+        if server is not None and server["pid"] == process.pid and answers(server):
             say(f"Serving {workspace} at {server['url']}  (stop: athanor down)")
             return
         if process.poll() is not None:
             raise DidNotStart(log.read_text("utf-8", "replace")[-2000:])
         time.sleep(0.05)
     raise DidNotStart(f"no answer within {_START_SECONDS:.0f} s; see {log}")
-
-
-def _answers(server: dict[str, Any]) -> bool:
-    http = HttpTransport(server["url"], token=server.get("token", ""))
-    try:
-        http.send("GET", "/status")
-    except AthanorError:
-        return False
-    finally:
-        http.close()
-    return True
 
 
 def down(*, workspace: Workspace = None) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from athanor.app.lock import WorkspaceBusy, read_server
 from athanor.client.http import HttpTransport
-from athanor.kernel import Transport
+from athanor.kernel import AthanorError, Transport
 from athanor.kernel.settings import load_settings
 
 URL_VARIABLE = "ATHANOR_URL"
@@ -39,6 +39,18 @@ def open_transport(url: str | None = None, workspace: Path | str | None = None) 
                 raise
     found = server
     return _kept(found["url"], lambda: HttpTransport(found["url"], token=found.get("token", "")))
+
+
+def answers(server: dict[str, Any]) -> bool:
+    """Whether the server that wrote this about itself answers."""
+    http = HttpTransport(server["url"], token=server.get("token", ""))
+    try:
+        http.send("GET", "/status")
+    except AthanorError:
+        return False
+    finally:
+        http.close()
+    return True
 
 
 def close_all() -> None:

@@ -289,7 +289,7 @@ class _LocalWriter:
         os.fsync(self._stream.fileno())
         self._stream.close()
         self._passing.replace(self._target)
-        sync_folder(self._target.parent)
+        sync_path(self._target.parent)
 
 
 class _RemoteWriter:
@@ -310,8 +310,8 @@ class _RemoteWriter:
         self._stream.close()
 
 
-def sync_folder(path: Path) -> None:
-    """Make a rename inside a folder survive a power cut."""
+def sync_path(path: Path) -> None:
+    """Make a file's content, or a rename inside a folder, survive a power cut."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

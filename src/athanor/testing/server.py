@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from athanor.app.connect import answers
 from athanor.app.lock import read_server
 from athanor.client import Client
 from athanor.client.http import HttpTransport
-from athanor.kernel import AthanorError
 
 _START_SECONDS = 120.0
 
@@ -93,7 +93,7 @@ def start_server(
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline:
         about = read_server(workspace)
-        if about is not None and about.get("pid") == process.pid and _answers(about):
+        if about is not None and about.get("pid") == process.pid and answers(about):
             return RunningServer(workspace, process, about)
         if process.poll() is not None:
             raise ServerFailed(log.read_text("utf-8", "replace"))
@@ -116,14 +116,3 @@ def running_server(
                 server.stop()
             except subprocess.TimeoutExpired:
                 server.kill()
-
-
-def _answers(about: dict[str, Any]) -> bool:
-    transport = HttpTransport(about["url"], token=about.get("token", ""))
-    try:
-        transport.send("GET", "/status")
-    except AthanorError:
-        return False
-    finally:
-        transport.close()
-    return True

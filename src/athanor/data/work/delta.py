@@ -6,7 +6,6 @@ and a process killed at any moment leaves at most a file or a commit that no ver
 """
 
 import json
-import os
 import shutil
 import time
 from collections.abc import Iterable, Sequence
@@ -24,6 +23,7 @@ from deltalake.transaction import (
 )
 
 from athanor.data.errors import LostTheLease
+from athanor.kernel.storage import sync_path
 
 _ROWS_A_FILE = 5_000_000
 _ROWS_A_GROUP = 122_880
@@ -122,7 +122,7 @@ def located(uri: str, files: Sequence[str]) -> list[str]:
 def _placed(file: StagedFile, folder: Path) -> AddAction:
     """Move a file into the table's folder, synced, and describe it for the commit."""
     folder.mkdir(parents=True, exist_ok=True)
-    _sync(file.path)
+    sync_path(file.path)
     target = folder / file.path.name
     try:
         file.path.replace(target)
@@ -130,7 +130,7 @@ def _placed(file: StagedFile, folder: Path) -> AddAction:
         # Another file system: copy, and let it appear whole.
         passing = target.with_name(f".{target.name}.part")
         shutil.copyfile(file.path, passing)
-        _sync(passing)
+        sync_path(passing)
         passing.replace(target)
     return AddAction(
         target.name,
@@ -146,14 +146,6 @@ def _synced_log(uri: str, version: int) -> None:
     log = Path(uri) / "_delta_log"
     entry = log / f"{version:020d}.json"
     if entry.exists():
-        _sync(entry)
+        sync_path(entry)
     for folder in (log, Path(uri), Path(uri).parent):
-        _sync(folder)
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        sync_path(folder)

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from athanor.kernel.storage import sync_folder
+from athanor.kernel.storage import sync_path
 from athanor.pipelines.logic.embedding import Embedded
 
 TASK_FILE = "task.json"
@@ -93,7 +93,7 @@ def write_result(folder: Path, result: Result) -> None:
         stream.flush()
         os.fsync(stream.fileno())
     passing.replace(folder / RESULT_FILE)
-    sync_folder(folder)
+    sync_path(folder)
 
 
 def read_result(folder: Path) -> Result | None:
