@@ -10,7 +10,7 @@ import pytest
 from deltalake import DeltaTable
 
 from athanor.data import DatasetNotFound, NoReadyVersion, Roles, UnreadableFile, VersionNotFound
-from athanor.data.errors import BadDatasetName, BadVersionReference
+from athanor.data.errors import BadDatasetName, BadVersionReference, DatasetNameTaken
 from athanor.kernel import OWNER, Principal
 from athanor.kernel.permissions import ActionForbidden
 from athanor.lineage.logic.digests import file_digest, table_digest
@@ -148,6 +148,16 @@ def test_each_failure_says_what_there_is(room: DataRoom, written: Written) -> No
     with pytest.raises(BadDatasetName):
         room.datasets.add(OWNER, "../churn", churn(written("a.csv", customers(0, 60))))
     assert issubclass(NoReadyVersion, Exception)
+
+
+@pytest.mark.parametrize("name", ["datasets", "DataSets", "Churn"])
+def test_a_name_that_sql_could_not_tell_apart_is_refused(
+    room: DataRoom, written: Written, name: str
+) -> None:
+    room.datasets.add(OWNER, "churn", churn(written("a.csv", customers(0, 60))))
+    with pytest.raises(DatasetNameTaken, match="in SQL"):
+        room.datasets.add(OWNER, name, churn(written("a.csv", customers(0, 60))))
+    assert [dataset.name for dataset in room.datasets.datasets(OWNER)] == ["churn"]
 
 
 def test_two_who_add_at_once_get_two_numbers(room: DataRoom, written: Written) -> None:

@@ -54,6 +54,16 @@ class BadDatasetName(Invalid):
         )
 
 
+class DatasetNameTaken(Conflict):
+    """SQL would not know which table is meant: it does not tell upper from lower case."""
+
+    def __init__(self, name: str, holder: str) -> None:
+        super().__init__(
+            f"{name!r} can't name a dataset: in SQL it would be one with {holder}.",
+            hint="Choose another name.",
+        )
+
+
 class BadVersionReference(Invalid):
     """What stands behind the @ is no version."""
 

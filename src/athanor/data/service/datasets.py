@@ -55,8 +55,8 @@ class Datasets:
         A first version must fulfil what its roles demand; a later one that breaks an expectation
         is kept in quarantine: it has a number, and `latest` stays where it was.
 
-        Raises: BadDatasetName, UnreadableFile and its kinds, UnknownColumn, UnfitTable,
-        AnotherWriter, LostTheLease, StorageFull.
+        Raises: BadDatasetName, DatasetNameTaken, UnreadableFile and its kinds, UnknownColumn,
+        UnfitTable, AnotherWriter, LostTheLease, StorageFull.
         """
         self._access.require(who, "data.add", name)
         return self.intake.take(Order(who=who, project=project, name=name, new=new))

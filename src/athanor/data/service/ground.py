@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
@@ -33,6 +33,8 @@ class Ground:
     access: Access
     clock: Clock
     workers: Workers
+    relations: dict[str, str] = field(default_factory=dict)
+    """Names, in lower case, that are tables of the platform in SQL, and what these are called."""
 
     @contextmanager
     def scratch(self) -> Iterator[Path]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from athanor.data.errors import DatasetNameTaken
 from athanor.data.logic.names import checked_name
 from athanor.data.service.ground import Ground, OneWriter
 from athanor.data.store import DataStore
@@ -69,6 +70,7 @@ class Intake:
         key = f"{order.project}/{name}"
         with self._writer.of(key, name) as holder, ground.scratch() as scratch:
             dataset = self._store.find_dataset(order.project, name)
+            self.check_free(order.project, name)
             task = self._task_for(dataset, order) | {"scratch": str(scratch)}
             made = ground.workers.call("athanor.data.work.ingest:ingest", {"task": task})
             blobs = _Blobs(raw=raw, profile=ground.storage.put_bytes(made["profile"].encode()))
@@ -78,6 +80,20 @@ class Intake:
                 if within is not None:
                     within(version)
         return version
+
+    def check_free(self, project: str, name: str) -> None:
+        """See that a new dataset's name is one of its own, upper and lower case being one in SQL.
+
+        Raises: DatasetNameTaken.
+        """
+        if self._store.find_dataset(project, name) is not None:
+            return
+        folded = name.casefold()
+        if folded in self._ground.relations:
+            raise DatasetNameTaken(name, f"the platform's table {self._ground.relations[folded]!r}")
+        for other in self._store.list_datasets(project):
+            if other.name.casefold() == folded:
+                raise DatasetNameTaken(name, f"the dataset {other.name!r}")
 
     def _task_for(self, dataset: Dataset | None, order: Order) -> dict[str, Any]:
         new = order.new

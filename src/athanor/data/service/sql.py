@@ -59,6 +59,7 @@ class Sql:
     def offer(self, relation: Relation) -> None:
         """Let queries read a relation by its name."""
         self._offered[relation.name.casefold()] = relation
+        self._ground.relations[relation.name.casefold()] = relation.name
 
     def tables(self, who: Principal, *, project: str = DEFAULT_PROJECT) -> list[OfferedTable]:
         """What queries may read: the rooms' relations, then the datasets."""

@@ -77,10 +77,10 @@ class Watches:
 
         Files that are hidden or end in .part or .tmp are passed by; a file is taken when it has
         not changed for a second; one with the content of an earlier one is not taken again.
-        Raises: BadDatasetName, FolderNotFound.
+        Raises: BadDatasetName, DatasetNameTaken, FolderNotFound.
         """
         self._access.require(who, "data.watch", name)
-        checked_name(name)
+        self._intake.check_free(project, checked_name(name))
         if not folder.strip() or "\0" in folder:
             raise FolderNotFound(folder)
         path = Path(folder).expanduser().resolve()
