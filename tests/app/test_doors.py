@@ -12,7 +12,9 @@ def test_loopback_answers_to_its_own_names(host: str) -> None:
     LOOPBACK.check("/api/v1/runs", {"host": host})
 
 
-@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "", "10.0.0.1:8700"])
+@pytest.mark.parametrize(
+    "host", ["evil.example", "127.0.0.1.evil.example", "", "10.0.0.1:8700", "[::1"]
+)
 def test_a_rebound_name_is_refused(host: str) -> None:
     with pytest.raises(UnknownHost):
         LOOPBACK.check("/api/v1/runs", {"host": host})

@@ -65,6 +65,16 @@ def test_a_broken_origin_is_a_foreign_one(server: RunningServer) -> None:
     assert ask(server, "GET", f"{V}/status", origin="http://[")[0] == 403
 
 
+def test_of_two_hosts_none_is_believed(server: RunningServer) -> None:
+    connection = http.client.HTTPConnection(urlsplit(server.url).netloc, timeout=30)
+    connection.putrequest("GET", f"{V}/status", skip_host=True)
+    connection.putheader("host", "evil.example")
+    connection.putheader("host", "localhost")
+    connection.endheaders()
+    assert connection.getresponse().status == 400
+    connection.close()
+
+
 def test_a_client_that_leaves_in_its_upload_is_no_failure(server: RunningServer) -> None:
     connection = http.client.HTTPConnection(urlsplit(server.url).netloc, timeout=30)
     connection.putrequest("PUT", f"{V}/datasets/gone/versions")

@@ -41,6 +41,8 @@ PREFIX = "/api/v1"
 _WRITES = frozenset({"POST", "PUT", "PATCH"})
 _QUESTIONS = frozenset({f"{PREFIX}/sql", f"{PREFIX}/pipelines/compile"})
 """POSTs that write nothing: a question that is too long for a URL."""
+_SINGLE = (b"host", b"origin", b"authorization")
+"""Headers that the doors look at: of two, a proxy might believe the other one."""
 _SERVER_FAULT = 500
 _CLIENT_LEFT = 499
 """What the meters count for a client that went away in the middle of its request."""
@@ -195,6 +197,9 @@ class _Entrance:
             self._count(scope, status, time.perf_counter() - started)
 
     def _admit(self, scope: Scope) -> None:
+        names = [name for name, _ in scope["headers"]]
+        if any(names.count(single) > 1 for single in _SINGLE):
+            raise Malformed("Host, Origin and Authorization are each sent once at most")
         headers = {
             name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]
         }
