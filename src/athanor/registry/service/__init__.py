@@ -1,0 +1,5 @@
+"""The verbs of the registry."""
+
+from athanor.registry.service.models import Models, folder_blob
+
+__all__ = ["Models", "folder_blob"]
