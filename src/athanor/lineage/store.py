@@ -121,7 +121,8 @@ _ARTIFACT = tuple(artifact_table.c[name] for name in Artifact.__dataclass_fields
 
 # Walks from one node to the next: a run leads up to what it consumed and down to what it produced,
 # an artifact up to the run that produced it and down to the runs that consumed it. UNION removes
-# repeated (node, depth) pairs, the depth limit ends cycles.
+# repeated (node, depth) pairs, the depth limit ends cycles. A run that took an artifact from the
+# cache is not where it came from.
 _TRACE = """
 WITH RECURSIVE walk(node, depth) AS (
     SELECT CAST(:root AS VARCHAR(32)), 0
@@ -131,6 +132,8 @@ WITH RECURSIVE walk(node, depth) AS (
       ON (edge.run = walk.node AND edge.relation = :from_run)
       OR (edge.artifact = walk.node AND edge.relation = :from_artifact)
     WHERE walk.depth < :depth
+      AND (edge.run = walk.node OR edge.relation = 'consumed' OR NOT EXISTS (
+          SELECT 1 FROM lineage_run WHERE lineage_run.id = edge.run AND state = 'cached'))
 )
 SELECT node, MIN(depth) AS depth FROM walk GROUP BY node
 """

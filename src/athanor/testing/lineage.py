@@ -186,6 +186,22 @@ class LineageStoreContract:
         }
         assert len(links) == 4
 
+    def test_who_took_it_from_the_cache_is_not_where_it_came_from(
+        self, store: LineageStore
+    ) -> None:
+        raw, model = (store.add_artifact(an_artifact(name)) for name in ("raw", "model"))
+        made = store.add_run(a_run("train", state="done"))
+        later = store.add_run(a_run("train", state="cached"))
+        for run in (made, later):
+            connect(store, "consumed", run, raw)
+            connect(store, "produced", run, model)
+        nodes, _links = store.trace(model.id, "up", _FAR)
+        assert [node.id for node in nodes] == [model.id, made.id, raw.id]
+        nodes, _links = store.trace(later.id, "up", _FAR)
+        assert [node.id for node in nodes] == [later.id, raw.id]
+        nodes, _links = store.trace(raw.id, "down", _FAR)
+        assert {node.id for node in nodes} == {raw.id, made.id, later.id, model.id}
+
     def test_something_alone_is_its_own_trace(self, store: LineageStore) -> None:
         alone = store.add_artifact(an_artifact())
         nodes, links = store.trace(alone.id, "down", _FAR)

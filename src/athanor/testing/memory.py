@@ -238,7 +238,9 @@ class MemoryLineageStore:
         for edge in self._edges:
             if edge.run == id_ and edge.relation == from_run:
                 yield edge.artifact
-            if edge.artifact == id_ and edge.relation == from_artifact:
+            if edge.artifact != id_ or edge.relation != from_artifact:
+                continue
+            if direction == "down" or self._runs[edge.run].state != "cached":
                 yield edge.run
 
     def _node(self, id_: str, depth: int) -> Node:
