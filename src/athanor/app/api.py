@@ -31,6 +31,7 @@ from athanor.kernel import (
 )
 from athanor.kernel.http import Caller
 from athanor.kernel.storage import DiskFull
+from athanor.tracking import MlflowApp
 
 if TYPE_CHECKING:
     from athanor.app.house import House
@@ -141,7 +142,8 @@ def make_app(house: "House", doors: Doors) -> FastAPI:
     app.add_exception_handler(RequestValidationError, _on_unfit)
     app.add_exception_handler(HTTPException, _on_http)
     house.mount_studio(app)
-    app.add_middleware(_Entrance, house=house, doors=doors, meters=meters)
+    mlflow = MlflowApp(house.mlflow, check_space=house.storage.check_space, explain=_explained)
+    app.add_middleware(_Entrance, house=house, doors=doors, meters=meters, mlflow=mlflow)
     return app
 
 
@@ -153,8 +155,17 @@ def _operation_id(route: Any) -> str:
 class _Entrance:
     """The outermost layer: checks the doors, names the caller, counts, and hides our own faults."""
 
-    def __init__(self, app: ASGIApp, *, house: "House", doors: Doors, meters: _Meters) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        house: "House",
+        doors: Doors,
+        meters: _Meters,
+        mlflow: MlflowApp,
+    ) -> None:
         self._app = app
+        self._mlflow = mlflow
         self._house = house
         self._doors = doors
         self._meters = meters
@@ -173,12 +184,16 @@ class _Entrance:
             await send(message)
 
         request_id = new_id()
+        mlflow = self._mlflow if self._mlflow.routes.owns(scope["path"]) else None
         try:
             self._admit(scope)
-            await self._app(scope, receive, sending)
+            if mlflow is None:
+                self._check_space(scope)
+            await (mlflow or self._app)(scope, receive, sending)
         except AthanorError as error:
             status = error.status
-            await _as_response(error)(scope, receive, send)
+            answering = _as_response(error) if mlflow is None else mlflow.refused(error)
+            await answering(scope, receive, send)
         except ClientDisconnect:
             status = _CLIENT_LEFT
         except Exception as error:
@@ -205,6 +220,8 @@ class _Entrance:
         }
         self._doors.check(scope["path"], headers)
         scope.setdefault("state", {})["who"] = OWNER
+
+    def _check_space(self, scope: Scope) -> None:
         path = scope["path"]
         if scope["method"] in _WRITES and path.startswith("/api/") and path not in _QUESTIONS:
             self._house.storage.check_space()
@@ -317,6 +334,15 @@ def _fault(error: Exception, request_id: str) -> AthanorError:
         "Something went wrong inside Athanor; nothing of the request was kept.",
         hint=f"The server's log tells more under request {request_id}.",
     )
+
+
+def _explained(error: Exception) -> AthanorError:
+    """What an MLflow client is told of an error that nobody named."""
+    if isinstance(error, _UNSTORABLE):
+        return Unstorable()
+    request_id = new_id()
+    _log.error("a request failed", exc_info=error, extra={"request": request_id})
+    return _fault(error, request_id)
 
 
 def _as_response(error: AthanorError) -> Response:

@@ -6,6 +6,7 @@ from no foreign page: neither DNS rebinding nor a web page in the same browser g
 
 import hmac
 import ipaddress
+from base64 import b64decode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -13,7 +14,15 @@ from urllib.parse import urlsplit
 from athanor.kernel import Forbidden, Invalid, Unauthorized
 
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
-GUARDED = ("/api/", "/openapi.json", "/metrics")
+GUARDED = (
+    "/api/",
+    "/ajax-api/",
+    "/get-artifact",
+    "/model-versions/get-artifact",
+    "/graphql",
+    "/openapi.json",
+    "/metrics",
+)
 """What wants the token where one is demanded: the rest is the studio's files, and health."""
 
 
@@ -90,10 +99,23 @@ class Doors:
         if origin is not None and not _same_origin(origin, host):
             raise UnknownOrigin(origin)
         if self.token and path.startswith(GUARDED):
-            kind, _, given = headers.get("authorization", "").partition(" ")
-            right = hmac.compare_digest(given.strip().encode(), self.token.encode())
-            if kind.lower() != "bearer" or not right:
+            given = _token_in(headers.get("authorization", ""))
+            if not hmac.compare_digest(given.encode(), self.token.encode()):
                 raise TokenWanted
+
+
+def _token_in(authorization: str) -> str:
+    """A bearer's token, or the password of a basic one (as MLflow's clients send it); or ""."""
+    kind, _, given = authorization.partition(" ")
+    given = given.strip()
+    if kind.lower() == "bearer":
+        return given
+    if kind.lower() != "basic":
+        return ""
+    try:
+        return b64decode(given, validate=True).decode().partition(":")[2]
+    except ValueError:
+        return ""
 
 
 def is_loopback(host: str) -> bool:

@@ -33,6 +33,7 @@ from athanor.kernel.settings import Settings
 from athanor.kernel.workers import Workers
 from athanor.kernel.zygote import HEAVY_MODULES, choose_workers
 from athanor.pipelines.engines.local import PRELOAD
+from athanor.tracking import MlflowRoutes
 
 if TYPE_CHECKING:
     from fastapi import APIRouter, FastAPI
@@ -66,6 +67,8 @@ class House:
     serving_url: Callable[[], str] = str
     demanded_token: str = ""
     """What the data plane's callers must send; "" if nothing is demanded."""
+    mlflow: MlflowRoutes = field(default_factory=MlflowRoutes)
+    """The routes of MLflow's protocol; rooms add theirs."""
     background: Background = field(init=False)
 
     def __post_init__(self) -> None:

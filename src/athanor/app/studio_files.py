@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 BUILT: Final = Path(__file__).with_name("studio")
 """Where the build puts the studio; not under version control, but in the wheel."""
 
-_RESERVED: Final = ("/api/", "/openapi.json", "/healthz", "/readyz", "/metrics")
+_RESERVED: Final = ("/api/", "/ajax-api/", "/openapi.json", "/healthz", "/readyz", "/metrics")
 _HASHED: Final = "assets/"
 _YEAR: Final = 365 * 24 * 3600
 _FENCE: Final = {

@@ -63,7 +63,7 @@ from athanor.serving import operations as endpoint_operations
 from athanor.serving import resolvers as prediction_resolvers
 from athanor.serving.logic.doors import Doors as PlaneDoors
 from athanor.serving.routes import router as serving_router
-from athanor.tracking import SqlTrackingStore, Tracking
+from athanor.tracking import SqlTrackingStore, Tracking, add_server_routes
 from athanor.tracking.routes import router as tracking_router
 
 if TYPE_CHECKING:
@@ -120,6 +120,7 @@ def _lineage(house: "House") -> None:
 
 
 def _tracking(house: "House") -> None:
+    add_server_routes(house.mlflow)
     house.services[Tracking] = Tracking(
         SqlTrackingStore(house.database),
         house.database,

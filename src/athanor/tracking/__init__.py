@@ -10,6 +10,25 @@ if TYPE_CHECKING:
         BatchTooLarge,
         ParamChanged,
     )
+    from athanor.tracking.mlflow.failures import (
+        MlflowError,
+        invalid,
+    )
+    from athanor.tracking.mlflow.records import (
+        Record,
+        Required,
+        missing,
+        unfit,
+    )
+    from athanor.tracking.mlflow.wire import (
+        Answer,
+        Answered,
+        Call,
+        MlflowApp,
+        MlflowRoutes,
+        add_server_routes,
+        double,
+    )
     from athanor.tracking.service import (
         Tracking,
     )
@@ -27,28 +46,54 @@ if TYPE_CHECKING:
 __getattr__ = lazily(
     __name__,
     {
+        "Answer": "mlflow.wire",
+        "Answered": "mlflow.wire",
         "BadKey": "errors",
         "Batch": "types",
         "BatchTooLarge": "errors",
+        "Call": "mlflow.wire",
         "Metric": "types",
+        "MlflowApp": "mlflow.wire",
+        "MlflowError": "mlflow.failures",
+        "MlflowRoutes": "mlflow.wire",
         "NewMetric": "types",
         "Param": "types",
         "ParamChanged": "errors",
+        "Record": "mlflow.records",
+        "Required": "mlflow.records",
         "SqlTrackingStore": "store",
         "Tracking": "service",
         "TrackingStore": "store",
+        "add_server_routes": "mlflow.wire",
+        "double": "mlflow.wire",
+        "invalid": "mlflow.failures",
+        "missing": "mlflow.records",
+        "unfit": "mlflow.records",
     },
 )
 
 __all__ = [
+    "Answer",
+    "Answered",
     "BadKey",
     "Batch",
     "BatchTooLarge",
+    "Call",
     "Metric",
+    "MlflowApp",
+    "MlflowError",
+    "MlflowRoutes",
     "NewMetric",
     "Param",
     "ParamChanged",
+    "Record",
+    "Required",
     "SqlTrackingStore",
     "Tracking",
     "TrackingStore",
+    "add_server_routes",
+    "double",
+    "invalid",
+    "missing",
+    "unfit",
 ]
