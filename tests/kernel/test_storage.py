@@ -64,3 +64,32 @@ def test_an_object_store_works_alike(tmp_path: Path) -> None:
     blob = storage.put_folder(tmp_path)
     back = storage.fetch_folder(blob.digest, tmp_path / "back")
     assert (back / "a").read_bytes() == b"content"
+
+
+def test_what_arrives_in_pieces_is_kept_as_one(storage: Storage) -> None:
+    with storage.incoming() as incoming:
+        for piece in (b"con", b"te", b"nt"):
+            incoming.write(piece)
+        kept = incoming.keep()
+    assert kept == storage.put_bytes(b"content")
+    with storage.incoming() as again:
+        again.write(b"content")
+        assert again.keep() == kept
+    with storage.incoming() as nothing:
+        assert nothing.keep() == storage.put_bytes(b"")
+    assert storage.read(kept.digest) == b"content"
+
+
+def test_what_stops_arriving_leaves_nothing(storage: Storage) -> None:
+    with storage.incoming() as incoming:
+        incoming.write(b"half")
+    assert storage.root is not None
+    assert [path for path in storage.root.rglob("*") if path.is_file()] == []
+
+
+def test_a_folder_of_blobs_is_that_of_its_files(storage: Storage, tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "a").write_bytes(b"a")
+    kept = storage.put_folder(folder)
+    assert storage.put_entries(storage.entries(kept.digest)) == kept

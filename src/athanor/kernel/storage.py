@@ -8,9 +8,11 @@ is ever visible: bytes go to a temporary name, are synced, and are renamed.
 import hashlib
 import os
 import shutil
+import tempfile
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, cast
 
@@ -21,6 +23,8 @@ from athanor.kernel.ids import new_id
 
 _CHUNK = 1 << 20
 _SPACE_CHECK_SECONDS = 1.0
+_CHECK_BYTES = 64 << 20
+"""Of a blob that arrives in pieces, the free space is looked at again after so many."""
 
 
 class BlobNotFound(NotFound):
@@ -153,16 +157,40 @@ class Storage:
 
         Raises: DiskNearlyFull.
         """
-        entries: list[dict[str, Any]] = []
+        entries: list[FolderEntry] = []
         for file in sorted(path.rglob("*")):
             if file.is_symlink() or not file.is_file():
                 continue
             blob = self.put_file(file)
             name = file.relative_to(path).as_posix()
-            entries.append({"path": name, "digest": blob.digest, "size": blob.size})
-        manifest = self.put_bytes(orjson.dumps(entries, option=orjson.OPT_SORT_KEYS))
-        size = sum(entry["size"] for entry in entries)
+            entries.append(FolderEntry(path=name, digest=blob.digest, size=blob.size))
+        return self.put_entries(entries)
+
+    def put_entries(self, entries: Sequence[FolderEntry]) -> Blob:
+        """Store a folder whose files are blobs already; `entries` in the order of their paths.
+
+        Raises: DiskNearlyFull.
+        """
+        listed = [asdict(entry) for entry in entries]
+        manifest = self.put_bytes(orjson.dumps(listed, option=orjson.OPT_SORT_KEYS))
+        size = sum(entry.size for entry in entries)
         return Blob(digest=manifest.digest, size=size, uri=manifest.uri)
+
+    @contextmanager
+    def incoming(self) -> Iterator["Incoming"]:
+        """A blob that arrives in pieces; what is not kept by the end leaves nothing behind.
+
+        Raises: DiskNearlyFull, also while pieces arrive.
+        """
+        folder = Path(tempfile.gettempdir()) if self._local is None else self._local / "blobs"
+        folder.mkdir(parents=True, exist_ok=True)
+        passing = folder / f".{new_id()}.incoming"
+        incoming = Incoming(self, passing)
+        try:
+            yield incoming
+        finally:
+            incoming.close()
+            passing.unlink(missing_ok=True)
 
     def entries(self, digest: str) -> list[FolderEntry]:
         """The files of a stored folder.
@@ -239,6 +267,24 @@ class Storage:
             names = (str(name).rsplit("/", 1)[1] for name in found)
         return (f"sha256:{name}" for name in names if not name.startswith("."))
 
+    def adopt(self, path: Path, digest: str, size: int) -> Blob:
+        """Store a file whose digest is known, by moving it where the storage is local.
+
+        Raises: DiskNearlyFull.
+        """
+        self.check_space()
+        name = _hex(digest)
+        if self._local is None:
+            with path.open("rb") as source, self._new(name) as stream:
+                shutil.copyfileobj(source, stream, _CHUNK)
+        elif not self._has(name):
+            sync_path(path)
+            target = self._path(name)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            path.replace(target)
+            sync_path(target.parent)
+        return self._blob(name, size)
+
     def _blob(self, digest: str, size: int) -> Blob:
         where = str(self._path(digest)) if self._local else f"{self.url}/{_name(digest)}"
         return Blob(digest=f"sha256:{digest}", size=size, uri=where)
@@ -266,6 +312,50 @@ class Storage:
         if self._local is not None:
             return _LocalWriter(self._path(digest))
         return _RemoteWriter(self._remote(), self._remote_name(digest))
+
+
+class Incoming:
+    """Bytes on their way in: hashed while they come, kept as a whole or not at all."""
+
+    def __init__(self, storage: Storage, passing: Path) -> None:
+        self._storage = storage
+        self._passing = passing
+        self._hash = hashlib.sha256()
+        self._stream: IO[bytes] | None = None
+        self._since_check = 0
+        self.size = 0
+        """Bytes so far."""
+
+    def write(self, piece: bytes) -> None:
+        """Take the next piece.
+
+        Raises: DiskNearlyFull.
+        """
+        if self._stream is None or self._since_check > _CHECK_BYTES:
+            self._storage.check_space()
+            self._since_check = 0
+        if self._stream is None:
+            self._stream = self._passing.open("xb")
+        self._hash.update(piece)
+        self._stream.write(piece)
+        self.size += len(piece)
+        self._since_check += len(piece)
+
+    def keep(self) -> Blob:
+        """Store what has arrived.
+
+        Raises: DiskNearlyFull.
+        """
+        if self._stream is None:
+            return self._storage.put_bytes(b"")
+        self._stream.close()
+        digest = f"sha256:{self._hash.hexdigest()}"
+        return self._storage.adopt(self._passing, digest, self.size)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._stream is not None:
+            self._stream.close()
 
 
 class _LocalWriter:

@@ -1,47 +1,25 @@
 """Canonical digests: equal content gives an equal digest, however it was written.
 
 A table is its schema and its rows in stored order, in Arrow types normalised so that chunking,
-dictionary encoding, string layout and time units do not matter. A model folder is its files
-without what differs between two savings of one model: MLmodel's time, ids and run, and the times
-inside zip archives. A folder is its files' paths and contents. Loaded where Arrow is at hand:
-in workers.
+dictionary encoding, string layout and time units do not matter. Loaded where Arrow is at hand: in
+workers; files and folders are digested by `folders`, which is light.
 """
 
 import hashlib
-import zipfile
-from collections.abc import Iterable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
-import yaml
+
+from athanor.lineage.logic.folders import file_digest, folder_digest, model_digest
+
+__all__ = ["file_digest", "folder_digest", "model_digest", "table_digest"]
 
 _BLOCK = 65_536
 """Rows that are hashed together; part of the format."""
-
-_VOLATILE = frozenset(
-    {"utc_time_created", "model_uuid", "model_id", "run_id", "artifact_path", "model_size_bytes"}
-)
-"""The keys of an MLmodel file that differ between two savings of one model."""
-
-
-def file_digest(path: Path) -> str:
-    """The sha256 of a file's bytes, as `sha256:<hex>`."""
-    with path.open("rb") as stream:
-        return f"sha256:{hashlib.file_digest(stream, 'sha256').hexdigest()}"
-
-
-def folder_digest(folder: Path) -> str:
-    """The digest of all files below a folder: paths and contents, in the order of the paths."""
-    return _of_parts((name, file_digest(path).encode()) for name, path in _files(folder))
-
-
-def model_digest(folder: Path) -> str:
-    """The digest of an MLflow model folder, without what differs between two savings."""
-    return _of_parts((name, _model_part(path)) for name, path in _files(folder))
 
 
 def table_digest(source: pa.Table | pa.RecordBatchReader) -> str:
@@ -60,32 +38,6 @@ def table_digest(source: pa.Table | pa.RecordBatchReader) -> str:
             _hash_column(total, column.combine_chunks())
     total.update(orjson.dumps({"rows": rows}))
     return f"sha256:{total.hexdigest()}"
-
-
-def _files(folder: Path) -> list[tuple[str, Path]]:
-    found = [path for path in folder.rglob("*") if path.is_file()]
-    return sorted((path.relative_to(folder).as_posix(), path) for path in found)
-
-
-def _of_parts(parts: Iterable[tuple[str, bytes]]) -> str:
-    total = hashlib.sha256()
-    for name, content in parts:
-        for piece in (name.encode(), content):
-            total.update(len(piece).to_bytes(8))
-            total.update(piece)
-    return f"sha256:{total.hexdigest()}"
-
-
-def _model_part(path: Path) -> bytes:
-    if path.name == "MLmodel":
-        described = yaml.safe_load(path.read_text("utf-8")) or {}
-        kept = {key: value for key, value in described.items() if key not in _VOLATILE}
-        return orjson.dumps(kept, option=orjson.OPT_SORT_KEYS, default=str)
-    if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            members = sorted(archive.namelist())
-            return _of_parts((name, archive.read(name)) for name in members).encode()
-    return file_digest(path).encode()
 
 
 def _blocks(source: pa.Table | pa.RecordBatchReader) -> Iterator[pa.Table]:
