@@ -37,6 +37,12 @@ COMMANDS = {
     "demo": Entry(
         "athanor.app.demo.commands:demo", "Drive the whole loop once, step by step.", "Start here"
     ),
+    "backup": Entry(
+        "athanor.app.keeping.commands:backup", "Copy the workspace while it is served.", "Server"
+    ),
+    "restore": Entry(
+        "athanor.app.keeping.commands:restore", "Make a workspace of a backup.", "Server"
+    ),
     "data": Entry(
         "athanor.data.commands:commands", "Datasets: add, list, profile, check, watch.", "Work"
     ),

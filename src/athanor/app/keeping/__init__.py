@@ -1,0 +1,1 @@
+"""Keeping a workspace: backup, restore, clean."""
