@@ -4,6 +4,9 @@ from collections.abc import Iterable
 
 from athanor.kernel.errors import Conflict, Invalid, NotFound, TooLarge, Unprocessable, nearest
 
+_SHOWN = 100
+"""Characters of a name that a message repeats."""
+
 
 class ModelNotFound(NotFound):
     """No model of that name is registered."""
@@ -26,13 +29,57 @@ class ModelVersionNotFound(NotFound):
 
 
 class BadModelName(Invalid):
-    """Names stand in addresses and references: a small alphabet."""
+    """A name that a model or an alias can't have."""
 
-    def __init__(self, what: str, name: str) -> None:
+    def __init__(self, what: str, name: str, rule: str) -> None:
+        shown = name if len(name) <= _SHOWN else f"{name[:_SHOWN]}..."
+        super().__init__(f"{shown!r} can't be the name of a {what}.", hint=rule)
+
+
+class ModelExists(Conflict):
+    """The name is taken."""
+
+    def __init__(self, name: str) -> None:
         super().__init__(
-            f"{name!r} can't be the name of a {what}.",
-            hint="Use 1 to 100 letters, digits, '_', '-' and '.', beginning with a letter; "
-            "'latest' and plain version numbers can't be aliases.",
+            f"There is a model {name!r} already.", hint="See what exists: athanor model list"
+        )
+
+
+class BadStage(Invalid):
+    """A stage that MLflow's registry does not know, or can't empty."""
+
+    def __init__(self, stage: str, why: str, known: Iterable[str]) -> None:
+        super().__init__(f"Stage {stage!r} {why}.", hint=f"Use one of: {', '.join(known)}.")
+
+
+class BadTag(Invalid):
+    """A tag that can't be kept."""
+
+    def __init__(self, key: str, why: str) -> None:
+        super().__init__(
+            f"Tag {key[:_SHOWN]!r}: {why}.",
+            hint="A key has at most 250 characters, a value 100,000.",
+        )
+
+
+class BadModelSource(Invalid):
+    """A place that a version can't come from."""
+
+    def __init__(self, source: str, why: str) -> None:
+        super().__init__(
+            f"A version can't come from {source!r}: {why}.",
+            hint="Name a folder with an MLmodel file: runs:/<run>/<path>, models:/m-..., "
+            "mlflow-artifacts:/... or an address elsewhere.",
+        )
+
+
+class ContentElsewhere(Conflict):
+    """Only the address of a version's files is known here."""
+
+    def __init__(self, reference: str, source: str) -> None:
+        super().__init__(
+            f"The files of {reference} lie elsewhere ({source or 'unknown'}).",
+            hint="Take them in: athanor model import MODEL FOLDER",
         )
 
 

@@ -17,7 +17,7 @@ from athanor.lineage import (
     Resolver,
 )
 from athanor.registry.errors import OperationLacks
-from athanor.registry.service import Models
+from athanor.registry.service import Models, held
 from athanor.registry.types import NewModelVersion
 
 
@@ -41,7 +41,7 @@ def resolver(models: Models, lineage: Lineage) -> Resolver:
     """What finds the artifact behind `model:churn@champion`."""
 
     def resolve(who: Principal, rest: str) -> Artifact:
-        return lineage.artifact(who, models.version(who, rest).artifact_id)
+        return lineage.artifact(who, held(models.version(who, rest)))
 
     return resolve
 

@@ -7,6 +7,9 @@ from typing import Any, TypeAlias
 
 from athanor.kernel import DEFAULT_PROJECT, Verdict
 
+STAGES = ("None", "Staging", "Production", "Archived")
+"""The stages that a version can be in."""
+
 Label = str | int | float | bool
 """A class as the training table wrote it."""
 
@@ -84,10 +87,15 @@ class Model:
     """Whether "champion" takes only versions that passed a gate."""
     created_by: str
     created_at: datetime
+    updated_at: datetime
+    """Of the model itself, or of the list of its versions."""
     latest: int = 0
-    """Number of the newest version."""
+    """Number of the newest version; 0 if there is none."""
     aliases: dict[str, int] = field(default_factory=dict)
     """Alias to version number: `{"champion": 2}`."""
+    description: str | None = None
+    """Text, as people wrote it."""
+    tags: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,15 +105,16 @@ class ModelVersion:
     model: str
     number: int
     """1, 2, 3 ... per model."""
-    artifact_id: str
-    """The model folder, in the lineage."""
+    artifact_id: str | None
+    """The model folder, in the lineage; None where its content lies elsewhere (see `source`)."""
     digest: str
-    """The folder's canonical digest, `sha256:<hex>`."""
+    """The folder's canonical digest, `sha256:<hex>`; "" where its content lies elsewhere."""
     size: int
-    """Bytes of the folder."""
+    """Bytes of the folder; 0 where its content lies elsewhere."""
     run_id: str | None
-    """The run that registered it."""
+    """The run that registered it, or that made it; as it was told where it is no run of ours."""
     flavor: str
+    """`sklearn`, `lightgbm` ...: how the folder is loaded; "" where that is not known."""
     signature: Signature
     metrics: dict[str, float]
     """On the holdout."""
@@ -113,8 +122,25 @@ class ModelVersion:
     """What the gate said, if one was asked."""
     aliases: list[str] = field(default_factory=list)
     """That point here now."""
+    description: str | None = None
+    """Text, as people wrote it."""
+    tags: dict[str, str] = field(default_factory=dict)
+    stage: str = "None"
+    """`None`, `Staging`, `Production` or `Archived`: MLflow's older way; aliases are the newer."""
+    source: str = ""
+    """The URI that it was registered from; "" for a folder that was handed over."""
+    location: str = ""
+    """The URI that its files are read from; "" where that is `source`."""
+    run_link: str | None = None
+    """An address of the run, where the run is not here."""
+    model_id: str | None = None
+    """The logged model (`m-...`) that it was registered from."""
+    status: str = "READY"
+    """`READY`, `PENDING_REGISTRATION` or `FAILED_REGISTRATION`."""
+    status_message: str | None = None
     created_by: str
     created_at: datetime
+    updated_at: datetime
 
     @property
     def reference(self) -> str:
@@ -134,6 +160,59 @@ class NewModelVersion:
     metrics: dict[str, float] = field(default_factory=dict)
     verdict: Verdict | None = None
     project: str = DEFAULT_PROJECT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewModel:
+    """A name, before it has versions."""
+
+    name: str
+    description: str | None = None
+    tags: dict[str, str] = field(default_factory=dict)
+    project: str = DEFAULT_PROJECT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewSource:
+    """A version of a model that exists, told by where its files lie."""
+
+    model: str
+    source: str
+    """`runs:/<run>/<path>`, `models:/m-...`, `models:/<model>/<number>`, `mlflow-artifacts:/...`
+    or an address elsewhere (`s3://...`), which is kept and not read."""
+    run_id: str | None = None
+    model_id: str | None = None
+    run_link: str | None = None
+    description: str | None = None
+    tags: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Search:
+    """What to look for, in MLflow's grammar: `name LIKE 'churn%' AND tags.team = 'growth'`."""
+
+    filter: str = ""
+    order_by: tuple[str, ...] = ()
+    """`name ASC`, `last_updated_timestamp DESC` ..."""
+    max_results: int = 100
+    page_token: str | None = None
+    project: str = DEFAULT_PROJECT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelPage:
+    """Models that were found."""
+
+    models: list[Model]
+    next_page_token: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VersionPage:
+    """Versions that were found."""
+
+    versions: list[ModelVersion]
+    next_page_token: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -106,6 +106,16 @@ class LabelsMissing(Unprocessable):
         )
 
 
+class ModelElsewhere(Unprocessable):
+    """Of the version only an address is registered: its files are not in this workspace."""
+
+    def __init__(self, model: str) -> None:
+        super().__init__(
+            f"The files of {model} are not in this workspace, so no worker can load them.",
+            hint="Take them in as a version of their own: athanor model import MODEL FOLDER",
+        )
+
+
 class SignatureMissing(Unprocessable):
     """The model does not say which columns it reads."""
 

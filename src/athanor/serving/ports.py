@@ -44,8 +44,8 @@ class RegisteredVersion(Protocol):
         ...
 
     @property
-    def artifact_id(self) -> str:
-        """The artifact that holds its folder."""
+    def artifact_id(self) -> str | None:
+        """The artifact that holds its folder; None where its files lie elsewhere."""
         ...
 
     @property

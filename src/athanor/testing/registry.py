@@ -1,20 +1,22 @@
 """What every store of the registry keeps to."""
 
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from athanor.kernel import Database, Verdict, new_id
 from athanor.lineage import Artifact, SqlLineageStore
-from athanor.registry.store import ModelStore
+from athanor.registry.store import CatalogStore, ModelStore
 from athanor.registry.types import AliasMove, InputColumn, Model, ModelVersion, Signature
 
 _AT = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
+_LATER = _AT + timedelta(hours=1)
 
 
 def a_model(name: str = "churn") -> Model:
     """A model as the service would make it."""
-    return Model(name=name, project="default", created_by="owner", created_at=_AT)
+    return Model(name=name, project="default", created_by="owner", created_at=_AT, updated_at=_AT)
 
 
 def a_version(database: Database, model: str = "churn", digest: str = "sha256:aa") -> ModelVersion:
@@ -49,6 +51,7 @@ def a_version(database: Database, model: str = "churn", digest: str = "sha256:aa
         verdict=Verdict(gate="quality", passed=True, reason="better", measured={"p_value": 0.01}),
         created_by="owner",
         created_at=_AT,
+        updated_at=_AT,
     )
 
 
@@ -121,3 +124,93 @@ class ModelStoreContract:
         assert [(m.number, m.previous) for m in store.moves("churn", "champion")] == history
         assert store.moves("churn", "shadow") == []
         assert len(store.moves("churn", None)) == 3
+
+
+class CatalogStoreContract:
+    """Run it with fixtures `catalog`, `store` and `database`, all of one database."""
+
+    def test_a_model_is_described_tagged_and_renamed(
+        self, catalog: CatalogStore, store: ModelStore, database: Database
+    ) -> None:
+        assert store.add_model(replace(a_model(), tags={"team": "growth"}))
+        assert not store.add_model(a_model())
+        store.add_version(replace(a_version(database), tags={"seed": "1"}), None)
+        store.move_alias(_set("champion", 1))
+        catalog.change_model("churn", {"description": "who leaves", "updated_at": _LATER})
+        catalog.tag_model("churn", "team", "retention")
+        catalog.tag_model("churn", "tier", "1")
+        catalog.untag_model("churn", "tier")
+        catalog.rename_model("churn", "leaving", _LATER)
+        assert store.find_model("churn") is None
+        found = store.find_model("leaving")
+        assert found is not None
+        assert (found.description, found.tags) == ("who leaves", {"team": "retention"})
+        assert (found.aliases, found.latest, found.updated_at) == ({"champion": 1}, 1, _LATER)
+        version = store.find_version("leaving", 1)
+        assert version is not None
+        assert (version.tags, version.aliases) == ({"seed": "1"}, ["champion"])
+        assert len(store.moves("leaving", None)) == 1
+
+    def test_a_deleted_number_is_not_given_again(
+        self, catalog: CatalogStore, store: ModelStore, database: Database
+    ) -> None:
+        store.add_model(a_model())
+        for _ in range(2):
+            store.add_version(replace(a_version(database), tags={"a": "b"}), None)
+        catalog.remove_version("churn", 2)
+        assert store.find_version("churn", 2) is None
+        assert store.add_version(a_version(database), None).number == 3
+        catalog.remove_model("churn")
+        assert store.find_model("churn") is None
+        store.add_model(a_model())
+        assert store.add_version(a_version(database), None).number == 1
+
+    def test_a_version_is_described_tagged_and_staged(
+        self, catalog: CatalogStore, store: ModelStore, database: Database
+    ) -> None:
+        store.add_model(a_model())
+        for _ in range(3):
+            store.add_version(a_version(database), None)
+        catalog.tag_version("churn", 1, "seed", "1")
+        catalog.tag_version("churn", 1, "seed", "2")
+        catalog.tag_version("churn", 1, "gone", "x")
+        catalog.untag_version("churn", 1, "gone")
+        for number in (1, 2):
+            catalog.change_version("churn", number, {"stage": "Production", "updated_at": _LATER})
+        first = store.find_version("churn", 1)
+        assert first is not None
+        assert (first.tags, first.stage) == ({"seed": "2"}, "Production")
+        newest = catalog.latest_versions(["churn", "other"])
+        assert [(found.number, found.stage) for found in newest] == [(2, "Production"), (3, "None")]
+        catalog.archive("churn", "Production", 2, _LATER)
+        stages = {found.number: found.stage for found in store.list_versions("churn")}
+        assert stages == {1: "Archived", 2: "Production", 3: "None"}
+
+    def test_a_version_may_lie_elsewhere(
+        self, store: ModelStore, database: Database, catalog: CatalogStore
+    ) -> None:
+        store.add_model(a_model())
+        elsewhere = replace(
+            a_version(database),
+            artifact_id=None,
+            digest="",
+            size=0,
+            run_id="a run of another server",
+            source="s3://bucket/model",
+        )
+        kept = store.add_version(elsewhere, None)
+        assert (kept.artifact_id, kept.source) == (None, "s3://bucket/model")
+        assert catalog.latest_versions(["churn"]) == [kept]
+
+
+def _set(alias: str, number: int) -> AliasMove:
+    return AliasMove(
+        model="churn",
+        alias=alias,
+        number=number,
+        previous=None,
+        kind="set",
+        reason="",
+        moved_by="owner",
+        moved_at=_AT,
+    )

@@ -20,7 +20,7 @@ from athanor.monitoring.types import (
     WindowReport,
 )
 from athanor.monitoring.work.messages import LOOK, Judged, Looked, Order, Pending, Place, Watched
-from athanor.registry import ModelVersion
+from athanor.registry import ModelVersion, held
 
 _SECONDS = 300.0
 """How long one look may take."""
@@ -167,7 +167,7 @@ class Looking:
         run = lineage.start_run(
             by, NewRun(kind="monitor", name=new.name, project=monitor.project, labels=labels)
         )
-        lineage.consumed(by, run.id, compared.version.artifact_id, "model")
+        lineage.consumed(by, run.id, held(compared.version), "model")
         lineage.consumed(by, run.id, compared.reference.id, "reference")
         artifact = lineage.record(by, new)
         lineage.produced(by, run.id, artifact.id, "report")

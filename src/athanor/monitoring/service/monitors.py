@@ -301,6 +301,8 @@ class Monitors:
     def _reference(self, champion: Mapping[str, Any]) -> str | None:
         """The table that a version was trained on: the nearest one up its lineage."""
         version = self._near.models.version(SYSTEM, f"{champion['model']}@{champion['version']}")
+        if version.artifact_id is None:
+            return None
         graph = self._near.lineage.trace(SYSTEM, version.artifact_id, "up")
         used_as: dict[str, str] = {link.source: link.as_ for link in graph.edges}
         tables = [node for node in graph.nodes if node.type in {"table", "dataset"}]

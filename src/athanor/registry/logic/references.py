@@ -1,25 +1,63 @@
-"""How versions are named: `churn`, `churn@2`, `churn@champion`, `churn@latest`."""
+"""How models and versions are named: `churn`, `churn@2`, `churn@champion`, `churn@latest`."""
 
+import posixpath
 import re
 
 from athanor.registry.errors import BadModelName
 
 LATEST = "latest"
 CHAMPION = "champion"
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.\-]{0,99}")
+LENGTH = 255
+"""Characters that a name may have."""
+
+_ALIAS = re.compile(r"[\w\-][\w.\-]{0,254}")
+_RESERVED_ALIAS = re.compile(r"latest|v\d+", re.IGNORECASE)
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 def split(reference: str) -> tuple[str, str]:
-    """A reference's model and what stands behind its `@` ("" if nothing does)."""
-    model, _, rest = reference.removeprefix("model:").partition("@")
-    return model, rest
+    """A reference's model and what stands behind its last `@` ("" if nothing does).
+
+    A name with an `@` in it is told from a reference by the version that has to follow it.
+    """
+    named = reference.removeprefix("model:")
+    model, at, rest = named.rpartition("@")
+    return (model, rest) if at else (named, "")
 
 
-def check_name(what: str, name: str) -> str:
-    """The name, if it may be one of a model or an alias.
+def check_model_name(name: str) -> str:
+    """The name, if it may be a model's: MLflow's rule, up to 255 characters.
 
     Raises: BadModelName.
     """
-    if not _NAME.fullmatch(name) or name == LATEST:
-        raise BadModelName(what, name)
+    odd = (
+        not name.strip()
+        or len(name) > LENGTH
+        or "/" in name
+        or ":" in name
+        or posixpath.normpath(name) != name
+        or name in {".", ".."}
+        or _CONTROL.search(name)
+    )
+    if odd:
+        raise BadModelName(
+            "model",
+            name,
+            f"Use 1 to {LENGTH} characters, none of them '/', ':' or a control character.",
+        )
     return name
+
+
+def check_alias(alias: str) -> str:
+    """The alias, if it may be one: MLflow's rule, and dots. Those that stand for versions can't.
+
+    Raises: BadModelName.
+    """
+    if not _ALIAS.fullmatch(alias) or _RESERVED_ALIAS.fullmatch(alias):
+        raise BadModelName(
+            "alias",
+            alias,
+            f"Use 1 to {LENGTH} letters, digits, '_', '-' and '.'; "
+            "'latest' and 'v1', 'v2' ... are taken.",
+        )
+    return alias

@@ -1,5 +1,5 @@
 """The verbs of the registry."""
 
-from athanor.registry.service.models import Models, folder_blob
+from athanor.registry.service.models import Models, folder_blob, held
 
-__all__ = ["Models", "folder_blob"]
+__all__ = ["Models", "folder_blob", "held"]

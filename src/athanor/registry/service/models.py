@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from tempfile import SpooledTemporaryFile, TemporaryDirectory
-from typing import IO
+from typing import IO, Any
 
 import msgspec
 
@@ -19,6 +19,7 @@ from athanor.kernel import (
 )
 from athanor.lineage import Artifact, Lineage, NewArtifact
 from athanor.registry.errors import (
+    ContentElsewhere,
     GateNotPassed,
     ModelNotFound,
     ModelVersionNotFound,
@@ -30,7 +31,13 @@ from athanor.registry.logic import card
 from athanor.registry.logic.aliases import stack_of
 from athanor.registry.logic.archives import pack, unpack
 from athanor.registry.logic.mlmodel import read_description
-from athanor.registry.logic.references import CHAMPION, LATEST, check_name, split
+from athanor.registry.logic.references import (
+    CHAMPION,
+    LATEST,
+    check_alias,
+    check_model_name,
+    split,
+)
 from athanor.registry.store import ModelStore
 from athanor.registry.types import (
     AliasMove,
@@ -75,7 +82,7 @@ class Models:
         Raises: BadModelName, ArtifactNotFound, NotAModel.
         """
         self._access.require(who, "registry.register", new.model)
-        check_name("model", new.model)
+        check_model_name(new.model)
         with self._database.transaction():
             artifact = self._lineage.artifact(who, new.artifact_id)
             if artifact.type != "model":
@@ -116,7 +123,7 @@ class Models:
         RunNotFound.
         """
         self._access.require(who, "registry.upload", new.model)
-        check_name("model", new.model)
+        check_model_name(new.model)
         with TemporaryDirectory(prefix="athanor-model-") as place:
             folder = Path(place)
             unpack(new.archive, folder)
@@ -196,7 +203,7 @@ class Models:
         of a protected model.
         """
         self._access.require(who, "registry.set_alias", f"{model}@{alias}")
-        check_name("alias", alias)
+        check_alias(alias)
         with self._database.transaction():
             self._store.lock(model)
             version = self._version(f"{model}@{number}")
@@ -244,7 +251,8 @@ class Models:
         with self._database.transaction():
             self._model(model)
             self._store.lock(model)
-            stack = stack_of(self._store.moves(model, alias))
+            there = {version.number for version in self._store.list_versions(model)}
+            stack = [n for n in stack_of(self._store.moves(model, alias)) if n in there]
             if len(stack) < 2:
                 raise NothingToRollBack(model, alias)
             version = self._version(f"{model}@{stack[-2]}")
@@ -297,8 +305,10 @@ class Models:
         """
         self._access.require(who, "registry.card", reference)
         version = self._version(reference)
-        graph = self._lineage.trace(who, version.artifact_id, "up")
-        ancestors = [node for node in graph.nodes if node.id != version.artifact_id]
+        ancestors = []
+        if version.artifact_id is not None:
+            graph = self._lineage.trace(who, version.artifact_id, "up")
+            ancestors = [node for node in graph.nodes if node.id != version.artifact_id]
         return card.compose(self._model(version.model), version, ancestors)
 
     def download(self, who: Principal, reference: str) -> Iterator[bytes]:
@@ -307,7 +317,7 @@ class Models:
         Raises: ModelNotFound, ModelVersionNotFound, BlobNotFound.
         """
         self._access.require(who, "registry.download", reference)
-        artifact = self._lineage.artifact(who, self._version(reference).artifact_id)
+        artifact = self._lineage.artifact(who, held(self._version(reference)))
         archive: IO[bytes] = SpooledTemporaryFile(max_size=16 * _CHUNK)  # noqa: SIM115 - streamed
         with zipfile.ZipFile(archive, "w") as written:
             entries = self._storage.entries(folder_blob(artifact))
@@ -321,15 +331,12 @@ class Models:
             project=new.project,
             created_by=who.name,
             created_at=self._clock.now(),
+            updated_at=self._clock.now(),
         )
-        self._store.add_model(model)
+        if self._store.add_model(model):
+            self._tell(who, "registry.model.created", model.name, described(model), model.project)
 
     def _described(self, who: Principal, new: NewModelVersion, artifact: Artifact) -> ModelVersion:
-        told = {
-            name: artifact.metadata[name]
-            for name in Signature.__dataclass_fields__
-            if name in artifact.metadata
-        }
         return ModelVersion(
             model=new.model,
             number=0,
@@ -338,11 +345,12 @@ class Models:
             size=artifact.size,
             run_id=new.run_id,
             flavor=str(artifact.metadata.get("flavor", "sklearn")),
-            signature=msgspec.convert(told, Signature),
+            signature=signature_of(artifact),
             metrics=new.metrics,
             verdict=new.verdict,
             created_by=who.name,
             created_at=self._clock.now(),
+            updated_at=self._clock.now(),
         )
 
     def _model(self, name: str) -> Model:
@@ -419,6 +427,31 @@ def folder_blob(artifact: Artifact) -> str:
     """The digest of the manifest blob of an artifact that is a folder."""
     told = artifact.metadata.get("blob")
     return str(told) if told else f"sha256:{artifact.uri.rsplit('/', 1)[-1]}"
+
+
+def signature_of(artifact: Artifact) -> Signature:
+    """What the lineage keeps of a model's signature."""
+    told = {
+        name: artifact.metadata[name]
+        for name in Signature.__dataclass_fields__
+        if name in artifact.metadata
+    }
+    return msgspec.convert(told, Signature)
+
+
+def held(version: ModelVersion) -> str:
+    """The id of a version's artifact.
+
+    Raises: ContentElsewhere.
+    """
+    if version.artifact_id is None:
+        raise ContentElsewhere(version.reference, version.source)
+    return version.artifact_id
+
+
+def described(model: Model) -> dict[str, Any]:
+    """What an event tells of a new model."""
+    return {"model": model.name, "tags": model.tags, "description": model.description}
 
 
 def _passed(version: ModelVersion) -> bool:

@@ -3,34 +3,32 @@
 from dataclasses import asdict
 from typing import Any, Protocol
 
-import msgspec
-from sqlalchemy import (
-    BigInteger,
-    Boolean,
-    Column,
-    ForeignKey,
-    Integer,
-    RowMapping,
-    String,
-    Table,
-    Text,
-    UniqueConstraint,
-    delete,
-    func,
-    select,
-    update,
-)
+from sqlalchemy import delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from athanor.kernel import Database, Instant, Json, Verdict, metadata
-from athanor.registry.types import AliasMove, Model, ModelVersion, Signature
+from athanor.kernel import Database
+from athanor.registry.store.rows import (
+    models_query,
+    read_models,
+    read_versions,
+    versions_query,
+)
+from athanor.registry.store.tables import (
+    alias_table,
+    model_table,
+    model_tag_table,
+    move_table,
+    version_table,
+    version_tag_table,
+)
+from athanor.registry.types import AliasMove, Model, ModelVersion
 
 
 class ModelStore(Protocol):
     """Models, their versions and aliases."""
 
-    def add_model(self, model: Model) -> None:
-        """Add a model; one with the same name stays as it is."""
+    def add_model(self, model: Model) -> bool:
+        """Add a model; one with the same name stays as it is. Whether it is new."""
         ...
 
     def find_model(self, name: str) -> Model | None:
@@ -50,7 +48,10 @@ class ModelStore(Protocol):
         ...
 
     def add_version(self, version: ModelVersion, key: str | None) -> ModelVersion:
-        """Add a version under the model's next number; its own `number` is passed over."""
+        """Add a version under the model's next number; its own `number` is passed over.
+
+        A number that was given is not given again, also when its version is deleted.
+        """
         ...
 
     def find_version(self, model: str, number: int) -> ModelVersion | None:
@@ -74,57 +75,6 @@ class ModelStore(Protocol):
         ...
 
 
-model_table = Table(
-    "registry_model",
-    metadata,
-    Column("name", String(100), primary_key=True),
-    Column("project", String(255), nullable=False),
-    Column("protected", Boolean, nullable=False),
-    Column("created_by", String(255), nullable=False),
-    Column("created_at", Instant, nullable=False),
-)
-
-version_table = Table(
-    "registry_version",
-    metadata,
-    Column("model", String(100), ForeignKey("registry_model.name"), primary_key=True),
-    Column("number", Integer, primary_key=True, autoincrement=False),
-    Column("key", String(255)),
-    Column("artifact_id", String(32), ForeignKey("lineage_artifact.id"), nullable=False),
-    Column("digest", String(80), nullable=False),
-    Column("size", BigInteger, nullable=False),
-    Column("run_id", String(32), ForeignKey("lineage_run.id")),
-    Column("flavor", String(64), nullable=False),
-    Column("signature", Json, nullable=False),
-    Column("metrics", Json, nullable=False),
-    Column("verdict", Json),
-    Column("created_by", String(255), nullable=False),
-    Column("created_at", Instant, nullable=False),
-    UniqueConstraint("model", "key", name="uq_registry_version_key"),
-)
-
-alias_table = Table(
-    "registry_alias",
-    metadata,
-    Column("model", String(100), ForeignKey("registry_model.name"), primary_key=True),
-    Column("alias", String(100), primary_key=True),
-    Column("number", Integer, nullable=False),
-)
-
-move_table = Table(
-    "registry_alias_move",
-    metadata,
-    Column("seq", Integer, primary_key=True, autoincrement=True),
-    Column("model", String(100), ForeignKey("registry_model.name"), nullable=False, index=True),
-    Column("alias", String(100), nullable=False),
-    Column("number", Integer),
-    Column("previous", Integer),
-    Column("kind", String(16), nullable=False),
-    Column("reason", Text, nullable=False),
-    Column("moved_by", String(255), nullable=False),
-    Column("moved_at", Instant, nullable=False),
-)
-
 _MOVE = tuple(move_table.c[name] for name in AliasMove.__dataclass_fields__)
 
 
@@ -135,13 +85,25 @@ class SqlModelStore:
         self._database = database
         self._dialect: Any = postgresql if database.dialect == "postgresql" else sqlite
 
-    def add_model(self, model: Model) -> None:
-        """Add a model; one with the same name stays as it is."""
-        row = {name: getattr(model, name) for name in model_table.c.keys()}  # noqa: SIM118
-        with self._database.connection() as connection:
-            connection.execute(
-                self._dialect.insert(model_table).values(row).on_conflict_do_nothing()
-            )
+    def add_model(self, model: Model) -> bool:
+        """Add a model; one with the same name stays as it is. Whether it is new."""
+        row = {
+            name: getattr(model, name)
+            for name in model_table.c.keys()  # noqa: SIM118 - columns, not a mapping
+            if name != "last_number"
+        }
+        add = self._dialect.insert(model_table).values(**row, last_number=0)
+        with self._database.transaction() as connection:
+            added = connection.execute(
+                add.on_conflict_do_nothing().returning(model_table.c.name)
+            ).first()
+            if added and model.tags:
+                tags = [
+                    {"model": model.name, "key": key, "value": value}
+                    for key, value in model.tags.items()
+                ]
+                connection.execute(model_tag_table.insert(), tags)
+        return added is not None
 
     def find_model(self, name: str) -> Model | None:
         """The model of this name, with its newest number and its aliases."""
@@ -166,16 +128,19 @@ class SqlModelStore:
 
     def add_version(self, version: ModelVersion, key: str | None) -> ModelVersion:
         """Add a version under the model's next number; its own `number` is passed over."""
-        latest = select(func.coalesce(func.max(version_table.c.number), 0)).where(
-            version_table.c.model == version.model
+        counted = (
+            update(model_table)
+            .where(model_table.c.name == version.model)
+            .values(last_number=model_table.c.last_number + 1, updated_at=version.updated_at)
+            .returning(model_table.c.last_number)
         )
         row = {
             name: getattr(version, name)
             for name in version_table.c.keys()  # noqa: SIM118 - columns, not a mapping
             if name not in {"number", "key", "signature", "verdict"}
         }
-        with self._database.connection() as connection:
-            number = int(connection.execute(latest).scalar_one()) + 1
+        with self._database.transaction() as connection:
+            number = int(connection.execute(counted).scalar_one())
             connection.execute(
                 version_table.insert().values(
                     **row,
@@ -185,6 +150,12 @@ class SqlModelStore:
                     verdict=asdict(version.verdict) if version.verdict else None,
                 )
             )
+            if version.tags:
+                tags = [
+                    {"model": version.model, "number": number, "key": name, "value": value}
+                    for name, value in version.tags.items()
+                ]
+                connection.execute(version_tag_table.insert(), tags)
             kept = self._versions(version.model, number)
         return kept[0]
 
@@ -232,52 +203,17 @@ class SqlModelStore:
             return [AliasMove(**row) for row in connection.execute(query).mappings()]
 
     def _models(self, name: str | None) -> list[Model]:
-        newest = (
-            select(func.coalesce(func.max(version_table.c.number), 0))
-            .where(version_table.c.model == model_table.c.name)
-            .scalar_subquery()
-        )
-        query = select(*model_table.c, newest.label("latest")).order_by(model_table.c.name)
+        query = models_query().order_by(model_table.c.name)
         if name is not None:
             query = query.where(model_table.c.name == name)
-        aliases = self._aliases(name)
         with self._database.connection() as connection:
-            return [
-                Model(**row, aliases=aliases.get(row["name"], {}))
-                for row in connection.execute(query).mappings()
-            ]
+            return read_models(connection, query)
 
     def _versions(self, model: str | None, number: int | None) -> list[ModelVersion]:
-        query = select(version_table).order_by(version_table.c.model, version_table.c.number.desc())
+        query = versions_query().order_by(version_table.c.model, version_table.c.number.desc())
         if model is not None:
             query = query.where(version_table.c.model == model)
         if number is not None:
             query = query.where(version_table.c.number == number)
-        aliases = self._aliases(model)
         with self._database.connection() as connection:
-            rows = connection.execute(query).mappings().all()
-        return [_version(row, aliases.get(row["model"], {})) for row in rows]
-
-    def _aliases(self, model: str | None) -> dict[str, dict[str, int]]:
-        query = select(alias_table).order_by(alias_table.c.alias)
-        if model is not None:
-            query = query.where(alias_table.c.model == model)
-        found: dict[str, dict[str, int]] = {}
-        with self._database.connection() as connection:
-            for row in connection.execute(query).mappings():
-                found.setdefault(row["model"], {})[row["alias"]] = row["number"]
-        return found
-
-
-def _version(row: RowMapping, aliases: dict[str, int]) -> ModelVersion:
-    verdict = row["verdict"]
-    return ModelVersion(
-        **{
-            name: row[name]
-            for name in ModelVersion.__dataclass_fields__
-            if name not in {"signature", "verdict", "aliases"}
-        },
-        signature=msgspec.convert(row["signature"], Signature),
-        verdict=None if verdict is None else Verdict(**verdict),
-        aliases=sorted(alias for alias, number in aliases.items() if number == row["number"]),
-    )
+            return read_versions(connection, query)

@@ -17,6 +17,7 @@ from athanor.serving.errors import (
     EndpointNameInvalid,
     LabelsInvalid,
     LabelsMissing,
+    ModelElsewhere,
     PredictionNotFound,
     SignatureMissing,
 )
@@ -87,7 +88,8 @@ class Endpoints:
         The version is pinned now. It takes traffic once its worker answers: all of it, or as a
         canary where one is asked for and another version is live.
 
-        Raises: EndpointNameInvalid, CanaryShareInvalid, SignatureMissing; what the registry raises.
+        Raises: EndpointNameInvalid, CanaryShareInvalid, ModelElsewhere, SignatureMissing; what the
+        registry raises.
         """
         self._access.require(who, "serving.deploy", name)
         if not _NAME.fullmatch(name):
@@ -99,12 +101,14 @@ class Endpoints:
                 if done is not None:
                     return done
             version = self._models.version(who, deploy.model)
+            if version.artifact_id is None:
+                raise ModelElsewhere(f"{version.model}@{version.number}")
             if not version.signature.inputs:
                 raise SignatureMissing(f"{version.model}@{version.number}")
             endpoint = self._opened(who, name, deploy)
             number = max((item.number for item in endpoint.deployments), default=0) + 1
             self._traffic.supersede(who, endpoint, number)
-            deployment = self._add(who, endpoint, version, deploy, plan)
+            deployment = self._add(who, endpoint, (version, version.artifact_id), deploy, plan)
         self._database.after_commit(self._fleet.changed)
         return deployment
 
@@ -296,10 +300,11 @@ class Endpoints:
         self,
         who: Principal,
         endpoint: Endpoint,
-        version: RegisteredVersion,
+        made: tuple[RegisteredVersion, str],
         deploy: Deploy,
         plan: CanaryPlan | None,
     ) -> Deployment:
+        version, artifact = made
         deployment = self._store.add_deployment(
             Deployment(
                 id=new_id(),
@@ -307,7 +312,7 @@ class Endpoints:
                 number=0,
                 model=version.model,
                 version=version.number,
-                artifact=version.artifact_id,
+                artifact=artifact,
                 digest=version.digest,
                 signature=_signature(version),
                 replicas=min(16, max(1, deploy.replicas)),
@@ -327,7 +332,7 @@ class Endpoints:
                 labels={"endpoint": endpoint.name, "model": version.model},
             ),
         )
-        self._lineage.consumed(who, run.id, version.artifact_id, "model")
+        self._lineage.consumed(who, run.id, artifact, "model")
         self._events.tell(
             who,
             "serving.deployment.created",
