@@ -9,7 +9,7 @@ import {
   type ColumnDef,
   type SortingState,
 } from "@tanstack/react-table";
-import { useEffect, useMemo, useRef, type KeyboardEvent, type ReactNode } from "react";
+import { useEffect, useMemo, useRef, useState, type KeyboardEvent, type ReactNode } from "react";
 import { Link, useSearchParams } from "react-router";
 
 import { useSpeech } from "../i18n/language";
@@ -190,8 +190,21 @@ function Grid<Row extends object>({
   );
 }
 
+/** The field has its own text: the address follows later, and a fast typist would lose letters. */
 function Filter({ value, onChange }: { value: string; onChange: (value: string) => void }) {
   const { say } = useSpeech();
+  const [text, setText] = useState(value);
+  const sent = useRef<string[]>([]);
+  useEffect(() => {
+    const echo = sent.current.lastIndexOf(value);
+    if (echo < 0) setText(value);
+    else sent.current.splice(0, echo + 1);
+  }, [value]);
+  const type = (typed: string): void => {
+    setText(typed);
+    sent.current.push(typed);
+    onChange(typed);
+  };
   const field = useRef<HTMLInputElement>(null);
   useEffect(() => {
     const focus = (event: globalThis.KeyboardEvent): void => {
@@ -210,9 +223,9 @@ function Filter({ value, onChange }: { value: string; onChange: (value: string) 
       className="table-filter"
       aria-label={say("common.filter")}
       placeholder={say("common.filter")}
-      value={value}
-      onChange={(event) => onChange(event.currentTarget.value)}
-      onKeyDown={(event) => event.key === "Escape" && onChange("")}
+      value={text}
+      onChange={(event) => type(event.currentTarget.value)}
+      onKeyDown={(event) => event.key === "Escape" && type("")}
     />
   );
 }
