@@ -1,0 +1,1 @@
+"""Arriving and leaving: whole stores read, taken in, given out."""

@@ -1,0 +1,376 @@
+"""MLflow's file store: the `mlruns` folder, one small file a tag, one text file a metric.
+
+The layout is public and old: runs of MLflow 0.x to 3.x lie in it.
+"""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+import yaml
+
+from athanor.app.moving.errors import BrokenStore, ForeignStore, NoStore
+from athanor.app.moving.mlflow.locations import Locations
+from athanor.app.moving.mlflow.words import (
+    GONE,
+    MODEL_STATUSES,
+    STATE_NUMBERS,
+    STATES,
+    instant,
+    lifecycle,
+    microseconds,
+)
+from athanor.app.moving.source import BATCH, Files, Found, Owner
+from athanor.registry.records import ModelRecord, VersionRecord
+from athanor.tracking.records import (
+    DatasetRecord,
+    ExperimentRecord,
+    InputRecord,
+    LoggedModelRecord,
+    ModelLink,
+    ModelPoint,
+    PointsRecord,
+    RunRecord,
+    packed,
+)
+
+_META = "meta.yaml"
+_TRASH = ".trash"
+_MODELS = "models"
+_RESERVED = {"tags", "datasets", "traces", "models"}
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class FileStore:
+    """Reads an `mlruns` folder.
+
+    Raises: NoStore, ForeignStore.
+    """
+
+    def __init__(self, folder: Path, locations: Locations) -> None:
+        self._root = folder.absolute()
+        self._locations = locations
+        self._folders: dict[str, Path] = {}
+        if not folder.is_dir():
+            raise NoStore(str(folder))
+        if not self._experiment_folders() and not (self._root / _MODELS).is_dir():
+            raise ForeignStore(str(folder), f"no folder in it has a {_META} with an experiment")
+
+    @property
+    def name(self) -> str:
+        """What it is and where."""
+        return f"MLflow file store {self._root}"
+
+    def experiments(self) -> list[ExperimentRecord]:
+        """All experiments, deleted ones too, by id.
+
+        Raises: BrokenStore.
+        """
+        found = []
+        for folder in self._experiment_folders():
+            meta = _meta(folder)
+            experiment = ExperimentRecord(
+                id=str(meta.get("experiment_id") or folder.name),
+                name=str(meta.get("name", folder.name)),
+                project=str(meta.get("workspace") or "default"),
+                location=str(meta.get("artifact_location") or folder),
+                lifecycle="deleted"
+                if folder.parent.name == _TRASH
+                else lifecycle(meta.get("lifecycle_stage")),
+                created_at=instant(meta.get("creation_time")),
+                updated_at=instant(meta.get("last_update_time")),
+                tags=_texts(folder / "tags"),
+            )
+            self._folders[experiment.id] = folder
+            found.append(experiment)
+        return sorted(found, key=lambda experiment: (len(experiment.id), experiment.id))
+
+    def runs(self, experiment: ExperimentRecord) -> Iterator[list[RunRecord]]:
+        """The runs of an experiment without their points, batch by batch.
+
+        Raises: BrokenStore.
+        """
+        folder = self._folders[experiment.id]
+        datasets = {
+            place.name: _dataset(_meta(place)) for place in _subfolders(folder / "datasets")
+        }
+        batch: list[RunRecord] = []
+        for place in _subfolders(folder):
+            if place.name in _RESERVED or not (place / _META).is_file():
+                continue
+            batch.append(self._run(place, experiment, datasets))
+            if len(batch) == BATCH:
+                yield batch
+                batch = []
+        if batch:
+            yield batch
+
+    def marks(self, runs: list[RunRecord]) -> dict[str, str]:
+        """By run id, the sizes and times of its metric files."""
+        marks = {}
+        for run in runs:
+            metrics = self._folders[run.experiment] / run.id / "metrics"
+            told = [(str(path), path.stat()) for path in _files(metrics)]
+            marks[run.id] = repr([(name, stat.st_size, stat.st_mtime_ns) for name, stat in told])
+        return marks
+
+    def points(self, runs: list[RunRecord]) -> dict[str, list[PointsRecord]]:
+        """All points of these runs.
+
+        Raises: BrokenStore.
+        """
+        found = {}
+        for run in runs:
+            metrics = self._folders[run.experiment] / run.id / "metrics"
+            found[run.id] = [
+                packed(path.relative_to(metrics).as_posix(), map(_point, _lines(path)))
+                for path in _files(metrics)
+            ]
+        return found
+
+    def logged_models(self, experiment: ExperimentRecord) -> Iterator[list[LoggedModelRecord]]:
+        """The logged models of an experiment, batch by batch.
+
+        Raises: BrokenStore.
+        """
+        places = [
+            place
+            for place in _subfolders(self._folders[experiment.id] / _MODELS)
+            if (place / _META).is_file()
+        ]
+        for first in range(0, len(places), BATCH):
+            yield [_logged_model(place, experiment) for place in places[first : first + BATCH]]
+
+    def models(self) -> Iterator[list[ModelRecord]]:
+        """Registered models with their versions.
+
+        Raises: BrokenStore.
+        """
+        found = [
+            _model(path.parent)
+            for path in sorted((self._root / _MODELS).rglob(_META))
+            if not path.parent.name.startswith("version-")
+        ]
+        if found:
+            yield found
+
+    def files(self, owner: Owner) -> Files:
+        """What lies under a run's or a logged model's artifacts."""
+        folder = self._folders[owner.experiment]
+        if isinstance(owner, LoggedModelRecord):
+            folder = folder / _MODELS
+        return self._locations.files(owner.location, beside=folder / owner.id / "artifacts")
+
+    def open(self, _owner: Owner, file: Found) -> IO[bytes]:
+        """A file's bytes.
+
+        Raises: OSError.
+        """
+        return self._locations.open(file)
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+    def _experiment_folders(self) -> list[Path]:
+        return [
+            folder
+            for parent in (self._root, self._root / _TRASH)
+            for folder in _subfolders(parent)
+            if folder.name not in {_TRASH, _MODELS} and (folder / _META).is_file()
+        ]
+
+    def _run(
+        self, place: Path, experiment: ExperimentRecord, datasets: dict[str, DatasetRecord]
+    ) -> RunRecord:
+        meta = _meta(place)
+        tags = _texts(place / "tags")
+        state = meta.get("status", 3)
+        inputs = [_meta(folder) for folder in _subfolders(place / "inputs")]
+        outputs = [_meta(folder) for folder in _subfolders(place / "outputs")]
+        links = [
+            ModelLink(model=str(told["source_id"]), relation="input")
+            for told in inputs
+            if told.get("source_type") == "MODEL"
+        ]
+        links += [
+            ModelLink(
+                model=str(told["destination_id"]), relation="output", step=int(told.get("step", 0))
+            )
+            for told in outputs
+        ]
+        return RunRecord(
+            id=str(meta.get("run_id") or meta.get("run_uuid") or place.name),
+            experiment=experiment.id,
+            project=experiment.project,
+            name=str(meta.get("run_name") or meta.get("name") or tags.get("mlflow.runName", "")),
+            state=STATES[STATE_NUMBERS.get(state, str(state))],
+            user=str(meta.get("user_id") or ""),
+            lifecycle=lifecycle(meta.get("lifecycle_stage")),
+            location=str(meta.get("artifact_uri") or ""),
+            started_at=instant(meta.get("start_time")),
+            ended_at=instant(meta.get("end_time")),
+            deleted_at=instant(meta.get("deleted_time")),
+            tags=tags,
+            params=_texts(place / "params"),
+            inputs=[
+                InputRecord(dataset=datasets[told["source_id"]], tags=dict(told.get("tags") or {}))
+                for told in inputs
+                if told.get("source_type") == "DATASET" and told.get("source_id") in datasets
+            ],
+            models=links,
+        )
+
+
+def _model(place: Path) -> ModelRecord:
+    meta = _meta(place)
+    every = [
+        (folder, _meta(folder))
+        for folder in _subfolders(place)
+        if folder.name.startswith("version-")
+    ]
+    versions = [_version(folder, told) for folder, told in every]
+    return ModelRecord(
+        name=str(meta.get("name", place.name)),
+        project=str(meta.get("workspace") or "default"),
+        description=str(meta.get("description") or ""),
+        created_at=instant(meta.get("creation_timestamp")),
+        updated_at=instant(meta.get("last_updated_timestamp")),
+        last_number=max((version.number for version in versions), default=0),
+        tags=_texts(place / "tags"),
+        aliases={alias: int(number) for alias, number in _texts(place / "aliases").items()},
+        versions=sorted(
+            (version for version in versions if version.stage != GONE),
+            key=lambda version: version.number,
+        ),
+    )
+
+
+def _version(folder: Path, meta: dict[str, Any]) -> VersionRecord:
+    return VersionRecord(
+        number=int(meta.get("version") or folder.name.removeprefix("version-")),
+        source=str(meta.get("source") or ""),
+        location=str(meta.get("storage_location") or ""),
+        run=meta.get("run_id") or None,
+        run_link=str(meta.get("run_link") or ""),
+        logged_model=meta.get("model_id") or None,
+        stage=str(meta.get("current_stage") or "None"),
+        status=str(meta.get("status") or "READY"),
+        status_message=str(meta.get("status_message") or ""),
+        description=str(meta.get("description") or ""),
+        user=str(meta.get("user_id") or ""),
+        created_at=instant(meta.get("creation_timestamp")),
+        updated_at=instant(meta.get("last_updated_timestamp")),
+        tags=_texts(folder / "tags"),
+    )
+
+
+def _logged_model(place: Path, experiment: ExperimentRecord) -> LoggedModelRecord:
+    meta = _meta(place)
+    metrics = place / "metrics"
+    return LoggedModelRecord(
+        id=str(meta.get("model_id") or place.name),
+        experiment=experiment.id,
+        project=experiment.project,
+        name=str(meta.get("name") or ""),
+        location=str(meta.get("artifact_location") or ""),
+        status=MODEL_STATUSES.get(meta.get("status"), "ready"),
+        status_message=str(meta.get("status_message") or ""),
+        type=str(meta.get("model_type") or ""),
+        run=meta.get("source_run_id") or None,
+        lifecycle=lifecycle(meta.get("lifecycle_stage")),
+        created_at=instant(meta.get("creation_timestamp")),
+        updated_at=instant(meta.get("last_updated_timestamp")),
+        params=_texts(place / "params"),
+        tags=_texts(place / "tags"),
+        points=[
+            point
+            for path in _files(metrics)
+            for point in _model_points(path.relative_to(metrics).as_posix(), path)
+        ],
+    )
+
+
+def _model_points(key: str, path: Path) -> Iterator[ModelPoint]:
+    for parts in _lines(path):
+        at = instant(microseconds(int(parts[0])) // 1000)
+        if len(parts) < 4 or at is None:
+            raise BrokenStore(str(path), "a line has no run")
+        value = float(parts[1])
+        yield ModelPoint(
+            key=key,
+            value=value if abs(value) < float("inf") else str(value),
+            step=int(parts[2]),
+            at=at,
+            run=parts[3],
+            # A dataset's name may have spaces in it; its digest has none.
+            dataset_name=" ".join(parts[4:-1]) if len(parts) > 5 else None,
+            dataset_digest=parts[-1] if len(parts) > 5 else None,
+        )
+
+
+def _dataset(meta: dict[str, Any]) -> DatasetRecord:
+    return DatasetRecord(
+        name=str(meta.get("name", "")),
+        digest=str(meta.get("digest", "")),
+        source_type=str(meta.get("source_type") or ""),
+        source=str(meta.get("source") or ""),
+        schema=meta.get("schema"),
+        profile=meta.get("profile"),
+    )
+
+
+def _point(parts: list[str]) -> tuple[float, int, int]:
+    step = int(parts[2]) if len(parts) > 2 else 0
+    return float(parts[1]), step, microseconds(int(parts[0]))
+
+
+def _lines(path: Path) -> Iterator[list[str]]:
+    """The words of each line; the last line may be half-written, and is left out then."""
+    text = path.read_text("utf-8")
+    lines = text.split("\n")
+    whole = lines[:-1]
+    for number, line in enumerate(lines):
+        parts = line.split()
+        if not parts:
+            continue
+        try:
+            int(parts[0]), float(parts[1]), int(parts[2]) if len(parts) > 2 else 0
+        except (ValueError, IndexError):
+            if number == len(whole):
+                return
+            raise BrokenStore(f"{path}:{number + 1}", f"{line[:60]!r} is no point") from None
+        yield parts
+
+
+def _meta(folder: Path) -> dict[str, Any]:
+    path = folder / _META
+    try:
+        found = yaml.load(path.read_bytes(), Loader=_LOADER)  # noqa: S506 - it is a safe loader
+    except (OSError, yaml.YAMLError) as error:
+        raise BrokenStore(str(path), str(error).split("\n", 1)[0]) from error
+    if not isinstance(found, dict):
+        raise BrokenStore(str(path), "it is empty or no mapping")
+    return found
+
+
+def _texts(folder: Path) -> dict[str, str]:
+    """A folder of small files: each one's path is a key, its text the value."""
+    found = {}
+    for path in _files(folder):
+        try:
+            with path.open(encoding="utf-8", newline="") as stream:
+                found[path.relative_to(folder).as_posix()] = stream.read()
+        except (OSError, UnicodeDecodeError) as error:
+            raise BrokenStore(str(path), str(error)) from error
+    return found
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(Path(root) / name for root, _, names in os.walk(folder) for name in names)
+
+
+def _subfolders(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        return []
+    return sorted(Path(entry.path) for entry in os.scandir(folder) if entry.is_dir())

@@ -1,0 +1,45 @@
+"""Registered models as they travel from one store to another: numbers, times, aliases kept."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from athanor.kernel import DEFAULT_PROJECT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VersionRecord:
+    """One version of a registered model."""
+
+    number: int
+    source: str = ""
+    """What it was registered from: a path or URL, `runs:/...` or `models:/m-...`."""
+    location: str = ""
+    """Where its files lie, where the store has resolved that; the source otherwise."""
+    run: str | None = None
+    run_link: str = ""
+    logged_model: str | None = None
+    """The `m-...` id of the logged model that it was made of."""
+    stage: str = "None"
+    status: str = "READY"
+    status_message: str = ""
+    description: str = ""
+    user: str = ""
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    tags: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelRecord:
+    """A registered model with its versions."""
+
+    name: str
+    project: str = DEFAULT_PROJECT
+    description: str = ""
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    last_number: int = 0
+    """The greatest number that was given, to a version that is deleted now too."""
+    tags: dict[str, str] = field(default_factory=dict)
+    aliases: dict[str, int] = field(default_factory=dict)
+    versions: list[VersionRecord] = field(default_factory=list)
