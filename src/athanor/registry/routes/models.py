@@ -1,4 +1,4 @@
-"""The registry over HTTP."""
+"""Models, versions and aliases over HTTP."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,7 @@ from athanor.registry.types import (
     Upload,
 )
 
-router = APIRouter(tags=["registry"])
+router = APIRouter()
 TheModels = Annotated[Models, provide(Models)]
 
 
