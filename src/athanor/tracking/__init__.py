@@ -7,8 +7,17 @@ from athanor.kernel.front_door import lazily
 if TYPE_CHECKING:
     from athanor.tracking.errors import (
         BadKey,
+        BadSearch,
         BatchTooLarge,
         ParamChanged,
+    )
+    from athanor.tracking.logic.search import (
+        model_filter,
+        model_orders,
+        page_offset,
+        page_token,
+        version_filter,
+        version_orders,
     )
     from athanor.tracking.mlflow.failures import (
         MlflowError,
@@ -28,6 +37,10 @@ if TYPE_CHECKING:
         MlflowRoutes,
         add_server_routes,
         double,
+    )
+    from athanor.tracking.searches import (
+        Comparison,
+        Order,
     )
     from athanor.tracking.service import (
         Tracking,
@@ -49,14 +62,17 @@ __getattr__ = lazily(
         "Answer": "mlflow.wire",
         "Answered": "mlflow.wire",
         "BadKey": "errors",
+        "BadSearch": "errors",
         "Batch": "types",
         "BatchTooLarge": "errors",
         "Call": "mlflow.wire",
+        "Comparison": "searches",
         "Metric": "types",
         "MlflowApp": "mlflow.wire",
         "MlflowError": "mlflow.failures",
         "MlflowRoutes": "mlflow.wire",
         "NewMetric": "types",
+        "Order": "searches",
         "Param": "types",
         "ParamChanged": "errors",
         "Record": "mlflow.records",
@@ -68,7 +84,13 @@ __getattr__ = lazily(
         "double": "mlflow.wire",
         "invalid": "mlflow.failures",
         "missing": "mlflow.records",
+        "model_filter": "logic.search",
+        "model_orders": "logic.search",
+        "page_offset": "logic.search",
+        "page_token": "logic.search",
         "unfit": "mlflow.records",
+        "version_filter": "logic.search",
+        "version_orders": "logic.search",
     },
 )
 
@@ -76,14 +98,17 @@ __all__ = [
     "Answer",
     "Answered",
     "BadKey",
+    "BadSearch",
     "Batch",
     "BatchTooLarge",
     "Call",
+    "Comparison",
     "Metric",
     "MlflowApp",
     "MlflowError",
     "MlflowRoutes",
     "NewMetric",
+    "Order",
     "Param",
     "ParamChanged",
     "Record",
@@ -95,5 +120,11 @@ __all__ = [
     "double",
     "invalid",
     "missing",
+    "model_filter",
+    "model_orders",
+    "page_offset",
+    "page_token",
     "unfit",
+    "version_filter",
+    "version_orders",
 ]
