@@ -10,7 +10,8 @@ import io
 import json
 import zipfile
 
-_EPOCH = (1980, 1, 1, 0, 0, 0)
+from athanor.registry.logic.archives import write_member
+
 _LEVEL = 1
 """Of compression: trees shrink to nearly the same size at a third of the time."""
 
@@ -24,16 +25,11 @@ def canonical(archive: bytes) -> bytes:
     schema = names.walk(schema)
     target = io.BytesIO()
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as written:
-        _add(written, "schema.json", json.dumps(schema, sort_keys=True).encode())
+        schema_text = json.dumps(schema, sort_keys=True).encode()
+        write_member(written, "schema.json", schema_text, level=_LEVEL)
         for name, content in names.members():
-            _add(written, name, content)
+            write_member(written, name, content, level=_LEVEL)
     return target.getvalue()
-
-
-def _add(archive: zipfile.ZipFile, name: str, content: bytes) -> None:
-    info = zipfile.ZipInfo(name, date_time=_EPOCH)
-    info.compress_type = zipfile.ZIP_DEFLATED
-    archive.writestr(info, content, compresslevel=_LEVEL)
 
 
 class _Renumbering:

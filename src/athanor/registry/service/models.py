@@ -321,7 +321,7 @@ class Models:
         archive: IO[bytes] = SpooledTemporaryFile(max_size=16 * _CHUNK)  # noqa: SIM115 - streamed
         with zipfile.ZipFile(archive, "w") as written:
             entries = self._storage.entries(folder_blob(artifact))
-            pack(((entry.path, self._storage.read(entry.digest)) for entry in entries), written)
+            pack(((entry.path, self._storage.open(entry.digest)) for entry in entries), written)
         archive.seek(0)
         return _chunks(archive)
 
