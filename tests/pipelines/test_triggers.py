@@ -187,3 +187,18 @@ def test_a_trigger_that_could_never_work_is_refused(room: Room) -> None:
 def test_a_name_that_no_address_carries_is_refused(room: Room, name: str) -> None:
     with pytest.raises(BadTrigger, match="can't name a trigger"):
         room.pipelines.add_trigger(OWNER, _new(name))
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"action": "new data"},
+        {"submission": Submission(pipeline="sums", parameters={"rows": "{event version}"})},
+        {"submission": Submission(pipeline="sums", artifacts={"table": "dataset:{event.}"})},
+        {"submission": Submission(pipeline="sums", parameters={"a": [{"b": "{event.version"}]})},
+    ],
+)
+def test_what_could_never_fire_is_refused(room: Room, fields: dict[str, Any]) -> None:
+    with pytest.raises(BadTrigger):
+        room.pipelines.add_trigger(OWNER, _new(**fields))
+    assert room.pipelines.triggers(OWNER) == []

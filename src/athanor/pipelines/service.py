@@ -29,7 +29,7 @@ from athanor.pipelines.logic.code import digest_of
 from athanor.pipelines.logic.graph import check, check_inputs
 from athanor.pipelines.logic.planner import Bindings, root_bindings
 from athanor.pipelines.logic.schedule import next_time
-from athanor.pipelines.logic.templates import fill
+from athanor.pipelines.logic.templates import check_action, check_templates, fill
 from athanor.pipelines.logic.values import type_of
 from athanor.pipelines.store import Ordered, RunStore, TriggerStore
 from athanor.pipelines.types import (
@@ -220,6 +220,9 @@ class Pipelines:
                 f"{new.name[:100]!r} can't name a trigger.",
                 hint="Use 1 to 80 letters, digits, -, _ and inner dots, spaces or colons.",
             )
+        if new.action:
+            check_action(new.action)
+        check_templates([new.submission.parameters, new.submission.artifacts])
         check(self._spec_of(new.submission))
         now = self._clock.now()
         fields = {
@@ -324,11 +327,11 @@ class Pipelines:
             kept = self._runs.add_run(ordered)
             if kept is not ordered:
                 return kept.run
-            self._record(who, run, ordered.spec)
+            self._record(who, run, submission.code | {"spec": ordered.spec})
             self._database.after_commit(self._wake)
         return run
 
-    def _record(self, who: Principal, run: PipelineRun, spec: str) -> None:
+    def _record(self, who: Principal, run: PipelineRun, code: dict[str, Any]) -> None:
         labels = run.labels | {"pipeline": run.pipeline}
         if run.trigger:
             labels["trigger"] = run.trigger
@@ -341,7 +344,8 @@ class Pipelines:
                 id=run.id,
                 state="waiting",
                 labels=labels,
-                code={"spec": spec},
+                code=code,
+                environment=provenance.environment(),
             ),
         )
         for name, artifact in run.artifacts.items():

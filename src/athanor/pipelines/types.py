@@ -31,6 +31,8 @@ class Submission:
     project: str = DEFAULT_PROJECT
     key: str | None = None
     """A second submission with the same key returns the first one's run."""
+    code: dict[str, Any] = field(default_factory=dict)
+    """What the submitter's process says of its code: commit, changes, entry point ..."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,9 +4,40 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from athanor.pipelines.errors import BadTemplate
+from athanor.pipelines.errors import BadTemplate, BadTrigger
 
 _SLOT = re.compile(r"\{event\.([A-Za-z0-9_.-]+)\}")
+_MEANT = re.compile(r"\{\s*event\b[^}]*\}?")
+_ACTION = re.compile(r"[a-z_]+\.[a-z_]+\.[a-z_]+")
+
+
+def check_action(action: str) -> None:
+    """Refuse the name of an event that no room could tell.
+
+    Raises: BadTrigger.
+    """
+    if not _ACTION.fullmatch(action):
+        raise BadTrigger(
+            f"{action[:100]!r} is no name of an event.",
+            hint="Events are named <room>.<thing>.<what happened>: data.version.created.",
+        )
+
+
+def check_templates(value: Any) -> None:
+    """Refuse what is meant as a template and would be taken as it stands.
+
+    Raises: BadTrigger.
+    """
+    if isinstance(value, dict | list):
+        for item in value.values() if isinstance(value, dict) else value:
+            check_templates(item)
+    elif isinstance(value, str):
+        for meant in _MEANT.findall(value):
+            if not _SLOT.fullmatch(meant):
+                raise BadTrigger(
+                    f"The template {meant[:100]!r} can't be filled.",
+                    hint="A template is written {event.<field>}: {event.dataset}.",
+                )
 
 
 def fill(value: Any, event: Mapping[str, Any]) -> Any:

@@ -262,6 +262,7 @@ class Recorder:
                 id=task.id,
                 parent=run.id,
                 labels={"pipeline": run.pipeline, "task": task.name},
+                environment=provenance.environment_in_brief(),
             ),
         )
         for name, items in inputs.artifacts.items():
