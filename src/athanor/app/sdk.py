@@ -10,7 +10,7 @@ from typing import Any
 
 from athanor.app.connect import open_transport
 from athanor.client import Client
-from athanor.kernel import Invalid
+from athanor.kernel import Invalid, provenance
 from athanor.kernel.workers import in_worker, report
 from athanor.lineage import NewRun, Run
 from athanor.tracking import Batch, NewMetric
@@ -41,7 +41,13 @@ def start_run(name: str = "", *, labels: Mapping[str, str] | None = None) -> Ite
     """Record what happens inside as a run; an exception ends it as failed and goes on."""
     client = connect()
     run = client.runs.start_run(
-        NewRun(kind="script", name=name or _script_name(), labels=dict(labels or {}))
+        NewRun(
+            kind="script",
+            name=name or _script_name(),
+            labels=dict(labels or {}),
+            code=provenance.code(),
+            environment=provenance.environment(),
+        )
     )
     _active.append(run.id)
     try:

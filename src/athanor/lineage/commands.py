@@ -6,7 +6,7 @@ import typer
 
 from athanor.kernel.console import Json, emit, table, transport
 from athanor.lineage.client import Runs
-from athanor.lineage.types import RunFilter
+from athanor.lineage.types import Run, RunFilter
 
 commands = typer.Typer(no_args_is_help=True, add_completion=False, help="What came from what.")
 
@@ -64,6 +64,31 @@ def list_runs(
     )
 
 
+_UNTOLD = "Code and environment: nobody told."
+_BY_MLFLOW = (
+    "These are MLflow's own tags alone: install athanor-ml beside the MLflow client for the rest."
+)
+_CODE = ("commit", "branch", "remote", "entry_point", "arguments", "file", "digest", "spec")
+_ENVIRONMENT = ("python", "platform", "packages_digest", "cpu", "cores", "memory_bytes", "gpus")
+
+
+def _made_with(run: Run) -> list[tuple[str, object]]:
+    """A run's code and environment, in rows; what is long is named by its size."""
+    code, environment = run.code, run.environment
+    rows: list[tuple[str, object]] = [(name, code[name]) for name in _CODE if code.get(name)]
+    if "dirty" in code:
+        diff = str(code.get("diff", ""))
+        cut = ", cut" if code.get("diff_cut") is True else ""
+        said = f"yes, {len(diff.splitlines()):,} lines of changes kept{cut}" if diff else "yes"
+        rows.append(("uncommitted", said if code["dirty"] else "no"))
+    rows += [(name, environment[name]) for name in _ENVIRONMENT if environment.get(name)]
+    if environment.get("packages"):
+        rows.append(("packages", f"{len(environment['packages']):,}"))
+    if code.get("told_by") == "mlflow":
+        rows.append(("", _BY_MLFLOW))
+    return rows
+
+
 def show_run(run_id: Annotated[str, typer.Argument()], *, json: Json = False) -> None:
     """Print one run with what it used and made."""
     runs = Runs(transport())
@@ -79,6 +104,7 @@ def show_run(run_id: Annotated[str, typer.Argument()], *, json: Json = False) ->
             if (value := getattr(run, name)) is not None
         ],
     )
+    table(("code and environment", ""), _made_with(run), empty=_UNTOLD)
     if run.error:
         table(("why it failed",), [(run.error.get("message", ""),), (run.error.get("hint", ""),)])
     table(

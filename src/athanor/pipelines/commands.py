@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from athanor.kernel import provenance
 from athanor.kernel.console import Json, emit, escaped, progress, say, table, transport
 from athanor.pipelines.authoring.loading import load_document
 from athanor.pipelines.client import PipelinesClient
@@ -296,16 +297,27 @@ def submission_of(
     if not _is_file(target):
         return Submission(pipeline=target, parameters=parameters, artifacts=artifacts, cache=cache)
     text = write_document(load_document(target))
-    return Submission(yaml=text, parameters=parameters, artifacts=artifacts, cache=cache)
+    code = provenance.code(_path(target).resolve().parent)
+    return Submission(
+        yaml=text,
+        parameters=parameters,
+        artifacts=artifacts,
+        cache=cache,
+        code=code | {"entry_point": f"athanor pipeline run {target}"},
+    )
 
 
 def _is_file(target: str) -> bool:
-    path = target.rpartition(":")[0] if ".py:" in target else target
-    return Path(path).suffix in _FILE_ENDINGS or Path(path).exists()
+    path = _path(target)
+    return path.suffix in _FILE_ENDINGS or path.exists()
+
+
+def _path(target: str) -> Path:
+    return Path(target.rpartition(":")[0] if ".py:" in target else target)
 
 
 def _stem(target: str) -> str:
-    return Path(target.rpartition(":")[0] if ".py:" in target else target).stem
+    return _path(target).stem
 
 
 def _pairs(given: list[str], *, as_json: bool) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from athanor.kernel import Access, Clock, Database, Events, Principal, new_id
+from athanor.kernel import Access, Clock, Database, Events, Principal, new_id, provenance
 from athanor.kernel.ids import is_id
 from athanor.lineage import Lineage, NewRun
 from athanor.pipelines.engines.port import Engine

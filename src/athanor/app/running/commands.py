@@ -2,11 +2,11 @@
 
 import hashlib
 import json as jsonlib
-import platform
 import runpy
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,7 +15,7 @@ import typer
 from athanor.app.running.files import TRAIN, UnknownArgument, functions_of, training_pipeline
 from athanor.app.sdk import recording
 from athanor.client import Client
-from athanor.kernel import Invalid
+from athanor.kernel import Invalid, provenance
 from athanor.kernel.console import Json, emit, say, transport
 from athanor.lineage import NewRun
 from athanor.lineage.commands import list_runs, show_run
@@ -85,7 +85,7 @@ def _run_function(
 ) -> None:
     written = training_pipeline(file, function, model=model).compile()
     client = Client(transport())
-    submission = submission_of(written, given, file.stem)
+    submission = replace(submission_of(written, given, file.stem), code=_code_of(file))
     if schedule:
         new = NewTrigger(name=file.stem, cron=schedule, submission=submission)
         made = client.pipelines.add_trigger(new)
@@ -148,13 +148,12 @@ def _tell(client: Client, run: PipelineRun) -> None:
 
 def _run_script(file: Path, *, json: bool) -> None:
     client = Client(transport())
-    source = file.read_bytes()
     run = client.runs.start_run(
         NewRun(
             kind="script",
             name=file.stem,
-            code={"file": str(file), "digest": f"sha256:{hashlib.sha256(source).hexdigest()}"},
-            environment={"python": platform.python_version(), "platform": platform.platform()},
+            code=_code_of(file),
+            environment=provenance.environment(),
         )
     )
     started, cpu = time.perf_counter(), time.process_time()
@@ -181,6 +180,15 @@ def _run_script(file: Path, *, json: bool) -> None:
             emit(ended_run)
         else:
             say(f"Run {run.id}: {ended_run.state}. More: athanor run show {run.id}")
+
+
+def _code_of(file: Path) -> dict[str, Any]:
+    """What is told of a file's code: the checkout that it lies in, and its own digest."""
+    return provenance.code(file.resolve().parent) | {
+        "entry_point": f"athanor run {file}",
+        "file": str(file),
+        "digest": f"sha256:{hashlib.sha256(file.read_bytes()).hexdigest()}",
+    }
 
 
 def _pair(text: str, form: str) -> tuple[str, str]:

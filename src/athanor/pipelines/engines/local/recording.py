@@ -18,6 +18,7 @@ from athanor.kernel import (
     Storage,
     error_to_dict,
     new_id,
+    provenance,
 )
 from athanor.lineage import Artifact, Lineage, NewArtifact, NewRun
 from athanor.pipelines.engines.local.exchange import MadeArtifact
