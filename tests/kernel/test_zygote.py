@@ -75,6 +75,27 @@ def test_the_platform_chooses() -> None:
     chosen.close()
 
 
+def test_modules_may_be_loaded_when_they_are_worth_it() -> None:
+    workers = ZygoteWorkers(("wave",), ahead=False)
+    try:
+        assert "wave" not in workers.call(f"{TARGETS}:imported", {"names": ["wave"]})
+        workers.warm_up()
+        workers.warm_up()
+        assert "wave" in workers.call(f"{TARGETS}:imported", {"names": ["wave"]})
+        os.kill(zygote_of(workers), signal.SIGKILL)
+        assert eventually(lambda: "wave" in _imported(workers))
+    finally:
+        workers.close()
+
+
+def _imported(workers: ZygoteWorkers) -> list[str]:
+    try:
+        found: list[str] = workers.call(f"{TARGETS}:imported", {"names": ["wave"]})
+    except (Unavailable, WorkerDied):
+        return []
+    return found
+
+
 class TestWarmth:
     def test_it_is_single_threaded_after_all_libraries(self, heavy: ZygoteWorkers) -> None:
         tasks = Path(f"/proc/{zygote_of(heavy)}/task")

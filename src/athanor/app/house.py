@@ -103,7 +103,7 @@ class House:
             ),
             events=events,
             jobs=Jobs(SqlJobStore(database), clock),
-            workers=choose_workers((*HEAVY_MODULES, *PRELOAD, *GALLERY_PRELOAD) if serving else ()),
+            workers=choose_workers((*HEAVY_MODULES, *PRELOAD, *GALLERY_PRELOAD), ahead=serving),
             access=OwnerAccess(),
             clock=clock,
             live=Live(events),

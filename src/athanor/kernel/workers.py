@@ -108,6 +108,10 @@ class Workers(Protocol):
         """Make ready ahead of the first use; returns at once."""
         ...
 
+    def warm_up(self) -> None:
+        """Load what was left until it is worth it; returns at once, and the next worker waits."""
+        ...
+
     def call(
         self,
         target: str,

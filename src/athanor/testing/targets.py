@@ -35,6 +35,11 @@ def surroundings(names: list[str]) -> dict[str, Any]:
     }
 
 
+def imported(names: list[str]) -> list[str]:
+    """Which of these modules were loaded before."""
+    return [name for name in names if name in sys.modules]
+
+
 def shout(text: str) -> None:
     """Write to both outputs."""
     sys.stdout.write(f"out {text}\n")

@@ -24,11 +24,13 @@ load in a few milliseconds in the one task that asks for them.
 """
 
 
-def choose_workers(preload: Sequence[str] = ()) -> Workers:
+def choose_workers(preload: Sequence[str] = (), *, ahead: bool = True) -> Workers:
     """Forks of a zygote with `preload` loaded, or fresh interpreters where a fork is unsafe.
+
+    The modules are loaded `ahead`, or with the first `warm_up`.
 
     macOS's frameworks break in a forked child, so only Linux forks.
     """
     if platform.system() == "Linux":
-        return ZygoteWorkers(preload)
+        return ZygoteWorkers(preload, ahead=ahead)
     return SpawnWorkers()

@@ -70,6 +70,9 @@ class Forkserver:
                     self._obey(request)
 
     def _obey(self, request: dict[str, Any]) -> None:
+        if "load" in request:
+            self._tell({"warm": True, "failed": _load(request["load"])})
+            return
         if "kill" in request:
             for pid, number in self._workers.items():
                 if number == request["kill"]:

@@ -36,6 +36,9 @@ class SpawnWorkers(Calling):
     def start(self) -> None:
         """Nothing to make ready."""
 
+    def warm_up(self) -> None:
+        """Nothing to load: interpreters share nothing."""
+
     def close(self, grace: float = 2.0) -> None:
         """End every worker and start no more."""
         with self._lock:

@@ -37,8 +37,9 @@ class ZygoteWorkers(Calling):
     The zygote and its workers end with this process, also when it is killed.
     """
 
-    def __init__(self, preload: Sequence[str] = ()) -> None:
+    def __init__(self, preload: Sequence[str] = (), *, ahead: bool = True) -> None:
         self._preload = tuple(preload)
+        self._ahead = ahead
         self._state = threading.Condition()
         self._sending = threading.Lock()
         self._workers: dict[str, Worker] = {}
@@ -68,6 +69,16 @@ class ZygoteWorkers(Calling):
                 # thread that lives as long as we do starts every zygote.
                 self._keeper = threading.Thread(target=self._keep, name="zygote", daemon=True)
                 self._keeper.start()
+
+    def warm_up(self) -> None:
+        """Load the modules, if that was left until it is worth it; the next worker waits for it."""
+        with self._sending:
+            if self._ahead:
+                return
+            self._ahead = True
+            if self._link is not None:
+                with contextlib.suppress(OSError):  # one that died loads them at its next start
+                    send(self._link, encode({"load": self._preload}))
 
     def close(self, grace: float = 2.0) -> None:
         """End every worker, then the zygote; start no more."""
@@ -157,20 +168,23 @@ class ZygoteWorkers(Calling):
     def _run_zygote(self) -> bool:
         """Start a zygote and hear it until it ends; says whether it got warm."""
         near, far = socket.socketpair()
+        ahead = self._ahead
         with far:
             zygote = self._zygote = subprocess.Popen(
                 [
                     *(sys.executable, "-P", "-m", "athanor.kernel.zygote", "zygote"),
-                    *(str(far.fileno()), str(os.getpid()), *self._preload),
+                    *(str(far.fileno()), str(os.getpid()), *(self._preload if ahead else ())),
                 ],
                 pass_fds=[far.fileno()],
                 stdin=subprocess.DEVNULL,
                 env=os.environ | _ZYGOTE_ENVIRONMENT,
                 start_new_session=True,
             )
-        with self._state:
+        with self._sending, self._state:
             self._link = near
             self._state.notify_all()
+            if self._ahead and not ahead:
+                send(near, encode({"load": self._preload}))
         reader = Reader(near)
         while (message := reader.next()) is not None:
             self._hear(message)

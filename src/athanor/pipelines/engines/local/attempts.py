@@ -123,6 +123,10 @@ class Attempts:
         self.tidy(work.task)
         return ending, bindings
 
+    def warm_up(self) -> None:
+        """Have what most steps import loaded once for all of them."""
+        self._workers.warm_up()
+
     def stop(self, task_id: str) -> None:
         """End a task's process and all that it started."""
         with self._lock:

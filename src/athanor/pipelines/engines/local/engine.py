@@ -40,6 +40,8 @@ from athanor.pipelines.types import Task
 
 _log = logging.getLogger(__name__)
 _POLL_SECONDS = 5.0
+_MANY_STEPS = 3
+"""From how many steps on a pipeline is worth warm workers where they were not made ahead."""
 _MOST_DEATHS = 3
 """Attempts of one task that may be killed from outside before it counts as failed."""
 
@@ -311,6 +313,8 @@ class LocalEngine:
             if entry is not None and self._recorder.still_there(ordered, entry):
                 self._reuse(live, launch, parts, entry, key)
                 return
+            if len(live.spec.deployment_spec.executors) >= _MANY_STEPS:
+                self._attempts.warm_up()
         self._recorder.launch(ordered, task, launch, parts, key)
         task = replace(task, state="running", attempt=task.attempt + 1, key=key)
         live.tasks[launch.path] = task
