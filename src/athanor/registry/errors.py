@@ -2,7 +2,15 @@
 
 from collections.abc import Iterable
 
-from athanor.kernel.errors import Conflict, Invalid, NotFound, TooLarge, Unprocessable, nearest
+from athanor.kernel.errors import (
+    Conflict,
+    Forbidden,
+    Invalid,
+    NotFound,
+    TooLarge,
+    Unprocessable,
+    nearest,
+)
 
 _SHOWN = 100
 """Characters of a name that a message repeats."""
@@ -55,19 +63,16 @@ class BadStage(Invalid):
 class BadTag(Invalid):
     """A tag that can't be kept."""
 
-    def __init__(self, key: str, why: str) -> None:
-        super().__init__(
-            f"Tag {key[:_SHOWN]!r}: {why}.",
-            hint="A key has at most 250 characters, a value 100,000.",
-        )
+    def __init__(self, why: str) -> None:
+        super().__init__(why, hint="A key has at most 250 characters, a value 100,000.")
 
 
 class BadModelSource(Invalid):
     """A place that a version can't come from."""
 
-    def __init__(self, source: str, why: str) -> None:
+    def __init__(self, why: str) -> None:
         super().__init__(
-            f"A version can't come from {source!r}: {why}.",
+            why,
             hint="Name a folder with an MLmodel file: runs:/<run>/<path>, models:/m-..., "
             "mlflow-artifacts:/... or an address elsewhere.",
         )
@@ -164,4 +169,122 @@ class UploadTooLarge(TooLarge):
         super().__init__(
             f"The uploaded model has {what}; at most {limit} are taken.",
             hint="Upload the model folder alone, without data or logs beside it.",
+        )
+
+
+class BadGate(Invalid):
+    """A gate that nobody knows."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(
+            f"{text[:_SHOWN]!r} is not a gate.",
+            hint="Write one of: 'roc_auc>=0.8', 'not-worse roc_auc by 0.01', "
+            "'fairness equalized_odds_difference<=0.1', 'latency p95<=20ms', 'schema', 'pickle', "
+            "'quality'.",
+        )
+
+
+class AliasProtected(Conflict):
+    """A protected alias does not move yet: a gate did not pass, or somebody has to agree."""
+
+    def __init__(self, model: str, alias: str, reason: str, request: str | None = None) -> None:
+        waiting = f"Agree to it: athanor model approve {request}" if request else ""
+        super().__init__(
+            f"Alias {alias!r} of model {model!r} is protected: {reason}",
+            hint=waiting or f"See what it demands: athanor model protections {model}",
+            details={"model": model, "alias": alias, "request": request},
+        )
+
+
+class AliasMovedMeanwhile(Conflict):
+    """The alias was moved by somebody else while the gates judged."""
+
+    def __init__(self, model: str, alias: str) -> None:
+        super().__init__(
+            f"Alias {alias!r} of model {model!r} was moved while its gates judged.",
+            hint="Ask again: the version is compared with the one that holds the alias now.",
+        )
+
+
+class ProtectionNotFound(NotFound):
+    """Nothing protects this alias."""
+
+    def __init__(self, alias: str, model: str) -> None:
+        of = f"of model {model!r}" if model else "of the project"
+        super().__init__(
+            f"Alias {alias!r} {of} is not protected.",
+            hint="See what is: athanor model protections",
+        )
+
+
+class BadProtection(Invalid):
+    """A protection that could never be met, or protects nothing."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(
+            f"An alias can't be protected so: {why}.",
+            hint="Name at least one gate, or how many approvals are needed (1 to 10).",
+        )
+
+
+class RequestNotFound(NotFound):
+    """No approval was asked for under this id."""
+
+    def __init__(self, request: str) -> None:
+        super().__init__(
+            f"There is no approval request {request!r}.",
+            hint="See what waits: athanor model requests",
+        )
+
+
+class RequestClosed(Conflict):
+    """The request was decided before, or the same person has agreed already."""
+
+    def __init__(self, request: str, why: str) -> None:
+        super().__init__(
+            f"Request {request} can't be decided: {why}.",
+            hint="See what waits: athanor model requests",
+        )
+
+
+class PickleNotAllowed(Forbidden):
+    """A model runs code when it is loaded, and nobody has agreed to that."""
+
+    def __init__(self, reference: str, what: str, agree: str) -> None:
+        model = reference.partition("@")[0]
+        super().__init__(
+            f"{reference} is not loaded: {what}",
+            hint=f"Look into it: athanor model scan {reference}. {agree} "
+            f"athanor model allow-pickle {model}",
+        )
+
+
+class ConsentNotFound(NotFound):
+    """There is no agreement that could be withdrawn."""
+
+    def __init__(self, project: str, model: str) -> None:
+        about = f"model {model!r}" if model else f"project {project!r}"
+        super().__init__(
+            f"Nobody has agreed to load pickles of {about}.",
+            hint="See what was agreed to: athanor model consents",
+        )
+
+
+class NoSuchSection(NotFound):
+    """A card has no section of this name."""
+
+    def __init__(self, section: str, known: Iterable[str]) -> None:
+        super().__init__(
+            f"The card has no section {section[:_SHOWN]!r}.",
+            hint=nearest(section, known) or f"It has: {', '.join(known)}.",
+        )
+
+
+class BadSection(Invalid):
+    """A section that can't be kept."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(
+            f"The section can't be kept: {why}.",
+            hint="A title is one line of at most 100 characters, a text at most 100,000.",
         )

@@ -7,6 +7,9 @@ from typing import Any, TypeAlias
 
 from athanor.kernel import DEFAULT_PROJECT, Verdict
 
+IS_PROMPT = "mlflow.prompt.is_prompt"
+"""The tag by which MLflow keeps prompts among the registered models."""
+
 STAGES = ("None", "Staging", "Production", "Archived")
 """The stages that a version can be in."""
 
@@ -185,6 +188,16 @@ class NewSource:
     run_link: str | None = None
     description: str | None = None
     tags: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageMove:
+    """Where a version is to stand, in MLflow's older way."""
+
+    stage: str
+    """One of `STAGES`, in any case."""
+    archive_existing: bool = False
+    """Whether the versions that are there go to `Archived`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
         BatchTooLarge,
         ParamChanged,
     )
+    from athanor.tracking.logic.rules import (
+        check_key,
+    )
     from athanor.tracking.logic.search import (
         model_filter,
         model_orders,
@@ -81,6 +84,7 @@ __getattr__ = lazily(
         "Tracking": "service",
         "TrackingStore": "store",
         "add_server_routes": "mlflow.wire",
+        "check_key": "logic.rules",
         "double": "mlflow.wire",
         "invalid": "mlflow.failures",
         "missing": "mlflow.records",
@@ -117,6 +121,7 @@ __all__ = [
     "Tracking",
     "TrackingStore",
     "add_server_routes",
+    "check_key",
     "double",
     "invalid",
     "missing",

@@ -26,6 +26,8 @@ NUMBER_TYPES = frozenset({"double", "float", "long", "integer"})
 
 # libyaml where it is there: ten times faster, the same text.
 _DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_GENERIC = "python_function"
 
 
 def compose(
@@ -105,23 +107,19 @@ def parse(text: str, where: str) -> ModelDescription:
     Raises: BadModelFolder.
     """
     try:
-        mlmodel = yaml.safe_load(text)
-        flavor = mlmodel["flavors"]["sklearn"]
+        mlmodel = yaml.load(text, Loader=_LOADER)  # noqa: S506 - a safe one
+        flavors = dict(mlmodel["flavors"])
+        name = _flavor_of(flavors)
+        flavor = dict(flavors[name] or {})
         metadata = dict(mlmodel.get("metadata") or {})
-        ours = metadata.pop("athanor", {})
-        told = (mlmodel.get("signature") or {}).get("inputs") or "[]"
-        inputs = tuple(
-            InputColumn(
-                name=column["name"], type=column["type"], required=column.get("required", True)
-            )
-            for column in json.loads(told)
-        )
+        ours = dict(metadata.pop("athanor", None) or {})
+        inputs = _inputs_of((mlmodel.get("signature") or {}).get("inputs") or "[]")
+        newer = int(ours.get("format_version", FORMAT_VERSION)) > FORMAT_VERSION
     except (yaml.YAMLError, KeyError, TypeError, AttributeError, ValueError) as error:
-        raise BadModelFolder(
-            where, f"its MLmodel lacks a readable sklearn flavour ({error})"
-        ) from error
-    if int(ours.get("format_version", FORMAT_VERSION)) > FORMAT_VERSION:
+        raise BadModelFolder(where, f"its MLmodel names no readable flavour ({error})") from error
+    if newer:
         raise BadModelFolder(where, "a newer Athanor wrote it")
+    pickled = "pickle" if name == "sklearn" else name
     return ModelDescription(
         signature=Signature(
             inputs=inputs,
@@ -130,11 +128,30 @@ def parse(text: str, where: str) -> ModelDescription:
             classes=tuple(ours.get("classes", ())),
             positive=ours.get("positive"),
         ),
-        flavor="sklearn",
-        model_file=str(flavor.get("pickled_model", "")),
-        serialization=str(flavor.get("serialization_format", "pickle")),
+        flavor=name,
+        model_file=str(flavor.get("pickled_model") or flavor.get("data") or ""),
+        serialization=str(flavor.get("serialization_format") or pickled),
         trusted=tuple(flavor.get("skops_trusted_types") or ()),
         metadata=metadata,
+    )
+
+
+def _flavor_of(flavors: Mapping[str, Any]) -> str:
+    """The flavour of the model's own library; `python_function` where there is no other."""
+    own = [name for name in flavors if name != _GENERIC]
+    return "sklearn" if "sklearn" in own else own[0] if own else next(iter(flavors))
+
+
+def _inputs_of(told: str) -> tuple[InputColumn, ...]:
+    """The named columns; none where the model reads tensors or columns without a name."""
+    columns = json.loads(told)
+    if not all(isinstance(c.get("name"), str) and c.get("type") in COLUMN_TYPES for c in columns):
+        return ()
+    return tuple(
+        InputColumn(
+            name=column["name"], type=column["type"], required=bool(column.get("required", True))
+        )
+        for column in columns
     )
 
 

@@ -2,5 +2,17 @@
 
 from athanor.registry.store.catalog import CatalogStore, SqlCatalogStore
 from athanor.registry.store.models import ModelStore, SqlModelStore
+from athanor.registry.store.search import SearchStore, SqlSearchStore, Wanted
+from athanor.registry.store.transfers import SqlTransferStore, TransferStore
 
-__all__ = ["CatalogStore", "ModelStore", "SqlCatalogStore", "SqlModelStore"]
+__all__ = [
+    "CatalogStore",
+    "ModelStore",
+    "SearchStore",
+    "SqlCatalogStore",
+    "SqlModelStore",
+    "SqlSearchStore",
+    "SqlTransferStore",
+    "TransferStore",
+    "Wanted",
+]
