@@ -131,20 +131,16 @@ def masked_text(text: str) -> str:
 
 
 def _checkout(folder: Path | None) -> Facts:
-    """The Git checkout that the entry point, or else the working folder, lies in."""
+    """The Git checkout of the entry point; of the working folder where an installed one runs."""
     git = shutil.which("git")
     if git is None:
         return {}
     deadline = time.monotonic() + SECONDS
     main = _main_file()
-    for place in [folder] if folder else [main.parent if main else None, Path.cwd()]:
-        if place is None or (place != folder and _is_library(place)):
-            continue
-        said = _asked(place, deadline, "rev-parse", "--show-toplevel", "HEAD")
-        lines = said.splitlines() if said else []
-        if len(lines) == 2:
-            return _commit(Path(lines[0]), lines[1], deadline)
-    return {}
+    place = folder or (main.parent if main and not _is_library(main.parent) else Path.cwd())
+    said = _asked(place, deadline, "rev-parse", "--show-toplevel", "HEAD")
+    lines = said.splitlines() if said else []
+    return _commit(Path(lines[0]), lines[1], deadline) if len(lines) == 2 else {}
 
 
 def _is_library(place: Path) -> bool:
