@@ -10,7 +10,7 @@ from athanor.tracking.logic.search.clauses import (
     shortened,
     single_statement,
 )
-from athanor.tracking.logic.search.names import Value, bare_key, listed, set_of
+from athanor.tracking.logic.search.names import Value, bare_key, listed, number_of, set_of
 from athanor.tracking.searches import Comparison, Entity
 
 _NUMERIC = ("<", "<=", ">", ">=", "=", "!=")
@@ -95,7 +95,7 @@ def _of_logged_model(clause: Clause) -> Comparison:
             raise BadSearch(
                 f"Expected a number for {_LABELS[entity]}.{key}. Found {shortened(right.text)}"
             )
-        value: Value = float(right.text)
+        value: Value = float(right.text) if entity == "metric" else number_of(key, right)
     elif is_list:
         value = listed(right)
     elif right.kind in {"text", "name"} and right.text[0] in "'\"":

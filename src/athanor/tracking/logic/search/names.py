@@ -1,5 +1,6 @@
 """The names and values of comparisons: which thing a name means, and what a value is."""
 
+import math
 import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
@@ -32,6 +33,8 @@ _LISTED = re.compile(r"""\s*(?:'((?:\\.|[^'\\\n])*)'|"((?:\\.|[^"\\\n])*)"|(,)|(
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "\n": ""}
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _MOST_LISTED = 10_000
+_BEYOND = 1e30
+"""Stands for 1e400 and more where a time or a number is meant: beyond what any column holds."""
 LONGEST_INTEGER = 4_000
 """Digits; Python itself refuses a little more."""
 
@@ -127,8 +130,11 @@ def attribute_value(key: str, right: Unit, rules: Rules) -> Value:
 
 
 def number_of(key: str, right: Unit) -> int | float:
-    """A number: an integer as it stands, anything else as a float."""
-    return float(right.text) if set(right.text) & set(".eE") else integer_of(key, right.text)
+    """A number: an integer as it stands, anything else as a finite float."""
+    if not set(right.text) & set(".eE"):
+        return integer_of(key, right.text)
+    value = float(right.text)
+    return value if math.isfinite(value) else int(math.copysign(_BEYOND, value))
 
 
 def integer_of(key: str, text: str) -> int:
