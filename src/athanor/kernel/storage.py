@@ -23,6 +23,8 @@ from athanor.kernel.ids import new_id
 
 _CHUNK = 1 << 20
 _SPACE_CHECK_SECONDS = 1.0
+KEEP_SECONDS = 24 * 3600.0
+"""A blob that was stored within this time is not cleaned away, whether a row names it or not."""
 _CHECK_BYTES = 64 << 20
 """Of a blob that arrives in pieces, the free space is looked at again after so many."""
 
@@ -134,7 +136,7 @@ class Storage:
         Raises: DiskNearlyFull.
         """
         digest = hashlib.sha256(data).hexdigest()
-        if not self._has(digest):
+        if not self._renewed(digest):
             self.check_space()
             with self._new(digest) as stream:
                 stream.write(data)
@@ -146,7 +148,7 @@ class Storage:
         Raises: DiskNearlyFull.
         """
         digest, size = _digest_of(path)
-        if not self._has(digest):
+        if not self._renewed(digest):
             self.check_space()
             with path.open("rb") as source, self._new(digest) as stream:
                 shutil.copyfileobj(source, stream, _CHUNK)
@@ -277,7 +279,8 @@ class Storage:
         if self._local is None:
             with path.open("rb") as source, self._new(name) as stream:
                 shutil.copyfileobj(source, stream, _CHUNK)
-        elif not self._has(name):
+        elif not self._renewed(name):
+            os.utime(path)
             sync_path(path)
             target = self._path(name)
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -288,6 +291,27 @@ class Storage:
     def _blob(self, digest: str, size: int) -> Blob:
         where = str(self._path(digest)) if self._local else f"{self.url}/{_name(digest)}"
         return Blob(digest=f"sha256:{digest}", size=size, uri=where)
+
+    def _renewed(self, digest: str) -> bool:
+        """Whether a blob is there already; it counts as new from now on.
+
+        Whoever stores a blob names it in a row a moment later; until then its age alone keeps it
+        from being cleaned away.
+        """
+        if self._local is not None:
+            try:
+                os.utime(self._path(digest))
+            except FileNotFoundError:
+                return False
+            return True
+        try:
+            found = self._remote().info(self._remote_name(digest))
+        except FileNotFoundError:
+            return False
+        # An object can't be touched: an old one is written anew.
+        changed = found.get("LastModified") or found.get("updated") or found.get("created")
+        written = changed.timestamp() if hasattr(changed, "timestamp") else 0.0
+        return time.time() - written < KEEP_SECONDS / 2
 
     def _has(self, digest: str) -> bool:
         if self._local is not None:
@@ -348,9 +372,14 @@ class Incoming:
         """
         if self._stream is None:
             return self._storage.put_bytes(b"")
+        return self._storage.adopt(self._passing, f"sha256:{self.finish()}", self.size)
+
+    def finish(self) -> str:
+        """Close the file where it is; the sha256 of what has arrived, in hex."""
+        if self._stream is None:
+            self._stream = self._passing.open("xb")
         self._stream.close()
-        digest = f"sha256:{self._hash.hexdigest()}"
-        return self._storage.adopt(self._passing, digest, self.size)
+        return self._hash.hexdigest()
 
     def close(self) -> None:
         """Let go of the file."""
