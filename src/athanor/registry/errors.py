@@ -23,6 +23,7 @@ class ModelNotFound(NotFound):
         super().__init__(
             f"There is no model {model!r}.",
             hint=nearest(model, known) or "See what exists: athanor model list",
+            details={"model": model},
         )
 
 
@@ -33,15 +34,28 @@ class ModelVersionNotFound(NotFound):
         super().__init__(
             f"Model {model!r} has no version or alias {reference!r}.",
             hint=f"See what exists: athanor model show {model}",
+            details={"model": model, "version": reference},
         )
 
 
 class BadModelName(Invalid):
-    """A name that a model or an alias can't have."""
+    """A name that a model can't have."""
 
-    def __init__(self, what: str, name: str, rule: str) -> None:
-        shown = name if len(name) <= _SHOWN else f"{name[:_SHOWN]}..."
-        super().__init__(f"{shown!r} can't be the name of a {what}.", hint=rule)
+    def __init__(self, why: str) -> None:
+        super().__init__(
+            why, hint="Use up to 255 characters, none of them '/', ':' or a control character."
+        )
+
+
+class BadAlias(Invalid):
+    """A name that an alias can't have."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(
+            why,
+            hint="Use up to 255 letters, digits, '_', '-' and '.'; "
+            "'latest' and 'v1', 'v2' ... are taken.",
+        )
 
 
 class ModelExists(Conflict):
@@ -49,15 +63,17 @@ class ModelExists(Conflict):
 
     def __init__(self, name: str) -> None:
         super().__init__(
-            f"There is a model {name!r} already.", hint="See what exists: athanor model list"
+            f"There is a model {name!r} already.",
+            hint="See what exists: athanor model list",
+            details={"model": name},
         )
 
 
 class BadStage(Invalid):
     """A stage that MLflow's registry does not know, or can't empty."""
 
-    def __init__(self, stage: str, why: str, known: Iterable[str]) -> None:
-        super().__init__(f"Stage {stage!r} {why}.", hint=f"Use one of: {', '.join(known)}.")
+    def __init__(self, why: str) -> None:
+        super().__init__(why, hint="Aliases are the newer way: athanor model alias NAME ALIAS 3")
 
 
 class BadTag(Invalid):

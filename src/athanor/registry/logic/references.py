@@ -1,17 +1,18 @@
 """How models and versions are named: `churn`, `churn@2`, `churn@champion`, `churn@latest`."""
 
+import json
 import posixpath
 import re
 
-from athanor.registry.errors import BadModelName
+from athanor.registry.errors import BadAlias, BadModelName
 
 LATEST = "latest"
 CHAMPION = "champion"
 LENGTH = 255
 """Characters that a name may have."""
 
-_ALIAS = re.compile(r"[\w\-][\w.\-]{0,254}")
-_RESERVED_ALIAS = re.compile(r"latest|v\d+", re.IGNORECASE)
+_ALIAS = re.compile(r"[\w.\-]*")
+_VERSION_ALIAS = re.compile(r"[vV]\d+")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -25,39 +26,48 @@ def split(reference: str) -> tuple[str, str]:
     return (model, rest) if at else (named, "")
 
 
-def check_model_name(name: str) -> str:
+def check_model_name(name: str, parameter: str = "name") -> str:
     """The name, if it may be a model's: MLflow's rule, up to 255 characters.
 
-    Raises: BadModelName.
+    Raises: BadModelName, in the words that MLflow's clients match.
     """
-    odd = (
-        not name.strip()
-        or len(name) > LENGTH
-        or "/" in name
-        or ":" in name
-        or posixpath.normpath(name) != name
-        or name in {".", ".."}
-        or _CONTROL.search(name)
-    )
-    if odd:
+    if not name.strip():
+        raise BadModelName(f"Missing value for required parameter '{parameter}'.")
+    shown = name if len(name) <= LENGTH else f"{name[:100]}..."
+    if "/" in name or ":" in name:
+        raise BadModelName(f"Invalid model name '{shown}'. Names cannot contain '/' or ':'.")
+    if len(name) > LENGTH:
+        raise BadModelName(f"'name' exceeds the maximum length of {LENGTH} characters")
+    resolved = posixpath.normpath(name)
+    if resolved != name or name == "." or name.startswith(".."):
         raise BadModelName(
-            "model",
-            name,
-            f"Use 1 to {LENGTH} characters, none of them '/', ':' or a control character.",
+            f"Invalid value {json.dumps(name)} for parameter 'name' supplied: Names may be treated "
+            "as files in certain cases, and must not resolve to other names when treated as such. "
+            f"This name would resolve to {resolved!r}"
         )
+    if _CONTROL.search(name):
+        raise BadModelName(f"Invalid model name {name!r}. It contains a control character.")
     return name
 
 
 def check_alias(alias: str) -> str:
     """The alias, if it may be one: MLflow's rule, and dots. Those that stand for versions can't.
 
-    Raises: BadModelName.
+    Raises: BadAlias, in the words that MLflow's clients match.
     """
-    if not _ALIAS.fullmatch(alias) or _RESERVED_ALIAS.fullmatch(alias):
-        raise BadModelName(
-            "alias",
-            alias,
-            f"Use 1 to {LENGTH} letters, digits, '_', '-' and '.'; "
-            "'latest' and 'v1', 'v2' ... are taken.",
+    if not alias:
+        raise BadAlias("Registered model alias name cannot be empty.")
+    if len(alias) > LENGTH:
+        raise BadAlias(
+            f"'Registered model alias name' exceeds the maximum length of {LENGTH} characters"
         )
+    if not _ALIAS.fullmatch(alias):
+        raise BadAlias(
+            f"Invalid alias name: '{alias}'. Names may only contain alphanumerics, underscores "
+            "(_), and dashes (-)."
+        )
+    if alias.lower() == LATEST:
+        raise BadAlias("'latest' alias name (case insensitive) is reserved.")
+    if _VERSION_ALIAS.fullmatch(alias):
+        raise BadAlias(f"Version alias name '{alias}' is reserved.")
     return alias

@@ -98,7 +98,7 @@ class Catalog:
         Raises: BadModelName, ModelNotFound, ModelExists.
         """
         self._access.require(who, "registry.rename_model", name)
-        check_model_name(new_name)
+        check_model_name(new_name, "new_name")
         with self._database.transaction():
             self._models.lock(name)
             model = self._model(name)
@@ -271,7 +271,10 @@ class Catalog:
         self._access.require(who, "registry.move_stage", f"{model}@{number}")
         stage = canonical_stage(move.stage)
         if move.archive_existing and stage not in _ACTIVE:
-            raise BadStage(move.stage, "keeps no active versions to archive", _ACTIVE)
+            raise BadStage(
+                "Model version transition cannot archive existing model versions because "
+                f"'{move.stage}' is not an Active stage. Valid stages are {list(_ACTIVE)}"
+            )
         now = self._clock.now()
 
         def act() -> None:
@@ -366,7 +369,9 @@ def canonical_stage(stage: str) -> str:
     for known in STAGES:
         if known.lower() == stage.lower():
             return known
-    raise BadStage(stage, "is none", STAGES)
+    raise BadStage(
+        f"Invalid Model Version stage: {stage}. Value must be one of {', '.join(STAGES)}."
+    )
 
 
 def _wanted(search: Search, comparisons: Any, orders: Any) -> Wanted:

@@ -199,7 +199,7 @@ class Models:
     ) -> ModelVersion:
         """Point an alias at a version. Pointing it where it points already changes nothing.
 
-        Raises: ModelNotFound, ModelVersionNotFound, BadModelName; GateNotPassed for the "champion"
+        Raises: ModelNotFound, ModelVersionNotFound, BadAlias; GateNotPassed for the "champion"
         of a protected model.
         """
         self._access.require(who, "registry.set_alias", f"{model}@{alias}")
