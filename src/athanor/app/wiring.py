@@ -40,7 +40,18 @@ from athanor.pipelines import (
     local_engine,
 )
 from athanor.pipelines.routes import router as pipelines_router
-from athanor.registry import Models, SqlModelStore, model_versions
+from athanor.registry import (
+    Catalog,
+    Intake,
+    Models,
+    NoOrigins,
+    SqlCatalogStore,
+    SqlModelStore,
+    SqlSearchStore,
+    add_model_routes,
+    add_version_routes,
+    model_versions,
+)
 from athanor.registry import operations as model_operations
 from athanor.registry import resolver as model_resolver
 from athanor.registry.routes import router as registry_router
@@ -63,7 +74,19 @@ from athanor.serving import operations as endpoint_operations
 from athanor.serving import resolvers as prediction_resolvers
 from athanor.serving.logic.doors import Doors as PlaneDoors
 from athanor.serving.routes import router as serving_router
-from athanor.tracking import SqlTrackingStore, Tracking, add_server_routes
+from athanor.tracking import (
+    Experiments,
+    RunSearch,
+    SqlExperimentStore,
+    SqlTrackedRunStore,
+    Tracking,
+    WriteQueue,
+    add_experiment_routes,
+    add_metric_routes,
+    add_run_routes,
+    add_server_routes,
+)
+from athanor.tracking import Neighbours as TrackingNeighbours
 from athanor.tracking.routes import router as tracking_router
 
 if TYPE_CHECKING:
@@ -120,14 +143,32 @@ def _lineage(house: "House") -> None:
 
 
 def _tracking(house: "House") -> None:
-    add_server_routes(house.mlflow)
-    house.services[Tracking] = Tracking(
-        SqlTrackingStore(house.database),
+    experiments = Experiments(
+        SqlExperimentStore(house.database),
         house.database,
-        lineage=house.services[Lineage],
+        events=house.events,
         access=house.access,
         clock=house.clock,
     )
+    tracking = Tracking(
+        SqlTrackedRunStore(house.database),
+        house.database,
+        neighbours=TrackingNeighbours(
+            lineage=house.services[Lineage],
+            experiments=experiments,
+            search=RunSearch(house.database),
+        ),
+        access=house.access,
+        clock=house.clock,
+    )
+    writes = WriteQueue(house.database)
+    house.starters.append(writes.start)
+    house.closers.append(writes.stop)
+    house.services |= {Experiments: experiments, Tracking: tracking}
+    add_server_routes(house.mlflow)
+    add_experiment_routes(house.mlflow, experiments)
+    add_run_routes(house.mlflow, tracking, writes)
+    add_metric_routes(house.mlflow, tracking)
 
 
 def _data(house: "House") -> None:
@@ -200,8 +241,9 @@ def _pipelines(house: "House", steps: dict[str, Operation]) -> None:
 
 def _registry(house: "House", steps: dict[str, Operation]) -> None:
     lineage = house.services[Lineage]
+    store, catalog_store = SqlModelStore(house.database), SqlCatalogStore(house.database)
     models = Models(
-        SqlModelStore(house.database),
+        store,
         house.database,
         lineage=lineage,
         storage=house.storage,
@@ -211,7 +253,23 @@ def _registry(house: "House", steps: dict[str, Operation]) -> None:
     )
     steps |= model_operations(models, house.events)
     lineage.offer_resolver("model", model_resolver(models, lineage))
-    house.services[Models] = models
+    catalog = Catalog(
+        (store, catalog_store, SqlSearchStore(house.database)),
+        house.database,
+        intake=Intake(
+            (store, catalog_store),
+            lineage=lineage,
+            storage=house.storage,
+            origins=NoOrigins(),
+            clock=house.clock,
+        ),
+        events=house.events,
+        access=house.access,
+        clock=house.clock,
+    )
+    add_model_routes(house.mlflow, models, catalog)
+    add_version_routes(house.mlflow, models, catalog)
+    house.services |= {Models: models, Catalog: catalog}
     house.relations.append(model_versions(models))
     house.counters["models"] = lambda who: len(models.models(who))
 

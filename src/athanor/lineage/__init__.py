@@ -11,6 +11,11 @@ if TYPE_CHECKING:
         RunEnded,
         RunNotFound,
     )
+    from athanor.lineage.logic.folders import (
+        Part,
+        digest_of_model,
+        model_description,
+    )
     from athanor.lineage.ports import (
         Materializer,
         Operation,
@@ -36,6 +41,7 @@ if TYPE_CHECKING:
         NewRun,
         Node,
         Run,
+        RunAmendment,
         RunFilter,
         RunState,
     )
@@ -60,13 +66,17 @@ __getattr__ = lazily(
         "Operation": "ports",
         "OperationCall": "ports",
         "OperationResult": "ports",
+        "Part": "logic.folders",
         "Resolver": "ports",
         "Run": "types",
+        "RunAmendment": "types",
         "RunEnded": "errors",
         "RunFilter": "types",
         "RunNotFound": "errors",
         "RunState": "types",
         "SqlLineageStore": "store",
+        "digest_of_model": "logic.folders",
+        "model_description": "logic.folders",
     },
 )
 
@@ -88,11 +98,15 @@ __all__ = [
     "Operation",
     "OperationCall",
     "OperationResult",
+    "Part",
     "Resolver",
     "Run",
+    "RunAmendment",
     "RunEnded",
     "RunFilter",
     "RunNotFound",
     "RunState",
     "SqlLineageStore",
+    "digest_of_model",
+    "model_description",
 ]

@@ -12,6 +12,7 @@ from athanor.lineage.types import (
     NewArtifact,
     NewRun,
     Run,
+    RunAmendment,
     RunFilter,
     RunState,
 )
@@ -49,6 +50,11 @@ class Runs:
     def reopen_run(self, run_id: str) -> Run:
         """Let a run that failed or was stopped go on."""
         return self._transport.send("POST", f"/runs/{run_id}/reopen").read(Run)
+
+    def amend_run(self, run_id: str, amendment: RunAmendment) -> Run:
+        """Correct a run whose work is done elsewhere."""
+        path = f"/runs/{segment(run_id)}/amend"
+        return self._transport.send("POST", path, body=amendment).read(Run)
 
     def run(self, run_id: str) -> Run:
         """One run."""

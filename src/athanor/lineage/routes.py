@@ -15,6 +15,7 @@ from athanor.lineage.types import (
     NewArtifact,
     NewRun,
     Run,
+    RunAmendment,
     RunFilter,
     RunState,
 )
@@ -102,6 +103,12 @@ def finish_run(run_id: str, change: RunChange, who: Caller, lineage: TheLineage)
 def reopen_run(run_id: str, who: Caller, lineage: TheLineage) -> Run:
     """Let a run that failed or was stopped go on."""
     return lineage.reopen_run(who, run_id)
+
+
+@router.post("/runs/{run_id}/amend")
+def amend_run(run_id: str, amendment: RunAmendment, who: Caller, lineage: TheLineage) -> Run:
+    """Correct a run whose work is done elsewhere."""
+    return lineage.amend_run(who, run_id, amendment)
 
 
 @router.get("/runs/{run_id}/edges")

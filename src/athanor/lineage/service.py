@@ -17,6 +17,7 @@ from athanor.lineage.types import (
     NewArtifact,
     NewRun,
     Run,
+    RunAmendment,
     RunFilter,
     RunState,
 )
@@ -64,7 +65,7 @@ class Lineage:
             state=new.state,
             parent=new.parent,
             created_by=who.name,
-            started_at=self._clock.now(),
+            started_at=new.started_at or self._clock.now(),
             labels=new.labels,
             environment=new.environment,
             code=new.code,
@@ -137,6 +138,31 @@ class Lineage:
             opened = self._run(run_id)
             self._tell(who, "lineage.run.reopened", opened)
         return opened
+
+    def amend_run(self, who: Principal, run_id: str, amendment: RunAmendment) -> Run:
+        """Correct a run whose work is done elsewhere: its state, its name, when it ended.
+
+        Unlike with `change_run` and `finish_run`, one that has ended may go on or end otherwise:
+        clients of trackers do so. A run that goes on keeps the end that it had.
+        Raises: RunNotFound.
+        """
+        self._access.require(who, "lineage.amend_run", run_id)
+        changes: dict[str, Any] = {
+            name: value
+            for name in ("state", "name", "ended_at")
+            if (value := getattr(amendment, name)) is not None
+        }
+        with self._database.transaction():
+            before = self._run(run_id)
+            if not changes:
+                return before
+            self._store.change_run(run_id, changes)
+            run = self._run(run_id)
+            if run.state in ENDED and before.state not in ENDED:
+                self._tell(who, "lineage.run.finished", run)
+            elif run.state not in ENDED and before.state in ENDED:
+                self._tell(who, "lineage.run.reopened", run)
+        return run
 
     def run(self, who: Principal, run_id: str) -> Run:
         """The run with this id.

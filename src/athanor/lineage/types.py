@@ -52,9 +52,20 @@ class NewRun:
     """Given by the caller where opening must be idempotent; made here otherwise."""
     state: RunState = "running"
     parent: str | None = None
+    started_at: datetime | None = None
+    """Now where it is None."""
     labels: dict[str, str] = field(default_factory=dict)
     environment: dict[str, Any] = field(default_factory=dict)
     code: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunAmendment:
+    """What is to be corrected about a run; None leaves a field as it is."""
+
+    state: RunState | None = None
+    name: str | None = None
+    ended_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

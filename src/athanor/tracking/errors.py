@@ -6,30 +6,111 @@ from athanor.kernel import Conflict, Invalid, NotFound, TooLarge
 class ParamChanged(Conflict):
     """A parameter is set once."""
 
-    def __init__(self, key: str, kept: str, given: str) -> None:
+    def __init__(self, run_id: str, changes: list[tuple[str, str, str]]) -> None:
+        told = [{"key": key, "old_value": kept, "new_value": given} for key, kept, given in changes]
         super().__init__(
-            f"The parameter {key!r} is already {kept!r} and can't become {given!r}.",
+            f"Changing param values is not allowed. Params were already logged='{told}' "
+            f"for run ID='{run_id}'.",
             hint="Log what changes as a metric, or start another run.",
+            details={"run": run_id, "changes": told},
         )
 
 
 class BadKey(Invalid):
-    """A key that can't name a metric or parameter."""
+    """A key that can't name a metric, a parameter or a tag."""
 
-    def __init__(self, key: str) -> None:
-        super().__init__(
-            f"{key[:60]!r} can't name a metric or a parameter.",
-            hint="Use 1 to 250 letters, digits, and _ - . space : /",
-        )
+    def __init__(self, why: str) -> None:
+        super().__init__(why, hint="Use 1 to 250 letters, digits, and _ - . space : /")
+
+
+class Unloggable(Invalid):
+    """A value that can't be kept."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(why, hint="The limits stand in the documentation of tracking.")
 
 
 class BatchTooLarge(TooLarge):
-    """More points in one batch than the limit."""
+    """More in one batch than the limit."""
 
     def __init__(self, what: str, count: int, limit: int) -> None:
         super().__init__(
-            f"A batch holds at most {limit:,} {what}; this one has {count:,}.",
+            f"A batch logging request can contain at most {limit} {what}. Got {count} {what}. "
+            f"Please split up {what} across multiple requests and try again.",
             hint="Log it in several batches.",
+        )
+
+
+class ExperimentNotFound(NotFound):
+    """No experiment has this id or name."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, hint="See what there is: search the experiments.")
+
+    @classmethod
+    def by_id(cls, experiment_id: str) -> "ExperimentNotFound":
+        """No experiment has this id."""
+        return cls(f"No Experiment with id={experiment_id} exists")
+
+    @classmethod
+    def by_name(cls, name: str) -> "ExperimentNotFound":
+        """No experiment has this name."""
+        return cls(f"Could not find experiment with name '{name}'")
+
+
+class ExperimentExists(Conflict):
+    """The project has an experiment of this name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"Experiment(name={name}) already exists.",
+            hint="Take another name; a deleted experiment keeps its own, and can be restored.",
+        )
+
+
+class ExperimentDeleted(Invalid):
+    """The experiment was deleted: it takes nothing in."""
+
+    def __init__(self, experiment_id: str) -> None:
+        super().__init__(
+            f"The experiment {experiment_id} must be in the 'active' state. "
+            "Current state is deleted.",
+            hint="Restore it first.",
+        )
+
+
+class RenamedWhileDeleted(Invalid):
+    """A deleted experiment keeps its name."""
+
+    def __init__(self) -> None:
+        super().__init__("Cannot rename a non-active experiment.", hint="Restore it first.")
+
+
+class TrackedRunNotFound(NotFound):
+    """No run has this id."""
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(
+            f"Run with id={run_id} not found", hint="See what exists: athanor run list"
+        )
+
+
+class RunDeleted(Invalid):
+    """The run was deleted: it takes nothing in."""
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(
+            f"The run {run_id} must be in the 'active' state. Current state is deleted.",
+            hint=f"Restore it first: athanor run restore {run_id}",
+        )
+
+
+class TagNotFound(NotFound):
+    """There is no such tag to take away."""
+
+    def __init__(self, key: str, what: str, id_: str) -> None:
+        super().__init__(
+            f"No tag with name: {key} in {what} with id {id_}", hint="See which tags it has."
         )
 
 
@@ -124,6 +205,16 @@ class LoggedModelNotFound(NotFound):
         )
 
 
+class LoggedModelTagNotFound(NotFound):
+    """A logged model has no such tag."""
+
+    def __init__(self, model_id: str, key: str) -> None:
+        super().__init__(
+            f"No tag with key {key!r} found for model with ID {model_id!r}.",
+            hint="See the tags that it has: get the logged model.",
+        )
+
+
 class BadLoggedModel(Invalid):
     """A logged model, or a search for some, that can't be."""
 
@@ -139,4 +230,34 @@ class BadSearch(Invalid):
             message,
             hint="Filters are comparisons joined by AND, such as"
             " metrics.loss < 0.1 AND params.`batch size` = '32'.",
+        )
+
+
+class RunTaken(Conflict):
+    """A run that arrives has the id of another one."""
+
+    def __init__(self, run_id: str, project: str) -> None:
+        super().__init__(
+            f"Run {run_id} is here already, in project {project!r}.",
+            hint="Bring it into that project, or import into another workspace.",
+        )
+
+
+class WrongDigest(Invalid):
+    """Bytes that are not those that were announced."""
+
+    def __init__(self, announced: str, found: str) -> None:
+        super().__init__(
+            f"The content has the digest {found}, and {announced} was announced.",
+            hint="Send it again: it was changed or damaged on the way.",
+        )
+
+
+class BadContent(Invalid):
+    """Bytes that come without the list of what they are."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(
+            f"The content begins with no list of digests and sizes: {why[:200]}.",
+            hint='Begin with a line of JSON such as [["sha256:...", 120]], then the bytes.',
         )

@@ -24,8 +24,8 @@ Required = Annotated[str, msgspec.Meta(min_length=1)]
 """A text that has to be there and not empty."""
 
 
-class Record(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """A request's form. A field without a default is required; types say how it is read.
+class Record(msgspec.Struct, omit_defaults=True):
+    """A request's form. A field without a default is required; those stand first.
 
     Types: `Required`, `str`, `int` (64 bits), `float`, `bool`, `list[...]`, `dict[str, ...]`,
     other Records, `Any` (raw JSON), and each of them `| None`. An enumeration is a `str`.
@@ -175,6 +175,8 @@ def _from_mapping(given: Mapping[str, Any], form: type[R], path: str = "") -> R:
                 "provide only one of them."
             )
         value = given.get(field.name, given.get(field.camel))
+        if value is None and field.name == "run_id":
+            value = given.get("run_uuid")  # its name of old, which some clients send alone
         if field.required and (value is None or (field.filled and value == "")):
             raise missing(path + field.name)
         if value is None:

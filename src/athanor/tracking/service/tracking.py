@@ -1,0 +1,372 @@
+"""The verbs of tracked runs."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from athanor.kernel import Access, Clock, Database, Principal
+from athanor.lineage import Lineage, NewRun, RunAmendment, RunNotFound
+from athanor.tracking.errors import (
+    ExperimentDeleted,
+    ParamChanged,
+    RunDeleted,
+    TagNotFound,
+    TrackedRunNotFound,
+    Unloggable,
+)
+from athanor.tracking.logic import rules
+from athanor.tracking.logic.names import made_up_name
+from athanor.tracking.logic.search import (
+    check_max_results,
+    page_offset,
+    page_token,
+    run_filter,
+    run_orders,
+)
+from athanor.tracking.service.experiments import LIFECYCLES, Experiments
+from athanor.tracking.store.runs import Membership, TrackedRunStore
+from athanor.tracking.store.search import RunSearch
+from athanor.tracking.types import (
+    DEFAULT_EXPERIMENT_ID,
+    RUN_NAME_TAG,
+    Batch,
+    HistoryQuery,
+    KeyedPoint,
+    Lifecycle,
+    Metric,
+    NewTrackedRun,
+    Param,
+    Point,
+    RunChange,
+    RunInfo,
+    RunPage,
+    RunQuery,
+    TrackedRun,
+)
+
+KIND = "mlflow"
+"""The kind of runs that trackers' clients open."""
+_PARENT_TAG = "mlflow.parentRunId"
+_NAME = 500
+_PAGE = 50_000
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LAST = datetime.max.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Neighbours:
+    """What tracking asks of others."""
+
+    lineage: Lineage
+    experiments: Experiments
+    search: RunSearch
+
+
+class Tracking:
+    """Runs of experiments: settings, tags and measured points, and searches over them."""
+
+    def __init__(
+        self,
+        store: TrackedRunStore,
+        database: Database,
+        *,
+        neighbours: Neighbours,
+        access: Access,
+        clock: Clock,
+    ) -> None:
+        self._store = store
+        self._database = database
+        self._lineage = neighbours.lineage
+        self._experiments = neighbours.experiments
+        self._search = neighbours.search
+        self._access = access
+        self._clock = clock
+
+    def start(self, who: Principal, new: NewTrackedRun) -> TrackedRun:
+        """Open a run of an experiment.
+
+        Raises: ExperimentNotFound, ExperimentDeleted, BadKey; Unloggable where the name and the
+        tag of the name differ.
+        """
+        self._access.require(who, "tracking.start", new.experiment)
+        tags = dict(new.tags)
+        tagged = tags.get(RUN_NAME_TAG, "")
+        if new.name and tagged and new.name != tagged:
+            raise Unloggable(
+                "Both 'run_name' argument and 'mlflow.runName' tag are specified, but with "
+                f"different values (run_name='{new.name}', mlflow.runName='{tagged}')."
+            )
+        name = new.name or tagged or made_up_name()
+        tags[RUN_NAME_TAG] = tags.get(RUN_NAME_TAG) or name
+        with self._database.transaction():
+            experiment = self._experiments.get(who, new.experiment, project=new.project)
+            if experiment.lifecycle != "active":
+                raise ExperimentDeleted(experiment.id)
+            parent = tags.get(_PARENT_TAG)
+            known = parent is not None and self._store.lifecycle(parent) is not None
+            run = self._lineage.start_run(
+                who,
+                NewRun(
+                    kind=KIND,
+                    name=name[:_NAME],
+                    project=experiment.project,
+                    parent=parent if known else None,
+                    started_at=new.started_at or self._clock.now(),
+                ),
+            )
+            member = Membership(
+                run=run.id,
+                experiment=experiment.id,
+                lifecycle="active",
+                user=new.user,
+                artifact_uri=_artifacts(experiment.artifact_location, run.id),
+                started_at=run.started_at,
+            )
+            self._store.add(member)
+            self._store.set_tags(run.id, tags)
+        info = RunInfo(
+            id=run.id,
+            experiment=experiment.id,
+            name=run.name,
+            user=new.user,
+            state=run.state,
+            started_at=run.started_at,
+            artifact_uri=member.artifact_uri,
+        )
+        return TrackedRun(info=info, tags=tags)
+
+    def run(self, who: Principal, run_id: str) -> TrackedRun:
+        """A run with what it told, deleted or not.
+
+        Raises: TrackedRunNotFound.
+        """
+        self._access.require(who, "tracking.run", run_id)
+        return self._store.load([self._info(run_id)])[0]
+
+    def update(self, who: Principal, run_id: str, change: RunChange) -> RunInfo:
+        """Change a run's state, name or end; one that ended may go on.
+
+        Raises: TrackedRunNotFound, RunDeleted.
+        """
+        self._access.require(who, "tracking.update", run_id)
+        with self._database.transaction():
+            self._check_active(who, run_id)
+            if change.name:
+                self._store.set_tags(run_id, {RUN_NAME_TAG: change.name})
+            self._lineage.amend_run(
+                who,
+                run_id,
+                RunAmendment(
+                    state=change.state,
+                    name=change.name[:_NAME] if change.name else None,
+                    ended_at=change.ended_at,
+                ),
+            )
+            return self._info(run_id)
+
+    def delete(self, who: Principal, run_id: str) -> None:
+        """Delete a run; it can be restored. One that is deleted already stays so.
+
+        Raises: TrackedRunNotFound.
+        """
+        self._access.require(who, "tracking.delete", run_id)
+        self._move(who, run_id, "deleted")
+
+    def restore(self, who: Principal, run_id: str) -> None:
+        """Restore a deleted run.
+
+        Raises: TrackedRunNotFound.
+        """
+        self._access.require(who, "tracking.restore", run_id)
+        self._move(who, run_id, "active")
+
+    def search(self, who: Principal, query: RunQuery) -> RunPage:
+        """Runs of experiments that meet all conditions, in the order asked for.
+
+        Raises: BadSearch.
+        """
+        self._access.require(who, "tracking.search", query.project)
+        check_max_results(query.limit, _PAGE)
+        conditions = run_filter(query.filter)
+        orders = run_orders(query.order_by)
+        offset = page_offset(query.page_token)
+        experiments = [
+            self._experiments.get(who, one, project=query.project).id
+            if rules.experiment_id(one) == DEFAULT_EXPERIMENT_ID
+            else rules.experiment_id(one)
+            for one in query.experiments
+        ]
+        found = self._search.find(
+            experiments,
+            LIFECYCLES[query.view],
+            conditions,
+            orders,
+            page=(query.limit + 1, offset),
+        )
+        more = len(found) > query.limit
+        ids = found[: query.limit]
+        infos = self._store.infos(ids)
+        return RunPage(
+            runs=self._store.load([infos[id_] for id_ in ids if id_ in infos]),
+            next_page_token=page_token(offset + query.limit) if more else "",
+        )
+
+    def log(self, who: Principal, run_id: str, batch: Batch) -> None:
+        """Log points, settings and tags together, all or nothing.
+
+        A run that belongs to no experiment yet is put into the default one of its project.
+        Raises: TrackedRunNotFound, RunDeleted, BadKey, BatchTooLarge, ParamChanged, Unloggable.
+        """
+        now = self._clock.now()
+        points = [
+            KeyedPoint(new.key, _microseconds(new.at or now), new.step, new.value)
+            for new in batch.metrics
+        ]
+        self.log_points(who, run_id, points, params=batch.params, tags=batch.tags)
+
+    def log_points(
+        self,
+        who: Principal,
+        run_id: str,
+        points: Sequence[KeyedPoint],
+        *,
+        params: Mapping[str, str] | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> None:
+        """As `log`, for callers that have their points as tuples."""
+        self._access.require(who, "tracking.log", run_id)
+        rules.check_points(points)
+        settings = rules.checked_params((params or {}).items())
+        labels = rules.checked_tags((tags or {}).items())
+        rules.check_sizes(len(points), len(settings), len(labels))
+        with self._database.transaction():
+            self._check_active(who, run_id)
+            if settings and (changed := self._store.add_params(run_id, settings)):
+                raise ParamChanged(run_id, changed)
+            if points:
+                self._store.add_points(run_id, points)
+            if labels:
+                self._set_tags(who, run_id, labels)
+
+    def set_tag(self, who: Principal, run_id: str, key: str, value: str) -> None:
+        """Set a tag of a run; that of its name renames it.
+
+        Raises: TrackedRunNotFound, RunDeleted, BadKey.
+        """
+        self._access.require(who, "tracking.set_tag", run_id)
+        tags = rules.checked_tags([(key, value)], single=True)
+        with self._database.transaction():
+            self._check_active(who, run_id)
+            self._set_tags(who, run_id, tags)
+
+    def delete_tag(self, who: Principal, run_id: str, key: str) -> None:
+        """Take a tag of a run away.
+
+        Raises: TrackedRunNotFound, RunDeleted, TagNotFound.
+        """
+        self._access.require(who, "tracking.delete_tag", run_id)
+        with self._database.transaction():
+            self._check_active(who, run_id)
+            if not self._store.remove_tag(run_id, key):
+                raise TagNotFound(key, "run", run_id)
+
+    def params(self, who: Principal, run_id: str) -> list[Param]:
+        """A run's parameters, by key.
+
+        Raises: RunNotFound.
+        """
+        self._access.require(who, "tracking.params", run_id)
+        self._lineage.run(who, run_id)
+        return self._store.params(run_id)
+
+    def metrics(self, who: Principal, run_id: str) -> list[Metric]:
+        """Each metric's last point, by key.
+
+        Raises: RunNotFound.
+        """
+        self._access.require(who, "tracking.metrics", run_id)
+        self._lineage.run(who, run_id)
+        return [_metric(key, point) for key, point in self._store.latest(run_id).items()]
+
+    def history(self, who: Principal, run_id: str, key: str) -> list[Metric]:
+        """All points of one metric, by step.
+
+        Raises: RunNotFound.
+        """
+        self._access.require(who, "tracking.history", run_id)
+        self._lineage.run(who, run_id)
+        points = self._store.history(run_id, key, HistoryQuery())
+        return [_metric(key, point) for point in sorted(points, key=_by_step)]
+
+    def points(
+        self, who: Principal, run_id: str, key: str, query: HistoryQuery | None = None
+    ) -> list[Point]:
+        """Points of one metric by time, step and value; none where there is no such run."""
+        self._access.require(who, "tracking.points", run_id)
+        return self._store.history(run_id, key, query or HistoryQuery())
+
+    def _set_tags(self, who: Principal, run_id: str, tags: Mapping[str, str]) -> None:
+        self._store.set_tags(run_id, tags)
+        name = tags.get(RUN_NAME_TAG)
+        if name:
+            self._lineage.amend_run(who, run_id, RunAmendment(name=name[:_NAME]))
+
+    def _move(self, who: Principal, run_id: str, lifecycle: Lifecycle) -> None:
+        with self._database.transaction():
+            self._member(who, run_id)
+            self._store.set_lifecycle(run_id, lifecycle, self._clock.now())
+
+    def _info(self, run_id: str) -> RunInfo:
+        info = self._store.infos([run_id]).get(run_id)
+        if info is None:
+            raise TrackedRunNotFound(run_id)
+        return info
+
+    def _check_active(self, who: Principal, run_id: str) -> None:
+        """Refuse a run that takes nothing in. Raises: TrackedRunNotFound, RunDeleted."""
+        if self._member(who, run_id) == "deleted":
+            raise RunDeleted(run_id)
+
+    def _member(self, who: Principal, run_id: str) -> Lifecycle:
+        """A run's lifecycle; one of ours that belongs to no experiment yet is put into one."""
+        lifecycle = self._store.lifecycle(run_id)
+        if lifecycle is not None:
+            return lifecycle
+        try:
+            found = self._lineage.run(who, run_id)
+        except RunNotFound as error:
+            raise TrackedRunNotFound(run_id) from error
+        experiment = self._experiments.get(who, DEFAULT_EXPERIMENT_ID, project=found.project)
+        self._store.add(
+            Membership(
+                run=run_id,
+                experiment=experiment.id,
+                lifecycle="active",
+                user=found.created_by,
+                artifact_uri=_artifacts(experiment.artifact_location, run_id),
+                started_at=found.started_at,
+            )
+        )
+        return "active"
+
+
+def _artifacts(location: str, run_id: str) -> str:
+    """Where a run keeps its files."""
+    place, mark, query = location.partition("?")
+    return f"{place.rstrip('/')}/{run_id}/artifacts{mark}{query}"
+
+
+def _microseconds(at: datetime) -> int:
+    return (at - _EPOCH) // timedelta(microseconds=1)
+
+
+def _metric(key: str, point: Point) -> Metric:
+    try:
+        at = _EPOCH + timedelta(microseconds=point.at)
+    except OverflowError:
+        at = _LAST
+    return Metric(key=key, value=point.value, step=point.step, at=at)
+
+
+def _by_step(point: Point) -> tuple[int, int, float]:
+    return point.step, point.at, point.value

@@ -1,0 +1,264 @@
+"""Where experiments are kept."""
+
+from datetime import datetime
+from typing import Protocol
+
+from sqlalchemy import delete, select, text, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import IntegrityError
+
+from athanor.kernel import Database
+from athanor.tracking.errors import ExperimentExists
+from athanor.tracking.searches import Comparison, Order
+from athanor.tracking.store.plain import Plain, likes, marks
+from athanor.tracking.store.tables import experiment_table, experiment_tag_table
+from athanor.tracking.types import Experiment, Lifecycle
+
+_MANY = 500
+
+
+class ExperimentStore(Protocol):
+    """Experiments and their tags."""
+
+    def add(self, experiment: Experiment) -> Experiment:
+        """Add an experiment; "" as id or as location gets the next number and its own place.
+
+        Raises: ExperimentExists where its project has one of that name.
+        """
+        ...
+
+    def find(self, experiment_id: str) -> Experiment | None:
+        """The experiment with this id."""
+        ...
+
+    def find_by_name(self, project: str, name: str) -> Experiment | None:
+        """The project's experiment of this name."""
+        ...
+
+    def rename(self, experiment_id: str, name: str, at: datetime) -> None:
+        """Give it another name.
+
+        Raises: ExperimentExists.
+        """
+        ...
+
+    def set_lifecycle(self, experiment_id: str, lifecycle: Lifecycle, at: datetime) -> None:
+        """Delete or restore it, with all its runs."""
+        ...
+
+    def set_tags(self, experiment_id: str, tags: dict[str, str]) -> None:
+        """Set tags."""
+        ...
+
+    def remove_tag(self, experiment_id: str, key: str) -> bool:
+        """Take a tag away; whether there was one."""
+        ...
+
+    def search(self, query: "ExperimentSearch") -> list[Experiment]:
+        """The experiments that a search finds."""
+        ...
+
+
+class ExperimentSearch:
+    """What to look for, once the texts of a search were read."""
+
+    __slots__ = ("conditions", "lifecycles", "limit", "offset", "order", "project")
+
+    def __init__(
+        self,
+        project: str,
+        lifecycles: tuple[Lifecycle, ...],
+        conditions: tuple[Comparison, ...],
+        order: tuple[Order, ...],
+        page: tuple[int, int],
+    ) -> None:
+        self.project = project
+        self.lifecycles = lifecycles
+        self.conditions = conditions
+        self.order = order
+        self.limit, self.offset = page
+
+
+_COLUMNS = {
+    "name": "e.name",
+    "experiment_id": "CAST(e.id AS BIGINT)",
+    # What callers compare is milliseconds.
+    "creation_time": "e.created_at / 1000",
+    "last_update_time": "e.updated_at / 1000",
+}
+
+
+class SqlExperimentStore:
+    """Experiments in the metadata database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._plain = Plain(database)
+        self._dialect = postgresql if database.dialect == "postgresql" else sqlite
+
+    def add(self, experiment: Experiment) -> Experiment:
+        """Add an experiment; "" as id or as location gets the next number and its own place.
+
+        Raises: ExperimentExists where its project has one of that name.
+        """
+        with self._database.transaction() as connection:
+            if self._database.dialect == "postgresql":
+                connection.execute(
+                    text("LOCK TABLE tracking_experiment IN SHARE ROW EXCLUSIVE MODE")
+                )
+            if self.find_by_name(experiment.project, experiment.name) is not None:
+                raise ExperimentExists(experiment.name)
+            given = experiment.id or self._next_id()
+            location = experiment.artifact_location or f"mlflow-artifacts:/{given}"
+            connection.execute(
+                experiment_table.insert().values(
+                    id=given,
+                    project=experiment.project,
+                    name=experiment.name,
+                    artifact_location=location,
+                    lifecycle=experiment.lifecycle,
+                    created_at=experiment.created_at,
+                    updated_at=experiment.updated_at,
+                )
+            )
+            self.set_tags(given, experiment.tags)
+        found = self.find(given)
+        return experiment if found is None else found
+
+    def find(self, experiment_id: str) -> Experiment | None:
+        """The experiment with this id."""
+        found = self._read(experiment_table.c.id == experiment_id)
+        return found[0] if found else None
+
+    def find_by_name(self, project: str, name: str) -> Experiment | None:
+        """The project's experiment of this name."""
+        table = experiment_table.c
+        found = self._read((table.project == project) & (table.name == name))
+        return found[0] if found else None
+
+    def rename(self, experiment_id: str, name: str, at: datetime) -> None:
+        """Give it another name.
+
+        Raises: ExperimentExists.
+        """
+        try:
+            self._change(experiment_id, name=name, updated_at=at)
+        except IntegrityError as error:
+            raise ExperimentExists(name) from error
+
+    def set_lifecycle(self, experiment_id: str, lifecycle: Lifecycle, at: datetime) -> None:
+        """Delete or restore it, with all its runs."""
+        self._change(experiment_id, lifecycle=lifecycle, updated_at=at)
+        deleted_at = int(at.timestamp() * 1_000_000) if lifecycle == "deleted" else None
+        self._plain.run(
+            "UPDATE tracking_run SET lifecycle = ?, deleted_at = ? WHERE experiment = ?",
+            (lifecycle, deleted_at, experiment_id),
+        )
+
+    def touch(self, experiment_id: str, at: datetime) -> None:
+        """Note that something about it changed."""
+        self._change(experiment_id, updated_at=at)
+
+    def set_tags(self, experiment_id: str, tags: dict[str, str]) -> None:
+        """Set tags."""
+        self._plain.many(
+            "INSERT INTO tracking_experiment_tag (experiment, key, value) VALUES (?, ?, ?)"
+            " ON CONFLICT (experiment, key) DO UPDATE SET value = excluded.value",
+            [(experiment_id, key, value) for key, value in tags.items()],
+        )
+
+    def remove_tag(self, experiment_id: str, key: str) -> bool:
+        """Take a tag away; whether there was one."""
+        table = experiment_tag_table.c
+        with self._database.connection() as connection:
+            gone = connection.execute(
+                delete(experiment_tag_table).where(
+                    table.experiment == experiment_id, table.key == key
+                )
+            )
+            return bool(gone.rowcount)
+
+    def search(self, query: ExperimentSearch) -> list[Experiment]:
+        """The experiments that a search finds."""
+        values: list[str | int | float] = [query.project, *query.lifecycles]
+        where = ["e.project = ?", f"e.lifecycle IN ({marks(len(query.lifecycles))})"]
+        for condition in query.conditions:
+            clause, bound = self._condition(condition)
+            where.append(clause)
+            values += bound
+        order = [
+            f"{_COLUMNS[item.key]} {'ASC' if item.ascending else 'DESC'}" for item in query.order
+        ]
+        rows = self._plain.fetch(
+            f"SELECT e.id FROM tracking_experiment AS e WHERE {' AND '.join(where)}"  # noqa: S608
+            f" ORDER BY {', '.join(order)} LIMIT ? OFFSET ?",
+            (*values, query.limit, query.offset),
+        )
+        ids = [str(row[0]) for row in rows]
+        found: dict[str, Experiment] = {}
+        for at in range(0, len(ids), _MANY):
+            some = ids[at : at + _MANY]
+            found |= {one.id: one for one in self._read(experiment_table.c.id.in_(some))}
+        return [found[one] for one in ids if one in found]
+
+    def _condition(self, wanted: Comparison) -> tuple[str, list[str | int | float]]:
+        values = list(wanted.value) if isinstance(wanted.value, tuple) else [wanted.value]
+        bound = [value for value in values if value is not None]
+        column = "t.value" if wanted.entity == "tag" else _COLUMNS[wanted.key]
+        if wanted.operator in {"LIKE", "ILIKE"}:
+            insensitive = wanted.operator == "ILIKE"
+            clause = likes(column, insensitive=insensitive, postgres=self._plain.postgres)
+        elif wanted.operator in {"IN", "NOT IN"}:
+            clause = f"{column} {wanted.operator} ({marks(len(bound))})"
+        elif wanted.operator in {"IS NULL", "IS NOT NULL"}:
+            clause = "t.value IS NOT NULL"
+        else:
+            clause = f"{column} {wanted.operator} ?"
+        if wanted.key == "experiment_id" and wanted.entity == "attribute":
+            clause, bound = clause.replace(column, "e.id"), [str(value) for value in bound]
+        if wanted.entity != "tag":
+            return clause, bound
+        without = "NOT " if wanted.operator == "IS NULL" else ""
+        exists = (
+            f"{without}EXISTS (SELECT 1 FROM tracking_experiment_tag AS t"  # noqa: S608
+            f" WHERE t.experiment = e.id AND t.key = ? AND {clause})"
+        )
+        return exists, [wanted.key, *bound]
+
+    def _next_id(self) -> str:
+        rows = self._plain.fetch("SELECT MAX(CAST(id AS BIGINT)) FROM tracking_experiment")
+        return str(max(1, (rows[0][0] or 0) + 1))
+
+    def _change(self, experiment_id: str, **changes: object) -> None:
+        with self._database.connection() as connection:
+            connection.execute(
+                update(experiment_table)
+                .where(experiment_table.c.id == experiment_id)
+                .values(**changes)
+            )
+
+    def _read(self, condition: object) -> list[Experiment]:
+        columns = [experiment_table.c[name] for name in _FIELDS]
+        query = select(*columns).where(condition)  # type: ignore[arg-type]
+        with self._database.connection() as connection:
+            rows = [dict(row) for row in connection.execute(query).mappings()]
+            tags: dict[str, dict[str, str]] = {row["id"]: {} for row in rows}
+            told = connection.execute(
+                select(experiment_tag_table)
+                .where(experiment_tag_table.c.experiment.in_(list(tags)))
+                .order_by(experiment_tag_table.c.key)
+            )
+            for experiment, key, value in told:
+                tags[experiment][key] = value
+        return [Experiment(**row, tags=tags[row["id"]]) for row in rows]
+
+
+_FIELDS = (
+    "id",
+    "project",
+    "name",
+    "artifact_location",
+    "lifecycle",
+    "created_at",
+    "updated_at",
+)

@@ -1,0 +1,305 @@
+"""Where tracked runs, their settings, tags and points are kept."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple, Protocol
+
+from athanor.kernel import Database
+from athanor.tracking.store.plain import Plain, Row, marks
+from athanor.tracking.types import (
+    HistoryQuery,
+    KeyedPoint,
+    Lifecycle,
+    Param,
+    Point,
+    RunInfo,
+    TrackedRun,
+)
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MANY = 500
+_NAN = float("nan")
+
+
+class Membership(NamedTuple):
+    """To which experiment a run belongs."""
+
+    run: str
+    experiment: str
+    lifecycle: Lifecycle
+    user: str
+    artifact_uri: str
+    started_at: datetime
+
+
+class TrackedRunStore(Protocol):
+    """Tracked runs and what they told."""
+
+    def add(self, run: Membership) -> None:
+        """Let a run of the lineage belong to an experiment; one that does already stays there."""
+        ...
+
+    def lifecycle(self, run_id: str) -> Lifecycle | None:
+        """Whether a run is deleted; None if it belongs to no experiment."""
+        ...
+
+    def infos(self, run_ids: Sequence[str]) -> dict[str, RunInfo]:
+        """Runs by id."""
+        ...
+
+    def load(self, infos: Sequence[RunInfo]) -> list[TrackedRun]:
+        """Runs with their settings, tags and last points."""
+        ...
+
+    def set_lifecycle(self, run_id: str, lifecycle: Lifecycle, at: datetime) -> None:
+        """Delete or restore a run."""
+        ...
+
+    def params(self, run_id: str) -> list[Param]:
+        """A run's parameters, by key."""
+        ...
+
+    def add_params(self, run_id: str, params: Mapping[str, str]) -> list[tuple[str, str, str]]:
+        """Add parameters; returns those that have another value already: key, kept, given."""
+        ...
+
+    def set_tags(self, run_id: str, tags: Mapping[str, str]) -> None:
+        """Set tags."""
+        ...
+
+    def remove_tag(self, run_id: str, key: str) -> bool:
+        """Take a tag away; whether there was one."""
+        ...
+
+    def add_points(self, run_id: str, points: Sequence[KeyedPoint]) -> None:
+        """Add points; an identical one is kept once."""
+        ...
+
+    def latest(self, run_id: str) -> dict[str, Point]:
+        """Each metric's last point: the greatest (step, time, value)."""
+        ...
+
+    def history(self, run_id: str, key: str, query: HistoryQuery) -> list[Point]:
+        """Points of one metric, by (time, step, value)."""
+        ...
+
+
+_ADD = """
+INSERT INTO tracking_run (run, experiment, lifecycle, user_name, artifact_uri, started_at)
+VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (run) DO NOTHING
+"""
+_INFO = """
+SELECT r.run, r.experiment, l.name, r.user_name, l.state, r.started_at, l.ended_at,
+       r.lifecycle, r.artifact_uri
+FROM tracking_run AS r JOIN lineage_run AS l ON l.id = r.run
+WHERE r.run IN ({marks})
+"""
+_ADD_PARAM = """
+INSERT INTO tracking_param (run, key, value) VALUES (?, ?, ?) ON CONFLICT (run, key) DO NOTHING
+"""
+_SET_TAG = """
+INSERT INTO tracking_tag (run, key, value) VALUES (?, ?, ?)
+ON CONFLICT (run, key) DO UPDATE SET value = excluded.value
+"""
+# A new metric takes the next number for its series; a known one keeps its own, and is moved on
+# only by a point that is later: of a greater (step, time, value).
+_SET_LATEST = """
+INSERT INTO tracking_latest (run, key, series, step, at, value, nan)
+VALUES (?, ?, {next_series}, ?, ?, ?, ?)
+ON CONFLICT (run, key) DO UPDATE
+SET step = excluded.step, at = excluded.at, value = excluded.value, nan = excluded.nan
+WHERE (excluded.step, excluded.at, excluded.value)
+    > (tracking_latest.step, tracking_latest.at, tracking_latest.value)
+"""
+_NEXT_SERIES = {
+    False: "(SELECT COALESCE(MAX(series), 0) + 1 FROM tracking_latest)",
+    True: "nextval('tracking_series')",
+}
+_ADD_POINT = """
+INSERT INTO tracking_point (series, at, step, value, nan) VALUES (?, ?, ?, ?, ?)
+ON CONFLICT (series, at, step, value, nan) DO NOTHING
+"""
+
+
+class SqlTrackedRunStore:
+    """Tracked runs in the metadata database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._plain = Plain(database)
+        self._set_latest = _SET_LATEST.format(next_series=_NEXT_SERIES[self._plain.postgres])
+
+    def add(self, run: Membership) -> None:
+        """Let a run of the lineage belong to an experiment; one that does already stays there."""
+        self._plain.run(
+            _ADD,
+            (
+                run.run,
+                run.experiment,
+                run.lifecycle,
+                run.user,
+                run.artifact_uri,
+                microseconds(run.started_at),
+            ),
+        )
+
+    def lifecycle(self, run_id: str) -> Lifecycle | None:
+        """Whether a run is deleted; None if it belongs to no experiment."""
+        row = self._plain.first("SELECT lifecycle FROM tracking_run WHERE run = ?", (run_id,))
+        return None if row is None else row[0]
+
+    def infos(self, run_ids: Sequence[str]) -> dict[str, RunInfo]:
+        """Runs by id."""
+        return {row[0]: _info(row) for row in self._of_runs(_INFO, run_ids)}
+
+    def load(self, infos: Sequence[RunInfo]) -> list[TrackedRun]:
+        """Runs with their settings, tags and last points."""
+        ids = [info.id for info in infos]
+        params: dict[str, dict[str, str]] = {id_: {} for id_ in ids}
+        tags: dict[str, dict[str, str]] = {id_: {} for id_ in ids}
+        metrics: dict[str, dict[str, Point]] = {id_: {} for id_ in ids}
+        for found, table in ((params, "tracking_param"), (tags, "tracking_tag")):
+            query = f"SELECT run, key, value FROM {table} WHERE run IN ({{marks}})"  # noqa: S608
+            for run, key, value in self._of_runs(query, ids):
+                found[run][key] = value
+        last = "SELECT run, key, at, step, value, nan FROM tracking_latest WHERE run IN ({marks})"
+        for run, key, at, step, value, nan in self._of_runs(last, ids):
+            metrics[run][key] = Point(at, step, _NAN if nan else value)
+        return [
+            TrackedRun(
+                info=info, params=params[info.id], tags=tags[info.id], metrics=metrics[info.id]
+            )
+            for info in infos
+        ]
+
+    def set_lifecycle(self, run_id: str, lifecycle: Lifecycle, at: datetime) -> None:
+        """Delete or restore a run."""
+        deleted_at = microseconds(at) if lifecycle == "deleted" else None
+        self._plain.run(
+            "UPDATE tracking_run SET lifecycle = ?, deleted_at = ? WHERE run = ?",
+            (lifecycle, deleted_at, run_id),
+        )
+
+    def params(self, run_id: str) -> list[Param]:
+        """A run's parameters, by key."""
+        rows = self._plain.fetch(
+            "SELECT key, value FROM tracking_param WHERE run = ? ORDER BY key", (run_id,)
+        )
+        return [Param(key=key, value=value) for key, value in rows]
+
+    def add_params(self, run_id: str, params: Mapping[str, str]) -> list[tuple[str, str, str]]:
+        """Add parameters; returns those that have another value already: key, kept, given."""
+        self._plain.many(_ADD_PARAM, [(run_id, key, value) for key, value in params.items()])
+        keys = list(params)
+        kept: dict[str, str] = {}
+        for at in range(0, len(keys), _MANY):
+            some = keys[at : at + _MANY]
+            query = (
+                "SELECT key, value FROM tracking_param"  # noqa: S608 - marks alone are written in
+                f" WHERE run = ? AND key IN ({marks(len(some))})"
+            )
+            kept |= dict(self._plain.fetch(query, (run_id, *some)))
+        return [(key, kept[key], given) for key, given in params.items() if kept[key] != given]
+
+    def set_tags(self, run_id: str, tags: Mapping[str, str]) -> None:
+        """Set tags."""
+        self._plain.many(_SET_TAG, [(run_id, key, value) for key, value in tags.items()])
+
+    def remove_tag(self, run_id: str, key: str) -> bool:
+        """Take a tag away; whether there was one."""
+        gone = self._plain.run("DELETE FROM tracking_tag WHERE run = ? AND key = ?", (run_id, key))
+        return gone > 0
+
+    def add_points(self, run_id: str, points: Sequence[KeyedPoint]) -> None:
+        """Add points; an identical one is kept once."""
+        last: dict[str, tuple[int, int, float, int]] = {}
+        kept: list[tuple[str, int, int, float, int]] = []
+        for key, at, step, value in points:
+            nan = int(value != value)  # noqa: PLR0124 - NaN alone differs from itself
+            number = 0.0 if nan else value
+            kept.append((key, at, step, number, nan))
+            known = last.get(key)
+            if known is None or (step, at, number) > known[:3]:
+                last[key] = (step, at, number, nan)
+        self._plain.many(self._set_latest, [(run_id, key, *last[key]) for key in sorted(last)])
+        series = self._series(run_id, list(last))
+        self._plain.many(
+            _ADD_POINT, [(series[key], at, step, value, nan) for key, at, step, value, nan in kept]
+        )
+
+    def latest(self, run_id: str) -> dict[str, Point]:
+        """Each metric's last point: the greatest (step, time, value)."""
+        rows = self._plain.fetch(
+            "SELECT key, at, step, value, nan FROM tracking_latest WHERE run = ? ORDER BY key",
+            (run_id,),
+        )
+        return {key: Point(at, step, _NAN if nan else value) for key, at, step, value, nan in rows}
+
+    def history(self, run_id: str, key: str, query: HistoryQuery) -> list[Point]:
+        """Points of one metric, by (time, step, value)."""
+        found = self._plain.first(
+            "SELECT series FROM tracking_latest WHERE run = ? AND key = ?", (run_id, key)
+        )
+        if found is None:
+            return []
+        text = "SELECT at, step, value, nan FROM tracking_point WHERE series = ?"
+        values: list[Any] = [found[0]]
+        for sign, bound in ((">=", query.first_step), ("<=", query.last_step)):
+            if bound is not None:
+                text += f" AND step {sign} ?"
+                values.append(bound)
+        text += " ORDER BY at, step, value, nan"
+        if query.limit is not None or query.offset:
+            limit = -1 if query.limit is None else query.limit
+            text += " LIMIT ? OFFSET ?"
+            values += [None if self._plain.postgres and limit < 0 else limit, query.offset]
+        return [
+            Point(at, step, _NAN if nan else value)
+            for at, step, value, nan in self._plain.fetch(text, values)
+        ]
+
+    def _series(self, run_id: str, keys: list[str]) -> dict[str, int]:
+        """The number of each metric's series."""
+        found: dict[str, int] = {}
+        for at in range(0, len(keys), _MANY):
+            some = keys[at : at + _MANY]
+            query = (
+                "SELECT key, series FROM tracking_latest"  # noqa: S608 - marks are written in
+                f" WHERE run = ? AND key IN ({marks(len(some))})"
+            )
+            found |= dict(self._plain.fetch(query, (run_id, *some)))
+        return found
+
+    def _of_runs(self, query: str, run_ids: Sequence[str]) -> Iterable[Row]:
+        """The rows of a query with `{marks}` where the runs' ids go."""
+        for at in range(0, len(run_ids), _MANY):
+            some = run_ids[at : at + _MANY]
+            yield from self._plain.fetch(query.format(marks=marks(len(some))), some)
+
+
+def microseconds(at: datetime) -> int:
+    """A moment as the database keeps it."""
+    return (at - _EPOCH) // timedelta(microseconds=1)
+
+
+def moment(at: int) -> datetime:
+    """A moment that the database keeps; beyond the year 9999 it is the last one before."""
+    try:
+        return _EPOCH + timedelta(microseconds=at)
+    except OverflowError:
+        return datetime.max.replace(tzinfo=UTC)
+
+
+def _info(row: Row) -> RunInfo:
+    run, experiment, name, user, state, started_at, ended_at, lifecycle, artifact_uri = row
+    return RunInfo(
+        id=run,
+        experiment=experiment,
+        name=name,
+        user=user,
+        state=state,
+        started_at=moment(started_at),
+        ended_at=None if ended_at is None else moment(ended_at),
+        lifecycle=lifecycle,
+        artifact_uri=artifact_uri,
+    )
