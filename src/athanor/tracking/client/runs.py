@@ -1,4 +1,4 @@
-"""Tracking's verbs over a transport."""
+"""What runs log and what they logged, over a transport."""
 
 import math
 from urllib.parse import quote

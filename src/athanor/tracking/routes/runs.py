@@ -1,4 +1,4 @@
-"""Tracking over HTTP."""
+"""What runs log and what they logged, over HTTP."""
 
 import math
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from athanor.kernel.http import Caller, provide
 from athanor.tracking.service import Tracking
 from athanor.tracking.types import Batch, Metric, Param
 
-router = APIRouter(tags=["tracking"])
+router = APIRouter()
 TheTracking = Annotated[Tracking, provide(Tracking)]
 
 
