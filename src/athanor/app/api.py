@@ -19,6 +19,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from athanor.app.doors import Doors
+from athanor.app.keeping.routes import keeping_routes
 from athanor.kernel import (
     OWNER,
     AthanorError,
@@ -40,8 +41,8 @@ _log = logging.getLogger("athanor.api")
 
 PREFIX = "/api/v1"
 _WRITES = frozenset({"POST", "PUT", "PATCH"})
-_QUESTIONS = frozenset({f"{PREFIX}/sql", f"{PREFIX}/pipelines/compile"})
-"""POSTs that write nothing: a question that is too long for a URL."""
+_QUESTIONS = frozenset({f"{PREFIX}/sql", f"{PREFIX}/pipelines/compile", f"{PREFIX}/clean"})
+"""POSTs that a full disk does not stop: questions too long for a URL, and what frees space."""
 _SINGLE = (b"host", b"origin", b"authorization")
 """Headers that the doors look at: of two, a proxy might believe the other one."""
 _SERVER_FAULT = 500
@@ -137,6 +138,7 @@ def make_app(house: "House", doors: Doors) -> FastAPI:
     for router in house.routers():
         app.include_router(router, prefix=PREFIX)
     app.include_router(_platform_routes(house), prefix=PREFIX, tags=["platform"])
+    app.include_router(keeping_routes(house), prefix=PREFIX, tags=["platform"])
     _health_routes(app, house, meters)
     app.add_exception_handler(AthanorError, _on_named)
     app.add_exception_handler(RequestValidationError, _on_unfit)

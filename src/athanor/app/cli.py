@@ -43,6 +43,9 @@ COMMANDS = {
     "restore": Entry(
         "athanor.app.keeping.commands:restore", "Make a workspace of a backup.", "Server"
     ),
+    "clean": Entry(
+        "athanor.app.keeping.commands:clean", "Remove what nobody needs any more.", "Server"
+    ),
     "data": Entry(
         "athanor.data.commands:commands", "Datasets: add, list, profile, check, watch.", "Work"
     ),

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from athanor.app.background import Background
 from athanor.app.gallery import PRELOAD as GALLERY_PRELOAD
+from athanor.app.keeping.unused import take_back_all
 from athanor.app.live import Live
 from athanor.app.network_folder import refuse_network_folder
 from athanor.kernel import (
@@ -121,6 +122,7 @@ class House:
 
     def start(self) -> None:
         """Begin: recover what a killed process held, then events, jobs, engines, endpoints."""
+        take_back_all(self.storage.url)
         if self.database.dialect == "sqlite":
             recovered = self.jobs.recover()
             if recovered:

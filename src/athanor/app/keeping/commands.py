@@ -1,6 +1,7 @@
-"""`athanor backup`, `athanor restore`: commands that work on the workspace's own files."""
+"""`athanor backup`, `athanor restore`, `athanor clean`."""
 
 import os
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -8,11 +9,14 @@ import typer
 
 from athanor.app.connect import URL_VARIABLE
 from athanor.app.keeping.backup import backup as back_up
-from athanor.app.keeping.errors import OnlyHere
+from athanor.app.keeping.errors import NotConfirmed, OnlyHere
+from athanor.app.keeping.orders import Cleaned, CleanOrder
 from athanor.app.keeping.places import Places
 from athanor.app.keeping.restore import restore as bring_back
-from athanor.kernel.console import Json, emit, say
+from athanor.kernel.console import Json, emit, say, table, transport
 from athanor.kernel.settings import load_settings
+
+_ROWS = 40
 
 
 def backup(
@@ -49,6 +53,56 @@ def restore(
         f"as of {made.created_at:%F %T} UTC, written by Athanor {made.written_by}."
     )
     say(f"Serve it: athanor up --workspace {made.workspace}")
+
+
+def clean(
+    *,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would go; remove nothing.")
+    ] = False,
+    grace: Annotated[
+        float, typer.Option(min=0, help="Days that deleted runs and unused caches are kept.")
+    ] = 30.0,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    json: Json = False,
+) -> None:
+    """Remove what nobody needs: deleted runs past their grace, blobs without a name, caches, ..."""
+    found = _cleaned(CleanOrder(dry_run=True, grace_days=grace))
+    if not dry_run and found.findings:
+        if not json:
+            _tell(found)
+        if not yes and not (sys.stdin.isatty() and typer.confirm("Remove all of it?")):
+            raise NotConfirmed
+        found = _cleaned(CleanOrder(dry_run=False, grace_days=grace))
+    if json:
+        emit(found)
+        return
+    if dry_run or not found.findings:
+        _tell(found)
+        return
+    say(f"Removed: {shown_size(found.size)} are free again.")
+
+
+def _cleaned(order: CleanOrder) -> Cleaned:
+    return transport().send("POST", "/clean", body=order).read(Cleaned)
+
+
+def _tell(found: Cleaned) -> None:
+    shown = found.findings[:_ROWS]
+    table(
+        ("kind", "what", "size", "why"),
+        [(item.kind, item.what, shown_size(item.size), item.why) for item in shown],
+        empty="Nothing to clean.",
+        right=("size",),
+    )
+    more = sum(item.count for item in found.sums) - len(shown)
+    if more > 0:
+        say(f"... and {more:,} more")
+    if found.sums:
+        sums = ", ".join(f"{item.count:,} {item.kind}" for item in found.sums)
+        say(f"{sums}: {shown_size(found.size)}")
+    for run, why in found.kept.items():
+        say(f"Deleted, and kept: run {run}, as {why}.")
 
 
 def shown_size(size: int) -> str:

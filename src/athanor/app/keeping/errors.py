@@ -84,3 +84,13 @@ class KeepingBusy(Conflict):
             f"Another backup or clean-up of {workspace} is under way.",
             hint="Wait until it is done and try again.",
         )
+
+
+class NotConfirmed(Invalid):
+    """Something would be removed, and nobody said yes."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Nothing was removed.",
+            hint="Look with: athanor clean --dry-run. Remove with: athanor clean --yes",
+        )

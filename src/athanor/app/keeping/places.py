@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -82,6 +83,25 @@ class Tree:
             return (self.local / name).open("rb")
         filesystem, root = self._remote()
         return cast("IO[bytes]", filesystem.open(f"{root}/{name}", "rb"))
+
+    def about(self, name: str) -> tuple[int, float]:
+        """A file's size in bytes, and when it was last changed (seconds since 1970)."""
+        if self.local is not None:
+            found = (self.local / name).stat()
+            return found.st_size, found.st_mtime
+        filesystem, root = self._remote()
+        said = filesystem.info(f"{root}/{name}")
+        changed = said.get("LastModified") or said.get("updated") or said.get("created")
+        known = hasattr(changed, "timestamp")
+        return int(said["size"]), changed.timestamp() if known else time.time()
+
+    def remove(self, name: str) -> None:
+        """Remove a file."""
+        if self.local is not None:
+            (self.local / name).unlink(missing_ok=True)
+            return
+        filesystem, root = self._remote()
+        filesystem.rm_file(f"{root}/{name}")
 
     def put(self, name: str, source: Path) -> None:
         """Move or upload a file to a path of it."""

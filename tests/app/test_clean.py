@@ -1,0 +1,237 @@
+"""What a clean-up finds, what it leaves alone, and that it takes nothing from under anybody."""
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from athanor.app.house import House
+from athanor.app.keeping import unused
+from athanor.app.keeping.clean import clean
+from athanor.app.keeping.errors import KeepingBusy
+from athanor.app.keeping.orders import Cleaned, CleanOrder
+from athanor.app.keeping.places import Tree, keeping
+from athanor.kernel import OWNER
+from athanor.kernel.settings import load_settings
+from athanor.kernel.storage import KEEP_SECONDS, BlobNotFound
+from athanor.lineage import Lineage, NewArtifact, NewRun
+from athanor.testing.server import running_server
+
+OLD = time.time() - 3 * KEEP_SECONDS
+LONG_AGO = timedelta(days=60)
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    """A workspace's services; nothing of it runs."""
+    settings, _ = load_settings({"workspace": tmp_path / "workspace"})
+    opened = House.open(settings, serving=False)
+    yield opened
+    opened.close()
+
+
+def age(house: House) -> None:
+    """Let every file of the workspace be old."""
+    for folder, _, names in os.walk(house.settings.workspace):
+        for name in names:
+            os.utime(Path(folder, name), (OLD, OLD))
+        os.utime(folder, (OLD, OLD))
+
+
+def swept(house: House, *, grace_days: float = 30.0) -> Cleaned:
+    """Clean up; the dry run before it has told the same and has changed nothing."""
+    order = CleanOrder(dry_run=True, grace_days=grace_days)
+    first, second = clean(house, OWNER, order), clean(house, OWNER, order)
+    assert first == second
+    done = clean(house, OWNER, CleanOrder(dry_run=False, grace_days=grace_days))
+    told = {(item.kind, item.what) for item in first.findings}
+    assert told <= {(item.kind, item.what) for item in done.findings}
+    return done
+
+
+def named(house: House, content: bytes) -> str:
+    """Store a blob that an artifact names; its digest."""
+    blob = house.storage.put_bytes(content)
+    house.services[Lineage].record(
+        OWNER, NewArtifact(type="file", name="f", uri=blob.uri, digest=blob.digest)
+    )
+    return blob.digest
+
+
+def test_an_empty_workspace_has_nothing_to_clean(house: House) -> None:
+    assert swept(house).findings == []
+
+
+def test_blobs_without_a_name_go_and_others_stay(house: House, tmp_path: Path) -> None:
+    (tmp_path / "folder" / "inner").mkdir(parents=True)
+    (tmp_path / "folder" / "inner" / "a.txt").write_text("in a folder")
+    folder = house.storage.put_folder(tmp_path / "folder")
+    inside = house.storage.entries(folder.digest)[0].digest
+    house.services[Lineage].record(
+        OWNER,
+        NewArtifact(
+            type="model",
+            name="m",
+            uri=folder.uri,
+            digest="sha256:" + "0" * 64,
+            metadata={"blob": folder.digest},
+        ),
+    )
+    kept = [named(house, b"kept"), folder.digest, inside]
+    loose = house.storage.put_bytes(b"loose" * 100)
+    young = house.storage.put_bytes(b"young")
+    age(house)
+    house.storage.put_bytes(b"young")
+    done = swept(house)
+    assert [item.what for item in done.findings] == [loose.digest]
+    assert done.size == 500
+    assert not house.storage.exists(loose.digest)
+    assert all(house.storage.exists(digest) for digest in [*kept, young.digest])
+
+
+def test_storing_a_blob_again_makes_it_new(house: House) -> None:
+    first = house.storage.put_bytes(b"again")
+    age(house)
+    assert house.storage.put_bytes(b"again") == first
+    assert swept(house).findings == []
+
+
+def test_what_killed_processes_left_goes(house: House) -> None:
+    root = house.storage.root
+    assert root is not None
+    (root / "blobs" / "ab").mkdir(parents=True)
+    half = root / "blobs" / "ab" / ".abc.123"
+    half.write_bytes(b"half")
+    (root / "staging" / "x").mkdir(parents=True)
+    (root / "staging" / "x" / "rows.parquet").write_bytes(b"rows")
+    assert swept(house).findings == []
+    age(house)
+    assert {item.kind for item in swept(house).findings} == {"upload"}
+    assert not half.exists()
+    assert not (root / "staging" / "x").exists()
+
+
+def test_folders_of_ended_runs_keep_their_logs(house: House) -> None:
+    lineage = house.services[Lineage]
+    ended, going = (lineage.start_run(OWNER, NewRun(kind="pipeline", name="p")) for _ in range(2))
+    lineage.finish_run(OWNER, ended.id)
+    work = house.folder("work")
+    for run in (ended.id, going.id, "f" * 32):
+        attempt = work / run / "task" / "1"
+        (attempt / "inputs").mkdir(parents=True)
+        (attempt / "inputs" / "data.parquet").write_bytes(b"data")
+        (attempt / "log.txt").write_text("it said")
+    age(house)
+    swept(house)
+    assert sorted(path.name for path in work.iterdir()) == sorted([ended.id, going.id])
+    assert (work / ended.id / "task" / "1" / "log.txt").exists()
+    assert not (work / ended.id / "task" / "1" / "inputs").exists()
+    assert (work / going.id / "task" / "1" / "inputs").exists()
+
+
+def test_caches_and_copies_go_when_they_are_old(house: House) -> None:
+    home = house.settings.workspace
+    (home / "cache" / "models" / ("a" * 64)).mkdir(parents=True)
+    (home / "cache" / "models" / ("a" * 64) / "MLmodel").write_text("x")
+    (home / "athanor.db.0001-20200101T000000.backup").write_text("x")
+    age(house)
+    assert [item.kind for item in swept(house).findings] == ["cache"]
+    assert [item.kind for item in swept(house, grace_days=1).findings] == ["copy"]
+
+
+def test_a_backup_keeps_a_clean_up_out(house: House) -> None:
+    with keeping(house.settings.workspace, alone=False), pytest.raises(KeepingBusy):
+        clean(house, OWNER, CleanOrder())
+
+
+def test_a_clean_up_that_was_killed_loses_nothing(house: House) -> None:
+    digest = named(house, b"needed")
+    path = house.storage.path_of(digest)
+    assert path is not None
+    assert house.storage.root is not None
+    trash = house.storage.root / unused.TRASH
+    trash.mkdir()
+    path.rename(trash / path.name)
+    with pytest.raises(BlobNotFound):
+        house.storage.read(digest)
+    assert unused.take_back_all(house.storage.url) == 1
+    assert house.storage.read(digest) == b"needed"
+
+
+def test_a_clean_up_takes_nothing_from_under_a_writer(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Writers store old, nameless blobs again and name them, while clean-ups run without a pause.
+
+    With a guard of half a second instead of a day; each blob is made old before it is stored again.
+    """
+    monkeypatch.setattr("athanor.app.keeping.clean.KEEP_SECONDS", 0.5)
+    lost: list[str] = []
+    removed: list[int] = []
+    stop = threading.Event()
+
+    def write(number: int) -> None:
+        for count in range(120):
+            content = f"{number}-{count}".encode() * 50
+            blob = house.storage.put_bytes(content)
+            path = house.storage.path_of(blob.digest)
+            if path is not None:
+                os.utime(path, (OLD, OLD))
+            time.sleep(0.001 * (count % 7))
+            kept = named(house, content)
+            if not house.storage.exists(kept):
+                time.sleep(0.2)  # set aside at this moment: it comes back
+                if not house.storage.exists(kept):
+                    lost.append(kept)
+
+    def sweep() -> None:
+        while not stop.is_set():
+            done = clean(house, OWNER, CleanOrder(dry_run=False))
+            removed.append(len(done.findings))
+
+    threads = [threading.Thread(target=write, args=(number,)) for number in range(4)]
+    sweeper = threading.Thread(target=sweep)
+    for thread in [*threads, sweeper]:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    stop.set()
+    sweeper.join()
+    assert lost == []
+    assert sum(removed) > 0, "no clean-up met a nameless blob: the test tests nothing"
+    tree = Tree(house.storage.url)
+    everything = unused.named_blobs(house.database, tree)
+    assert all(house.storage.exists(f"sha256:{digest}") for digest in everything)
+    assert list((Path(house.storage.url) / unused.TRASH).iterdir()) == []
+
+
+def test_over_the_command_line(tmp_path: Path) -> None:
+    with running_server(tmp_path / "workspace") as server:
+        blob = tmp_path / "workspace" / "storage" / "blobs" / "aa" / ("a" * 64)
+        blob.parent.mkdir(parents=True)
+        blob.write_bytes(b"x" * 1234)
+        os.utime(blob, (OLD, OLD))
+
+        def ask(*flags: str) -> subprocess.CompletedProcess[str]:
+            program = [sys.executable, "-m", "athanor.app.cli", "--workspace"]
+            return subprocess.run(
+                [*program, str(server.workspace), "clean", *flags],
+                capture_output=True,
+                text=True,
+                check=False,
+                stdin=subprocess.DEVNULL,
+            )
+
+        told = ask("--dry-run")
+        assert "1.2 kB" in told.stdout
+        assert ask().returncode == 1
+        assert blob.exists()
+        assert ask("--yes").returncode == 0
+        assert not blob.exists()
+        assert "Nothing to clean" in ask("--dry-run").stdout
