@@ -16,6 +16,7 @@ from athanor.tracking.errors import (
 )
 from athanor.tracking.logic import rules
 from athanor.tracking.logic.names import made_up_name
+from athanor.tracking.logic.provenance import facts_of
 from athanor.tracking.logic.search import (
     check_max_results,
     page_offset,
@@ -98,6 +99,7 @@ class Tracking:
             )
         name = new.name or tagged or made_up_name()
         tags[RUN_NAME_TAG] = tags.get(RUN_NAME_TAG) or name
+        code, environment = facts_of(tags)
         with self._database.transaction():
             experiment = self._experiments.get(who, new.experiment, project=new.project)
             if experiment.lifecycle != "active":
@@ -112,6 +114,8 @@ class Tracking:
                     project=experiment.project,
                     parent=parent if known else None,
                     started_at=new.started_at or self._clock.now(),
+                    code=code,
+                    environment=environment,
                 ),
             )
             member = Membership(
