@@ -41,6 +41,7 @@ help:
 	@echo "make test     install with the test extra, and run every check and test"
 	@echo "make lint     format, lint, types, contracts between rooms"
 	@echo "make unit     pytest alone                              (ARGS=tests/data)"
+	@echo "make peers    the environment of MLflow, which the tests compare with"
 	@echo "make soak     the tests that count to the full"
 	@echo "make bench    the promised figures, measured"
 	@echo "make studio   build the web page into the package"
@@ -81,9 +82,18 @@ $(DONE)/athanor: pyproject.toml hatch_build.py $(DONE)/default
 		--no-build-isolation --editable .
 	@touch $@
 
-.PHONY: install install-test dev
+# Another product beside ours, never in our environment.
+PEERS ?= .venvs
+$(DONE)/peers: requirements/peers.txt $(DONE)/bootstrap
+	@echo "Installing MLflow into $(PEERS)/mlflow."
+	@test -x $(PEERS)/mlflow/bin/python || $(UV) venv --quiet --python $(BIN)/python $(PEERS)/mlflow
+	@$(UV) pip install --quiet --python $(PEERS)/mlflow/bin/python --require-hashes -r $<
+	@touch $@
+
+.PHONY: install install-test dev peers
 install: $(DONE)/athanor
 install-test: $(DONE)/athanor $(DONE)/test
+peers: $(DONE)/peers
 dev: install-test $(DONE)/dev
 	@$(BIN)/pre-commit install
 
@@ -158,6 +168,7 @@ lock: $(DONE)/bootstrap
 	$(LOCK) --group bootstrap --constraints requirements/default.txt \
 		--output-file requirements/bootstrap.txt
 	$(LOCK) --group build --constraints requirements/test.txt --output-file requirements/build.txt
+	$(LOCK) --group peers --output-file requirements/peers.txt
 	$(LOCK) --group dev --constraints requirements/test.txt --output-file requirements/dev.txt
 
 .PHONY: clean

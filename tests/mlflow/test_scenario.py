@@ -1,0 +1,153 @@
+"""MLflow's own client does its day's work on our server, unchanged, and gets MLflow's answers."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from athanor.testing.database import Postgres
+from athanor.testing.server import running_server
+
+ROOT = Path(__file__).parents[2]
+# Each chapter of a heavy framework has an interpreter of its own.
+PYTHON = {
+    "": ROOT / ".venvs" / "mlflow" / "bin" / "python",
+    "pytorch": ROOT / ".venvs" / "mlflow-pytorch" / "bin" / "python",
+    "keras": ROOT / ".venvs" / "mlflow-keras" / "bin" / "python",
+}
+PROMISED = 150  # assertions
+
+Answers = dict[tuple[str, str, int], dict[str, Any]]
+
+
+def _python(chapters: str) -> Path:
+    python = PYTHON[chapters]
+    if not python.exists():
+        pytest.skip(f"no {python.relative_to(ROOT)} here, the environment of the peer: make peers")
+    return python
+
+
+def play(url: str, folder: Path, chapters: str = "") -> Answers:
+    """Play the scenario against a server; its entries by chapter, question and count."""
+    out = folder / "answers.json"
+    ended = subprocess.run(
+        [
+            *(str(_python(chapters)), "-m", "tests.mlflow.scenario", url, "--out", str(out)),
+            *(["--chapters", chapters] if chapters else []),
+        ],
+        check=False,
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+    )
+    assert out.exists(), ended.stdout + ended.stderr
+    answers: Answers = {}
+    for entry in json.loads(out.read_text(encoding="utf-8")):
+        count = sum(1 for key in answers if key[:2] == (entry["chapter"], entry["what"]))
+        answers[entry["chapter"], entry["what"], count] = entry
+    return answers
+
+
+def wrong(answers: Answers) -> list[str]:
+    return [
+        f"{chapter}: {what}: {str(entry['seen'])[-500:]}, not {entry['expected']}"
+        for (chapter, what, _), entry in answers.items()
+        if not entry["right"]
+    ]
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """The address of a server of our own, on each database."""
+    env = {}
+    if request.param == "postgres":
+        postgres: Postgres = request.getfixturevalue("postgres")
+        env["ATHANOR_DATABASE_URL"] = postgres.create("mlflow_scenario")
+    with running_server(tmp_path_factory.mktemp(request.param), env=env) as running:
+        yield running.url
+
+
+@contextmanager
+def mlflow_server(folder: Path) -> Iterator[str]:
+    """MLflow's own server, with its defaults on SQLite; webhooks may reach this machine."""
+    python = _python("")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    url = f"http://127.0.0.1:{port}"
+    with (folder / "log").open("wb") as log:
+        server = subprocess.Popen(
+            [
+                *(str(python), "-m", "mlflow", "server", "--host", "127.0.0.1"),
+                *("--port", str(port), "--workers", "1"),
+                *("--backend-store-uri", f"sqlite:///{folder / 'mlflow.db'}"),
+                *("--artifacts-destination", str(folder / "artifacts")),
+            ],
+            env=os.environ
+            | {
+                "MLFLOW_DISABLE_TELEMETRY": "true",
+                "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+                "MLFLOW_WEBHOOK_ALLOWED_SCHEMES": "http,https",
+                "MLFLOW_WEBHOOK_ALLOW_PRIVATE_IPS": "true",
+                "MLFLOW_WEBHOOK_CACHE_TTL": "0",
+            },
+            cwd=folder,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+        try:
+            _wait_for(f"{url}/health", server)
+            yield url
+        finally:
+            os.killpg(server.pid, signal.SIGTERM)
+            server.wait()
+
+
+def _wait_for(url: str, server: "subprocess.Popen[bytes]") -> None:
+    end = time.monotonic() + 240
+    while server.poll() is None and time.monotonic() < end:
+        try:
+            with urllib.request.urlopen(url, timeout=5):  # noqa: S310 - http://127.0.0.1 above
+                return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.2)
+    pytest.fail("mlflow server did not come up")
+
+
+@pytest.mark.timeout(900)
+def test_every_answer_is_right(server: str, tmp_path: Path) -> None:
+    answers = play(server, tmp_path)
+    assert wrong(answers) == []
+    assert len(answers) >= PROMISED
+
+
+@pytest.mark.parametrize("framework", ["pytorch", "keras"])
+@pytest.mark.timeout(600)
+def test_heavy_frameworks_are_logged_too(server: str, tmp_path: Path, framework: str) -> None:
+    assert wrong(play(server, tmp_path, framework)) == []
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(1800)
+def test_mlflow_s_own_server_gives_the_same_answers(server: str, tmp_path: Path) -> None:
+    (tmp_path / "mlflow").mkdir()
+    with mlflow_server(tmp_path / "mlflow") as url:
+        theirs = play(url, tmp_path / "mlflow")
+    assert wrong(theirs) == []
+    ours = play(server, tmp_path)
+    assert {key: entry["seen"] for key, entry in ours.items()} == {
+        key: entry["seen"] for key, entry in theirs.items()
+    }
