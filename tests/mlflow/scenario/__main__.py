@@ -24,6 +24,7 @@ os.environ.update(
 )
 
 import mlflow
+
 from tests.mlflow.scenario.book import Book
 
 CHAPTERS = (

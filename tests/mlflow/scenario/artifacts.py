@@ -4,13 +4,13 @@ import json
 from pathlib import Path
 
 import matplotlib.pyplot as plt
+import mlflow
 import numpy as np
 import pandas as pd
 import requests
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from PIL import Image
 
-import mlflow
 from tests.mlflow.scenario.book import Book
 
 

@@ -3,6 +3,7 @@
 import json
 
 import lightgbm
+import mlflow
 import xgboost
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
@@ -11,7 +12,6 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
-import mlflow
 from tests.mlflow.scenario.book import Book
 from tests.mlflow.scenario.models import data
 

@@ -9,9 +9,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from mlflow.exceptions import MlflowException
-
 from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
 
 # What differs from server to server and says nothing: ids.
 _IDS = re.compile(r"\b(?:m-)?[0-9a-f]{32}\b")

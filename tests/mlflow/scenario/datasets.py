@@ -2,11 +2,11 @@
 
 import json
 
+import mlflow
 import numpy as np
 import pandas as pd
 import requests
 
-import mlflow
 from tests.mlflow.scenario.book import Book
 
 

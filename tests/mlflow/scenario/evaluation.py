@@ -1,10 +1,10 @@
 """Evaluation of models by the client, with the tables that it leaves."""
 
+import mlflow
 import pandas as pd
 from mlflow.metrics import MetricValue
 from mlflow.models import MetricThreshold, make_metric
 
-import mlflow
 from tests.mlflow.scenario.book import Book
 from tests.mlflow.scenario.models import data, fitted
 

@@ -1,8 +1,8 @@
 """Experiments: names, tags, deletion and restoring, search."""
 
+import mlflow
 from mlflow.entities import ViewType
 
-import mlflow
 from tests.mlflow.scenario.book import Book
 
 

@@ -3,24 +3,24 @@
 import mlflow
 import mlflow.tensorflow
 import numpy as np
-import tensorflow
+import tensorflow as tf
 
 from tests.mlflow.scenario.book import Book
 
 
 def trained_under_autologging(book: Book) -> None:
-    tensorflow.keras.utils.set_random_seed(3)
+    tf.keras.utils.set_random_seed(3)
     numbers = np.random.default_rng(3)
     x = numbers.normal(size=(96, 3)).astype("float32")
     y = (x[:, 0] > 0).astype("float32")
     mlflow.set_experiment(experiment_id=book.experiment())
     mlflow.tensorflow.autolog(silent=True)
     with mlflow.start_run() as run:
-        model = tensorflow.keras.Sequential(
+        model = tf.keras.Sequential(
             [
-                tensorflow.keras.layers.Input((3,)),
-                tensorflow.keras.layers.Dense(4, activation="tanh"),
-                tensorflow.keras.layers.Dense(1, activation="sigmoid"),
+                tf.keras.layers.Input((3,)),
+                tf.keras.layers.Dense(4, activation="tanh"),
+                tf.keras.layers.Dense(1, activation="sigmoid"),
             ]
         )
         model.compile(optimizer="adam", loss="binary_crossentropy", metrics=["accuracy"])

@@ -3,10 +3,10 @@
 import math
 import time
 
+import mlflow
 import requests
 from mlflow.entities import Metric, Param, RunTag
 
-import mlflow
 from tests.mlflow.scenario.book import Book
 
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import mlflow
 import mlflow.pyfunc
 import mlflow.sklearn
 import numpy as np
@@ -12,7 +13,6 @@ from mlflow.models import ModelSignature, infer_signature
 from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
 from sklearn.linear_model import LogisticRegression
 
-import mlflow
 from tests.mlflow.scenario.book import Book
 
 

@@ -1,8 +1,8 @@
 """The registry: models, versions, tags, aliases, search, renaming and deleting."""
 
+import mlflow
 from mlflow.exceptions import MlflowException
 
-import mlflow
 from tests.mlflow.scenario.book import Book
 from tests.mlflow.scenario.models import data, fitted
 

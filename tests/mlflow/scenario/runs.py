@@ -1,8 +1,8 @@
 """Runs: their life, names, tags and parameters, nested ones, and what they refuse."""
 
+import mlflow
 from mlflow.entities import Param, RunTag, ViewType
 
-import mlflow
 from tests.mlflow.scenario.book import Book
 
 

@@ -2,9 +2,9 @@
 
 import math
 
+import mlflow
 from mlflow.entities import Metric, Param, RunTag, ViewType
 
-import mlflow
 from tests.mlflow.scenario.book import Book
 
 

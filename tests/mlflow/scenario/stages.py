@@ -1,6 +1,7 @@
 """Stages: deprecated, and still used by what was written for older clients."""
 
 import mlflow
+
 from tests.mlflow.scenario.book import Book
 from tests.mlflow.scenario.models import data, fitted
 

@@ -7,10 +7,10 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import mlflow
 import mlflow.cli
 from click.testing import CliRunner
 
-import mlflow
 from tests.mlflow.scenario.book import Book
 from tests.mlflow.scenario.models import data, fitted
 
