@@ -2,11 +2,15 @@
 
 import logging
 import os
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter
 
 from athanor.app.doors import is_loopback
+from athanor.app.moving.wiring import join_transfers
+from athanor.app.origins import TrackedOrigins
+from athanor.app.rules import govern_models
 from athanor.data import (
     Datasets,
     Ground,
@@ -44,12 +48,13 @@ from athanor.registry import (
     Catalog,
     Intake,
     Models,
-    NoOrigins,
+    Origins,
     SqlCatalogStore,
     SqlModelStore,
     SqlSearchStore,
     add_model_routes,
     add_version_routes,
+    location_of,
     model_versions,
 )
 from athanor.registry import operations as model_operations
@@ -75,16 +80,34 @@ from athanor.serving import resolvers as prediction_resolvers
 from athanor.serving.logic.doors import Doors as PlaneDoors
 from athanor.serving.routes import router as serving_router
 from athanor.tracking import (
+    ArtifactServices,
+    Call,
     Experiments,
+    InputNeighbours,
+    Inputs,
+    LoggedModels,
+    ModelArtifacts,
+    ModelNeighbours,
+    RunFiles,
     RunSearch,
+    Shelf,
     SqlExperimentStore,
+    SqlFileStore,
+    SqlInputStore,
+    SqlLoggedModelStore,
     SqlTrackedRunStore,
+    TrackedHomes,
     Tracking,
     WriteQueue,
+    add_artifact_routes,
     add_experiment_routes,
+    add_input_routes,
+    add_logged_model_routes,
     add_metric_routes,
     add_run_routes,
     add_server_routes,
+    attached,
+    model_metrics,
 )
 from athanor.tracking import Neighbours as TrackingNeighbours
 from athanor.tracking.routes import router as tracking_router
@@ -106,7 +129,9 @@ def join_rooms(house: "House") -> None:
     _data(house)
     _pipelines(house, steps)
     _registry(house, steps)
+    join_transfers(house)
     _responsible(house)
+    govern_models(house)
     log = _serving(house, steps)
     _monitoring(house, log)
     sql: Sql = house.services[Sql]
@@ -165,10 +190,78 @@ def _tracking(house: "House") -> None:
     house.starters.append(writes.start)
     house.closers.append(writes.stop)
     house.services |= {Experiments: experiments, Tracking: tracking}
+    inputs, models = _tracked_files(house, experiments, tracking)
     add_server_routes(house.mlflow)
     add_experiment_routes(house.mlflow, experiments)
-    add_run_routes(house.mlflow, tracking, writes)
+    add_run_routes(
+        house.mlflow,
+        tracking,
+        writes,
+        attached=partial(attached, inputs),
+        model_metrics=partial(model_metrics, models),
+    )
     add_metric_routes(house.mlflow, tracking)
+
+
+def _tracked_files(
+    house: "House", experiments: Experiments, tracking: Tracking
+) -> tuple[Inputs, LoggedModels]:
+    """The artifact tree, logged models, and what runs used and made."""
+    database, lineage = house.database, house.services[Lineage]
+    kernel: dict[str, Any] = {
+        "events": house.events,
+        "access": house.access,
+        "clock": house.clock,
+    }
+    file_store, model_store = SqlFileStore(database), SqlLoggedModelStore(database)
+    input_store = SqlInputStore(database)
+    homes = TrackedHomes(experiments, tracking, lineage)
+    files = RunFiles(
+        file_store,
+        database,
+        shelf=Shelf(lineage, house.storage),
+        storage=house.storage,
+        **kernel,
+    )
+    models = LoggedModels(
+        model_store,
+        database,
+        neighbours=ModelNeighbours(
+            homes=homes,
+            inputs=input_store,
+            artifacts=ModelArtifacts(file_store, house.storage),
+            lineage=lineage,
+        ),
+        **kernel,
+    )
+    inputs = Inputs(
+        input_store,
+        database,
+        neighbours=InputNeighbours(
+            homes=homes, models=model_store, lineage=lineage, storage=house.storage
+        ),
+        access=house.access,
+    )
+    house.services |= {RunFiles: files, LoggedModels: models, Inputs: inputs}
+    house.starters.append(lambda: _swept(files))
+    add_logged_model_routes(house.mlflow, models)
+    add_input_routes(house.mlflow, inputs, tracking, models)
+
+    def version_source(call: Call, name: str, version: str) -> str:
+        return location_of(call, house.services[Models], name, version)
+
+    add_artifact_routes(
+        house.mlflow,
+        ArtifactServices(files=files, models=models, homes=homes, version_source=version_source),
+    )
+    house.services[Origins] = TrackedOrigins(files, models, homes)
+    return inputs, models
+
+
+def _swept(files: RunFiles) -> None:
+    gone = files.sweep()
+    if gone:
+        _log.info("forgot %d uploads that nobody went on with for a week", gone)
 
 
 def _data(house: "House") -> None:
@@ -260,7 +353,7 @@ def _registry(house: "House", steps: dict[str, Operation]) -> None:
             (store, catalog_store),
             lineage=lineage,
             storage=house.storage,
-            origins=NoOrigins(),
+            origins=house.services[Origins],
             clock=house.clock,
         ),
         events=house.events,

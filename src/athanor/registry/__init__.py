@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from athanor.registry.mlflow import (
         add_model_routes,
         add_version_routes,
+        location_of,
     )
     from athanor.registry.operations import (
         operations,
@@ -129,6 +130,7 @@ __getattr__ = lazily(
         "VersionPage": "types",
         "add_model_routes": "mlflow",
         "add_version_routes": "mlflow",
+        "location_of": "mlflow",
         "held": "service",
         "model_versions": "relations",
         "operations": "operations",
@@ -186,6 +188,7 @@ __all__ = [
     "add_model_routes",
     "add_version_routes",
     "held",
+    "location_of",
     "model_versions",
     "operations",
     "read_description",

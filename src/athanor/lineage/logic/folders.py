@@ -65,6 +65,22 @@ def digest_of_model(parts: Iterable[Part]) -> str:
     return _of_parts((part.path, _model_part(part)) for part in parts)
 
 
+def model_description(part: Part) -> dict[str, Any] | None:
+    """What an MLmodel file says; None for what is none, or would be too much when expanded."""
+    if part.size > _DESCRIPTION_BYTES:
+        return None
+    with part.open() as stream:
+        content = stream.read()
+    try:
+        text = content.decode()
+        if _values(yaml.compose(text, yaml.SafeLoader), {}) > _VALUES:
+            return None
+        described = yaml.safe_load(text)
+    except (UnicodeDecodeError, yaml.YAMLError, ValueError, RecursionError):
+        return None
+    return described if isinstance(described, dict) else None
+
+
 def parts_of(folder: Path) -> list[Part]:
     """The files below a folder, in the order of their paths."""
     found = [path for path in folder.rglob("*") if path.is_file()]
@@ -91,28 +107,12 @@ def _of_parts(parts: Iterable[tuple[str, bytes]]) -> str:
 
 
 def _model_part(part: Part) -> bytes:
-    described = _description(part) if part.path.rpartition("/")[2] == "MLmodel" else None
+    described = model_description(part) if part.path.rpartition("/")[2] == "MLmodel" else None
     if described is not None:
         kept = {key: value for key, value in described.items() if key not in _VOLATILE}
         return orjson.dumps(kept, option=_OPTIONS, default=str)
     members = _members(part)
     return (part.digest() if members is None else members).encode()
-
-
-def _description(part: Part) -> dict[str, Any] | None:
-    """What an MLmodel file says; None for what is none, or would be too much when expanded."""
-    if part.size > _DESCRIPTION_BYTES:
-        return None
-    with part.open() as stream:
-        content = stream.read()
-    try:
-        text = content.decode()
-        if _values(yaml.compose(text, yaml.SafeLoader), {}) > _VALUES:
-            return None
-        described = yaml.safe_load(text)
-    except (UnicodeDecodeError, yaml.YAMLError, ValueError, RecursionError):
-        return None
-    return described if isinstance(described, dict) else None
 
 
 def _values(node: yaml.Node | None, known: dict[int, int]) -> int:

@@ -25,6 +25,15 @@ def add_version_routes(routes: MlflowRoutes, models: Models, catalog: Catalog) -
     _add_tags(routes, models, catalog)
 
 
+def location_of(call: Call, models: Models, name: str, version: str) -> str:
+    """Where the files of a version lie.
+
+    Raises: BadModelName, ModelVersionNotFound; MlflowError where the version is no number.
+    """
+    found = version_of(call, models, name, version)
+    return found.location or found.source or files_of(found)
+
+
 def _add_lifecycle(routes: MlflowRoutes, models: Models, catalog: Catalog) -> None:
     def create(call: Call) -> Answered:
         asked = call.read(CreateVersion)
@@ -88,8 +97,7 @@ def _add_finding(routes: MlflowRoutes, models: Models, catalog: Catalog) -> None
 
     def download_uri(call: Call) -> Answered:
         asked = call.read(NamedVersion)
-        found = version_of(call, models, asked.name, asked.version)
-        return {"artifact_uri": found.location or found.source or files_of(found)}
+        return {"artifact_uri": location_of(call, models, asked.name, asked.version)}
 
     routes.add("GET", "model-versions/get", get)
     routes.add("GET", "model-versions/get-download-uri", download_uri)
