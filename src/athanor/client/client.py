@@ -5,10 +5,16 @@ from athanor.kernel import Transport
 from athanor.lineage.client import Runs
 from athanor.monitoring.client import AlertsClient, MonitorsClient
 from athanor.pipelines.client import PipelinesClient
-from athanor.registry.client import ModelsClient
+from athanor.registry.client import (
+    CatalogClient,
+    ModelsClient,
+    ModelTransfersClient,
+    PromotionsClient,
+    SafetyClient,
+)
 from athanor.responsible.client import ReportsClient
 from athanor.serving.client import EndpointsClient
-from athanor.tracking.client import TrackingClient
+from athanor.tracking.client import TrackingClient, TransfersClient
 
 
 class Client:
@@ -19,8 +25,13 @@ class Client:
         self.data = Data(transport)
         self.runs = Runs(transport)
         self.tracking = TrackingClient(transport)
+        self.transfers = TransfersClient(transport)
         self.pipelines = PipelinesClient(transport)
         self.models = ModelsClient(transport)
+        self.catalog = CatalogClient(transport)
+        self.model_transfers = ModelTransfersClient(transport)
+        self.promotions = PromotionsClient(transport)
+        self.safety = SafetyClient(transport)
         self.reports = ReportsClient(transport)
         self.endpoints = EndpointsClient(transport)
         self.monitors = MonitorsClient(transport)

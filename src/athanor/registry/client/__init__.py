@@ -1,5 +1,15 @@
 """The registry's verbs over a transport."""
 
+from athanor.registry.client.catalog import CatalogClient
 from athanor.registry.client.models import ModelsClient
+from athanor.registry.client.promotions import PromotionsClient
+from athanor.registry.client.safety import SafetyClient
+from athanor.registry.client.transfers import ModelTransfersClient
 
-__all__ = ["ModelsClient"]
+__all__ = [
+    "CatalogClient",
+    "ModelTransfersClient",
+    "ModelsClient",
+    "PromotionsClient",
+    "SafetyClient",
+]

@@ -2,9 +2,10 @@
 
 from fastapi import APIRouter
 
-from athanor.registry.routes import models
+from athanor.registry.routes import catalog, models, promotions, safety, transfers
 
 router = APIRouter(tags=["registry"])
-router.include_router(models.router)
+for part in (catalog, models, promotions, safety, transfers):
+    router.include_router(part.router)
 
 __all__ = ["router"]

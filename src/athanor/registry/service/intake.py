@@ -236,7 +236,8 @@ class Intake:
         entries: Sequence[FolderEntry],
     ) -> Artifact:
         origin, said = told
-        digest = digest_of_model([self._part(entry) for entry in entries])
+        by_path = sorted(entries, key=lambda entry: entry.path)
+        digest = digest_of_model([self._part(entry) for entry in by_path])
         if origin.artifact_id is not None:
             recorded = self._lineage.artifact(who, origin.artifact_id)
             if recorded.digest == digest:
