@@ -73,6 +73,21 @@ COMMANDS = {
         "athanor.monitoring.commands:alert_commands", "Alerts: list, show, close.", "Watch"
     ),
     "lineage": Entry("athanor.lineage.commands:commands", "What came from what.", "Watch"),
+    "import": Entry(
+        "athanor.app.moving.commands:import_commands",
+        "Bring in an MLflow store: runs, files, models.",
+        "Arrive and leave",
+    ),
+    "export": Entry(
+        "athanor.app.moving.commands:export_commands",
+        "Write an MLflow store of what is here.",
+        "Arrive and leave",
+    ),
+    "push": Entry(
+        "athanor.app.moving.commands:push",
+        "Send runs recorded here to a shared server.",
+        "Arrive and leave",
+    ),
     "event": Entry("athanor.app.commands:events", "What happened, as it happens.", "Watch"),
 }
 

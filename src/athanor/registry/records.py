@@ -19,6 +19,8 @@ class VersionRecord:
     run_link: str = ""
     logged_model: str | None = None
     """The `m-...` id of the logged model that it was made of."""
+    artifact: str | None = None
+    """The model folder in the lineage of the store that it comes from."""
     stage: str = "None"
     status: str = "READY"
     status_message: str = ""
@@ -43,3 +45,17 @@ class ModelRecord:
     tags: dict[str, str] = field(default_factory=dict)
     aliases: dict[str, int] = field(default_factory=dict)
     versions: list[VersionRecord] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelArrival:
+    """What became of a model that was taken in."""
+
+    name: str
+    new: bool = False
+    added: list[int] = field(default_factory=list)
+    """Numbers of versions that are new here."""
+    changed: bool = False
+    """Whether something that was here has changed."""
+    refused: dict[int, str] = field(default_factory=dict)
+    """By version number, why it was not taken; 0 stands for the model itself."""

@@ -5,6 +5,7 @@ Times of points are packed, as a history has many of them; all others are aware 
 """
 
 from array import array
+from base64 import b64decode, b64encode
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,8 +14,8 @@ from typing import Any, Literal
 
 from athanor.kernel import DEFAULT_PROJECT
 from athanor.lineage import RunState
-
-Lifecycle = Literal["active", "deleted"]
+from athanor.tracking.inputs import RunInputs
+from athanor.tracking.types import Lifecycle
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,48 +35,31 @@ class ExperimentRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ExperimentHere:
+    """Where an experiment that arrived is kept."""
+
+    id: str
+    """That of its record."""
+    here: str
+    """Its id here."""
+    location: str
+    """Where its artifacts lie here."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PointsRecord:
-    """All points of one metric of a run, packed: little-endian columns of equal length."""
+    """All points of one metric of a run, packed.
+
+    Each column is base64 of little-endian numbers of 8 bytes, so that every float travels as it is.
+    """
 
     key: str
-    values: bytes
-    """Floats of 8 bytes: NaN and infinities travel as they are."""
-    steps: bytes
-    """Signed integers of 8 bytes."""
-    times: bytes
-    """Signed integers of 8 bytes: microseconds since 1970."""
-
-    def __len__(self) -> int:
-        return len(self.values) // 8
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DatasetRecord:
-    """A dataset that runs used, as its run told of it."""
-
-    name: str
-    digest: str
-    source_type: str = ""
-    source: str = ""
-    schema: str | None = None
-    profile: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InputRecord:
-    """A dataset's use by a run."""
-
-    dataset: DatasetRecord
-    tags: dict[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelLink:
-    """A logged model that a run read or made."""
-
-    model: str
-    relation: Literal["input", "output"]
-    step: int = 0
+    values: str
+    """Floats; NaN and infinities too."""
+    steps: str
+    """Signed integers."""
+    times: str
+    """Signed integers: microseconds since 1970."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,8 +83,7 @@ class RunRecord:
     tags: dict[str, str] = field(default_factory=dict)
     params: dict[str, str] = field(default_factory=dict)
     points: list[PointsRecord] = field(default_factory=list)
-    inputs: list[InputRecord] = field(default_factory=list)
-    models: list[ModelLink] = field(default_factory=list)
+    used: RunInputs = field(default_factory=RunInputs)
     parent: str | None = None
     labels: dict[str, str] = field(default_factory=dict)
     resources: dict[str, float] = field(default_factory=dict)
@@ -168,20 +151,20 @@ def packed(key: str, points: Iterable[tuple[float, int, int]]) -> PointsRecord:
 def unpacked(record: PointsRecord) -> Iterator[tuple[float, int, int]]:
     """The points of a record: value, step, microseconds since 1970.
 
-    Raises: ValueError if the columns differ in length.
+    Raises: ValueError if a column is no base64, or they differ in length.
     """
     return zip(_in("d", record.values), _in("q", record.steps), _in("q", record.times), strict=True)
 
 
-def _out(column: "array[Any]") -> bytes:
+def _out(column: "array[Any]") -> str:
     if byteorder == "big":
         column.byteswap()
-    return column.tobytes()
+    return b64encode(column.tobytes()).decode()
 
 
-def _in(code: str, data: bytes) -> "array[Any]":
+def _in(code: str, data: str) -> "array[Any]":
     column = array(code)
-    column.frombytes(data)
+    column.frombytes(b64decode(data, validate=True))
     if byteorder == "big":
         column.byteswap()
     return column

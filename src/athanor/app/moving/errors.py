@@ -64,3 +64,13 @@ class PlaceTaken(Invalid):
             f"{place} holds something that is no export of Athanor.",
             hint="Give an empty folder, or one that `athanor export mlflow` wrote before.",
         )
+
+
+class NothingToPush(Invalid):
+    """The runs are on that server already."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(
+            f"What is recorded here is kept by {url} itself.",
+            hint="Name another server, or a workspace of this machine by --workspace.",
+        )

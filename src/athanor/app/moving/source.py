@@ -21,6 +21,8 @@ class Found:
     size: int
     mark: str = ""
     """What changes with its content at the source: a time, a digest."""
+    digest: str = ""
+    """`sha256:<hex>` of its bytes, where the source knows it."""
     local: Path | None = None
     """The file itself, where it lies on this machine."""
     place: str = ""

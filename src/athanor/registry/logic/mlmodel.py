@@ -139,7 +139,7 @@ def parse(text: str, where: str) -> ModelDescription:
 def _flavor_of(flavors: Mapping[str, Any]) -> str:
     """The flavour of the model's own library; `python_function` where there is no other."""
     own = [name for name in flavors if name != _GENERIC]
-    return "sklearn" if "sklearn" in own else own[0] if own else next(iter(flavors))
+    return "sklearn" if "sklearn" in own else own[0] if own else _GENERIC
 
 
 def _inputs_of(told: str) -> tuple[InputColumn, ...]:

@@ -23,12 +23,10 @@ from athanor.app.moving.mlflow.words import (
 )
 from athanor.app.moving.source import BATCH, Files, Found, Owner
 from athanor.registry.records import ModelRecord, VersionRecord
+from athanor.tracking.inputs import DatasetInfo, DatasetInput, ModelOutput, RunInputs
 from athanor.tracking.records import (
-    DatasetRecord,
     ExperimentRecord,
-    InputRecord,
     LoggedModelRecord,
-    ModelLink,
     ModelPoint,
     PointsRecord,
     RunRecord,
@@ -181,24 +179,27 @@ class FileStore:
         ]
 
     def _run(
-        self, place: Path, experiment: ExperimentRecord, datasets: dict[str, DatasetRecord]
+        self, place: Path, experiment: ExperimentRecord, datasets: dict[str, DatasetInfo]
     ) -> RunRecord:
         meta = _meta(place)
         tags = _texts(place / "tags")
         state = meta.get("status", 3)
         inputs = [_meta(folder) for folder in _subfolders(place / "inputs")]
         outputs = [_meta(folder) for folder in _subfolders(place / "outputs")]
-        links = [
-            ModelLink(model=str(told["source_id"]), relation="input")
-            for told in inputs
-            if told.get("source_type") == "MODEL"
-        ]
-        links += [
-            ModelLink(
-                model=str(told["destination_id"]), relation="output", step=int(told.get("step", 0))
-            )
-            for told in outputs
-        ]
+        used = RunInputs(
+            datasets=[
+                DatasetInput(dataset=datasets[told["source_id"]], tags=dict(told.get("tags") or {}))
+                for told in inputs
+                if told.get("source_type") == "DATASET" and told.get("source_id") in datasets
+            ],
+            models=[
+                str(told["source_id"]) for told in inputs if told.get("source_type") == "MODEL"
+            ],
+            outputs=[
+                ModelOutput(model_id=str(told["destination_id"]), step=int(told.get("step", 0)))
+                for told in outputs
+            ],
+        )
         return RunRecord(
             id=str(meta.get("run_id") or meta.get("run_uuid") or place.name),
             experiment=experiment.id,
@@ -213,12 +214,7 @@ class FileStore:
             deleted_at=instant(meta.get("deleted_time")),
             tags=tags,
             params=_texts(place / "params"),
-            inputs=[
-                InputRecord(dataset=datasets[told["source_id"]], tags=dict(told.get("tags") or {}))
-                for told in inputs
-                if told.get("source_type") == "DATASET" and told.get("source_id") in datasets
-            ],
-            models=links,
+            used=used,
         )
 
 
@@ -309,14 +305,14 @@ def _model_points(key: str, path: Path) -> Iterator[ModelPoint]:
         )
 
 
-def _dataset(meta: dict[str, Any]) -> DatasetRecord:
-    return DatasetRecord(
+def _dataset(meta: dict[str, Any]) -> DatasetInfo:
+    return DatasetInfo(
         name=str(meta.get("name", "")),
         digest=str(meta.get("digest", "")),
         source_type=str(meta.get("source_type") or ""),
         source=str(meta.get("source") or ""),
-        schema=meta.get("schema"),
-        profile=meta.get("profile"),
+        schema=str(meta.get("schema") or ""),
+        profile=str(meta.get("profile") or ""),
     )
 
 

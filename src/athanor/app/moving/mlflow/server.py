@@ -21,12 +21,10 @@ from athanor.app.moving.mlflow.words import (
 )
 from athanor.app.moving.source import BATCH, Files, Found, Owner
 from athanor.registry.records import ModelRecord, VersionRecord
+from athanor.tracking.inputs import DatasetInfo, DatasetInput, ModelOutput, RunInputs
 from athanor.tracking.records import (
-    DatasetRecord,
     ExperimentRecord,
-    InputRecord,
     LoggedModelRecord,
-    ModelLink,
     ModelPoint,
     PointsRecord,
     RunRecord,
@@ -200,14 +198,15 @@ class ServerStore:
         run_id = info.get("run_id") or info["run_uuid"]
         self._latest[run_id] = data.get("metrics", [])
         tags = _texts(data.get("tags"))
-        links = [
-            ModelLink(model=told["model_id"], relation="input")
-            for told in row.get("inputs", {}).get("model_inputs", [])
-        ]
-        links += [
-            ModelLink(model=told["model_id"], relation="output", step=int(told.get("step", 0)))
-            for told in row.get("outputs", {}).get("model_outputs", [])
-        ]
+        told_inputs, told_outputs = row.get("inputs", {}), row.get("outputs", {})
+        used = RunInputs(
+            datasets=[_input(told) for told in told_inputs.get("dataset_inputs", [])],
+            models=[told["model_id"] for told in told_inputs.get("model_inputs", [])],
+            outputs=[
+                ModelOutput(model_id=told["model_id"], step=int(told.get("step", 0)))
+                for told in told_outputs.get("model_outputs", [])
+            ],
+        )
         return RunRecord(
             id=run_id,
             experiment=experiment.id,
@@ -221,8 +220,7 @@ class ServerStore:
             ended_at=instant(info.get("end_time")),
             tags=tags,
             params=_texts(data.get("params")),
-            inputs=[_input(told) for told in row.get("inputs", {}).get("dataset_inputs", [])],
-            models=links,
+            used=used,
         )
 
     def _series(self, key: str, run_ids: list[str]) -> list[tuple[str, str, list[Row]]]:
@@ -312,16 +310,16 @@ def _point(row: Row) -> tuple[float, int, int]:
     return float(row["value"]), int(row.get("step", 0)), microseconds(int(row["timestamp"]))
 
 
-def _input(told: Row) -> InputRecord:
+def _input(told: Row) -> DatasetInput:
     dataset = told["dataset"]
-    return InputRecord(
-        dataset=DatasetRecord(
+    return DatasetInput(
+        dataset=DatasetInfo(
             name=dataset["name"],
             digest=dataset["digest"],
             source_type=dataset.get("source_type", ""),
             source=dataset.get("source", ""),
-            schema=dataset.get("schema"),
-            profile=dataset.get("profile"),
+            schema=dataset.get("schema", ""),
+            profile=dataset.get("profile", ""),
         ),
         tags=_texts(told.get("tags")),
     )

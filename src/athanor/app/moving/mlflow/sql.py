@@ -34,12 +34,10 @@ from athanor.app.moving.mlflow.words import (
 )
 from athanor.app.moving.source import BATCH, Files, Found, Owner
 from athanor.registry.records import ModelRecord, VersionRecord
+from athanor.tracking.inputs import DatasetInfo, DatasetInput, ModelOutput, RunInputs
 from athanor.tracking.records import (
-    DatasetRecord,
     ExperimentRecord,
-    InputRecord,
     LoggedModelRecord,
-    ModelLink,
     ModelPoint,
     PointsRecord,
     RunRecord,
@@ -148,7 +146,7 @@ class SqlStore:
             last = ids[-1]
             tags = self._texts("tags", "run_uuid", ids)
             params = self._texts("params", "run_uuid", ids)
-            inputs, links = self._links(ids)
+            used = self._used(ids)
             yield [
                 RunRecord(
                     id=row["run_uuid"],
@@ -164,8 +162,7 @@ class SqlStore:
                     deleted_at=instant(row.get("deleted_time")),
                     tags=tags.get(row["run_uuid"], {}),
                     params=params.get(row["run_uuid"], {}),
-                    inputs=inputs.get(row["run_uuid"], []),
-                    models=links.get(row["run_uuid"], []),
+                    used=used[row["run_uuid"]],
                 )
                 for row in rows
             ]
@@ -351,25 +348,22 @@ class SqlStore:
                 found[_model_key(row)][row[columns[0]]] = row[columns[1]]
         return found
 
-    def _links(
-        self, ids: list[str]
-    ) -> tuple[dict[str, list[InputRecord]], dict[str, list[ModelLink]]]:
+    def _used(self, ids: list[str]) -> dict[str, RunInputs]:
         """The datasets that runs used, and the logged models that they read and made."""
-        inputs: dict[str, list[InputRecord]] = defaultdict(list)
-        links: dict[str, list[ModelLink]] = defaultdict(list)
+        found: dict[str, RunInputs] = defaultdict(RunInputs)
         if not {"inputs", "input_tags", "datasets"} <= set(self._schema.tables):
-            return inputs, links
+            return found
         table, datasets = self._table("inputs"), self._table("datasets")
         used = self._rows(select(table).where(table.c.destination_id.in_(ids)))
         used = [row for row in used if row["source_type"] == "DATASET"]
         told = {
-            row["dataset_uuid"]: DatasetRecord(
+            row["dataset_uuid"]: DatasetInfo(
                 name=row["name"],
                 digest=row["digest"],
                 source_type=row["dataset_source_type"] or "",
                 source=row["dataset_source"] or "",
-                schema=row.get("dataset_schema"),
-                profile=row.get("dataset_profile"),
+                schema=row.get("dataset_schema") or "",
+                profile=row.get("dataset_profile") or "",
             )
             for row in self._rows(
                 select(datasets).where(
@@ -382,19 +376,16 @@ class SqlStore:
         )
         for row in used:
             if row["source_id"] in told:
-                record = InputRecord(
-                    dataset=told[row["source_id"]], tags=tags.get(row["input_uuid"], {})
-                )
-                inputs[row["destination_id"]].append(record)
+                dataset = told[row["source_id"]]
+                given = DatasetInput(dataset=dataset, tags=tags.get(row["input_uuid"], {}))
+                found[row["destination_id"]].datasets.append(given)
         for row in self._rows(select(table).where(table.c.source_id.in_(ids))):
-            links[row["source_id"]].append(
-                ModelLink(
-                    model=row["destination_id"],
-                    relation="output" if row["source_type"] == "RUN_OUTPUT" else "input",
-                    step=int(row.get("step") or 0),
-                )
-            )
-        return inputs, links
+            model, run = row["destination_id"], found[row["source_id"]]
+            if row["source_type"] == "RUN_OUTPUT":
+                run.outputs.append(ModelOutput(model_id=model, step=int(row.get("step") or 0)))
+            else:
+                run.models.append(model)
+        return found
 
     def _model_points(self, ids: list[str]) -> dict[str, list[ModelPoint]]:
         found: dict[str, list[ModelPoint]] = defaultdict(list)
