@@ -163,10 +163,15 @@ class _Sweep:
         """The digests (hex) of the models of all deployments."""
         deployment = metadata.tables["serving_deployment"]
         artifact = metadata.tables["lineage_artifact"]
-        query = select(artifact.c.uri).join(deployment, deployment.c.artifact == artifact.c.id)
+        query = select(artifact.c.uri, artifact.c.metadata).join(
+            deployment, deployment.c.artifact == artifact.c.id
+        )
         with self._database.connection() as connection:
-            uris = [row[0] for row in connection.execute(query)]
-        return {uri.rsplit("/", 1)[-1].removeprefix("sha256:") for uri in uris}
+            blobs = [
+                str((told or {}).get("blob") or uri.rsplit("/", 1)[-1])
+                for uri, told in connection.execute(query)
+            ]
+        return {blob.removeprefix("sha256:") for blob in blobs}
 
     def _copies(self) -> Iterable[tuple[Finding, Path]]:
         """Databases as they were before a migration."""

@@ -252,7 +252,8 @@ class Supervisor:
     def _folder_of(self, deployment: Deployment) -> Path:
         """The model's folder on this machine, fetched whole or not at all."""
         artifact = self._around.lineage.artifact(SYSTEM, deployment.artifact)
-        name = artifact.uri.rsplit("/", 1)[-1].removeprefix("sha256:")
+        blob = artifact.metadata.get("blob") or artifact.uri.rsplit("/", 1)[-1]
+        name = str(blob).removeprefix("sha256:")
         target = self._settings.workspace / "cache" / "models" / name
         if not target.exists():
             target.parent.mkdir(parents=True, exist_ok=True)
