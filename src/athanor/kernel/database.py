@@ -35,6 +35,8 @@ metadata = MetaData(
 """The tables of all rooms; each room declares its own in its `store.py`."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST = datetime.min.replace(tzinfo=UTC)
+_LAST = datetime.max.replace(tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _GROUP_LIMIT = 256
 """Transactions that share one commit, at most."""
@@ -53,7 +55,7 @@ class Instant(TypeDecorator[datetime]):
         dialect: Dialect,  # noqa: ARG002 - SQLAlchemy's form
     ) -> int | None:
         """To microseconds."""
-        return None if value is None else (value - _EPOCH) // _MICROSECOND
+        return None if value is None else microseconds(value)
 
     def process_result_value(
         self,
@@ -61,7 +63,7 @@ class Instant(TypeDecorator[datetime]):
         dialect: Dialect,  # noqa: ARG002 - SQLAlchemy's form
     ) -> datetime | None:
         """From microseconds."""
-        return None if value is None else _EPOCH + timedelta(microseconds=int(value))
+        return None if value is None else moment(int(value))
 
 
 class Json(TypeDecorator[Any]):
@@ -76,9 +78,7 @@ class Json(TypeDecorator[Any]):
         dialect: Dialect,  # noqa: ARG002 - SQLAlchemy's form
     ) -> str | None:
         """To text."""
-        if value is None:
-            return None
-        return orjson.dumps(value, option=_JSON_OPTIONS).decode()
+        return None if value is None else to_json(value)
 
     def process_result_value(
         self,
@@ -90,6 +90,24 @@ class Json(TypeDecorator[Any]):
 
 
 _JSON_OPTIONS = orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY
+
+
+def microseconds(at: datetime) -> int:
+    """A moment as it is kept."""
+    return (at - _EPOCH) // _MICROSECOND
+
+
+def moment(at: int) -> datetime:
+    """A moment that is kept; beyond the year 9999 it is the last one before."""
+    try:
+        return _EPOCH + timedelta(microseconds=at)
+    except OverflowError:
+        return _LAST if at > 0 else _FIRST
+
+
+def to_json(value: object) -> str:
+    """A value as JSON is kept."""
+    return orjson.dumps(value, option=_JSON_OPTIONS).decode()
 
 
 class DatabaseUnavailable(Unavailable):
@@ -117,6 +135,8 @@ class DatabaseFull(StorageFull):
 class _Transaction:
     connection: Connection
     depth: int = 0
+    news: bool = True
+    """Whether those who wait for commits are to look."""
     after_commit: list[Callable[[], None]] = field(default_factory=list)
 
 
@@ -135,15 +155,16 @@ class Database:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._current: ContextVar[_Transaction | None] = ContextVar("transaction", default=None)
+        self._reading: ContextVar[Connection | None] = ContextVar("reading", default=None)
         self._writer: Connection | None = None
         self._writer_lock = Lock()
         self._waiting = 0
         self._waiting_lock = Lock()
         self._group = _Group()
         self.changed = Condition()
-        """Notified after each commit of this process."""
+        """Notified after each commit of this process, but for quiet ones without news."""
         self.commits = 0
-        """How many transactions of this process were committed; guarded by `changed`."""
+        """How many of those there were; guarded by `changed`."""
 
     @classmethod
     def open(cls, url: str) -> "Database":
@@ -203,6 +224,8 @@ class Database:
         current = self._current.get()
         if current is not None:
             yield current.connection
+        elif (reading := self._reading.get()) is not None:
+            yield reading
         elif self.in_memory:
             with self.transaction() as connection:
                 yield connection
@@ -211,9 +234,23 @@ class Database:
                 yield fresh
 
     @contextmanager
-    def transaction(self) -> Iterator[Connection]:
+    def reading(self) -> Iterator[None]:
+        """Let the queries inside share one connection; joins the transaction under way."""
+        if self._current.get() is not None or self.in_memory:
+            yield
+            return
+        with self.connection() as connection:
+            token = self._reading.set(connection)
+            try:
+                yield
+            finally:
+                self._reading.reset(token)
+
+    @contextmanager
+    def transaction(self, *, quiet: bool = False) -> Iterator[Connection]:
         """All or nothing; what it returned from survives `kill -9` and a power cut.
 
+        A quiet one wakes nobody who waits for commits, unless there is `news` in it.
         Raises: DatabaseFull, DatabaseUnavailable.
         """
         current = self._current.get()
@@ -225,6 +262,7 @@ class Database:
             self._written_to_sqlite() if self.dialect == "sqlite" else self._written_to_server()
         )
         with opened as transaction:
+            transaction.news = not quiet
             token = self._current.set(transaction)
             try:
                 yield transaction.connection
@@ -232,9 +270,16 @@ class Database:
                 self._current.reset(token)
         for act in transaction.after_commit:
             act()
-        with self.changed:
-            self.commits += 1
-            self.changed.notify_all()
+        if transaction.news:
+            with self.changed:
+                self.commits += 1
+                self.changed.notify_all()
+
+    def news(self) -> None:
+        """Say that the transaction under way, quiet or not, is of interest to those who wait."""
+        current = self._current.get()
+        if current is not None:
+            current.news = True
 
     def wait_for_commit(self, seen: int, timeout: float) -> int:
         """Wait until `commits` is no longer `seen`, for `timeout` seconds at most; returns it."""
@@ -255,16 +300,18 @@ class Database:
         current.depth += 1
         name = f"inner_{current.depth}"
         planned = len(current.after_commit)
-        current.connection.exec_driver_sql(f"SAVEPOINT {name}")
+        # Straight to the driver: there are many of them, and SQLAlchemy costs ten times as much.
+        raw: Any = current.connection.connection.driver_connection
+        raw.execute(f"SAVEPOINT {name}")
         try:
             yield
         except BaseException:
-            current.connection.exec_driver_sql(f"ROLLBACK TO SAVEPOINT {name}")
-            current.connection.exec_driver_sql(f"RELEASE SAVEPOINT {name}")
+            raw.execute(f"ROLLBACK TO SAVEPOINT {name}")
+            raw.execute(f"RELEASE SAVEPOINT {name}")
             del current.after_commit[planned:]
             raise
         else:
-            current.connection.exec_driver_sql(f"RELEASE SAVEPOINT {name}")
+            raw.execute(f"RELEASE SAVEPOINT {name}")
         finally:
             current.depth -= 1
 

@@ -18,9 +18,10 @@ from sqlalchemy import BigInteger, Column, Index, Integer, String, Table, func, 
 from sqlalchemy.dialects import postgresql, sqlite
 
 from athanor.kernel.clock import Clock
-from athanor.kernel.database import Database, Instant, Json, metadata
+from athanor.kernel.database import Database, Instant, Json, metadata, microseconds, to_json
 from athanor.kernel.ids import new_id
 from athanor.kernel.permissions import Principal
+from athanor.kernel.plain import Plain
 from athanor.kernel.projects import DEFAULT_PROJECT
 from athanor.kernel.redaction import redact
 
@@ -116,14 +117,25 @@ class SqlEventStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._plain = Plain(database)
+        number = "pg_current_xact_id()::text::bigint" if self._plain.postgres else "0"
+        self._append = _APPEND.format(transaction=number)
 
     def append(self, event: Event) -> None:
         """Add an event in the ambient transaction."""
-        row = {
-            name: getattr(event, name) for name in Event.__dataclass_fields__ if name != "seq"
-        } | {"tx": self._transaction_number()}
-        with self._database.connection() as connection:
-            connection.execute(event_table.insert().values(row))
+        self._plain.run(
+            self._append,
+            (
+                event.id,
+                event.project,
+                microseconds(event.at),
+                event.actor,
+                event.action,
+                event.subject,
+                to_json(event.detail),
+            ),
+        )
+        self._database.news()
 
     def since(self, after: int, limit: int, actions: tuple[str, ...] = ()) -> list[Event]:
         """The next events behind number `after`, oldest first."""
@@ -180,12 +192,11 @@ class SqlEventStore:
                 row.on_conflict_do_update(index_elements=["subscriber"], set_={"seq": offset})
             )
 
-    def _transaction_number(self) -> Any:
-        if self._database.dialect == "postgresql":
-            return text("pg_current_xact_id()::text::bigint")
-        return 0
 
-
+_APPEND = """
+INSERT INTO kernel_event (tx, id, project, at, actor, action, subject, detail)
+VALUES ({transaction}, ?, ?, ?, ?, ?, ?, ?)
+"""
 _SETTLED = "kernel_event.tx < pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
 
 

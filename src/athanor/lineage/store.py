@@ -2,6 +2,7 @@
 
 from typing import Any, Protocol
 
+import orjson
 from sqlalchemy import (
     BigInteger,
     Column,
@@ -21,6 +22,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 
 from athanor.kernel import Database, Instant, Json, metadata
+from athanor.kernel.database import microseconds, moment, to_json
+from athanor.kernel.plain import Plain, Row, marks
 from athanor.lineage.types import Artifact, Direction, Edge, Link, Node, Run, RunFilter
 
 
@@ -119,6 +122,13 @@ Index("ix_lineage_edge_artifact", edge_table.c.artifact, edge_table.c.relation)
 _RUN = tuple(run_table.c[name] for name in Run.__dataclass_fields__)
 _ARTIFACT = tuple(artifact_table.c[name] for name in Artifact.__dataclass_fields__)
 
+_NAMES = ", ".join(Run.__dataclass_fields__)
+_ADD_RUN = (
+    f"INSERT INTO lineage_run ({_NAMES})"  # noqa: S608 - names are our own
+    f" VALUES ({marks(len(Run.__dataclass_fields__))}) ON CONFLICT DO NOTHING"
+)
+_FIND_RUN = f"SELECT {_NAMES} FROM lineage_run WHERE id = ?"  # noqa: S608 - names are our own
+
 # Walks from one node to the next: a run leads up to what it consumed and down to what it produced,
 # an artifact up to the run that produced it and down to the runs that consumed it. UNION removes
 # repeated (node, depth) pairs, the depth limit ends cycles. A run that took an artifact from the
@@ -144,26 +154,38 @@ class SqlLineageStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._plain = Plain(database)
         self._dialect: Any = postgresql if database.dialect == "postgresql" else sqlite
 
     def add_run(self, run: Run) -> Run:
         """Add a run; one with the same id is returned as it stands."""
-        row = {name: getattr(run, name) for name in Run.__dataclass_fields__}
-        with self._database.connection() as connection:
-            added = connection.execute(
-                self._dialect.insert(run_table)
-                .values(row)
-                .on_conflict_do_nothing()
-                .returning(run_table.c.id)
-            ).first()
+        added = self._plain.run(
+            _ADD_RUN,
+            (
+                run.id,
+                run.project,
+                run.kind,
+                run.name,
+                run.state,
+                run.parent,
+                run.created_by,
+                microseconds(run.started_at),
+                None if run.ended_at is None else microseconds(run.ended_at),
+                to_json(run.labels),
+                to_json(run.resources),
+                to_json(run.environment),
+                to_json(run.code),
+                None if run.error is None else to_json(run.error),
+                run.cost,
+                run.carbon,
+            ),
+        )
         return run if added else self.find_run(run.id) or run
 
     def find_run(self, run_id: str) -> Run | None:
         """The run with this id."""
-        with self._database.connection() as connection:
-            query = select(*_RUN).where(run_table.c.id == run_id)
-            row = connection.execute(query).mappings().first()
-        return None if row is None else Run(**row)
+        row = self._plain.first(_FIND_RUN, (run_id,))
+        return None if row is None else _run(row)
 
     def change_run(self, run_id: str, changes: dict[str, Any]) -> None:
         """Set fields of a run."""
@@ -299,6 +321,29 @@ class SqlLineageStore:
             )
             for id_, type_, name, digest, at in found
         ]
+
+
+def _run(row: Row) -> Run:
+    """A run from its columns, in the order of its fields."""
+    ended_at, error = row[8], row[13]
+    return Run(
+        id=row[0],
+        project=row[1],
+        kind=row[2],
+        name=row[3],
+        state=row[4],
+        parent=row[5],
+        created_by=row[6],
+        started_at=moment(row[7]),
+        ended_at=None if ended_at is None else moment(ended_at),
+        labels=orjson.loads(row[9]),
+        resources=orjson.loads(row[10]),
+        environment=orjson.loads(row[11]),
+        code=orjson.loads(row[12]),
+        error=None if error is None else orjson.loads(error),
+        cost=row[14],
+        carbon=row[15],
+    )
 
 
 def _edge_and_artifact(row: RowMapping) -> tuple[Edge, Artifact]:

@@ -92,7 +92,7 @@ class WriteQueue:
 
     def _write(self, group: list[_Write]) -> None:
         try:
-            with self._database.transaction():
+            with self._database.transaction(quiet=True):
                 for write in group:
                     self._do(write)
         except BaseException as error:  # noqa: BLE001 - told to every caller

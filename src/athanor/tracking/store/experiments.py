@@ -3,14 +3,15 @@
 from datetime import datetime
 from typing import Protocol
 
-from sqlalchemy import delete, select, text, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import delete, text, update
 from sqlalchemy.exc import IntegrityError
 
 from athanor.kernel import Database
+from athanor.kernel.database import microseconds, moment
+from athanor.kernel.plain import Plain, Row, marks
 from athanor.tracking.errors import ExperimentExists
 from athanor.tracking.searches import Comparison, Order
-from athanor.tracking.store.plain import Plain, likes, marks
+from athanor.tracking.store.likes import likes
 from athanor.tracking.store.tables import experiment_table, experiment_tag_table
 from athanor.tracking.types import Experiment, Lifecycle
 
@@ -94,7 +95,6 @@ class SqlExperimentStore:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._plain = Plain(database)
-        self._dialect = postgresql if database.dialect == "postgresql" else sqlite
 
     def add(self, experiment: Experiment) -> Experiment:
         """Add an experiment; "" as id or as location gets the next number and its own place.
@@ -127,14 +127,11 @@ class SqlExperimentStore:
 
     def find(self, experiment_id: str) -> Experiment | None:
         """The experiment with this id."""
-        found = self._read(experiment_table.c.id == experiment_id)
-        return found[0] if found else None
+        return self._one(f"{_SELECT} WHERE id = ?", (experiment_id,))
 
     def find_by_name(self, project: str, name: str) -> Experiment | None:
         """The project's experiment of this name."""
-        table = experiment_table.c
-        found = self._read((table.project == project) & (table.name == name))
-        return found[0] if found else None
+        return self._one(f"{_SELECT} WHERE project = ? AND name = ?", (project, name))
 
     def rename(self, experiment_id: str, name: str, at: datetime) -> None:
         """Give it another name.
@@ -149,7 +146,7 @@ class SqlExperimentStore:
     def set_lifecycle(self, experiment_id: str, lifecycle: Lifecycle, at: datetime) -> None:
         """Delete or restore it, with all its runs."""
         self._change(experiment_id, lifecycle=lifecycle, updated_at=at)
-        deleted_at = int(at.timestamp() * 1_000_000) if lifecycle == "deleted" else None
+        deleted_at = microseconds(at) if lifecycle == "deleted" else None
         self._plain.run(
             "UPDATE tracking_run SET lifecycle = ?, deleted_at = ? WHERE experiment = ?",
             (lifecycle, deleted_at, experiment_id),
@@ -198,7 +195,7 @@ class SqlExperimentStore:
         found: dict[str, Experiment] = {}
         for at in range(0, len(ids), _MANY):
             some = ids[at : at + _MANY]
-            found |= {one.id: one for one in self._read(experiment_table.c.id.in_(some))}
+            found |= {one.id: one for one in self._several(some)}
         return [found[one] for one in ids if one in found]
 
     def _condition(self, wanted: Comparison) -> tuple[str, list[str | int | float]]:
@@ -237,28 +234,46 @@ class SqlExperimentStore:
                 .values(**changes)
             )
 
-    def _read(self, condition: object) -> list[Experiment]:
-        columns = [experiment_table.c[name] for name in _FIELDS]
-        query = select(*columns).where(condition)  # type: ignore[arg-type]
-        with self._database.connection() as connection:
-            rows = [dict(row) for row in connection.execute(query).mappings()]
-            tags: dict[str, dict[str, str]] = {row["id"]: {} for row in rows}
-            told = connection.execute(
-                select(experiment_tag_table)
-                .where(experiment_tag_table.c.experiment.in_(list(tags)))
-                .order_by(experiment_tag_table.c.key)
+    def _one(self, query: str, values: tuple[str, ...]) -> Experiment | None:
+        with self._database.reading():
+            row = self._plain.first(query, values)
+            if row is None:
+                return None
+            tags = self._plain.fetch(
+                "SELECT key, value FROM tracking_experiment_tag WHERE experiment = ? ORDER BY key",
+                (row[0],),
             )
-            for experiment, key, value in told:
-                tags[experiment][key] = value
-        return [Experiment(**row, tags=tags[row["id"]]) for row in rows]
+        return _experiment(row, dict(tags))
+
+    def _several(self, ids: list[str]) -> list[Experiment]:
+        given = marks(len(ids))
+        with self._database.reading():
+            rows = self._plain.fetch(f"{_SELECT} WHERE id IN ({given})", ids)
+            told = self._plain.fetch(
+                "SELECT experiment, key, value FROM tracking_experiment_tag"  # noqa: S608 - marks
+                f" WHERE experiment IN ({given}) ORDER BY key",
+                ids,
+            )
+        tags: dict[str, dict[str, str]] = {row[0]: {} for row in rows}
+        for experiment, key, value in told:
+            tags[experiment][key] = value
+        return [_experiment(row, tags[row[0]]) for row in rows]
 
 
-_FIELDS = (
-    "id",
-    "project",
-    "name",
-    "artifact_location",
-    "lifecycle",
-    "created_at",
-    "updated_at",
-)
+_SELECT = """
+SELECT id, project, name, artifact_location, lifecycle, created_at, updated_at
+FROM tracking_experiment"""
+
+
+def _experiment(row: Row, tags: dict[str, str]) -> Experiment:
+    id_, project, name, location, lifecycle, created_at, updated_at = row
+    return Experiment(
+        id=id_,
+        project=project,
+        name=name,
+        artifact_location=location,
+        lifecycle=lifecycle,
+        created_at=moment(created_at),
+        updated_at=moment(updated_at),
+        tags=tags,
+    )

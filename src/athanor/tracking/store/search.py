@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from athanor.kernel import Database
+from athanor.kernel.plain import Plain, marks
 from athanor.tracking.searches import Comparison, Order
-from athanor.tracking.store.plain import Plain, likes, marks
+from athanor.tracking.store.likes import likes
 from athanor.tracking.types import Lifecycle
 
 _STATUS = (
