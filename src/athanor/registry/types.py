@@ -259,6 +259,35 @@ class AliasMove:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluation:
+    """One judgement of a version on labelled rows that it did not learn from."""
+
+    digest: str
+    """Of the rows: figures are comparable where it is the same."""
+    name: str
+    """Of the table."""
+    rows: int
+    """How many; 0 where nobody knows."""
+    metrics: dict[str, float] = field(default_factory=dict)
+    report: str
+    """The id of the report's artifact."""
+    run: str
+    """The id of the run that made it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holdout:
+    """The rows that a version's metrics were measured on."""
+
+    number: int
+    """Of the version."""
+    digest: str = ""
+    """"" where nobody recorded it."""
+    name: str = ""
+    rows: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
     """Versions side by side."""
 
@@ -269,3 +298,15 @@ class Comparison:
     inputs_added: list[str]
     """Raw columns that the last version reads and the first does not."""
     inputs_removed: list[str]
+    holdouts: list[Holdout] = field(default_factory=list)
+    """For each version, what its metrics were measured on."""
+    same_holdout: bool | None = None
+    """Whether the metrics rest on the same rows; None where nobody knows of at least one."""
+    note: str = ""
+    """In words, whether the figures may be compared."""
+    params: dict[str, list[str | None]] = field(default_factory=dict)
+    """Each parameter's value in each version's run; None where it has none."""
+    breaks: list[str] = field(default_factory=list)
+    """What callers of the first version would notice of the last one's signature."""
+    data: list[list[str]] = field(default_factory=list)
+    """For each version, the dataset versions that it came from: `churn@3`."""

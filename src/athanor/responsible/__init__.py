@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from athanor.responsible.errors import (
         ReportNotFound,
     )
+    from athanor.responsible.fairness import (
+        FairnessGate,
+    )
     from athanor.responsible.service import (
         ReportIndex,
         Reports,
@@ -33,6 +36,7 @@ __getattr__ = lazily(
     {
         "CATALOGUE": "catalogue",
         "Contents": "types",
+        "FairnessGate": "fairness",
         "Indicator": "types",
         "Report": "types",
         "ReportIndex": "service",
@@ -46,6 +50,7 @@ __getattr__ = lazily(
 __all__ = [
     "CATALOGUE",
     "Contents",
+    "FairnessGate",
     "Indicator",
     "Report",
     "ReportIndex",

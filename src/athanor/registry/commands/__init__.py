@@ -1,5 +1,6 @@
-"""`athanor model`: list, show, compare, promote, roll back, export."""
+"""`athanor model`: list, show, compare, promote, roll back, export; gates, approvals, scans."""
 
+from athanor.registry.commands import promotions, safety
 from athanor.registry.commands.models import commands
 
-__all__ = ["commands"]
+__all__ = ["commands", "promotions", "safety"]

@@ -1,10 +1,12 @@
 """Loading a model folder, and asking the model."""
 
+import pickle
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import joblib
 import numpy as np
 import pandas as pd
 import skops.io
@@ -12,10 +14,14 @@ from numpy.typing import NDArray
 
 from athanor.registry.errors import BadModelFolder, UnsafeModel
 from athanor.registry.logic.mlmodel import read_description
+from athanor.registry.logic.pickles import FolderFile, scan
 from athanor.registry.packaging.frames import frame_of_records, frame_of_table
 from athanor.registry.packaging.scoring import probabilities
 from athanor.registry.packaging.trust import ALLOWED, strangers
 from athanor.registry.types import Estimator, InputColumn, Label, ModelDescription
+
+PICKLED = frozenset({"pickle", "cloudpickle", "joblib"})
+"""How scikit-learn's flavour of MLflow names files that run code when they are loaded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,17 +110,25 @@ class LoadedModel:
         ]
 
 
-def load_model(folder: Path) -> LoadedModel:
-    """Load a model folder whose file holds allowed types only; nothing is ever unpickled.
+def load_model(folder: Path, *, pickles: bool = False) -> LoadedModel:
+    """Load a model folder whose file holds allowed types only.
 
-    Raises: BadModelFolder, UnsafeModel (the types are named).
+    With `pickles`, one that scikit-learn's pickles hold is loaded too, which runs whatever its
+    maker put there: in a worker, and where somebody agreed to it. Without, nothing is unpickled.
+
+    Raises: BadModelFolder, UnsafeModel (what would run is named).
     """
     description = read_description(folder)
-    if description.serialization != "skops":
-        raise UnsafeModel(f"Model folder {folder.name}", [f"a {description.serialization} file"])
     path = folder / description.model_file
     if path.parent != folder or not path.is_file():
         raise BadModelFolder(folder.name, f"its file {description.model_file!r} is not in it")
+    if description.serialization in PICKLED:
+        if not pickles:
+            raise UnsafeModel(f"Model folder {folder.name}", _what_would_run(folder))
+        return _unpickled(folder, path, description)
+    if description.serialization != "skops":
+        why = f"models of {description.flavor} are not loaded here yet"
+        raise BadModelFolder(folder.name, why)
     try:
         found = skops.io.get_untrusted_types(file=path)
     except Exception as error:
@@ -123,3 +137,46 @@ def load_model(folder: Path) -> LoadedModel:
         raise UnsafeModel(f"Model folder {folder.name}", refused)
     estimator = skops.io.load(path, trusted=sorted(ALLOWED.intersection(found)))
     return LoadedModel(estimator=estimator, description=description, folder=folder)
+
+
+def _what_would_run(folder: Path) -> list[str]:
+    files = [
+        FolderFile(
+            path=path.relative_to(folder).as_posix(),
+            size=path.stat().st_size,
+            open=lambda path=path: path.open("rb"),  # type: ignore[misc]
+        )
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and not path.is_symlink()
+    ]
+    found = scan(files)
+    told = [item.call or f"{item.module}.{item.name}" for item in found.findings]
+    harmful = [
+        item.call or f"{item.module}.{item.name}"
+        for item in found.findings
+        if item.level != "usual"
+    ]
+    return [f"a pickle ({', '.join((harmful or told)[:10])})"]
+
+
+def _unpickled(folder: Path, path: Path, description: ModelDescription) -> LoadedModel:
+    """Run the pickle, and complete what the folder says by what the estimator tells."""
+    try:
+        with path.open("rb") as stream:
+            if description.serialization == "joblib":
+                estimator = joblib.load(stream)
+            else:
+                estimator = pickle.load(stream)  # noqa: S301 - the caller has the consent
+    except Exception as error:
+        raise BadModelFolder(folder.name, f"{path.name} can't be unpickled ({error})") from error
+    said = description.signature
+    classes = said.classes or tuple(
+        label.item() if isinstance(label, np.generic) else label
+        for label in getattr(estimator, "classes_", ())
+    )
+    task = "regression" if not classes else "binary" if len(classes) == 2 else "multiclass"
+    positive = classes[1] if task == "binary" and said.positive is None else said.positive
+    signature = replace(said, classes=classes, task=said.task or task, positive=positive)
+    return LoadedModel(
+        estimator=estimator, description=replace(description, signature=signature), folder=folder
+    )

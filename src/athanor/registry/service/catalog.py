@@ -6,6 +6,8 @@ from typing import Any
 from athanor.kernel import Access, Clock, Database, Events, Principal
 from athanor.registry.errors import BadStage, BadTag, ModelExists, ModelNotFound
 from athanor.registry.logic.references import check_model_name
+from athanor.registry.protection import Step
+from athanor.registry.rules import NoRules, Rules, allowed
 from athanor.registry.service.intake import Intake
 from athanor.registry.service.models import described
 from athanor.registry.store import CatalogStore, ModelStore, SearchStore, Wanted
@@ -54,6 +56,11 @@ class Catalog:
         self._events = events
         self._access = access
         self._clock = clock
+        self._rules: Rules = NoRules()
+
+    def follow(self, rules: Rules) -> None:
+        """Tell these rules of new versions, and ask them before aliases go with what they name."""
+        self._rules = rules
 
     def create_model(self, who: Principal, new: NewModel) -> Model:
         """Take a name for versions that will come.
@@ -111,9 +118,11 @@ class Catalog:
     def delete_model(self, who: Principal, name: str) -> None:
         """Delete a model with its versions and aliases; artifacts and runs stay in the lineage.
 
-        Raises: ModelNotFound.
+        Raises: ModelNotFound, AliasProtected.
         """
         self._access.require(who, "registry.delete_model", name)
+        for alias in self._model(name).aliases:
+            allowed(self._rules, who, Step(model=name, alias=alias, number=None, kind="removed"))
         with self._database.transaction():
             self._models.lock(name)
             model = self._model(name)
@@ -183,6 +192,7 @@ class Catalog:
             }
             self._tell(who, model, "registry.version.created", detail, version.reference)
             self._intake.note(who, version)
+            self._database.after_commit(lambda: self._rules.registered(version))
         return version
 
     def change_version(
@@ -204,9 +214,11 @@ class Catalog:
     def delete_version(self, who: Principal, model: str, number: int) -> None:
         """Delete a version; aliases that point at it go with it, its number is not given again.
 
-        Raises: ModelNotFound, ModelVersionNotFound.
+        Raises: ModelNotFound, ModelVersionNotFound, AliasProtected.
         """
         self._access.require(who, "registry.delete_version", f"{model}@{number}")
+        for alias in self._version(model, number).aliases:
+            allowed(self._rules, who, Step(model=model, alias=alias, number=None, kind="removed"))
         with self._database.transaction():
             self._models.lock(model)
             version, now = self._version(model, number), self._clock.now()

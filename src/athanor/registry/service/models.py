@@ -38,6 +38,8 @@ from athanor.registry.logic.references import (
     check_model_name,
     split,
 )
+from athanor.registry.protection import Step
+from athanor.registry.rules import NoRules, Rules, allowed, require_unmoved
 from athanor.registry.store import ModelStore
 from athanor.registry.types import (
     AliasMove,
@@ -73,6 +75,11 @@ class Models:
         self._events = events
         self._access = access
         self._clock = clock
+        self._rules: Rules = NoRules()
+
+    def follow(self, rules: Rules) -> None:
+        """Ask these rules before aliases move, and tell them of new versions."""
+        self._rules = rules
 
     def register(self, who: Principal, new: NewModelVersion) -> ModelVersion:
         """Give a model artifact the model's next number; the model is made if it is new.
@@ -101,6 +108,7 @@ class Models:
                 "metrics": version.metrics,
             }
             self._tell(who, "registry.version.created", version.reference, detail, new.project)
+            self._database.after_commit(lambda: self._rules.registered(version))
         return version
 
     def _kept(self, new: NewModelVersion) -> ModelVersion | None:
@@ -200,47 +208,48 @@ class Models:
         """Point an alias at a version. Pointing it where it points already changes nothing.
 
         Raises: ModelNotFound, ModelVersionNotFound, BadAlias; GateNotPassed for the "champion"
-        of a protected model.
+        of a protected model; AliasProtected, AliasMovedMeanwhile for a protected alias.
         """
         self._access.require(who, "registry.set_alias", f"{model}@{alias}")
         check_alias(alias)
-        with self._database.transaction():
-            self._store.lock(model)
-            version = self._version(f"{model}@{number}")
-            if alias == CHAMPION:
-                self._require_gate(version)
-            self._move(who, version, alias, "set", reason)
-            return self._version(version.reference)
+        version = self._version(f"{model}@{number}")
+        if alias == CHAMPION:
+            self._require_gate(version)
+        step = Step(model=version.model, alias=alias, number=version.number, reason=reason)
+        return self._stepped(who, step)
 
     def remove_alias(self, who: Principal, model: str, alias: str) -> None:
         """Remove an alias; the version that it pointed at stays.
 
-        Raises: ModelNotFound, ModelVersionNotFound.
+        Raises: ModelNotFound, ModelVersionNotFound, AliasProtected.
         """
         self._access.require(who, "registry.remove_alias", f"{model}@{alias}")
-        with self._database.transaction():
-            self._store.lock(model)
-            version = self._version(f"{model}@{alias}")
-            self._move(who, version, alias, "removed", "")
+        self._version(f"{model}@{alias}")
+        self._stepped(who, Step(model=model, alias=alias, number=None, kind="removed"))
 
     def promote(
         self, who: Principal, reference: str, *, force: bool = False, reason: str = ""
     ) -> ModelVersion:
-        """Make a version its model's champion; `force` passes over a missing verdict, on record.
+        """Make a version its model's champion.
 
-        Raises: ModelNotFound, ModelVersionNotFound, GateNotPassed.
+        `force` passes over a missing verdict and the gates of a protected alias, on record.
+
+        Raises: ModelNotFound, ModelVersionNotFound, GateNotPassed, AliasProtected,
+        AliasMovedMeanwhile.
         """
         self._access.require(who, "registry.promote", reference)
-        with self._database.transaction():
-            self._store.lock(split(reference)[0])
-            version = self._version(reference)
-            if not force:
-                self._require_gate(version)
-            forced = "forced past the gate" if force and not _passed(version) else ""
-            self._move(
-                who, version, CHAMPION, "set", "; ".join(text for text in (reason, forced) if text)
-            )
-            return self._version(version.reference)
+        version = self._version(reference)
+        if not force:
+            self._require_gate(version)
+        forced = "forced past the gate" if force and not _passed(version) else ""
+        step = Step(
+            model=version.model,
+            alias=CHAMPION,
+            number=version.number,
+            reason="; ".join(text for text in (reason, forced) if text),
+            force=force,
+        )
+        return self._stepped(who, step)
 
     def rollback(self, who: Principal, model: str, *, alias: str = CHAMPION) -> ModelVersion:
         """Point an alias back at the version before; again, at the one before that.
@@ -255,9 +264,9 @@ class Models:
             stack = [n for n in stack_of(self._store.moves(model, alias)) if n in there]
             if len(stack) < 2:
                 raise NothingToRollBack(model, alias)
-            version = self._version(f"{model}@{stack[-2]}")
-            self._move(who, version, alias, "rollback", f"back from version {stack[-1]}")
-            return self._version(version.reference)
+            reason = f"back from version {stack[-1]}"
+            step = Step(model=model, alias=alias, number=stack[-2], kind="rollback", reason=reason)
+            return self._stepped(who, step)
 
     def history(self, who: Principal, model: str) -> list[AliasMove]:
         """Where a model's aliases have pointed, oldest first.
@@ -379,35 +388,43 @@ class Models:
         reason = version.verdict.reason if version.verdict else "no gate has judged it."
         raise GateNotPassed(version.model, version.number, reason)
 
-    def _move(
-        self, who: Principal, version: ModelVersion, alias: str, kind: str, reason: str
-    ) -> None:
-        model = self._model(version.model)
-        previous = model.aliases.get(alias)
-        number = None if kind == "removed" else version.number
-        if number == previous:
-            return
+    def _stepped(self, who: Principal, step: Step) -> ModelVersion:
+        """Move an alias, if the rules let it; the version that it points at, or pointed at."""
+        decision = allowed(self._rules, who, step)
+        with self._database.transaction():
+            self._store.lock(step.model)
+            model = self._model(step.model)
+            previous = model.aliases.get(step.alias)
+            require_unmoved(decision, step, previous)
+            number = previous if step.number is None else step.number
+            self._version(f"{step.model}@{number}")
+            if step.number != previous:
+                self._move(who, model, step, previous)
+                self._rules.moved(who, step, decision)
+            return self._version(f"{step.model}@{number}")
+
+    def _move(self, who: Principal, model: Model, step: Step, previous: int | None) -> None:
         self._store.move_alias(
             AliasMove(
                 model=model.name,
-                alias=alias,
-                number=number,
+                alias=step.alias,
+                number=step.number,
                 previous=previous,
-                kind=kind,
-                reason=reason,
+                kind=step.kind,
+                reason=step.reason,
                 moved_by=who.name,
                 moved_at=self._clock.now(),
             )
         )
         detail = {
             "model": model.name,
-            "alias": alias,
-            "number": number,
+            "alias": step.alias,
+            "number": step.number,
             "previous": previous,
-            "kind": kind,
-            "reason": reason,
+            "kind": step.kind,
+            "reason": step.reason,
         }
-        self._tell(who, "registry.alias.moved", f"{model.name}@{alias}", detail, model.project)
+        self._tell(who, "registry.alias.moved", f"{model.name}@{step.alias}", detail, model.project)
 
     def _tell(
         self,

@@ -1,0 +1,54 @@
+"""The rules around models: which room judges what, and where figures come from."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from athanor.kernel import SYSTEM, AthanorError
+from athanor.lineage import Lineage
+from athanor.registry import Catalog, Models, ModelVersion, SqlModelStore
+from athanor.registry.assembly import govern
+from athanor.registry.ground import Ground
+from athanor.registry.scanning import Scanner
+from athanor.registry.service.promotions import Promotions
+from athanor.registry.service.safety import Safety
+from athanor.responsible import FairnessGate
+from athanor.tracking import Tracking
+
+if TYPE_CHECKING:
+    from athanor.app.house import House
+
+
+def govern_models(house: "House") -> None:
+    """Have the registry follow its rules, and let the upper rooms judge."""
+    lineage, tracking = house.services[Lineage], house.services[Tracking]
+
+    def figures(version: ModelVersion) -> Mapping[str, float]:
+        """What a version was registered with, and what its run told beside."""
+        if version.run_id is None:
+            return version.metrics
+        try:
+            told = {point.key: point.value for point in tracking.metrics(SYSTEM, version.run_id)}
+        except AthanorError:
+            return version.metrics  # its run is of another server, or is gone
+        return {**told, **version.metrics}
+
+    governed = govern(
+        (house.services[Models], house.services[Catalog]),
+        SqlModelStore(house.database),
+        Ground(
+            database=house.database,
+            lineage=lineage,
+            storage=house.storage,
+            events=house.events,
+            access=house.access,
+            clock=house.clock,
+            workers=house.workers,
+        ),
+        metrics=figures,
+    )
+    governed.offer_gate(FairnessGate(lineage, house.storage))
+    house.services |= {
+        Safety: governed.safety,
+        Promotions: governed.promotions,
+        Scanner: governed.scanner,
+    }

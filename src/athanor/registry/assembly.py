@@ -1,0 +1,62 @@
+"""The parts of the registry that stand around its models, put together once."""
+
+from dataclasses import dataclass
+
+from athanor.kernel import Gate
+from athanor.registry.evaluations import Evaluations
+from athanor.registry.ground import Ground
+from athanor.registry.guard import Guard, MetricsOf
+from athanor.registry.latency import Stopwatch
+from athanor.registry.scanning import Scanner
+from athanor.registry.service import Catalog, Models
+from athanor.registry.service.promotions import Promotions
+from athanor.registry.service.safety import Safety
+from athanor.registry.store import ModelStore
+from athanor.registry.store.protection import SqlProtectionStore
+from athanor.registry.store.safety import SqlSafetyStore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Governed:
+    """Services of one registry, and the rules that they apply."""
+
+    safety: Safety
+    promotions: Promotions
+    scanner: Scanner
+    guard: Guard
+
+    def offer_gate(self, gate: Gate) -> None:
+        """Have an upper room judge the gates of its name."""
+        self.guard.offer_gate(gate)
+
+
+def govern(
+    followers: tuple[Models, Catalog],
+    store: ModelStore,
+    ground: Ground,
+    *,
+    metrics: MetricsOf | None = None,
+) -> Governed:
+    """Have a registry's services follow rules: scans, protected aliases, consents.
+
+    `metrics` finds figures of versions that were registered without any.
+    """
+    safety_store, protections = SqlSafetyStore(ground.database), SqlProtectionStore(ground.database)
+    scanner = Scanner(safety_store, store, ground)
+    guard = Guard(
+        protections,
+        store,
+        scanner=scanner,
+        evaluations=Evaluations(ground.lineage, ground.storage),
+        ground=ground,
+    )
+    guard.use(metrics=metrics, latency=Stopwatch(scanner, ground))
+    models, catalog = followers
+    models.follow(guard)
+    catalog.follow(guard)
+    return Governed(
+        safety=Safety(safety_store, scanner, models, ground),
+        promotions=Promotions(protections, guard, models, ground),
+        scanner=scanner,
+        guard=guard,
+    )

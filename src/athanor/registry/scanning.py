@@ -1,0 +1,146 @@
+"""Scans of model versions and the rule who may load what: for the services, and for serving."""
+
+import logging
+from collections.abc import Iterator
+
+from athanor.kernel import SYSTEM, AthanorError
+from athanor.registry.errors import PickleNotAllowed
+from athanor.registry.ground import Ground
+from athanor.registry.logic.pickles import FolderFile, scan
+from athanor.registry.scans import (
+    LEVELS,
+    Consent,
+    Finding,
+    Permission,
+    Scan,
+    ScannedFile,
+    VersionScan,
+)
+from athanor.registry.service.models import folder_blob
+from athanor.registry.store import ModelStore
+from athanor.registry.store.safety import SafetyStore
+from athanor.registry.types import ModelVersion
+
+_log = logging.getLogger(__name__)
+_TOLD = 3
+"""Findings that a refusal names."""
+
+
+class Scanner:
+    """Looks into the files of versions, keeps what was found, and applies the consents to it."""
+
+    def __init__(self, store: SafetyStore, models: ModelStore, ground: Ground) -> None:
+        self._store = store
+        self._models = models
+        self._ground = ground
+
+    def scan(self, version: ModelVersion) -> VersionScan:
+        """The scan of a version; made now if there is none."""
+        kept = self._store.find_scan(version.model, version.number)
+        if kept is not None and kept.digest == version.digest:
+            return kept
+        found = VersionScan(
+            model=version.model,
+            number=version.number,
+            digest=version.digest,
+            scan=scan(self._files(version)) if version.artifact_id else _elsewhere(version),
+            scanned_at=self._ground.clock.now(),
+        )
+        with self._ground.database.transaction():
+            self._store.keep_scan(found)
+            if found.scan.level in {"unknown", "dangerous"}:
+                detail = {
+                    "model": version.model,
+                    "number": version.number,
+                    "level": found.scan.level,
+                    "runs": [_words(item) for item in found.scan.findings[:_TOLD]],
+                }
+                self._ground.events.tell(
+                    SYSTEM,
+                    "registry.pickle.found",
+                    version.reference,
+                    detail,
+                    project=self._project(version),
+                )
+        return found
+
+    def registered(self, version: ModelVersion) -> None:
+        """Scan a new version; where that fails it is tried again when somebody asks."""
+        try:
+            self.scan(version)
+        except AthanorError as error:
+            _log.warning("%s was not scanned: %s", version.reference, error)
+
+    def require(self, version: ModelVersion, *, by_name: bool = False) -> Scan:
+        """Return what was found if the version may be loaded.
+
+        `by_name` asks for a consent that names the model: serving does.
+
+        Raises: PickleNotAllowed.
+        """
+        told = self.permission(version, by_name=by_name)
+        if not told.allowed:
+            agree = "Agree to it by name:" if by_name else "Agree to it:"
+            raise PickleNotAllowed(version.reference, told.reason, agree)
+        return told.scan
+
+    def permission(self, version: ModelVersion, *, by_name: bool = False) -> Permission:
+        """Whether a version may be loaded, and why."""
+        found = self.scan(version).scan
+        if not found.pickled:
+            reason = "nothing in it runs when it is loaded"
+            return Permission(allowed=True, reason=reason, scan=found)
+        runs, consent = what_runs(found), self.consent(version)
+        if consent is None or (by_name and not consent.model):
+            whose = "by its name" if by_name else "to that"
+            return Permission(allowed=False, reason=f"{runs}; nobody agreed {whose}.", scan=found)
+        if not covers(consent, found):
+            reason = f"{runs}; {consent.granted_by} agreed to what is {consent.level} at most."
+            return Permission(allowed=False, reason=reason, scan=found)
+        return Permission(allowed=True, reason=f"{runs}; {consent.granted_by} agreed.", scan=found)
+
+    def consent(self, version: ModelVersion) -> Consent | None:
+        """The consent that holds for a version: its model's own, else its project's."""
+        found = {item.model: item for item in self._store.list_consents(self._project(version))}
+        return found.get(version.model) or found.get("")
+
+    def _project(self, version: ModelVersion) -> str:
+        model = self._models.find_model(version.model)
+        return model.project if model else ""
+
+    def _files(self, version: ModelVersion) -> Iterator[FolderFile]:
+        storage = self._ground.storage
+        artifact = self._ground.lineage.artifact(SYSTEM, version.artifact_id or "")
+        for entry in storage.entries(folder_blob(artifact)):
+            yield FolderFile(
+                path=entry.path,
+                size=entry.size,
+                open=lambda digest=entry.digest: storage.open(digest),  # type: ignore[misc]
+            )
+
+
+def covers(consent: Consent, found: Scan) -> bool:
+    """Whether a consent reaches to what was found."""
+    return LEVELS.index(consent.level) >= LEVELS.index(found.level)
+
+
+def what_runs(found: Scan) -> str:
+    """What loading would run, in one sentence without its end."""
+    problems = [f"{item.path}: {item.problem}" for item in found.files if item.problem]
+    told = [_words(item) for item in found.findings if item.level != "usual"][:_TOLD]
+    if told:
+        return f"loading it would run {', '.join(told)} ({found.level})"
+    if problems:
+        return f"it can't be looked through ({problems[0]})"
+    return "loading it runs a pickle, of usual parts alone"
+
+
+def _words(finding: Finding) -> str:
+    return finding.call or f"{finding.module}.{finding.name}"
+
+
+def _elsewhere(version: ModelVersion) -> Scan:
+    """The scan of what lies where this server does not reach."""
+    place = version.source or "an unknown place"
+    file = ScannedFile(path=place, format="elsewhere", size=0, problem="its files lie elsewhere")
+    return Scan(level="unknown", files=[file])
