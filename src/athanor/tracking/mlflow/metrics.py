@@ -10,7 +10,7 @@ from athanor.tracking.logic.sampling import evenly
 from athanor.tracking.logic.search import page_offset, page_token
 from athanor.tracking.mlflow.failures import invalid
 from athanor.tracking.mlflow.records import Record, Required, missing
-from athanor.tracking.mlflow.runs import shown_point
+from athanor.tracking.mlflow.runs import Measured, shown_points
 from athanor.tracking.mlflow.wire import Answered, Call, MlflowRoutes
 from athanor.tracking.service import Tracking
 from athanor.tracking.types import HistoryQuery, Point
@@ -47,6 +47,12 @@ class GetHistoryInterval(Record):
     max_results: int = _SAMPLE
 
 
+class MeasuredOf(Measured, frozen=True, gc=False):
+    """A point and its run."""
+
+    run_id: str
+
+
 def add_metric_routes(routes: MlflowRoutes, tracking: Tracking) -> None:
     """Answer for histories."""
     answers = _Routes(tracking)
@@ -79,7 +85,7 @@ class _Routes:
             points = points[:limit]
             told["next_page_token"] = page_token(offset + limit)
         if points:
-            told["metrics"] = [shown_point(asked.metric_key, point) for point in points]
+            told["metrics"] = shown_points(asked.metric_key, points)
         return told
 
     def bulk(self, call: Call) -> Answered:
@@ -95,7 +101,7 @@ class _Routes:
         if asked.metric_key is None:
             raise invalid(f"{named} must specify a metric_key.")
         left = min(asked.max_results, _BULK)
-        told: list[dict[str, Any]] = []
+        told: list[MeasuredOf] = []
         for run_id in sorted(set(asked.run_id)):
             if left <= len(told):
                 break
@@ -125,7 +131,7 @@ class _Routes:
                 "end_step must be greater than start_step. "
                 f"Found start_step={first} and end_step={last}."
             )
-        told: list[dict[str, Any]] = []
+        told: list[MeasuredOf] = []
         for run_id in asked.run_ids:
             points = self._tracking.points(
                 call.who, run_id, asked.metric_key, HistoryQuery(first_step=first, last_step=last)
@@ -135,8 +141,11 @@ class _Routes:
         return {"metrics": told} if told else {}
 
 
-def _of_run(run_id: str, key: str, points: Sequence[Point]) -> list[dict[str, Any]]:
-    return [shown_point(key, point) | {"run_id": run_id} for point in points]
+def _of_run(run_id: str, key: str, points: Sequence[Point]) -> list[MeasuredOf]:
+    return [
+        MeasuredOf(point.key, point.value, point.timestamp, point.step, run_id)
+        for point in shown_points(key, points)
+    ]
 
 
 def _by_step(point: Point) -> tuple[int, int, float, bool]:

@@ -1,10 +1,11 @@
 """The protocol's runs: opened, changed, found, and what is logged to them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import starmap
 from typing import Any
 
-from msgspec import field
+from msgspec import Struct, field
 
 from athanor.kernel import Principal
 from athanor.lineage import RunState
@@ -28,6 +29,7 @@ from athanor.tracking.types import (
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _PAGE = 50_000
+_LEAST = -1.7976931348623157e308
 
 _STATUS_OF: dict[RunState, str] = {
     "running": "RUNNING",
@@ -159,6 +161,22 @@ class DeleteTag(Record):
     key: Required
 
 
+class Item(Struct, frozen=True, gc=False):
+    """A parameter or a tag, as the protocol tells it."""
+
+    key: str
+    value: str
+
+
+class Measured(Struct, frozen=True, gc=False):
+    """A point, as the protocol tells it. An answer has thousands: hence no dicts."""
+
+    key: str
+    value: float | str
+    timestamp: int
+    step: int
+
+
 Attached = Callable[[Principal, Sequence[str]], Mapping[str, Mapping[str, Any]]]
 """Finds what the protocol tells of runs beside their data: `inputs` and `outputs`, by run."""
 ModelMetrics = Callable[[Principal, str, Sequence[LogMetric | BatchMetric]], None]
@@ -192,25 +210,26 @@ def shown_info(info: RunInfo) -> dict[str, Any]:
     return told
 
 
-def shown_point(key: str, point: Point) -> dict[str, Any]:
-    """A point as the protocol tells it."""
-    return {
-        "key": key,
-        "value": double(point.value),
-        "timestamp": point.at // 1000,
-        "step": point.step,
-    }
+def shown_points(key: str, points: Iterable[Point]) -> list[Measured]:
+    """A metric's points as the protocol tells them."""
+    return [
+        Measured(key, value if _LEAST <= value <= -_LEAST else double(value), at // 1000, step)
+        for at, step, value in points
+    ]
 
 
 def shown(run: TrackedRun, attached: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """A run as the protocol tells it."""
     data: dict[str, Any] = {}
     if run.metrics:
-        data["metrics"] = [shown_point(key, point) for key, point in run.metrics.items()]
+        data["metrics"] = [
+            Measured(key, value if _LEAST <= value <= -_LEAST else double(value), at // 1000, step)
+            for key, (at, step, value) in run.metrics.items()
+        ]
     if run.params:
-        data["params"] = [{"key": key, "value": value} for key, value in run.params.items()]
+        data["params"] = list(starmap(Item, run.params.items()))
     if run.tags:
-        data["tags"] = [{"key": key, "value": value} for key, value in run.tags.items()]
+        data["tags"] = list(starmap(Item, run.tags.items()))
     told = {"info": shown_info(run.info), "data": data, "inputs": {}}
     if attached:
         told |= attached
