@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from fastapi import APIRouter
 
 from athanor.app.doors import is_loopback
+from athanor.app.hooks import join_webhooks
 from athanor.app.moving.wiring import join_transfers
 from athanor.app.origins import TrackedOrigins
 from athanor.app.rules import govern_models
@@ -130,6 +131,7 @@ def join_rooms(house: "House") -> None:
     _pipelines(house, steps)
     _registry(house, steps)
     join_transfers(house)
+    join_webhooks(house)
     _responsible(house)
     govern_models(house)
     log = _serving(house, steps)

@@ -11,10 +11,18 @@ from athanor.registry.client import (
     ModelTransfersClient,
     PromotionsClient,
     SafetyClient,
+    WebhooksClient,
 )
 from athanor.responsible.client import ReportsClient
 from athanor.serving.client import EndpointsClient
-from athanor.tracking.client import TrackingClient, TransfersClient
+from athanor.tracking.client import (
+    ExperimentsClient,
+    FilesClient,
+    InputsClient,
+    LoggedModelsClient,
+    TrackingClient,
+    TransfersClient,
+)
 
 
 class Client:
@@ -25,6 +33,10 @@ class Client:
         self.data = Data(transport)
         self.runs = Runs(transport)
         self.tracking = TrackingClient(transport)
+        self.experiments = ExperimentsClient(transport)
+        self.files = FilesClient(transport)
+        self.logged_models = LoggedModelsClient(transport)
+        self.inputs = InputsClient(transport)
         self.transfers = TransfersClient(transport)
         self.pipelines = PipelinesClient(transport)
         self.models = ModelsClient(transport)
@@ -32,6 +44,7 @@ class Client:
         self.model_transfers = ModelTransfersClient(transport)
         self.promotions = PromotionsClient(transport)
         self.safety = SafetyClient(transport)
+        self.webhooks = WebhooksClient(transport)
         self.reports = ReportsClient(transport)
         self.endpoints = EndpointsClient(transport)
         self.monitors = MonitorsClient(transport)

@@ -52,6 +52,10 @@ class Settings:
     """Below this much free disk, writes are refused (507) and reads go on."""
     materializers: tuple[str, ...] = ()
     """Import strings (`package.module:Class`) of materializers for values of your own types."""
+    webhook_schemes: tuple[str, ...] = ("https",)
+    """How webhooks may be told: `https`, and `http` where nobody listens in between."""
+    webhook_private: bool = False
+    """Whether webhooks may be told at private addresses: in the own network, or the cloud's."""
     log_level: str = "info"
     """`debug`, `info`, `warning` or `error`."""
 
@@ -68,6 +72,8 @@ _DESCRIBED = {
     "workers": "pipeline tasks that may run at once; 0 is the number of cores",
     "reserve_mb": "below this much free disk, in MB, writes are refused and reads go on",
     "materializers": "import strings (package.module:Class) of materializers of your own types",
+    "webhook_schemes": "how webhooks may be told: https, and http where nobody listens",
+    "webhook_private": "webhooks may be told at private addresses of the own network",
     "log_level": "debug, info, warning or error",
 }
 

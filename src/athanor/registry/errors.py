@@ -8,6 +8,7 @@ from athanor.kernel.errors import (
     Invalid,
     NotFound,
     TooLarge,
+    Unavailable,
     Unprocessable,
     nearest,
 )
@@ -303,4 +304,46 @@ class BadSection(Invalid):
         super().__init__(
             f"The section can't be kept: {why}.",
             hint="A title is one line of at most 100 characters, a text at most 100,000.",
+        )
+
+
+class BadWebhook(Invalid):
+    """A webhook that can't be: its name, address or events."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(
+            why,
+            hint="Private addresses and plain HTTP are told only where the settings "
+            "webhook_private and webhook_schemes allow it.",
+        )
+
+
+class WebhookNotFound(NotFound):
+    """No webhook has this id."""
+
+    def __init__(self, webhook: str) -> None:
+        super().__init__(
+            f"Webhook with ID {webhook[:100]} not found.",
+            hint="See what there is: GET /api/v1/webhooks",
+        )
+
+
+class SecretUnreadable(Unavailable):
+    """The key that webhooks' secrets were locked with is not this one."""
+
+    def __init__(self, webhook: str) -> None:
+        super().__init__(
+            f"The secret of webhook {webhook!r} can't be read: its key is another.",
+            hint="Give the key back (webhooks.key in the workspace, or "
+            "MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY), or set the webhook's secret anew.",
+        )
+
+
+class WebhookUndelivered(Unavailable):
+    """A receiver did not take a message; it is sent again."""
+
+    def __init__(self, url: str, why: str) -> None:
+        super().__init__(
+            f"{url} did not take the message: {why}",
+            hint="See that the receiver answers; POST /api/v1/webhooks/ID/test tries it.",
         )

@@ -5,6 +5,7 @@ from athanor.registry.client.models import ModelsClient
 from athanor.registry.client.promotions import PromotionsClient
 from athanor.registry.client.safety import SafetyClient
 from athanor.registry.client.transfers import ModelTransfersClient
+from athanor.registry.client.webhooks import WebhooksClient
 
 __all__ = [
     "CatalogClient",
@@ -12,4 +13,5 @@ __all__ = [
     "ModelsClient",
     "PromotionsClient",
     "SafetyClient",
+    "WebhooksClient",
 ]

@@ -2,10 +2,10 @@
 
 from fastapi import APIRouter
 
-from athanor.registry.routes import catalog, models, promotions, safety, transfers
+from athanor.registry.routes import catalog, models, promotions, safety, transfers, webhooks
 
 router = APIRouter(tags=["registry"])
-for part in (catalog, models, promotions, safety, transfers):
+for part in (catalog, models, promotions, safety, transfers, webhooks):
     router.include_router(part.router)
 
 __all__ = ["router"]

@@ -1,7 +1,19 @@
 """The verbs of the registry."""
 
 from athanor.registry.service.catalog import Catalog, canonical_stage
+from athanor.registry.service.deliveries import Deliveries
 from athanor.registry.service.intake import Intake, files_of
 from athanor.registry.service.models import Models, folder_blob, held
+from athanor.registry.service.webhooks import Webhooks
 
-__all__ = ["Catalog", "Intake", "Models", "canonical_stage", "files_of", "folder_blob", "held"]
+__all__ = [
+    "Catalog",
+    "Deliveries",
+    "Intake",
+    "Models",
+    "Webhooks",
+    "canonical_stage",
+    "files_of",
+    "folder_blob",
+    "held",
+]

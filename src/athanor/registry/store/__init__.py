@@ -4,6 +4,7 @@ from athanor.registry.store.catalog import CatalogStore, SqlCatalogStore
 from athanor.registry.store.models import ModelStore, SqlModelStore
 from athanor.registry.store.search import SearchStore, SqlSearchStore, Wanted
 from athanor.registry.store.transfers import SqlTransferStore, TransferStore
+from athanor.registry.store.webhooks import SqlWebhookStore, WebhookStore
 
 __all__ = [
     "CatalogStore",
@@ -13,6 +14,8 @@ __all__ = [
     "SqlModelStore",
     "SqlSearchStore",
     "SqlTransferStore",
+    "SqlWebhookStore",
     "TransferStore",
     "Wanted",
+    "WebhookStore",
 ]

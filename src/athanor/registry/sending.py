@@ -1,0 +1,93 @@
+"""Messages to webhooks on the wire: one address, looked up once and judged before a byte goes.
+
+The host is resolved, every address of it is judged, and the connection goes to a judged one: a
+name that changes its mind between the two looks reaches nothing. Redirects are not followed.
+"""
+
+import http.client
+import ipaddress
+import socket
+import ssl
+from collections.abc import Mapping
+from urllib.parse import SplitResult
+
+from athanor.registry.errors import BadWebhook
+from athanor.registry.webhooks import Reach
+
+_BODY = 64 << 10
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+def addresses_of(url: SplitResult, reach: Reach) -> list[str]:
+    """The addresses that a URL's host has now, all of which may be told.
+
+    Raises: BadWebhook where one may not; OSError where the host can't be resolved.
+    """
+    host, port = url.hostname or "", _port(url)
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    addresses = [str(entry[4][0]) for entry in found]
+    for address in addresses:
+        plain = _plain(ipaddress.ip_address(address.partition("%")[0]))
+        local = reach.loopback and plain.is_loopback
+        if not (reach.private or local or plain.is_global):
+            raise BadWebhook(
+                f"Webhook URL must not resolve to a non-public IP address. {host!r} resolves to "
+                f"{address}."
+            )
+    return addresses
+
+
+def post(
+    url: SplitResult, body: bytes, headers: Mapping[str, str], reach: Reach
+) -> tuple[int, str]:
+    """Send a body to a webhook; its answer's status, and the first 64 KiB of its text.
+
+    Raises: BadWebhook, OSError, http.client.HTTPException.
+    """
+    address = addresses_of(url, reach)[0]
+    connection = _connection(url, address, reach.timeout)
+    try:
+        path = url.path or "/"
+        target = f"{path}?{url.query}" if url.query else path
+        connection.request("POST", target, body, dict(headers))
+        answer = connection.getresponse()
+        return answer.status, answer.read(_BODY).decode("utf-8", "replace")
+    finally:
+        connection.close()
+
+
+class _Pinned(http.client.HTTPConnection):
+    """Goes to one address, under the name of its host."""
+
+    address: str = ""
+    tls: ssl.SSLContext | None = None
+
+    def connect(self) -> None:
+        """Connect to the address; the certificate has to be the host's."""
+        self.sock = socket.create_connection((self.address, self.port), self.timeout)
+        if self.tls is not None:
+            self.sock = self.tls.wrap_socket(self.sock, server_hostname=self.host)
+
+
+def _connection(url: SplitResult, address: str, timeout: float) -> _Pinned:
+    connection = _Pinned(url.hostname or "", _port(url), timeout=timeout)
+    connection.address = address
+    if url.scheme == "https":
+        connection.tls = ssl.create_default_context()
+        connection.default_port = 443
+    return connection
+
+
+def _port(url: SplitResult) -> int:
+    return url.port or (443 if url.scheme == "https" else 80)
+
+
+def _plain(address: _Address) -> _Address:
+    """The IPv4 address inside an IPv6 one that only carries it."""
+    if isinstance(address, ipaddress.IPv6Address):
+        inside = address.ipv4_mapped or address.sixtofour
+        if inside is None and address in _NAT64:
+            inside = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+        return inside or address
+    return address
