@@ -3,6 +3,7 @@
 import logging
 import os
 import threading
+import time
 from collections.abc import Callable
 
 from athanor.kernel import Database, Events, Job, Jobs, new_id
@@ -10,6 +11,8 @@ from athanor.kernel import Database, Events, Job, Jobs, new_id
 _log = logging.getLogger(__name__)
 
 _LOOK_SECONDS = 0.5
+_PAUSE_SECONDS = 0.02
+"""Between two looks that commits ask for, at least: under load, one look serves many."""
 _JOB_THREADS = 4
 
 
@@ -54,7 +57,7 @@ class Background:
 
     def _next_job(self, worker: str) -> Job | None:
         while not self._stop.is_set():
-            commits = self._database.commits
+            commits, looked = self._database.commits, time.monotonic()
             try:
                 job = self._jobs.take(worker)
             except Exception:  # noqa: BLE001 - the loop goes on
@@ -63,12 +66,12 @@ class Background:
                 continue
             if job is not None:
                 return job
-            self._database.wait_for_commit(commits, _LOOK_SECONDS)
+            self._wait(commits, looked)
         return None
 
     def _run(self, name: str, step: Callable[[], bool]) -> None:
         while not self._stop.is_set():
-            commits = self._database.commits
+            commits, looked = self._database.commits, time.monotonic()
             try:
                 busy = step()
             except Exception:  # noqa: BLE001 - a loop goes on
@@ -76,4 +79,11 @@ class Background:
                 self._stop.wait(_LOOK_SECONDS)
                 continue
             if not busy:
-                self._database.wait_for_commit(commits, _LOOK_SECONDS)
+                self._wait(commits, looked)
+
+    def _wait(self, commits: int, looked: float) -> None:
+        """Wait for the next commit with news, and a little longer where the last look is new."""
+        self._database.wait_for_commit(commits, _LOOK_SECONDS)
+        left = looked + _PAUSE_SECONDS - time.monotonic()
+        if left > 0:
+            self._stop.wait(left)

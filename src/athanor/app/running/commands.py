@@ -15,13 +15,16 @@ import typer
 from athanor.app.running.files import TRAIN, UnknownArgument, functions_of, training_pipeline
 from athanor.app.sdk import recording
 from athanor.client import Client
-from athanor.kernel import Invalid, provenance
+from athanor.kernel import Invalid, NotFound, provenance
 from athanor.kernel.console import Json, emit, say, transport
 from athanor.lineage import NewRun
-from athanor.lineage.commands import list_runs, show_run
+from athanor.lineage import commands as lineage
 from athanor.pipelines import NewTrigger, PipelineRun, Submission
 from athanor.pipelines.ir.spec import ComponentInputs, Document
 from athanor.pipelines.ir.text import write_document
+from athanor.tracking import TrackedRun
+from athanor.tracking import commands as tracking
+from athanor.tracking.commands import compare_runs, delete_runs, restore_runs, tag_run
 
 commands = typer.Typer(
     no_args_is_help=True,
@@ -29,8 +32,10 @@ commands = typer.Typer(
     help="Run a file of your own as a recorded run: athanor run FILE.py [OPTIONS]. "
     "Or look at what ran.",
 )
-commands.command("list")(list_runs)
-commands.command("show")(show_run)
+commands.command("compare")(compare_runs)
+commands.command("tag")(tag_run)
+commands.command("delete")(delete_runs)
+commands.command("restore")(restore_runs)
 
 
 @commands.command("file")
@@ -72,6 +77,61 @@ def run_file(
 
 alone: dict[str, Callable[..., Any]] = {"run": run_file}
 """What `athanor run FILE` means: the file comes where a subcommand could stand."""
+
+
+@commands.command("list")
+def list_runs(
+    *,
+    kind: Annotated[str | None, typer.Option(help="Only runs of this kind.")] = None,
+    state: Annotated[str | None, typer.Option(help="Only runs in this state.")] = None,
+    filter_: Annotated[
+        str,
+        typer.Option(
+            "--filter", help="Conditions such as: metrics.loss < 0.1 AND params.lr = '0.01'"
+        ),
+    ] = "",
+    order_by: Annotated[
+        list[str] | None, typer.Option(help="Such as: metrics.loss ASC. May come several times.")
+    ] = None,
+    experiment: Annotated[str, typer.Option(help="Only runs of this experiment.")] = "",
+    deleted: Annotated[bool, typer.Option("--deleted", help="Deleted runs instead.")] = False,
+    limit: Annotated[int, typer.Option(min=1, max=1000)] = 20,
+    json: Json = False,
+) -> None:
+    """Print runs, newest first; with conditions, an order or an experiment, what they told too."""
+    if not (filter_ or order_by or experiment or deleted):
+        lineage.list_runs(kind=kind, state=state, limit=limit, json=json)
+        return
+    found = tracking.find_runs(
+        filter_=filter_,
+        order_by=order_by or [],
+        experiment=experiment,
+        deleted=deleted,
+        limit=limit,
+    )
+    tracking.list_found([run for run in found if state in {None, run.info.state}], json=json)
+
+
+@commands.command("show")
+def show_run(run_id: Annotated[str, typer.Argument()], *, json: Json = False) -> None:
+    """Print one run: what it told, what it used and made, what it ran on."""
+    client = Client(transport())
+    told = _told(client, run_id)
+    if json:
+        whole = {"run": client.runs.run(run_id), "edges": client.runs.edges(run_id)}
+        emit(whole | ({"told": told} if told else {}))
+        return
+    lineage.show_run(run_id)
+    if told is not None:
+        tracking.show_data(told)
+
+
+def _told(client: Client, run_id: str) -> TrackedRun | None:
+    """What a run told; None where it told nothing."""
+    try:
+        return client.tracking.run(run_id)
+    except NotFound:
+        return None
 
 
 def _run_function(

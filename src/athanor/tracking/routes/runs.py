@@ -1,15 +1,25 @@
 """What runs log and what they logged, over HTTP."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter
 
+from athanor.kernel.database import moment
 from athanor.kernel.http import Caller, provide
 from athanor.tracking.service import Tracking
-from athanor.tracking.types import Batch, Metric, Param
+from athanor.tracking.types import (
+    Batch,
+    Metric,
+    NewTrackedRun,
+    Param,
+    RunChange,
+    RunInfo,
+    RunQuery,
+    TrackedRun,
+)
 
 router = APIRouter()
 TheTracking = Annotated[Tracking, provide(Tracking)]
@@ -25,6 +35,32 @@ class Point:
     at: datetime
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunWithData:
+    """A run with what it told."""
+
+    info: RunInfo
+    params: dict[str, str] = field(default_factory=dict)
+    tags: dict[str, str] = field(default_factory=dict)
+    metrics: list[Point] = field(default_factory=list)
+    """The last point of each."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundRuns:
+    """What a search found."""
+
+    runs: list[RunWithData]
+    next_page_token: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TagValue:
+    """What a tag says."""
+
+    value: str
+
+
 def _shown(points: list[Metric]) -> list[Point]:
     return [
         Point(
@@ -35,6 +71,67 @@ def _shown(points: list[Metric]) -> list[Point]:
         )
         for point in points
     ]
+
+
+def _whole(run: TrackedRun) -> RunWithData:
+    points = [
+        Metric(key=key, value=point.value, step=point.step, at=moment(point.at))
+        for key, point in run.metrics.items()
+    ]
+    return RunWithData(
+        info=run.info, params=dict(run.params), tags=dict(run.tags), metrics=_shown(points)
+    )
+
+
+@router.post("/tracked-runs", status_code=201)
+def start(new: NewTrackedRun, who: Caller, tracking: TheTracking) -> RunWithData:
+    """Open a run of an experiment."""
+    return _whole(tracking.start(who, new))
+
+
+@router.post("/tracked-runs/search")
+def search(query: RunQuery, who: Caller, tracking: TheTracking) -> FoundRuns:
+    """Find runs of experiments."""
+    page = tracking.search(who, query)
+    return FoundRuns(
+        runs=[_whole(found) for found in page.runs], next_page_token=page.next_page_token
+    )
+
+
+@router.get("/tracked-runs/{run_id}")
+def run(run_id: str, who: Caller, tracking: TheTracking) -> RunWithData:
+    """One run with what it told."""
+    return _whole(tracking.run(who, run_id))
+
+
+@router.patch("/tracked-runs/{run_id}")
+def update(run_id: str, change: RunChange, who: Caller, tracking: TheTracking) -> RunInfo:
+    """Change a run's state, name or end."""
+    return tracking.update(who, run_id, change)
+
+
+@router.delete("/tracked-runs/{run_id}", status_code=204)
+def delete(run_id: str, who: Caller, tracking: TheTracking) -> None:
+    """Delete a run; it can be restored."""
+    tracking.delete(who, run_id)
+
+
+@router.post("/tracked-runs/{run_id}/restore", status_code=204)
+def restore(run_id: str, who: Caller, tracking: TheTracking) -> None:
+    """Restore a deleted run."""
+    tracking.restore(who, run_id)
+
+
+@router.put("/tracked-runs/{run_id}/tags/{key:path}", status_code=204)
+def set_tag(run_id: str, key: str, tag: TagValue, who: Caller, tracking: TheTracking) -> None:
+    """Set a tag of a run."""
+    tracking.set_tag(who, run_id, key, tag.value)
+
+
+@router.delete("/tracked-runs/{run_id}/tags/{key:path}", status_code=204)
+def delete_tag(run_id: str, key: str, who: Caller, tracking: TheTracking) -> None:
+    """Take a tag of a run away."""
+    tracking.delete_tag(who, run_id, key)
 
 
 @router.post("/runs/{run_id}/log", status_code=204)

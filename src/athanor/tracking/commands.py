@@ -1,0 +1,169 @@
+"""`athanor run compare`, `tag`, `delete`, `restore`, and the search that `list` does."""
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from athanor.kernel import DEFAULT_PROJECT, Invalid
+from athanor.kernel.console import Json, emit, say, table, transport
+from athanor.tracking.client import ExperimentsClient, TrackingClient
+from athanor.tracking.types import Experiment, ExperimentQuery, RunQuery, TrackedRun, View
+
+_COLUMNS = 4
+"""Metrics and parameters that a list shows, at most, of each."""
+
+
+class NotATag(Invalid):
+    """What was given is no KEY=VALUE."""
+
+    def __init__(self, given: str) -> None:
+        super().__init__(f"{given!r} is not KEY=VALUE.", hint="Example: athanor run tag ID team=a")
+
+
+def find_runs(
+    *,
+    filter_: str,
+    order_by: Sequence[str],
+    experiment: str,
+    deleted: bool,
+    limit: int,
+    project: str = DEFAULT_PROJECT,
+) -> list[TrackedRun]:
+    """Runs of one experiment, or of all of a project.
+
+    Raises: BadSearch, ExperimentNotFound.
+    """
+    client = transport()
+    view: View = "deleted" if deleted else "active"
+    query = RunQuery(
+        experiments=[one.id for one in _experiments(experiment, project, deleted=deleted)],
+        project=project,
+        filter=filter_,
+        order_by=list(order_by),
+        view=view,
+        limit=limit,
+    )
+    return list(TrackingClient(client).search(query).runs)
+
+
+def list_found(runs: Sequence[TrackedRun], *, json: bool) -> None:
+    """Print runs that a search found, with some of what they told."""
+    if json:
+        emit(runs)
+        return
+    metrics, params = _shared(runs, "metrics"), _shared(runs, "params")
+    table(
+        ("run", "name", "state", "started", *metrics, *params),
+        [
+            (
+                run.info.id,
+                run.info.name,
+                run.info.state,
+                f"{run.info.started_at:%Y-%m-%d %H:%M:%S}",
+                *(_number(run, key) for key in metrics),
+                *(run.params.get(key, "") for key in params),
+            )
+            for run in runs
+        ],
+        empty="No run meets these conditions.",
+    )
+
+
+def show_data(run: TrackedRun) -> None:
+    """Print what a run told of itself."""
+    table(("parameter", "value"), sorted(run.params.items()))
+    table(
+        ("metric", "value", "step"),
+        [(key, f"{point.value:g}", point.step) for key, point in sorted(run.metrics.items())],
+    )
+    table(("tag", "value"), sorted(run.tags.items()))
+
+
+def compare_runs(
+    runs: Annotated[list[str], typer.Argument(help="Two runs or more.")],
+    *,
+    everything: Annotated[bool, typer.Option("--all", help="Also what is equal in all.")] = False,
+    json: Json = False,
+) -> None:
+    """Print what differs between RUNS: parameters, metrics and tags, side by side."""
+    client = TrackingClient(transport())
+    found = [client.run(run_id) for run_id in dict.fromkeys(runs)]
+    if json:
+        emit(found)
+        return
+    rows = [("name", *(run.info.name for run in found))]
+    rows += [("state", *(run.info.state for run in found))]
+    rows += _rows("params", [dict(run.params) for run in found])
+    rows += _rows(
+        "metrics",
+        [{key: f"{point.value:g}" for key, point in run.metrics.items()} for run in found],
+    )
+    rows += _rows("tags", [dict(run.tags) for run in found])
+    table(
+        ("", *(run.info.id for run in found)),
+        [row for row in rows if everything or len(set(row[1:])) > 1],
+        empty="They are equal in all that they told.",
+    )
+
+
+def tag_run(
+    run_id: Annotated[str, typer.Argument()],
+    tags: Annotated[list[str] | None, typer.Argument(help="KEY=VALUE ...")] = None,
+    *,
+    remove: Annotated[list[str] | None, typer.Option(help="A tag to take away.")] = None,
+) -> None:
+    """Set tags of a run, or take some away."""
+    client = TrackingClient(transport())
+    pairs = [item.partition("=") for item in tags or []]
+    for key, equals, _ in pairs:
+        if not equals or not key:
+            raise NotATag(key + equals)
+    for key, _, value in pairs:
+        client.set_tag(run_id, key, value)
+    for key in remove or []:
+        client.delete_tag(run_id, key)
+    say(f"{len(pairs)} set, {len(remove or [])} taken away.")
+
+
+def delete_runs(runs: Annotated[list[str], typer.Argument(help="The runs' ids.")]) -> None:
+    """Delete RUNS; they can be restored until `athanor clean` removes them."""
+    client = TrackingClient(transport())
+    for run_id in runs:
+        client.delete(run_id)
+    say(f"Deleted {len(runs)}. Take it back: athanor run restore {' '.join(runs)}")
+
+
+def restore_runs(runs: Annotated[list[str], typer.Argument(help="The runs' ids.")]) -> None:
+    """Restore deleted RUNS."""
+    client = TrackingClient(transport())
+    for run_id in runs:
+        client.restore(run_id)
+    say(f"Restored {len(runs)}.")
+
+
+def _experiments(name: str, project: str, *, deleted: bool) -> list[Experiment]:
+    client = ExperimentsClient(transport())
+    if name:
+        return [client.by_name(name, project=project)]
+    view: View = "all" if deleted else "active"
+    return client.search(ExperimentQuery(project=project, view=view, limit=10_000)).experiments
+
+
+def _shared(runs: Sequence[TrackedRun], of: str) -> list[str]:
+    """The keys that most of the runs told, the most frequent first."""
+    count: dict[str, int] = {}
+    for run in runs:
+        for key in getattr(run, of):
+            count[key] = count.get(key, 0) + 1
+    return sorted(count, key=lambda key: (-count[key], key))[:_COLUMNS]
+
+
+def _number(run: TrackedRun, key: str) -> str:
+    point = run.metrics.get(key)
+    return "" if point is None else f"{point.value:g}"
+
+
+def _rows(of: str, columns: Sequence[dict[str, str]]) -> list[tuple[str, ...]]:
+    keys = sorted({key for column in columns for key in column})
+    return [(f"{of}.{key}", *(column.get(key, "") for column in columns)) for key in keys]
