@@ -39,6 +39,7 @@ _TEXTS = re.compile(
     "|md|rst|ipynb|MLmodel|MLproject"
 )
 """Extensions (or whole names) that are told as plain text, as MLflow does."""
+_PLAIN = re.compile(r"[A-Za-z0-9!#$&+.^_`|~-]+")
 _SAFE = {
     "x-content-type-options": "nosniff",
     "content-security-policy": "sandbox; default-src 'none'",
@@ -149,7 +150,7 @@ def send_file(call: Call, files: RunFiles, path: str, project: str) -> Answer:
     etag = f'"{entry.digest.removeprefix("sha256:")}"'
     headers = {
         **_SAFE,
-        "content-disposition": f"attachment; filename*=UTF-8''{quote(name, safe='')}",
+        "content-disposition": _attachment(name),
         "etag": etag,
     }
     if etag in call.headers.get("if-none-match", ""):
@@ -438,6 +439,13 @@ def _passed_on(call: Call) -> dict[str, str]:
     """What a part has to be sent with: MLflow's client sends it as if to an object store."""
     names = {"authorization": "Authorization", "x-mlflow-workspace": "X-MLFLOW-WORKSPACE"}
     return {shown: call.headers[name] for name, shown in names.items() if name in call.headers}
+
+
+def _attachment(name: str) -> str:
+    """How a browser is told to keep a file, and by which name (RFC 6266)."""
+    if _PLAIN.fullmatch(name):
+        return f"attachment; filename={name}"
+    return f"attachment; filename*=UTF-8''{quote(name, safe='')}"
 
 
 def _media_type(name: str) -> str:
