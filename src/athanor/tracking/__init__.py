@@ -27,6 +27,10 @@ if TYPE_CHECKING:
         SentPart,
         Upload,
     )
+    from athanor.tracking.homes import (
+        Homes,
+        TrackedHomes,
+    )
     from athanor.tracking.inputs import (
         DatasetInfo,
         DatasetInput,
@@ -110,10 +114,6 @@ if TYPE_CHECKING:
     from athanor.tracking.service.files import (
         RunFiles,
     )
-    from athanor.tracking.service.homes import (
-        Homes,
-        TrackedHomes,
-    )
     from athanor.tracking.service.inputs import (
         InputNeighbours,
         Inputs,
@@ -125,11 +125,11 @@ if TYPE_CHECKING:
     from athanor.tracking.service.model_artifacts import (
         ModelArtifacts,
     )
-    from athanor.tracking.service.shelf import (
-        Shelf,
-    )
     from athanor.tracking.service.writes import (
         WriteQueue,
+    )
+    from athanor.tracking.shelf import (
+        Shelf,
     )
     from athanor.tracking.store import (
         ExperimentStore,
@@ -198,7 +198,7 @@ __getattr__ = lazily(
         "Experiments": "service",
         "FileEntry": "files",
         "HistoryQuery": "types",
-        "Homes": "service.homes",
+        "Homes": "homes",
         "InputNeighbours": "service.inputs",
         "Inputs": "service.inputs",
         "KeyedPoint": "types",
@@ -237,14 +237,14 @@ __getattr__ = lazily(
         "RunQuery": "types",
         "RunSearch": "store",
         "SentPart": "files",
-        "Shelf": "service.shelf",
+        "Shelf": "shelf",
         "SqlExperimentStore": "store",
         "SqlFileStore": "store.files",
         "SqlInputStore": "store.inputs",
         "SqlLoggedModelStore": "store.logged_models",
         "SqlTrackedRunStore": "store",
         "TagNotFound": "errors",
-        "TrackedHomes": "service.homes",
+        "TrackedHomes": "homes",
         "TrackedRun": "types",
         "TrackedRunNotFound": "errors",
         "TrackedRunStore": "store",

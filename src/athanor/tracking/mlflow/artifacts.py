@@ -19,13 +19,13 @@ from athanor.tracking.errors import (
     UploadNotFound,
 )
 from athanor.tracking.files import FileEntry, SentPart
+from athanor.tracking.homes import Homes
 from athanor.tracking.logic.paths import below, clean, place_of
 from athanor.tracking.logic.ranges import asked_range
 from athanor.tracking.mlflow.failures import MlflowError, invalid
 from athanor.tracking.mlflow.records import Record, Required
 from athanor.tracking.mlflow.wire import Answer, Answered, Call, MlflowRoutes
 from athanor.tracking.service.files import RunFiles
-from athanor.tracking.service.homes import Homes
 from athanor.tracking.service.logged_models import LoggedModels
 
 _PROXY = "mlflow-artifacts"

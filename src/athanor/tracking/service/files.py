@@ -20,7 +20,7 @@ from athanor.tracking.errors import (
 )
 from athanor.tracking.files import FileEntry, SentPart, Upload
 from athanor.tracking.logic.paths import clean, in_project
-from athanor.tracking.service.shelf import Shelf, is_shelved
+from athanor.tracking.shelf import Shelf, is_shelved
 from athanor.tracking.store.files import FileStore
 
 _CHUNK = 1 << 20

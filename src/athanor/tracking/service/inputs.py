@@ -7,6 +7,7 @@ from hashlib import blake2b
 
 from athanor.kernel import Access, AthanorError, Database, Principal, Storage
 from athanor.lineage import Artifact, Lineage, NewArtifact, RunNotFound
+from athanor.tracking.homes import Home, Homes
 from athanor.tracking.inputs import (
     CONTEXT,
     DatasetInput,
@@ -15,7 +16,6 @@ from athanor.tracking.inputs import (
     RunInputs,
 )
 from athanor.tracking.logic.sources import our_dataset
-from athanor.tracking.service.homes import Home, Homes
 from athanor.tracking.store.inputs import InputStore
 from athanor.tracking.store.logged_models import LoggedModelStore
 

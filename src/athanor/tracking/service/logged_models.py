@@ -15,6 +15,7 @@ from athanor.tracking.errors import (
     LoggedModelNotFound,
     LoggedModelTagNotFound,
 )
+from athanor.tracking.homes import Homes
 from athanor.tracking.logged_models import (
     LoggedModel,
     LoggedModelQuery,
@@ -23,7 +24,6 @@ from athanor.tracking.logged_models import (
     NewLoggedModel,
 )
 from athanor.tracking.logic.paths import in_project, place_of
-from athanor.tracking.service.homes import Homes
 from athanor.tracking.service.model_artifacts import ModelArtifacts
 from athanor.tracking.store.inputs import InputStore
 from athanor.tracking.store.logged_models import LoggedModelStore
