@@ -24,7 +24,6 @@ from athanor.registry import (
     ModelNotFound,
     ModelVersionNotFound,
     NothingToRollBack,
-    UnsafeModel,
     Upload,
 )
 from athanor.registry.packaging import load_model
@@ -114,7 +113,7 @@ def packed(tmp_path: Path, files: dict[str, str]) -> Path:
 @pytest.mark.parametrize(
     ("files", "error"),
     [
-        ({"MLmodel": "flavors: {sklearn: {pickled_model: model.pkl}}"}, UnsafeModel),
+        ({"MLmodel": "flavors: {sklearn: {pickled_model: model.pkl}}"}, BadModelFolder),
         ({"data.csv": "a,b"}, BadModelFolder),
         ({"../MLmodel": "x"}, BadModelFolder),
         ({"/etc/MLmodel": "x"}, BadModelFolder),

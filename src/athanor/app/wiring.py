@@ -61,6 +61,7 @@ from athanor.registry import (
 from athanor.registry import operations as model_operations
 from athanor.registry import resolver as model_resolver
 from athanor.registry.routes import router as registry_router
+from athanor.registry.scanning import Scanner
 from athanor.responsible import ReportIndex, Reports, SqlReportStore
 from athanor.responsible.routes import router as responsible_router
 from athanor.serving import (
@@ -407,6 +408,7 @@ def _serving(house: "House", steps: dict[str, Operation]) -> ServingLog:
                 storage=house.storage,
                 workers=house.workers,
                 clock=house.clock,
+                loading=house.services[Scanner],
             ),
         )
         house.starters.append(supervisor.start)
@@ -419,7 +421,13 @@ def _serving(house: "House", steps: dict[str, Operation]) -> ServingLog:
         events=house.events,
         access=house.access,
         clock=house.clock,
-        neighbours=Neighbours(lineage=lineage, models=house.services[Models], log=log, fleet=fleet),
+        neighbours=Neighbours(
+            lineage=lineage,
+            models=house.services[Models],
+            log=log,
+            fleet=fleet,
+            loading=house.services[Scanner],
+        ),
     )
     steps |= endpoint_operations(endpoints)
     for kind, resolver in prediction_resolvers(endpoints, lineage, house.database).items():

@@ -16,7 +16,7 @@ from athanor.lineage import (
     OperationResult,
     Resolver,
 )
-from athanor.registry.errors import OperationLacks
+from athanor.registry.errors import AliasMovedMeanwhile, AliasProtected, OperationLacks
 from athanor.registry.service import Models, held
 from athanor.registry.types import NewModelVersion
 
@@ -26,8 +26,9 @@ def operations(models: Models, events: Events) -> dict[str, Operation]:
 
     `model.register`: artifact `model`; parameters `name`, `metrics` (dict), `verdict` (dict of
     a gate, or none), `promote` (bool, default True). Gives `registered` (bool), `model`,
-    `version` (0 if it was refused), `reference` and `reason`. A model whose gate did not pass is
-    not registered: nothing changes but the event that tells of it.
+    `version` (0 if it was refused), `reference`, `promoted` (bool: a protected alias may wait for
+    people) and `reason`. A model whose gate did not pass is not registered: nothing changes but
+    the event that tells of it.
 
     `model.promote`: parameters `name`, `version`, `reason`. Gives `model`, `version`.
     """
@@ -67,6 +68,7 @@ def _register(
                 "model": name,
                 "version": 0,
                 "reference": "",
+                "promoted": False,
                 "reason": verdict.reason,
             }
         )
@@ -86,14 +88,21 @@ def _register(
         ),
     )
     reason = verdict.reason if verdict else "no gate was asked"
+    promoted = False
     if call.parameters.get("promote", True):
-        models.promote(who, version.reference, reason=reason)
+        try:
+            models.promote(who, version.reference, reason=reason)
+            promoted = True
+        except (AliasProtected, AliasMovedMeanwhile) as waits:
+            # The version is there and the verdicts are kept: people go on from here.
+            reason = waits.message
     return OperationResult(
         parameters={
             "registered": True,
             "model": name,
             "version": version.number,
             "reference": version.reference,
+            "promoted": promoted,
             "reason": reason,
         },
     )

@@ -84,6 +84,15 @@ class Scanner:
             raise PickleNotAllowed(version.reference, told.reason, agree)
         return told.scan
 
+    def runs_code(self, reference: str) -> bool:
+        """Whether loading a version for serving runs code, to which somebody agreed by name.
+
+        Raises: PickleNotAllowed.
+        """
+        model, _, number = reference.partition("@")
+        version = self._models.find_version(model, int(number))
+        return version is not None and self.require(version, by_name=True).pickled
+
     def permission(self, version: ModelVersion, *, by_name: bool = False) -> Permission:
         """Whether a version may be loaded, and why."""
         found = self.scan(version).scan

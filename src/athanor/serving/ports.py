@@ -70,6 +70,25 @@ class ModelSource(Protocol):
         ...
 
 
+class Loading(Protocol):
+    """Who agreed to load models that run code when they are loaded."""
+
+    def runs_code(self, reference: str) -> bool:
+        """Whether loading a version for serving runs code, to which somebody agreed by name.
+
+        Raises: a Forbidden that says what would run, where nobody agreed.
+        """
+        ...
+
+
+class OnlySafe:
+    """Nobody agrees to anything: model workers refuse what would run code."""
+
+    def runs_code(self, reference: str) -> bool:  # noqa: ARG002 - the port's form
+        """It is loaded as what runs nothing."""
+        return False
+
+
 class Fleet(Protocol):
     """The running planes and workers; in a command without a server there are none."""
 

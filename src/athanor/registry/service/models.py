@@ -17,15 +17,16 @@ from athanor.kernel import (
     Principal,
     Storage,
 )
-from athanor.lineage import Artifact, Lineage, NewArtifact
+from athanor.kernel.storage import FolderEntry
+from athanor.lineage import Artifact, Lineage, NewArtifact, Part, digest_of_model
 from athanor.registry.errors import (
+    BadModelFolder,
     ContentElsewhere,
     GateNotPassed,
     ModelNotFound,
     ModelVersionNotFound,
     NotAModel,
     NothingToRollBack,
-    UnsafeModel,
 )
 from athanor.registry.logic import card
 from athanor.registry.logic.aliases import stack_of
@@ -126,9 +127,8 @@ class Models:
     def upload(self, who: Principal, new: Upload) -> ModelVersion:
         """Take in a packed MLflow model folder and give it the model's next number.
 
-        Its file is not loaded here: what it may hold is checked where it is.
-        Raises: BadModelName, BadModelFolder, UploadTooLarge, UnsafeModel (not kept by skops),
-        RunNotFound.
+        Its files are not loaded: what loading them would run is looked up and kept with it.
+        Raises: BadModelName, BadModelFolder, UploadTooLarge, RunNotFound.
         """
         self._access.require(who, "registry.upload", new.model)
         check_model_name(new.model)
@@ -136,12 +136,13 @@ class Models:
             folder = Path(place)
             unpack(new.archive, folder)
             said = read_description(folder)
-            if said.serialization != "skops":
-                raise UnsafeModel("The uploaded model", [f"a {said.serialization} file"])
+            if said.model_file and not (folder / said.model_file).exists():
+                raise BadModelFolder("The upload", f"its file {said.model_file!r} is not in it")
             blob = self._storage.put_folder(folder)
         metadata = {
             **asdict(said.signature),
             "flavor": said.flavor,
+            "serialization": said.serialization,
             "metadata": said.metadata,
             "blob": blob.digest,
             "layout": "folder",
@@ -150,7 +151,7 @@ class Models:
             type="model",
             name=new.model,
             uri=blob.uri,
-            digest=blob.digest,
+            digest=self._digest(blob.digest),
             size=blob.size,
             metadata=metadata,
             project=new.project,
@@ -333,6 +334,19 @@ class Models:
             pack(((entry.path, self._storage.open(entry.digest)) for entry in entries), written)
         archive.seek(0)
         return _chunks(archive)
+
+    def _digest(self, folder: str) -> str:
+        """The canonical digest of a model folder that is stored."""
+
+        def part(entry: FolderEntry) -> Part:
+            return Part(
+                path=entry.path,
+                size=entry.size,
+                digest=lambda: entry.digest,
+                open=lambda: self._storage.open(entry.digest),
+            )
+
+        return digest_of_model([part(entry) for entry in self._storage.entries(folder)])
 
     def _make(self, who: Principal, new: NewModelVersion) -> None:
         model = Model(

@@ -74,10 +74,12 @@ def _random_value(kind: str, source: random.Random) -> Any:
             return source.gauss(0.0, 10.0)
 
 
-def main(folder: str, path: str) -> None:
+def main(folder: str, path: str, *, pickles: bool = False) -> None:
     """Load the model folder and answer planes at `path` until told to leave.
+
+    `pickles` says that somebody agreed to load this model although that runs code.
 
     Raises: BadModelFolder, UnsafeModel.
     """
-    runtime = NativeRuntime(load_model(Path(folder)))
+    runtime = NativeRuntime(load_model(Path(folder), pickles=pickles))
     serve(runtime, path)

@@ -2,12 +2,12 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from athanor.kernel.clock import Clock
 from athanor.kernel.database import Database
-from athanor.kernel.errors import NotFound
+from athanor.kernel.errors import Forbidden, NotFound
 from athanor.kernel.events import Event, Events
 from athanor.kernel.ids import is_id, new_id
 from athanor.kernel.permissions import SYSTEM, Access, Principal
@@ -23,7 +23,7 @@ from athanor.serving.errors import (
 )
 from athanor.serving.log import ServingLog
 from athanor.serving.logic.rows import LabelRow
-from athanor.serving.ports import Fleet, ModelSource, RegisteredVersion
+from athanor.serving.ports import Fleet, Loading, ModelSource, OnlySafe, RegisteredVersion
 from athanor.serving.service.traffic import Traffic
 from athanor.serving.store import EndpointStore
 from athanor.serving.types import (
@@ -54,6 +54,7 @@ class Neighbours:
     models: ModelSource
     log: ServingLog
     fleet: Fleet
+    loading: Loading = field(default_factory=OnlySafe)
 
 
 class Endpoints:
@@ -78,6 +79,7 @@ class Endpoints:
         self._models = neighbours.models
         self._log = neighbours.log
         self._fleet = neighbours.fleet
+        self._loading = neighbours.loading
         self._traffic = Traffic(
             store, database, events=events, lineage=neighbours.lineage, clock=clock
         )
@@ -105,6 +107,7 @@ class Endpoints:
                 raise ModelElsewhere(f"{version.model}@{version.number}")
             if not version.signature.inputs:
                 raise SignatureMissing(f"{version.model}@{version.number}")
+            self._loading.runs_code(f"{version.model}@{version.number}")
             endpoint = self._opened(who, name, deploy)
             number = max((item.number for item in endpoint.deployments), default=0) + 1
             self._traffic.supersede(who, endpoint, number)
@@ -272,7 +275,21 @@ class Endpoints:
                     canary=0.1 if endpoint.live else None,
                     idempotency_key=f"follow:{event.id}",
                 )
-                self.deploy(SYSTEM, endpoint.name, again)
+                self._deploy_again(endpoint, again)
+
+    def _deploy_again(self, endpoint: Endpoint, again: Deploy) -> None:
+        try:
+            self.deploy(SYSTEM, endpoint.name, again)
+        except Forbidden as refused:
+            # What serves goes on serving; that the new version may not be loaded is told.
+            detail = {"endpoint": endpoint.name, "model": again.model, "reason": refused.message}
+            self._events.tell(
+                SYSTEM,
+                "serving.deployment.refused",
+                endpoint.name,
+                detail,
+                project=endpoint.project,
+            )
 
     def _opened(self, who: Principal, name: str, deploy: Deploy) -> Endpoint:
         """The endpoint, made or changed as the request says."""

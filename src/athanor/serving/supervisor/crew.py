@@ -29,6 +29,11 @@ class Post:
     """Brings the model's folder to this machine. May take long; called on a thread of its own."""
     replicas: int = 1
     target: str = NATIVE
+    runs_code: Callable[[], bool] = lambda: False
+    """Whether loading the model runs code, and somebody agreed to that. Asked at every start.
+
+    Raises: a Forbidden where nobody agreed.
+    """
 
 
 class Crew:
@@ -145,12 +150,13 @@ class _Worker:
 
     def _hire(self) -> None:
         try:
+            agreed = {"pickles": True} if self._post.runs_code() else {}
             folder = self._post.folder()
             self.path.unlink(missing_ok=True)
             self._began = time.monotonic()
             child = self._workers.spawn(
                 self._post.target,
-                {"folder": str(folder), "path": str(self.path)},
+                {"folder": str(folder), "path": str(self.path), **agreed},
                 log=self._log,
                 on_exit=self._exited,
             )

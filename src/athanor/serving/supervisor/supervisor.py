@@ -22,6 +22,7 @@ from athanor.lineage import Lineage
 from athanor.serving.errors import ModelUnloadable, PlaneUnreachable
 from athanor.serving.log import ServingLog
 from athanor.serving.logic.routing import Route, Table, Target
+from athanor.serving.ports import Loading, OnlySafe
 from athanor.serving.service import Traffic
 from athanor.serving.store import EndpointStore
 from athanor.serving.supervisor.crew import NATIVE, Crew, Post
@@ -58,6 +59,7 @@ class Surroundings:
     storage: Storage
     workers: Workers
     clock: Clock
+    loading: Loading = field(default_factory=OnlySafe)
 
 
 class Supervisor:
@@ -247,6 +249,9 @@ class Supervisor:
             folder=lambda: self._folder_of(deployment),
             replicas=deployment.replicas,
             target=self._settings.runtime,
+            runs_code=lambda: self._around.loading.runs_code(
+                f"{deployment.model}@{deployment.version}"
+            ),
         )
 
     def _folder_of(self, deployment: Deployment) -> Path:
