@@ -1,8 +1,8 @@
 """The verbs of the registry."""
 
+from athanor.registry.intake import Intake, files_of
 from athanor.registry.service.catalog import Catalog, canonical_stage
 from athanor.registry.service.deliveries import Deliveries
-from athanor.registry.service.intake import Intake, files_of
 from athanor.registry.service.models import Models, folder_blob, held
 from athanor.registry.service.webhooks import Webhooks
 

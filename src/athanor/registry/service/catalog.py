@@ -5,10 +5,10 @@ from typing import Any
 
 from athanor.kernel import Access, Clock, Database, Events, Principal
 from athanor.registry.errors import BadStage, BadTag, ModelExists, ModelNotFound
+from athanor.registry.intake import Intake
 from athanor.registry.logic.references import check_model_name
 from athanor.registry.protection import Step
 from athanor.registry.rules import NoRules, Rules, allowed
-from athanor.registry.service.intake import Intake
 from athanor.registry.service.models import described
 from athanor.registry.store import CatalogStore, ModelStore, SearchStore, Wanted
 from athanor.registry.types import (

@@ -5,9 +5,9 @@ from dataclasses import replace
 
 from athanor.kernel import Access, AthanorError, Clock, Database, Events, Principal
 from athanor.registry.errors import ModelNotFound
+from athanor.registry.intake import Intake
 from athanor.registry.logic.references import check_model_name
 from athanor.registry.records import ModelArrival, ModelRecord, VersionRecord
-from athanor.registry.service.intake import Intake
 from athanor.registry.store import ModelStore, TransferStore
 from athanor.registry.types import STAGES, AliasMove, Model, ModelVersion, NewSource, Signature
 
