@@ -146,7 +146,22 @@ def make_app(house: "House", doors: Doors) -> FastAPI:
     house.mount_studio(app)
     mlflow = MlflowApp(house.mlflow, check_space=house.storage.check_space, explain=_explained)
     app.add_middleware(_Entrance, house=house, doors=doors, meters=meters, mlflow=mlflow)
+    app.state.protocol = _Entrance(app, house=house, doors=doors, meters=meters, mlflow=mlflow)
     return app
+
+
+def front_of(app: FastAPI) -> ASGIApp:
+    """The app as it is served: MLflow's protocol goes past the framework, through the same doors.
+
+    The framework's own layers cost more than a point takes to be written down.
+    """
+    protocol: _Entrance = app.state.protocol
+
+    async def front(scope: Scope, receive: Receive, send: Send) -> None:
+        shorter = scope["type"] == "http" and protocol.owns(scope["path"])
+        await (protocol if shorter else app)(scope, receive, send)
+
+    return front
 
 
 def _operation_id(route: Any) -> str:
@@ -172,6 +187,10 @@ class _Entrance:
         self._doors = doors
         self._meters = meters
 
+    def owns(self, path: str) -> bool:
+        """Whether a path is that of MLflow's protocol."""
+        return self._mlflow.routes.owns(path)
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
@@ -186,7 +205,7 @@ class _Entrance:
             await send(message)
 
         request_id = new_id()
-        mlflow = self._mlflow if self._mlflow.routes.owns(scope["path"]) else None
+        mlflow = self._mlflow if self.owns(scope["path"]) else None
         try:
             self._admit(scope)
             if mlflow is None:
@@ -375,4 +394,4 @@ async def _on_http(request: Request, error: Any) -> Response:
     return answer
 
 
-__all__ = ["PREFIX", "make_app"]
+__all__ = ["PREFIX", "front_of", "make_app"]

@@ -31,7 +31,15 @@ _PAGE = 500
 _LOOK_SECONDS = 0.5
 _STRIDE = 1000
 """How many events that do not concern it a subscriber may lie behind."""
+_TOGETHER = 64
+"""Events that a subscriber is told of in one transaction, at most ..."""
+_TOGETHER_SECONDS = 0.05
+"""... and for how long, as others wait to write."""
 _ATTEMPTS = 5
+_BATCH = 200
+"""Events that are handed to a subscriber in one transaction, at most,"""
+_BATCH_SECONDS = 0.05
+"""and for how long, as nobody else writes meanwhile."""
 """How often a subscriber may fail on one event before it is passed over, aloud."""
 
 
@@ -302,21 +310,35 @@ class Events:
     def _deliver_to(self, subscription: Subscription) -> int:
         handled = 0
         while self._has_news(subscription):
-            with self._database.transaction():
-                offset = self._store.offset(subscription.name)
-                if offset is None:
-                    self._store.move(subscription.name, self._store.last())
-                    return handled
-                found = self._store.since(offset, 1, subscription.actions)
-                if not found:
-                    return handled
-                if self._handle(subscription, found[0]):
-                    self._store.move(subscription.name, found[0].seq)
-                    handled += 1
-                else:
-                    return handled
+            some, on = self._deliver_some(subscription)
+            handled += some
+            if not on:
+                return handled
         self._catch_up(subscription)
         return handled
+
+    def _deliver_some(self, subscription: Subscription) -> tuple[int, bool]:
+        """Hand over the next events in one transaction; how many, and whether more may follow.
+
+        Each handler has a savepoint of its own, and the offset moves behind the last that was fine.
+        """
+        handled, fine = 0, False
+        with self._database.transaction(quiet=True):
+            offset = self._store.offset(subscription.name)
+            if offset is None:
+                self._store.move(subscription.name, self._store.last())
+                return handled, fine
+            place, until = offset, time.monotonic() + _BATCH_SECONDS
+            for event in self._store.since(offset, _BATCH, subscription.actions):
+                fine = self._handle(subscription, event)
+                if not fine:
+                    break
+                place, handled = event.seq, handled + 1
+                if time.monotonic() > until:
+                    break
+            if handled:
+                self._store.move(subscription.name, place)
+        return handled, fine
 
     def _catch_up(self, subscription: Subscription) -> None:
         """Move a subscriber over many events that do not concern it, so that looks stay short."""
