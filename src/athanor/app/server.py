@@ -1,6 +1,7 @@
 """`athanor up`: one process that serves the API and supervises the others."""
 
 import contextlib
+import gc
 import logging
 import os
 import secrets
@@ -13,7 +14,7 @@ from typing import Any
 
 import uvicorn
 
-from athanor.app.api import make_app
+from athanor.app.api import front_of, make_app
 from athanor.app.doors import Doors, is_loopback
 from athanor.app.house import House
 from athanor.app.lock import SERVER_FILE, WorkspaceLock, write_server
@@ -66,7 +67,7 @@ def _run(house: House, doors: Doors, listener: socket.socket, token: str) -> Non
     host, port = listener.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
     url = f"http://{shown}:{port}"
-    app = make_app(house, doors)
+    app = front_of(make_app(house, doors))
     server = _Server(
         uvicorn.Config(
             app,
@@ -74,12 +75,18 @@ def _run(house: House, doors: Doors, listener: socket.socket, token: str) -> Non
             access_log=False,
             lifespan="off",
             server_header=False,
+            proxy_headers=False,
             timeout_graceful_shutdown=_GRACE_SECONDS,
             backlog=_BACKLOG,
         ),
         on_stop=house.live.close,
     )
     house.start()
+    # What is there now stays: the collector looks at requests' own things alone, and seldom, as
+    # an answer may hold tens of thousands of them.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
     write_server(
         settings.workspace,
         {
