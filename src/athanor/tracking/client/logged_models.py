@@ -140,7 +140,7 @@ class InputsClient:
     def search_datasets(self, experiments: Sequence[str]) -> list[DatasetSummary]:
         """The datasets that the runs of experiments used."""
         query = {"experiment": list(experiments)}
-        answer = self._transport.send("GET", "/experiments/datasets", query=query)
+        answer = self._transport.send("GET", "/inputs/datasets", query=query)
         return answer.read(list[DatasetSummary])
 
 

@@ -134,7 +134,7 @@ class _Routes:
         run = self._tracking.run(call.who, asked.run_id)
         known = run.tags.get(_HISTORY)
         told = {name: model[name] for name in _MODEL_FIELDS if name in model}
-        told["flavors"] = model["flavors"]
+        told["flavors"] = _flavors(model["flavors"])
         history = [*(json.loads(known) if known else []), told]
         self._tracking.set_tag(call.who, asked.run_id, _HISTORY, json.dumps(history))
         source = below(run.info.artifact_uri, str(model["artifact_path"]))
@@ -184,6 +184,18 @@ def _described(text: str) -> dict[str, Any]:
     if lacking:
         raise invalid(f"Model json is missing mandatory fields: {lacking}")
     return model
+
+
+def _flavors(given: Any) -> dict[str, Any]:
+    """The flavors without their `config`, which holds a model's whole settings."""
+    if not isinstance(given, dict):
+        raise invalid("Model json is missing mandatory fields: {'flavors'}")
+    return {
+        name: {key: value for key, value in flavor.items() if key != "config"}
+        if isinstance(flavor, dict)
+        else flavor
+        for name, flavor in given.items()
+    }
 
 
 def _shown(told: RunInputs) -> dict[str, Any]:

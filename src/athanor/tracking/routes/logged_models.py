@@ -210,7 +210,7 @@ def inputs_of_run(run_id: str, who: Caller, inputs: TheInputs) -> RunInputs:
     return inputs.inputs(who, [run_id]).get(run_id, RunInputs())
 
 
-@router.get("/experiments/datasets")
+@router.get("/inputs/datasets")
 def search_datasets(
     who: Caller, inputs: TheInputs, experiment: Annotated[list[str], Query(max_length=100)]
 ) -> list[DatasetSummary]:
