@@ -8,8 +8,10 @@ import time
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
+from sqlalchemy import func, insert, select, update
 
 from athanor.app.house import House
 from athanor.app.keeping import unused
@@ -18,10 +20,21 @@ from athanor.app.keeping.errors import KeepingBusy
 from athanor.app.keeping.orders import Cleaned, CleanOrder
 from athanor.app.keeping.places import Tree, keeping
 from athanor.kernel import OWNER
+from athanor.kernel.database import metadata
 from athanor.kernel.settings import load_settings
 from athanor.kernel.storage import KEEP_SECONDS, BlobNotFound
-from athanor.lineage import Lineage, NewArtifact, NewRun
+from athanor.lineage import ArtifactNotFound, Lineage, NewArtifact, NewRun, RunNotFound
 from athanor.testing.server import running_server
+from athanor.tracking import (
+    Batch,
+    ExperimentNotFound,
+    Experiments,
+    NewExperiment,
+    NewMetric,
+    NewTrackedRun,
+    RunFiles,
+    Tracking,
+)
 
 OLD = time.time() - 3 * KEEP_SECONDS
 LONG_AGO = timedelta(days=60)
@@ -143,6 +156,117 @@ def test_caches_and_copies_go_when_they_are_old(house: House) -> None:
     age(house)
     assert [item.kind for item in swept(house).findings] == ["cache"]
     assert [item.kind for item in swept(house, grace_days=1).findings] == ["copy"]
+
+
+def tracked(house: House, experiment: str = "0", *, ago: timedelta | None = LONG_AGO) -> str:
+    """A run with a point, a param and a tag, deleted `ago`; its id."""
+    tracking = house.services[Tracking]
+    run: str = tracking.start(OWNER, NewTrackedRun(experiment=experiment)).info.id
+    points = [NewMetric(key="loss", value=0.5, step=step) for step in range(3)]
+    tracking.log(OWNER, run, Batch(metrics=points, params={"a": "1"}, tags={"t": "x"}))
+    if ago is not None:
+        tracking.delete(OWNER, run)
+        table = metadata.tables["tracking_run"]
+        with house.database.transaction() as connection:
+            connection.execute(
+                update(table).where(table.c.run == run).values(deleted_at=house.clock.now() - ago)
+            )
+    return run
+
+
+def rows(house: House, *tables: str) -> dict[str, int]:
+    """How many rows tables have."""
+    with house.database.connection() as connection:
+        return {
+            name: connection.execute(
+                select(func.count()).select_from(metadata.tables[name])
+            ).scalar_one()
+            for name in tables
+        }
+
+
+def test_deleted_runs_go_with_all_that_is_theirs(house: House) -> None:
+    lineage = house.services[Lineage]
+    living, young = tracked(house, ago=None), tracked(house, ago=timedelta(days=1))
+    names = [name for name in metadata.tables if name.startswith(("tracking_", "lineage_"))]
+    before = rows(house, *names)
+    gone = tracked(house)
+    child = lineage.start_run(OWNER, NewRun(kind="task", name="child", parent=gone)).id
+    house.services[RunFiles].put(
+        OWNER, f"0/{gone}/artifacts/plots/roc.png", [b"a plot"], project="default"
+    )
+    blob = house.storage.put_bytes(b"its model")
+    mine, used = (
+        lineage.record(OWNER, NewArtifact(type="file", name="f", uri=blob.uri, digest=digest)).id
+        for digest in (blob.digest, "sha256:" + "1" * 64)
+    )
+    for artifact in (mine, used):
+        lineage.produced(OWNER, gone, artifact, artifact)
+    lineage.consumed(OWNER, living, used, "data")
+    age(house)
+    done = swept(house)
+    assert sorted(item.kind for item in done.findings) == ["blob", "run"], "the plot's"
+    with pytest.raises(RunNotFound):
+        lineage.run(OWNER, gone)
+    with pytest.raises(ArtifactNotFound):
+        lineage.artifact(OWNER, mine)
+    assert lineage.run(OWNER, child).parent is None
+    assert lineage.artifact(OWNER, used).id == used
+    house.services[Tracking].restore(OWNER, young)
+    left = {"lineage_run": 1, "lineage_artifact": 1, "lineage_edge": 1}
+    assert rows(house, *names) == {name: n + left.get(name, 0) for name, n in before.items()}
+
+
+def test_a_deleted_run_that_a_model_came_from_stays(house: House) -> None:
+    run = tracked(house)
+    with house.database.transaction() as connection:
+        now = house.clock.now()
+        dataset = metadata.tables["data_dataset"]
+        connection.execute(
+            insert(dataset).values(
+                id="d" * 32, project="default", name="d", roles={}, created_at=now, created_by="me"
+            )
+        )
+        version = metadata.tables["data_version"]
+        values: dict[str, Any] = {
+            column.name: now
+            if column.name == "created_at"
+            else {}
+            if "Json" in repr(column.type)
+            else 0
+            if "Integer" in repr(column.type)
+            else "x"
+            for column in version.columns
+        }
+        connection.execute(
+            insert(version).values(values | {"dataset_id": "d" * 32, "number": 1, "run_id": run})
+        )
+    done = swept(house)
+    assert done.findings == []
+    assert done.kept == {run: "a data version names it"}
+    assert house.services[Lineage].run(OWNER, run).id == run
+
+
+def test_a_deleted_experiment_goes_with_its_last_run(house: House) -> None:
+    experiments = house.services[Experiments]
+    made = experiments.create(OWNER, NewExperiment(name="old", tags={"a": "b"}))
+    experiments.create(OWNER, NewExperiment(name="newer"))
+    tracked(house, made.id)
+    experiments.delete(OWNER, made.id)
+    table = metadata.tables["tracking_experiment"]
+    with house.database.transaction() as connection:
+        connection.execute(
+            update(table)
+            .where(table.c.id == made.id)
+            .values(updated_at=house.clock.now() - LONG_AGO)
+        )
+    runs = metadata.tables["tracking_run"]
+    with house.database.transaction() as connection:
+        connection.execute(update(runs).values(deleted_at=house.clock.now() - LONG_AGO))
+    assert {item.kind for item in swept(house).findings} == {"run", "experiment"}
+    with pytest.raises(ExperimentNotFound):
+        experiments.get(OWNER, made.id)
+    assert experiments.create(OWNER, NewExperiment(name="old")).id != made.id
 
 
 def test_a_backup_keeps_a_clean_up_out(house: House) -> None:

@@ -25,8 +25,10 @@ from sqlalchemy import (
 )
 
 from athanor.kernel.database import Database, Json, metadata
+from athanor.tracking.logic.paths import in_project
 
 _BATCH = 200
+_TREE = "mlflow-artifacts:"
 _OWN = ("lineage_", "tracking_", "kernel_")
 _RUN_COLUMNS = frozenset({"run", "run_id", "source_run"})
 _NO_IDS = ("_tag", "_param", "_spec", "_file")
@@ -57,8 +59,10 @@ def find_deleted(database: Database, before: datetime) -> Deleted:
         going = {run: name for run, name in runs.items() if run not in kept}
         return Deleted(
             runs=going,
-            experiments=dict(_rows(connection, _deleted_experiments(before, going))),
-            models=dict(_rows(connection, _deleted_models(before))) if _there(_MODEL) else {},
+            experiments=_without_last(
+                connection, dict(_rows(connection, _deleted_experiments(before, going)))
+            ),
+            models=dict(_rows(connection, _deleted_models(before))),
             kept=kept,
         )
 
@@ -82,23 +86,18 @@ def remove_deleted(database: Database, found: Deleted) -> None:
         with database.transaction() as connection:
             empty = ~select(run_table.c.run).where(run_table.c.experiment == id_).exists()
             gone = connection.execute(
-                select(experiment.c.id).where(
+                select(experiment.c.artifact_location, experiment.c.project).where(
                     experiment.c.id == id_, experiment.c.lifecycle == "deleted", empty
                 )
             ).first()
             if gone is not None:
-                if _there("tracking_dataset"):
-                    dataset = _table("tracking_dataset")
-                    connection.execute(delete(dataset).where(dataset.c.experiment == id_))
-                _remove_files(connection, [f"{id_}/"])
+                dataset = _table("tracking_dataset")
+                connection.execute(delete(dataset).where(dataset.c.experiment == id_))
+                _remove_files(connection, [_folder(gone.artifact_location, gone.project)])
                 _remove(connection, experiment, experiment.c.id == id_)
 
 
 _MODEL = "tracking_logged_model"
-
-
-def _there(name: str) -> bool:
-    return name in metadata.tables
 
 
 def _table(name: str) -> Table:
@@ -138,6 +137,14 @@ def _deleted_experiments(before: datetime, going: dict[str, str]) -> Select[Any]
     )
 
 
+def _without_last(connection: Connection, found: dict[str, str]) -> dict[str, str]:
+    """Leave the experiment with the highest number: the next one's must be another."""
+    experiment = _table("tracking_experiment")
+    numbers = [row[0] for row in connection.execute(select(experiment.c.id)) if row[0].isdecimal()]
+    last = max(numbers, key=int, default="")
+    return {id_: name for id_, name in found.items() if id_ != last}
+
+
 def _deleted_models(before: datetime) -> Select[Any]:
     model = _table(_MODEL)
     return (
@@ -169,13 +176,14 @@ def _remove_runs(connection: Connection, runs: list[str]) -> None:
     series = select(latest.c.series).where(latest.c.run.in_(runs))
     connection.execute(delete(point).where(point.c.series.in_(series)))
     places = connection.execute(
-        select(tracked.c.run, tracked.c.experiment).where(tracked.c.run.in_(runs))
+        select(tracked.c.artifact_uri, run.c.project)
+        .join(run, run.c.id == tracked.c.run)
+        .where(tracked.c.run.in_(runs))
     )
-    _remove_files(connection, [f"{row.experiment}/{row.run}/" for row in places])
-    if _there(_MODEL):
-        model = _table(_MODEL)
-        models = connection.execute(select(model.c.id).where(model.c.run.in_(runs)))
-        _remove_models(connection, [row[0] for row in models])
+    _remove_files(connection, [_folder(uri, project) for uri, project in places])
+    model = _table(_MODEL)
+    models = connection.execute(select(model.c.id).where(model.c.run.in_(runs)))
+    _remove_models(connection, [row[0] for row in models])
     made = connection.execute(select(edge.c.artifact).where(edge.c.run.in_(runs)).distinct())
     artifacts = [row[0] for row in made]
     _remove(connection, run, run.c.id.in_(runs))
@@ -201,12 +209,19 @@ def _remove_models(connection: Connection, models: list[str]) -> None:
     _remove(connection, model, model.c.id.in_(going))
 
 
+def _folder(uri: str, project: str) -> str:
+    """The folder of the artifact tree behind an address, with a slash; "" if it is elsewhere."""
+    path = uri.removeprefix(_TREE)
+    if path == uri:
+        return ""
+    path = path.strip("/").removesuffix("/artifacts")
+    return f"{in_project(path, project)}/" if path else ""
+
+
 def _remove_files(connection: Connection, folders: Sequence[str]) -> None:
     """Remove the entries below folders of the artifact tree; their blobs are found unused later."""
-    if not _there("tracking_file"):
-        return
     file = _table("tracking_file")
-    for folder in folders:
+    for folder in filter(None, folders):
         connection.execute(delete(file).where(file.c.path.startswith(folder, autoescape=True)))
 
 
