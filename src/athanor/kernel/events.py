@@ -31,16 +31,12 @@ _PAGE = 500
 _LOOK_SECONDS = 0.5
 _STRIDE = 1000
 """How many events that do not concern it a subscriber may lie behind."""
-_TOGETHER = 64
-"""Events that a subscriber is told of in one transaction, at most ..."""
-_TOGETHER_SECONDS = 0.05
-"""... and for how long, as others wait to write."""
 _ATTEMPTS = 5
+"""How often a subscriber may fail on one event before it is passed over, aloud."""
 _BATCH = 200
 """Events that are handed to a subscriber in one transaction, at most,"""
 _BATCH_SECONDS = 0.05
 """and for how long, as nobody else writes meanwhile."""
-"""How often a subscriber may fail on one event before it is passed over, aloud."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
