@@ -19,11 +19,13 @@ from athanor.tracking.records import (
     RunRecord,
     packed,
 )
+from athanor.tracking.searches import Order
 from athanor.tracking.service.arrivals import Household, TransferStores
 from athanor.tracking.store.experiments import ExperimentSearch
 from athanor.tracking.types import HistoryQuery, TrackedRun
 
 _CHUNK = 1 << 20
+_BY_ID = (Order(entity="attribute", key="experiment_id", ascending=True),)
 _ALL = 1_000_000
 _MOST = 100
 _POINTS = 500_000
@@ -40,7 +42,7 @@ class Departures:
     def give_experiments(self, who: Principal, project: str) -> list[ExperimentRecord]:
         """A project's experiments, deleted ones too."""
         self._access.require(who, "tracking.give_experiments", project)
-        wanted = ExperimentSearch(project, ("active", "deleted"), (), (), (_ALL, 0))
+        wanted = ExperimentSearch(project, ("active", "deleted"), (), _BY_ID, (_ALL, 0))
         return [
             ExperimentRecord(
                 id=found.id,
