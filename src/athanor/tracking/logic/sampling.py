@@ -1,20 +1,24 @@
-"""Thinning out: some of many points, the first and the last among them."""
+"""Thinning out histories: the same steps of every run, the first and the last of each among them."""
 
 from collections.abc import Sequence
-from typing import TypeVar
-
-Item = TypeVar("Item")
 
 
-def evenly(items: Sequence[Item], most: int) -> list[Item]:
-    """At most `most` items, evenly spread; the last one is always there.
+def shared_steps(histories: Sequence[Sequence[int]], most: int) -> frozenset[int]:
+    """The steps to show of several runs, so that their curves stand over the same points.
 
-    The items are cut into `most` stretches of nearly the same length, as SQL's NTILE does, and the
-    first of each is taken; where the very last is not among them, it replaces the last taken.
+    Where all runs together have more than `most` different steps, `most` are taken evenly, the
+    last one, and where each run begins and ends: at most `most + 1 + 2 * len(histories)`.
+
+    Args:
+        histories: The steps of each run, in any order.
+        most: At least 1.
     """
-    if len(items) <= most:
-        return list(items)
-    length, longer = divmod(len(items), most)
-    taken = [items[index * length + min(index, longer)] for index in range(most)]
-    taken[-1] = items[-1]
-    return taken
+    every = sorted({step for steps in histories for step in steps})
+    if len(every) <= most:
+        return frozenset(every)
+    stride = len(every) / most
+    taken = {every[int(index * stride)] for index in range(most)}
+    taken.add(every[-1])
+    for steps in filter(None, histories):
+        taken |= {min(steps), max(steps)}
+    return frozenset(taken)

@@ -36,7 +36,7 @@ _LONGEST_EXPIRATION = 604_800
 _UNSUPPORTED = "{} is not supported for the current artifact repository"
 _TEXTS = re.compile(
     "txt|log|err|cfg|conf|cnf|cf|ini|properties|prop|hocon|toml|yaml|yml|xml|json|js|py|py3|csv|tsv"
-    "|md|rst|ipynb|MLmodel|MLproject"
+    "|md|rst|ipynb|MLmodel|MLproject|mlproject"
 )
 """Extensions (or whole names) that are told as plain text, as MLflow does."""
 _PLAIN = re.compile(r"[A-Za-z0-9!#$&+.^_`|~-]+")
@@ -451,5 +451,5 @@ def _attachment(name: str) -> str:
 def _media_type(name: str) -> str:
     extension = name.rpartition(".")[2]
     if _TEXTS.fullmatch(extension):
-        return "text/plain; charset=utf-8"
+        return "text/plain"
     return mimetypes.guess_type(name)[0] or "application/octet-stream"

@@ -6,7 +6,7 @@ from typing import Any
 
 from msgspec import field
 
-from athanor.tracking.logic.sampling import evenly
+from athanor.tracking.logic.sampling import shared_steps
 from athanor.tracking.logic.search import page_offset, page_token
 from athanor.tracking.mlflow.failures import invalid
 from athanor.tracking.mlflow.records import Record, Required, missing
@@ -131,13 +131,18 @@ class _Routes:
                 "end_step must be greater than start_step. "
                 f"Found start_step={first} and end_step={last}."
             )
+        query = HistoryQuery(first_step=first, last_step=last)
+        histories = [
+            self._tracking.points(call.who, run_id, asked.metric_key, query)
+            for run_id in asked.run_ids
+        ]
+        steps = shared_steps(
+            [[point.step for point in points] for points in histories], asked.max_results
+        )
         told: list[MeasuredOf] = []
-        for run_id in asked.run_ids:
-            points = self._tracking.points(
-                call.who, run_id, asked.metric_key, HistoryQuery(first_step=first, last_step=last)
-            )
-            by_step = sorted(points, key=_by_step)
-            told += _of_run(run_id, asked.metric_key, evenly(by_step, asked.max_results))
+        for run_id, points in zip(asked.run_ids, histories, strict=True):
+            shown = sorted((point for point in points if point.step in steps), key=_by_step)
+            told += _of_run(run_id, asked.metric_key, shown[:_BULK])
         return {"metrics": told} if told else {}
 
 
