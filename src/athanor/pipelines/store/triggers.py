@@ -10,6 +10,7 @@ from sqlalchemy import RowMapping, delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from athanor.kernel import Database, Principal
+from athanor.kernel.plain import Plain
 from athanor.pipelines.store.tables import run_table, trigger_table
 from athanor.pipelines.types import ACTIVE, Trigger
 
@@ -70,6 +71,7 @@ class SqlTriggerStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._plain = Plain(database)
 
     def add(self, trigger: Trigger, who: Principal) -> bool:
         """Add a trigger."""
@@ -101,6 +103,9 @@ class SqlTriggerStore:
 
     def on_action(self, action: str) -> list[Trigger]:
         """The triggers of this action."""
+        # Asked of every event, and nearly always in vain.
+        if self._plain.first("SELECT 1 FROM pipelines_trigger WHERE action = ?", (action,)) is None:
+            return []
         query = select(trigger_table).where(trigger_table.c.action == action)
         return self._read(query.order_by(trigger_table.c.id))
 
