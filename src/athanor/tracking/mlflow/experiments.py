@@ -11,7 +11,7 @@ from athanor.tracking.errors import (
     ExperimentNotFound,
     RenamedWhileDeleted,
 )
-from athanor.tracking.mlflow.failures import MlflowError
+from athanor.tracking.mlflow.failures import MlflowError, bare
 from athanor.tracking.mlflow.records import Record, Required
 from athanor.tracking.mlflow.wire import Answered, Call, MlflowRoutes
 from athanor.tracking.service import Experiments
@@ -126,10 +126,10 @@ def shown(experiment: Experiment) -> dict[str, Any]:
 def add_experiment_routes(routes: MlflowRoutes, experiments: Experiments) -> None:
     """Answer for experiments."""
     _Routes(experiments).join(routes)
-    routes.translate(ExperimentNotFound, "RESOURCE_DOES_NOT_EXIST", lambda error: error.message)
-    routes.translate(ExperimentExists, "RESOURCE_ALREADY_EXISTS", lambda error: error.message)
-    routes.translate(ExperimentDeleted, "INVALID_PARAMETER_VALUE", lambda error: error.message)
-    routes.translate(RenamedWhileDeleted, "INVALID_STATE", lambda error: error.message)
+    routes.translate(ExperimentNotFound, "RESOURCE_DOES_NOT_EXIST", bare)
+    routes.translate(ExperimentExists, "RESOURCE_ALREADY_EXISTS", bare)
+    routes.translate(ExperimentDeleted, "INVALID_PARAMETER_VALUE", bare)
+    routes.translate(RenamedWhileDeleted, "INVALID_STATE", bare)
 
 
 class _Routes:
@@ -158,7 +158,7 @@ class _Routes:
             NewExperiment(
                 name=asked.name,
                 project=call.project,
-                artifact_location=asked.artifact_location,
+                artifact_location=_whole(asked.artifact_location),
                 tags={tag.key: tag.value for tag in asked.tags},
             ),
         )

@@ -44,6 +44,8 @@ _CODE_OF_STATUS = {
     504: "DEADLINE_EXCEEDED",
     507: "RESOURCE_EXHAUSTED",
 }
+_KEEPS_STATUS = "INVALID_STATE"
+"""MLflow tells it with 500, on which clients try again for minutes: ours keeps its own."""
 _OWN_STATUS = frozenset({413, 422, 507})
 """Statuses of ours that MLflow has no code for: the code is the nearest, the status stays."""
 
@@ -70,6 +72,11 @@ def invalid(message: str) -> MlflowError:
 Say = Callable[[Any], str]
 
 
+def bare(error: AthanorError) -> str:
+    """An error's message alone, without our hint: where clients match MLflow's words."""
+    return error.message
+
+
 class Failures:
     """What our errors are called on MLflow's wire."""
 
@@ -89,7 +96,8 @@ class Failures:
             found = self._known.get(kind)
             if found is not None:
                 code, say = found
-                return MlflowError(code, str(error) if say is None else say(error))
+                status = error.status if code == _KEEPS_STATUS else None
+                return MlflowError(code, str(error) if say is None else say(error), status=status)
         code = _CODE_OF_STATUS.get(error.status, "INTERNAL_ERROR")
         status = error.status if error.status in _OWN_STATUS else None
         return MlflowError(code, str(error), status=status)

@@ -9,10 +9,19 @@ from msgspec import Struct, field
 
 from athanor.kernel import Principal
 from athanor.lineage import RunState
-from athanor.tracking.errors import ParamChanged, RunDeleted, TagNotFound, TrackedRunNotFound
+from athanor.tracking.errors import (
+    BadKey,
+    BadSearch,
+    BatchTooLarge,
+    ParamChanged,
+    RunDeleted,
+    TagNotFound,
+    TrackedRunNotFound,
+    Unloggable,
+)
 from athanor.tracking.logic import rules
 from athanor.tracking.mlflow.experiments import Tag, milliseconds, view_of
-from athanor.tracking.mlflow.failures import MlflowError, invalid
+from athanor.tracking.mlflow.failures import MlflowError, bare, invalid
 from athanor.tracking.mlflow.records import Record, Required
 from athanor.tracking.mlflow.wire import Answered, Call, MlflowRoutes, double
 from athanor.tracking.service import Tracking
@@ -259,10 +268,11 @@ def add_run_routes(
 ) -> None:
     """Answer for runs."""
     _Routes(tracking, writes, attached, model_metrics).join(routes)
-    routes.translate(TrackedRunNotFound, "RESOURCE_DOES_NOT_EXIST", lambda error: error.message)
-    routes.translate(TagNotFound, "RESOURCE_DOES_NOT_EXIST", lambda error: error.message)
-    routes.translate(RunDeleted, "INVALID_PARAMETER_VALUE", lambda error: error.message)
-    routes.translate(ParamChanged, "INVALID_PARAMETER_VALUE", lambda error: error.message)
+    routes.translate(TrackedRunNotFound, "RESOURCE_DOES_NOT_EXIST", bare)
+    routes.translate(TagNotFound, "RESOURCE_DOES_NOT_EXIST", bare)
+    routes.translate(RunDeleted, "INVALID_PARAMETER_VALUE", bare)
+    for wrong in (BadKey, BadSearch, BatchTooLarge, ParamChanged, Unloggable):
+        routes.translate(wrong, "INVALID_PARAMETER_VALUE", bare)
 
 
 class _Routes:
