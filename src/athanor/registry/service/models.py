@@ -1,7 +1,7 @@
 """The verbs of the registry."""
 
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from tempfile import SpooledTemporaryFile, TemporaryDirectory
@@ -28,7 +28,6 @@ from athanor.registry.errors import (
     NotAModel,
     NothingToRollBack,
 )
-from athanor.registry.logic import card
 from athanor.registry.logic.aliases import stack_of
 from athanor.registry.logic.archives import pack, unpack
 from athanor.registry.logic.mlmodel import read_description
@@ -44,7 +43,6 @@ from athanor.registry.rules import NoRules, Rules, allowed, require_unmoved
 from athanor.registry.store import ModelStore
 from athanor.registry.types import (
     AliasMove,
-    Comparison,
     Model,
     ModelVersion,
     NewModelVersion,
@@ -225,7 +223,8 @@ class Models:
         Raises: ModelNotFound, ModelVersionNotFound, AliasProtected.
         """
         self._access.require(who, "registry.remove_alias", f"{model}@{alias}")
-        self._version(f"{model}@{alias}")
+        if alias not in self._model(model).aliases:
+            raise ModelVersionNotFound(model, alias)
         self._stepped(who, Step(model=model, alias=alias, number=None, kind="removed"))
 
     def promote(
@@ -290,36 +289,6 @@ class Models:
             detail = {"model": model, "protected": protected}
             self._tell(who, "registry.model.protected", model, detail)
             return self._model(model)
-
-    def compare(self, who: Principal, model: str, references: Sequence[str]) -> Comparison:
-        """Versions of one model side by side; references are numbers or aliases.
-
-        Raises: ModelNotFound, ModelVersionNotFound.
-        """
-        self._access.require(who, "registry.compare", model)
-        found = [self._version(f"{model}@{rest}") for rest in references]
-        names = sorted({name for version in found for name in version.metrics})
-        first, last = ({c.name for c in found[i].signature.inputs} for i in (0, -1))
-        return Comparison(
-            model=model,
-            versions=found,
-            metrics={name: [version.metrics.get(name) for version in found] for name in names},
-            inputs_added=sorted(last - first),
-            inputs_removed=sorted(first - last),
-        )
-
-    def card(self, who: Principal, reference: str) -> str:
-        """A version's card, in Markdown, filled from the lineage.
-
-        Raises: ModelNotFound, ModelVersionNotFound.
-        """
-        self._access.require(who, "registry.card", reference)
-        version = self._version(reference)
-        ancestors = []
-        if version.artifact_id is not None:
-            graph = self._lineage.trace(who, version.artifact_id, "up")
-            ancestors = [node for node in graph.nodes if node.id != version.artifact_id]
-        return card.compose(self._model(version.model), version, ancestors)
 
     def download(self, who: Principal, reference: str) -> Iterator[bytes]:
         """A version's model folder as a zip archive, chunk by chunk; equal models, equal bytes.
