@@ -1,4 +1,4 @@
-"""Thinning out histories: the same steps of every run, the first and the last of each among them."""
+"""Thinning out histories: the same steps of every run, the ends of each among them."""
 
 from collections.abc import Sequence
 

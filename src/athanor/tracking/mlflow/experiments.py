@@ -1,7 +1,9 @@
 """The protocol's experiments."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from msgspec import field
 
@@ -222,3 +224,10 @@ class _Routes:
         asked = call.read(DeleteExperimentTag)
         self._experiments.delete_tag(call.who, asked.experiment_id, asked.key, project=call.project)
         return {}
+
+
+def _whole(location: str) -> str:
+    """A place on a disk is told by its whole path, as MLflow's server does."""
+    if not location or urlsplit(location).scheme:
+        return location
+    return str(Path(location).absolute())
