@@ -8,6 +8,7 @@ finds out what to say.
 
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from functools import cache
 from types import UnionType
@@ -19,6 +20,8 @@ from athanor.tracking.mlflow.failures import MlflowError, invalid
 
 _SEE = " See the API docs for more information about request parameters."
 _INT64 = 1 << 63
+_SMALL = 8192
+_LONG = re.compile(rb"[0-9]{19}")
 
 Required = Annotated[str, msgspec.Meta(min_length=1)]
 """A text that has to be there and not empty."""
@@ -56,7 +59,7 @@ def read_json(body: bytes, form: type[R]) -> R:
     Raises: MlflowError.
     """
     plan = _plan(form)
-    if not any(name in body for name in plan.camel_marks):
+    if not any(name in body for name in plan.camel_marks) and not _has_long_number(body):
         try:
             read: R = plan.decoder.decode(body)
         except (msgspec.MsgspecError, UnicodeDecodeError):
@@ -64,6 +67,11 @@ def read_json(body: bytes, form: type[R]) -> R:
         else:
             return read
     return _from_mapping(_parsed(body), form)
+
+
+def _has_long_number(body: bytes) -> bool:
+    """Whether a number may be beyond 64 bits; of large bodies the database says so."""
+    return len(body) < _SMALL and _LONG.search(body) is not None
 
 
 def read_query(query: Mapping[str, Sequence[str]], form: type[R]) -> R:
