@@ -1,6 +1,7 @@
 """What people write on models and versions, and where versions come from."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -44,7 +45,7 @@ def room(sqlite: Database, tmp_path: Path) -> RegistryRoom:
     return RegistryRoom(sqlite, tmp_path)
 
 
-def added(room: RegistryRoom, model: str = "churn", source: str = "s3://b/m", **more: str) -> int:
+def added(room: RegistryRoom, model: str = "churn", source: str = "s3://b/m", **more: Any) -> int:
     return room.catalog.add_version(OWNER, NewSource(model=model, source=source, **more)).number
 
 

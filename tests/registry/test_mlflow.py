@@ -247,8 +247,8 @@ def test_latest_versions(stocked: RegistryRoom) -> None:
     assert stocked.ask("POST", "model-versions/transition-stage", asked)[0] == 200
     for method in ("GET", "POST"):
         for stages, count in ((["Staging"], 1), (["Production"], 0), ([], 1)):
-            asked = {"name": "churn", "stages": stages}
-            _, told = stocked.ask(method, "registered-models/get-latest-versions", asked)
+            wanted = {"name": "churn", "stages": stages}
+            _, told = stocked.ask(method, "registered-models/get-latest-versions", wanted)
             assert len(told.get("model_versions", [])) == count
     _, told = stocked.ask("GET", "registered-models/search")
     assert told["registered_models"][0]["latest_versions"][0]["current_stage"] == "Staging"
