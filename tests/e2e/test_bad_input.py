@@ -237,7 +237,7 @@ def test_a_killed_worker_costs_nothing_and_one_that_always_dies_is_named(shop: T
     (shop.folder / "dying.py").write_text(DYING)
     given = ("pipeline", "run", "dying.py", "--param", f"place={shop.folder}", "--param")
     once = shop.json(*given, "deaths=1")
-    assert (once["state"], once["outputs"]) == ("done", {"Output": 42})
+    assert (once["state"], once["outputs"]) == ("SUCCEEDED", {"Output": 42})
     told = shop.refused(*given, "deaths=1000")
     assert "SIGKILL" in told, told
     assert "memory" in told, told

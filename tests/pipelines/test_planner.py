@@ -11,7 +11,6 @@ from athanor.kernel.errors import AthanorError
 from athanor.pipelines.errors import (
     BadPipeline,
     MissingInput,
-    NotSupportedYet,
     PipelineCycle,
     UnknownInput,
     UnknownReference,
@@ -312,8 +311,8 @@ def test_a_found_circle_is_one(edges: dict[str, list[str]]) -> None:
                     parameter_iterator=ParameterIterator(item_input="a"),
                 )
             },
-            NotSupportedYet,
-            "loop",
+            UnknownReference,
+            "input",
         ),
         (
             {

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from athanor.lineage.logic.folders import (
         Part,
         digest_of_model,
+        file_digest,
+        folder_digest,
         model_description,
     )
     from athanor.lineage.ports import (
@@ -76,6 +78,8 @@ __getattr__ = lazily(
         "RunState": "types",
         "SqlLineageStore": "store",
         "digest_of_model": "logic.folders",
+        "file_digest": "logic.folders",
+        "folder_digest": "logic.folders",
         "model_description": "logic.folders",
     },
 )
@@ -108,5 +112,7 @@ __all__ = [
     "RunState",
     "SqlLineageStore",
     "digest_of_model",
+    "file_digest",
+    "folder_digest",
     "model_description",
 ]

@@ -365,13 +365,27 @@ def _watched(client: PipelinesClient, run: PipelineRun) -> PipelineRun:
         return client.wait(run.id, watch=watch)
 
 
+_WORDS = {
+    "waiting": "PENDING",
+    "running": "RUNNING",
+    "done": "SUCCEEDED",
+    "cached": "CACHED",
+    "failed": "FAILED",
+    "skipped": "SKIPPED",
+    "stopped": "CANCELED",
+}
+"""Our states in the words of Kubeflow's API."""
+
+
 def _summary(run: PipelineRun) -> dict[str, Any]:
-    """A run as `--json` prints it."""
+    """A run as `--json` prints it: what Kubeflow's tools would call its states."""
     summary: dict[str, Any] = {
-        "state": run.state,
+        "state": _WORDS[run.state],
         "outputs": run.outputs,
         "tasks": [
-            {"name": task.name, "state": task.state} for task in _ordered(run) if task.kind != "dag"
+            {"name": task.name, "state": _WORDS[task.state]}
+            for task in _ordered(run)
+            if task.kind != "dag"
         ],
         "run": run.id,
         "pipeline": run.pipeline,

@@ -288,3 +288,44 @@ class BadTemplate(Invalid):
             f"The template {template!r} asks for {field!r}, which the event does not have.",
             hint=nearest(field, known) or f"The event has: {', '.join(sorted(known))}.",
         )
+
+
+class BadSelector(BadPipeline):
+    """An expression that picks nothing from the value that it is given."""
+
+    def __init__(self, where: str, selector: str, reason: str) -> None:
+        super().__init__(
+            f"{where} picks {selector[:200]!r} from a value: {reason}.",
+            hint="Look at what the value holds: athanor pipeline logs RUN TASK.",
+        )
+
+
+class UnknownPlaceholder(BadPipeline):
+    """A placeholder that stands for nothing."""
+
+    def __init__(self, mark: str) -> None:
+        super().__init__(
+            f"The placeholder {mark[:200]!r} stands for nothing here.",
+            hint="It may name an input or output of its own component, or what the run tells of "
+            "itself, such as {{$.pipeline_job_name}}.",
+        )
+
+
+class BadLoop(BadPipeline):
+    """A loop over what is no list."""
+
+    def __init__(self, where: str, got: str) -> None:
+        super().__init__(
+            f"{where} goes through {got}, which is no list.",
+            hint="Give ParallelFor a list, or the output of a step that returns one.",
+        )
+
+
+class NoEnvironment(Unprocessable):
+    """The Python environment that a step wants could not be made."""
+
+    def __init__(self, step: str, reason: str) -> None:
+        super().__init__(
+            f"The environment of {step} can't be made: {reason[:1000]}",
+            hint="See that the packages exist and that the package index can be reached.",
+        )

@@ -15,13 +15,27 @@ from athanor.pipelines.errors import (
     WrongType,
 )
 from athanor.pipelines.ir.spec import (
+    ComponentInputs,
     ComponentOutputs,
     ComponentSpec,
     DagSpec,
+    InputParameter,
+    ParameterItems,
     PipelineSpec,
+    TaskInputParameter,
+    TaskInputs,
     TaskSpec,
 )
+from athanor.pipelines.logic.placeholders import has_placeholder
 from athanor.pipelines.logic.values import WORDS, fit, type_of
+
+_CHANNEL = "pipelinechannel--"
+"""How the SDK calls what passes through a DAG; the types that it gives to these may be wrong."""
+
+
+def is_loop(task: TaskSpec) -> bool:
+    """Whether a task is done once for each item of a list."""
+    return task.parameter_iterator is not None or task.artifact_iterator is not None
 
 
 def upstream_of(task: TaskSpec) -> list[str]:
@@ -121,13 +135,35 @@ def _check_task(spec: PipelineSpec, where: str, parent: ComponentSpec, task: Tas
     tasks = parent.dag.tasks if parent.dag else {}
     reference = task.component_ref.name if task.component_ref else ""
     component = spec.components[reference]
-    if task.artifact_iterator is not None or task.parameter_iterator is not None:
-        raise NotSupportedYet(where, "a loop (ParallelFor)")
+    _check_loop(where, task, component)
     for other in upstream_of(task):
         if other not in tasks:
             raise UnknownReference(where, "task", other, tasks)
     _check_parameters(spec, where, parent, task, component)
     _check_artifacts(spec, where, parent, task, component)
+
+
+def _check_loop(where: str, task: TaskSpec, component: ComponentSpec) -> None:
+    """The list that a loop goes through is one of its inputs, and the item one of its component."""
+    if task.parameter_iterator is not None and task.artifact_iterator is not None:
+        raise BadPipeline(
+            f"{where} goes through parameters and artifacts at once.",
+            hint="Give it one iterator.",
+        )
+    given = task.inputs or TaskInputs()
+    known = component.input_definitions or ComponentInputs()
+    if (loop := task.parameter_iterator) is not None:
+        items = loop.items or ParameterItems()
+        if items.raw is UNSET and items.input_parameter not in given.parameters:
+            raise UnknownReference(where, "input", items.input_parameter, given.parameters)
+        if loop.item_input not in known.parameters:
+            raise UnknownReference(where, "input", loop.item_input, known.parameters)
+    if (over := task.artifact_iterator) is not None:
+        name = over.items.input_artifact if over.items else ""
+        if name not in given.artifacts:
+            raise UnknownReference(where, "input", name, given.artifacts)
+        if over.item_input not in known.artifacts:
+            raise UnknownReference(where, "input", over.item_input, known.artifacts)
 
 
 def _check_parameters(
@@ -139,28 +175,43 @@ def _check_parameters(
     for name, source in given.items():
         definition = known.get(name)
         wanted = type_of(definition) if definition else ""
-        if source.parameter_expression_selector:
-            raise NotSupportedYet(where, "a parameter expression selector")
-        got = ""
-        if source.task_output_parameter is not None:
-            link = source.task_output_parameter
-            outputs = _outputs(spec, parent, link.producer_task).parameters
-            if link.output_parameter_key not in outputs:
-                origin = f"output of task {link.producer_task!r}"
-                raise UnknownReference(where, origin, link.output_parameter_key, outputs)
-            got = type_of(outputs[link.output_parameter_key])
-        elif source.component_input_parameter:
-            if source.component_input_parameter not in outer:
-                raise UnknownReference(where, "input", source.component_input_parameter, outer)
-            got = type_of(outer[source.component_input_parameter])
-        elif source.runtime_value is not None and source.runtime_value.constant is not UNSET:
-            fit(source.runtime_value.constant, wanted, where, name)
+        got = _type_given(spec, where, parent, source, outer)
+        constant = source.runtime_value.constant if source.runtime_value else UNSET
+        if component.dag is not None or source.parameter_expression_selector:
+            continue
+        if constant is not UNSET and not has_placeholder(constant):
+            fit(constant, wanted, where, name)
         if wanted in WORDS and got in WORDS and not _accepts(wanted, got):
             raise WrongType(where, name, WORDS[wanted], WORDS[got])
+    item = task.parameter_iterator.item_input if task.parameter_iterator else ""
     for name, definition in known.items():
         optional = definition.is_optional or definition.default_value is not UNSET
-        if name not in given and not optional:
+        if name not in given and name != item and not optional:
             raise MissingInput(where, name, given)
+
+
+def _type_given(
+    spec: PipelineSpec,
+    where: str,
+    parent: ComponentSpec,
+    source: TaskInputParameter,
+    outer: Mapping[str, InputParameter],
+) -> str:
+    """The type of what a parameter is wired to; "" where it is not sure."""
+    if source.task_output_parameter is not None:
+        link = source.task_output_parameter
+        outputs = _outputs(spec, parent, link.producer_task).parameters
+        if link.output_parameter_key not in outputs:
+            origin = f"output of task {link.producer_task!r}"
+            raise UnknownReference(where, origin, link.output_parameter_key, outputs)
+        sure = not _is_dag(spec, parent, link.producer_task)
+        return type_of(outputs[link.output_parameter_key]) if sure else ""
+    name = source.component_input_parameter
+    if not name:
+        return ""
+    if name not in outer:
+        raise UnknownReference(where, "input", name, outer)
+    return "" if name.startswith(_CHANNEL) else type_of(outer[name])
 
 
 def _accepts(wanted: str, got: str) -> bool:
@@ -183,9 +234,18 @@ def _check_artifacts(
                 raise UnknownReference(where, origin, link.output_artifact_key, outputs)
         elif source.component_input_artifact not in outer:
             raise UnknownReference(where, "input", source.component_input_artifact, outer)
+    item = task.artifact_iterator.item_input if task.artifact_iterator else ""
     for name, definition in known.items():
-        if name not in given and not definition.is_optional:
+        if name not in given and name != item and not definition.is_optional:
             raise MissingInput(where, name, given)
+
+
+def _is_dag(spec: PipelineSpec, parent: ComponentSpec, name: str) -> bool:
+    """Whether a task is a DAG or a loop, whose channels have types that their values don't have."""
+    task = parent.dag.tasks[name] if parent.dag else TaskSpec()
+    reference = task.component_ref.name if task.component_ref else ""
+    component = spec.components.get(reference, ComponentSpec())
+    return component.dag is not None or is_loop(task)
 
 
 def _outputs(spec: PipelineSpec, parent: ComponentSpec, name: str) -> ComponentOutputs:
@@ -217,8 +277,8 @@ def _check_executor(spec: PipelineSpec, where: str, component: ComponentSpec) ->
     executor = executors.get(component.executor_label)
     if executor is None:
         raise UnknownReference(where.capitalize(), "executor", component.executor_label, executors)
-    if executor.container is None:
-        kind = next((k for k in ("importer", "resolver") if getattr(executor, k)), "a custom job")
+    if executor.container is None and executor.importer is None:
+        kind = "resolver" if executor.resolver else "a custom job"
         raise NotSupportedYet(where.capitalize(), f"an executor of the kind {kind}")
 
 

@@ -5,19 +5,43 @@ with moves. An engine carries the moves out and writes them down. After a restar
 fed with what was written down, and comes to the same place.
 """
 
+import hashlib
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from msgspec import UNSET
+import msgspec
 
 from athanor.kernel.errors import AthanorError
-from athanor.pipelines.errors import BadPipeline, MissingInput, UnknownReference
+from athanor.pipelines.errors import BadPipeline, UnknownReference
 from athanor.pipelines.ir.spec import ComponentSpec, DagSpec, PipelineSpec, TaskSpec
+from athanor.pipelines.logic.bindings import (
+    NOTHING,
+    Bindings,
+    Resolved,
+    collected,
+    dag_outputs,
+    resolve,
+    root_bindings,
+)
 from athanor.pipelines.logic.conditions import holds
-from athanor.pipelines.logic.graph import upstream_of
-from athanor.pipelines.logic.values import as_text, fit, type_of
+from athanor.pipelines.logic.graph import is_loop, upstream_of
+
+__all__ = [
+    "GOOD",
+    "NOTHING",
+    "OVER",
+    "Bindings",
+    "Launch",
+    "Move",
+    "Planned",
+    "Planner",
+    "Settled",
+    "TaskState",
+    "replay",
+    "root_bindings",
+]
 
 TaskState = Literal["waiting", "running", "done", "failed", "cached", "skipped", "stopped"]
 GOOD: frozenset[str] = frozenset({"done", "cached"})
@@ -25,21 +49,11 @@ OVER: frozenset[str] = frozenset({"done", "cached", "failed", "skipped", "stoppe
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bindings:
-    """Values by name: parameters as JSON values, artifacts as lists of artifact ids."""
-
-    parameters: Mapping[str, Any] = field(default_factory=dict)
-    artifacts: Mapping[str, list[str]] = field(default_factory=dict)
-
-
-NOTHING = Bindings()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Planned:
     """A task has come into being and waits."""
 
-    path: str  # names from the root's task downwards, joined by "/"
+    path: str
+    """Names from the root's task downwards, joined by "/"; an iteration's name is its number."""
     component: str
     is_dag: bool
 
@@ -76,6 +90,8 @@ class _Node:
     component: ComponentSpec
     scope: "_Scope"
     waits: set[str]
+    given: Bindings | None = None
+    """What an iteration of a loop is given; other tasks find their inputs when they are ready."""
     state: TaskState = "waiting"
     outputs: Bindings = NOTHING
     error: AthanorError | None = None
@@ -86,10 +102,24 @@ class _Scope:
     where: str
     dag: DagSpec
     inputs: Bindings
-    owner: _Node | None
+    owner: "_Node | None"
+    known: Mapping[str, str]
     nodes: dict[str, _Node] = field(default_factory=dict)
     downstream: dict[str, list[str]] = field(default_factory=dict)
     unfinished: int = 0
+    loop: bool = False
+    """Whether its tasks are the iterations of its owner."""
+    held_back: deque[_Node] = field(default_factory=deque)
+    """Iterations that wait until others have ended: the loop limits how many run at once."""
+
+    def outputs_of(self, task: str) -> Bindings:
+        """What a task has given so far."""
+        return self.nodes[task].outputs
+
+    def status_of(self, task: str) -> dict[str, Any]:
+        """How a task ended."""
+        node = self.nodes[task]
+        return _final_status(node, self.known.get(".pipeline_job_resource_name", ""))
 
 
 class Planner:
@@ -98,18 +128,22 @@ class Planner:
     `start` and `finish` answer with moves, in the order in which they must be carried out.
     """
 
-    def __init__(self, spec: PipelineSpec, inputs: Bindings) -> None:
+    def __init__(
+        self, spec: PipelineSpec, inputs: Bindings, known: Mapping[str, str] | None = None
+    ) -> None:
+        """`known` are placeholders that the run fills, such as `.pipeline_job_id`."""
         if spec.root.dag is None:
             raise BadPipeline("The pipeline's root has no tasks.", hint="Give root a dag.")
         self._spec = spec
         self._name = spec.pipeline_info.name
+        self._known = dict(known or {})
         self._nodes: dict[str, _Node] = {}
         self._moves: list[Move] = []
         self._ready: deque[_Node] = deque()
         self._ended: deque[_Node] = deque()
         self._stopping = False
         root_inputs = root_bindings(spec, inputs)
-        self._root = _Scope(self._name, spec.root.dag, root_inputs, None)
+        self._root = _Scope(self._name, spec.root.dag, root_inputs, None, self._known)
         self.state: TaskState = "waiting"
         """The run's state: `waiting`, `running`, or how it ended."""
         self.outputs: Bindings = NOTHING
@@ -163,7 +197,7 @@ class Planner:
         return [
             path
             for path, node in self._nodes.items()
-            if node.state == "running" and node.component.dag is None
+            if node.state == "running" and node.component.dag is None and not is_loop(node.task)
         ]
 
     def _open(self, scope: _Scope) -> None:
@@ -177,17 +211,44 @@ class Planner:
                     f"Task {name!r}", "component", component_name, self._spec.components
                 )
             waits = set(upstream_of(task))
-            path = prefix + name
-            node = _Node(name, path, task, component_name, component, scope, waits)
-            scope.nodes[name] = self._nodes[path] = node
+            node = _Node(name, prefix + name, task, component_name, component, scope, waits)
             for other in waits:
                 scope.downstream.setdefault(other, []).append(name)
-            is_dag = component.dag is not None
-            self._moves.append(Planned(path=path, component=component_name, is_dag=is_dag))
+            self._add(node)
         scope.unfinished = len(scope.nodes)
         self._ready.extend(node for node in scope.nodes.values() if not node.waits)
         if not scope.nodes:
             self._close(scope)
+
+    def _open_loop(self, owner: _Node, rounds: list[Bindings]) -> None:
+        """Create the iterations of a loop, and let as many begin as it allows."""
+        scope = _Scope(owner.path, DagSpec(), NOTHING, owner, self._known, loop=True)
+        once = msgspec.structs.replace(
+            owner.task,
+            parameter_iterator=None,
+            artifact_iterator=None,
+            trigger_policy=None,
+            dependent_tasks=[],
+            inputs=None,
+        )
+        for number, given in enumerate(rounds):
+            name, path = str(number), f"{owner.path}/{number}"
+            self._add(
+                _Node(name, path, once, owner.component_name, owner.component, scope, set(), given)
+            )
+        scope.unfinished = len(scope.nodes)
+        policy = owner.task.iterator_policy
+        limit = (policy.parallelism_limit if policy else 0) or len(scope.nodes)
+        nodes = list(scope.nodes.values())
+        self._ready.extend(nodes[:limit])
+        scope.held_back.extend(nodes[limit:])
+        if not nodes:
+            self._close(scope)
+
+    def _add(self, node: _Node) -> None:
+        node.scope.nodes[node.name] = self._nodes[node.path] = node
+        is_dag = node.component.dag is not None or is_loop(node.task)
+        self._moves.append(Planned(path=node.path, component=node.component_name, is_dag=is_dag))
 
     def _settle_down(self) -> list[Move]:
         while self._ready or self._ended:
@@ -212,19 +273,35 @@ class Planner:
             self._settle(node, "skipped", reason=f"{bad.name} was {_WORDS[bad.state]}")
             return
         try:
-            inputs = self._resolve(node)
+            resolved = self._resolve(node)
             condition = policy.condition if policy is not None else ""
-            if condition and not holds(condition, inputs.parameters):
+            if condition and not holds(condition, resolved.bindings.parameters):
                 self._settle(node, "skipped", reason=f"its condition is false: {condition}")
                 return
         except AthanorError as error:
             self._settle(node, "failed", reason=error.message, error=error)
             return
         node.state = "running"
-        if node.component.dag is not None:
-            self._open(_Scope(node.path, node.component.dag, inputs, node))
+        if resolved.iterations is not None:
+            self._open_loop(node, resolved.iterations)
+        elif node.component.dag is not None:
+            dag, given = node.component.dag, resolved.bindings
+            self._open(_Scope(node.path, dag, given, node, self._known))
         else:
-            self._moves.append(Launch(path=node.path, component=node.component_name, inputs=inputs))
+            self._moves.append(
+                Launch(path=node.path, component=node.component_name, inputs=resolved.bindings)
+            )
+
+    def _resolve(self, node: _Node) -> Resolved:
+        if node.given is not None:
+            return Resolved(bindings=node.given)
+        known = self._known | {
+            ".pipeline_task_name": node.name,
+            ".pipeline_task_uuid": _uuid(self._known.get(".pipeline_job_uuid", ""), node.path),
+        }
+        return resolve(
+            node.task, node.component, node.scope, where=f"Task {node.path!r}", known=known
+        )
 
     def _unfulfilled(self, node: _Node) -> _Node | None:
         nodes = node.scope.nodes
@@ -257,6 +334,8 @@ class Planner:
             if not other.waits and other.state == "waiting":
                 self._ready.append(other)
         scope.unfinished -= 1
+        if scope.held_back:
+            self._ready.append(scope.held_back.popleft())
         if scope.unfinished == 0:
             self._close(scope)
 
@@ -267,80 +346,20 @@ class Planner:
             state = "failed"
         elif "stopped" in states or (self._stopping and not scope.nodes):
             state = "stopped"
-        outputs = self._dag_outputs(scope)
-        if scope.owner is None:
-            self.state, self.outputs = state, outputs
-            return
-        scope.owner.outputs = outputs
-        self._settle(scope.owner, state)
-
-    def _resolve(self, node: _Node) -> Bindings:
-        """The values of a node's inputs. Raises: MissingInput, WrongType and their like."""
-        definitions = node.component.input_definitions
-        wired = node.task.inputs
-        where = f"Task {node.path!r}"
-        parameters: dict[str, Any] = {}
-        artifacts: dict[str, list[str]] = {}
-        for name, source in (wired.parameters if wired else {}).items():
-            value = _parameter(node, source)
-            if value is not UNSET:
-                parameters[name] = value
-        _fill_placeholders(parameters)
-        for name, origin in (wired.artifacts if wired else {}).items():
-            found = _artifact(node, origin)
-            if found is not None:
-                artifacts[name] = found
-        if definitions is not None:
-            _complete(where, definitions.parameters, parameters)
-            for name, definition in definitions.artifacts.items():
-                if name not in artifacts and not definition.is_optional:
-                    raise MissingInput(where, name, artifacts)
-        return Bindings(parameters=parameters, artifacts=artifacts)
-
-    def _dag_outputs(self, scope: _Scope) -> Bindings:
-        wired = scope.dag.outputs
-        parameters: dict[str, Any] = {}
-        artifacts: dict[str, list[str]] = {}
-        if wired is None:
-            return NOTHING
-        for name, parameter in wired.parameters.items():
-            one = parameter.value_from_parameter
-            many = parameter.value_from_oneof
-            for item in [one] if one else (many.parameter_selectors if many else []):
-                outputs = scope.nodes[item.producer_subtask].outputs.parameters
-                if item.output_parameter_key in outputs:
-                    parameters[name] = outputs[item.output_parameter_key]
-                    break
-        for name, artifact in wired.artifacts.items():
-            found = [
-                identity
-                for choice in artifact.artifact_selectors
-                for identity in scope.nodes[choice.producer_subtask].outputs.artifacts.get(
-                    choice.output_artifact_key, ()
-                )
-            ]
-            if found:
-                artifacts[name] = found
-        return Bindings(parameters=parameters, artifacts=artifacts)
+        owner = scope.owner
+        if owner is not None and scope.loop:
+            rounds = (node.outputs for node in scope.nodes.values())
+            owner.outputs = collected(owner.component.output_definitions, rounds)
+        else:
+            outputs = dag_outputs(scope.dag.outputs, scope)
+            if owner is None:
+                self.state, self.outputs = state, outputs
+                return
+            owner.outputs = outputs
+        self._settle(owner, state)
 
 
 _WORDS = {"failed": "not successful", "skipped": "skipped", "stopped": "stopped"}
-
-
-def root_bindings(spec: PipelineSpec, inputs: Bindings) -> Bindings:
-    """A run's inputs with defaults filled in and types checked.
-
-    Raises: MissingInput, UnknownInput (see `logic.graph`), WrongType.
-    """
-    where = f"Pipeline {spec.pipeline_info.name!r}"
-    definitions = spec.root.input_definitions
-    parameters = dict(inputs.parameters)
-    if definitions is not None:
-        _complete(where, definitions.parameters, parameters)
-        for name, definition in definitions.artifacts.items():
-            if name not in inputs.artifacts and not definition.is_optional:
-                raise MissingInput(where, name, inputs.artifacts)
-    return Bindings(parameters=parameters, artifacts=inputs.artifacts)
 
 
 def replay(planner: Planner, ended: Mapping[str, Settled]) -> tuple[list[Move], Iterable[Launch]]:
@@ -363,65 +382,18 @@ def replay(planner: Planner, ended: Mapping[str, Settled]) -> tuple[list[Move], 
     return moves, left
 
 
-def _complete(where: str, definitions: Mapping[str, Any], parameters: dict[str, Any]) -> None:
-    """Fill defaults, check types, and miss what is missing."""
-    for name, definition in definitions.items():
-        if name not in parameters:
-            if definition.default_value is not UNSET:
-                parameters[name] = definition.default_value
-            elif not definition.is_optional:
-                raise MissingInput(where, name, parameters)
-            else:
-                continue
-        parameters[name] = fit(parameters[name], type_of(definition), where, name)
-
-
-def _parameter(node: _Node, source: Any) -> Any:
-    scope = node.scope
-    if source.task_output_parameter is not None:
-        wanted = source.task_output_parameter
-        outputs = scope.nodes[wanted.producer_task].outputs.parameters
-        return outputs.get(wanted.output_parameter_key, UNSET)
-    if source.component_input_parameter:
-        return scope.inputs.parameters.get(source.component_input_parameter, UNSET)
-    if source.task_final_status is not None:
-        return final_status(scope.nodes[source.task_final_status.producer_task])
-    value = source.runtime_value
-    if value is None:
-        return UNSET
-    if value.runtime_parameter:
-        return scope.inputs.parameters.get(value.runtime_parameter, UNSET)
-    return value.constant if value.constant_value is None else value.constant_value.plain
-
-
-def final_status(node: _Node) -> dict[str, Any]:
+def _final_status(node: _Node, job: str) -> dict[str, Any]:
     """How a task ended, as the protocol's PipelineTaskFinalStatus."""
     words = {"done": "COMPLETE", "cached": "COMPLETE", "failed": "FAILED", "stopped": "CANCELLED"}
     error = node.error
     return {
         "state": words.get(node.state, "SKIPPED"),
+        "pipelineJobResourceName": job,
         "pipelineTaskName": node.name,
         "error": {"code": 9, "message": error.message} if error is not None else {},
     }
 
 
-def _artifact(node: _Node, source: Any) -> list[str] | None:
-    scope = node.scope
-    if source.task_output_artifact is not None:
-        wanted = source.task_output_artifact
-        outputs = scope.nodes[wanted.producer_task].outputs.artifacts
-        return outputs.get(wanted.output_artifact_key)
-    return scope.inputs.artifacts.get(source.component_input_artifact)
-
-
-def _fill_placeholders(parameters: dict[str, Any]) -> None:
-    """Replace `{{$.inputs.parameters['x']}}` in texts by the task's other inputs."""
-    for name, value in parameters.items():
-        if not isinstance(value, str) or "{{$.inputs.parameters[" not in value:
-            continue
-        text = value
-        for other, replacement in parameters.items():
-            mark = "{{$.inputs.parameters['" + other + "']}}"
-            if other != name and mark in text:
-                text = text.replace(mark, as_text(replacement))
-        parameters[name] = text
+def _uuid(job: str, path: str) -> str:
+    """A task's name for itself, the same one after a restart."""
+    return hashlib.sha256(f"{job}/{path}".encode()).hexdigest()[:32]

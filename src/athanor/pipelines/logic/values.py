@@ -45,6 +45,25 @@ def fit(value: Any, kind: str, where: str, name: str) -> Any:
     return fitted
 
 
+def converted(value: Any, kind: str) -> Any:
+    """A value of another type, as Kubeflow's driver hands it to a container; UNSET if it can't be.
+
+    What is no text becomes one as JSON; a text becomes the number, truth, list or mapping that it
+    spells.
+    """
+    if kind == "STRING":
+        return as_text(value)
+    checker = _CHECKS.get(kind)
+    if checker is None or not isinstance(value, str):
+        return UNSET
+    text = value.strip()
+    try:
+        parsed = json.loads(text.lower() if kind == "BOOLEAN" else text)
+    except ValueError:
+        return UNSET
+    return checker(parsed)
+
+
 def shown(value: Any, limit: int = 80) -> str:
     """A value as short text."""
     text = json.dumps(value, ensure_ascii=False, default=repr)

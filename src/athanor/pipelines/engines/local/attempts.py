@@ -22,22 +22,33 @@ from athanor.lineage import Lineage, Operation, OperationCall, OperationResult
 from athanor.pipelines.engines.local.exchange import (
     LOCK_FILE,
     LOG_FILE,
+    Foreign,
     GivenArtifact,
     Order,
     read_result,
     write_order,
 )
+from athanor.pipelines.engines.local.importing import imported_artifact
 from athanor.pipelines.engines.local.recording import Ending, Recorder
 from athanor.pipelines.errors import (
     EngineFault,
-    NotSupportedYet,
     OperationNotFound,
     StepDied,
     StepTookTooLong,
 )
-from athanor.pipelines.ir.spec import ComponentOutputs, ComponentSpec, ContainerSpec
+from athanor.pipelines.ir.spec import (
+    ComponentOutputs,
+    ComponentSpec,
+    ContainerSpec,
+    ExecutorSpec,
+    ImporterSpec,
+)
+from athanor.pipelines.logic.bindings import Bindings
+from athanor.pipelines.logic.containers import read_lightweight
 from athanor.pipelines.logic.embedding import Embedded, read_embedded, read_operation
-from athanor.pipelines.logic.planner import Bindings, Launch
+from athanor.pipelines.logic.placeholders import fill, names_of
+from athanor.pipelines.logic.planner import Launch
+from athanor.pipelines.logic.values import as_text, type_of
 from athanor.pipelines.store import Ordered
 from athanor.pipelines.types import Task
 
@@ -56,7 +67,16 @@ class Work:
     task: Task
     launch: Launch
     component: ComponentSpec
-    container: ContainerSpec
+    executor: ExecutorSpec
+    schemas: Mapping[str, str] = field(default_factory=dict)
+    """Titles of the types of artifacts, by input or output."""
+    known: Mapping[str, str] = field(default_factory=dict)
+    """What the run's placeholders stand for."""
+
+    @property
+    def container(self) -> ContainerSpec:
+        """The command and its image; an empty one where the executor is something else."""
+        return self.executor.container or ContainerSpec()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,11 +127,11 @@ class Attempts:
         try:
             if operation is not None:
                 return self._operate(work, operation)
+            if work.executor.importer is not None:
+                return self._import(work, work.executor.importer)
             embedded = read_embedded(work.container)
-            if embedded is None:
-                where = f"Task {work.task.name!r}"
-                raise NotSupportedYet(where, "a container that is not a step of ours")
-            ending = self._step(work, embedded)
+            foreign = self._foreign(work) if embedded is None else None
+            ending = self._step(work, embedded or _unembedded(work), foreign)
         except AthanorError as error:
             return Ending(state="failed", error=error), None
         except Exception as error:  # noqa: BLE001 - a fault of ours must not end the thread
@@ -122,6 +142,10 @@ class Attempts:
         bindings = self._recorder.finish(work.ordered, work.task, ending)
         self.tidy(work.task)
         return ending, bindings
+
+    def workspace(self, run_id: str) -> Path:
+        """The folder that all steps of a run share."""
+        return self._place.folder / run_id / "workspace"
 
     def warm_up(self) -> None:
         """Have what most steps import loaded once for all of them."""
@@ -198,17 +222,36 @@ class Attempts:
             )
             return ending, self._recorder.finish(work.ordered, task, ending)
 
-    def _step(self, work: Work, embedded: Embedded) -> Ending:
+    def _import(self, work: Work, importer: ImporterSpec) -> tuple[Ending, Bindings | None]:
+        """Record an artifact that exists already; its content is not read."""
+        imported = imported_artifact(work.component, importer, work.launch.inputs, work.known)
+        ending = Ending(state="done", artifacts={imported.output: [imported.made]})
+        return ending, self._recorder.finish(work.ordered, work.task, ending)
+
+    def _foreign(self, work: Work) -> Foreign:
+        container = work.container
+        self.workspace(work.task.run).mkdir(parents=True, exist_ok=True)
+        return Foreign(
+            function=read_lightweight(container),
+            image=container.image,
+            command=container.command,
+            args=container.args,
+            schemas=dict(work.schemas),
+            known=dict(work.known),
+            environments=str(self._place.folder / "environments"),
+        )
+
+    def _step(self, work: Work, embedded: Embedded, foreign: Foreign | None) -> Ending:
         task = work.task
         folder = self._place.attempt(task)
         folder.mkdir(parents=True, exist_ok=True)
-        write_order(folder, self._order(work, embedded))
+        write_order(folder, self._order(work, embedded, foreign))
         began = time.monotonic()
         child = self._workers.spawn(
             _TARGET,
             {"folder": str(folder)},
             log=folder / LOG_FILE,
-            env={item.name: item.value for item in work.container.env},
+            env={item.name: self._filled(work, item.value) for item in work.container.env},
             cwd=folder,
             threads=embedded.threads,
         )
@@ -253,7 +296,11 @@ class Attempts:
         killed = ended.signal == signal.SIGKILL or (ended.signal is None and ended.code is None)
         return Ending(state="waiting" if killed else "failed", error=error, resources=resources)
 
-    def _order(self, work: Work, embedded: Embedded) -> Order:
+    def _filled(self, work: Work, text: str) -> str:
+        find = names_of(work.launch.inputs.parameters, work.known)
+        return as_text(fill(text, find))
+
+    def _order(self, work: Work, embedded: Embedded, foreign: Foreign | None) -> Order:
         outputs = work.component.output_definitions or ComponentOutputs()
         who = work.ordered.who
         return Order(
@@ -261,14 +308,13 @@ class Attempts:
             run=work.task.run,
             task=work.task.id,
             embedded=embedded,
+            foreign=foreign,
             parameters=dict(work.launch.inputs.parameters),
             artifacts={
                 name: [self._given(who, item) for item in items]
                 for name, items in work.launch.inputs.artifacts.items()
             },
-            output_parameters={
-                name: str(item.parameter_type or "") for name, item in outputs.parameters.items()
-            },
+            output_parameters={name: type_of(item) for name, item in outputs.parameters.items()},
             output_artifacts={
                 name: str(item.metadata.get("type", "any"))
                 for name, item in outputs.artifacts.items()
@@ -287,6 +333,11 @@ class Attempts:
             digest=artifact.digest,
             metadata=artifact.metadata,
         )
+
+
+def _unembedded(work: Work) -> Embedded:
+    """A step that is not ours has its name and its resources alone."""
+    return Embedded(function=work.task.name, source="", file=f"<{work.task.component}>")
 
 
 def _death(step: str, ended: Exit) -> StepDied:

@@ -29,6 +29,7 @@ from athanor.pipelines.engines.local.exchange import (
     read_order,
     write_result,
 )
+from athanor.pipelines.engines.local.foreign import attempt as attempt_foreign
 from athanor.pipelines.engines.local.values import ArtifactFiles
 from athanor.pipelines.errors import BadStep, MissingInput, StepFailed, WrongType
 from athanor.pipelines.logic.embedding import Embedded
@@ -66,6 +67,8 @@ def _attempt(place: Path, order: Order) -> Result:
     storage = Storage(order.storage_url, reserve_bytes=order.storage_reserve)
     files = ArtifactFiles(storage, place, order)
     try:
+        if order.foreign is not None:
+            return attempt_foreign(place, order, order.foreign)
         function = load_function(place, order.embedded)
         _seed(order.embedded.seed)
         arguments = _arguments(function, order, files)

@@ -11,6 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Condition, Thread
 
@@ -21,9 +22,18 @@ from athanor.pipelines.engines.local.attempts import Attempts, Work
 from athanor.pipelines.engines.local.environment import environment_of
 from athanor.pipelines.engines.local.recording import Ending, Recorder
 from athanor.pipelines.errors import EngineFault, TaskFailed
-from athanor.pipelines.ir.spec import ContainerSpec, PipelineSpec, RetryPolicy, TaskSpec
+from athanor.pipelines.ir.spec import (
+    ComponentInputs,
+    ComponentOutputs,
+    ContainerSpec,
+    ExecutorSpec,
+    PipelineSpec,
+    RetryPolicy,
+    TaskSpec,
+)
 from athanor.pipelines.logic.cache import cache_key, key_parts, named_key
 from athanor.pipelines.logic.embedding import read_operation
+from athanor.pipelines.logic.graph import is_loop
 from athanor.pipelines.logic.planner import (
     OVER,
     Bindings,
@@ -36,7 +46,7 @@ from athanor.pipelines.logic.planner import (
 )
 from athanor.pipelines.logic.retries import pause_before
 from athanor.pipelines.store import CacheEntry, Ordered, RunStore
-from athanor.pipelines.types import Task
+from athanor.pipelines.types import PipelineRun, Task
 
 _log = logging.getLogger(__name__)
 _POLL_SECONDS = 5.0
@@ -54,25 +64,39 @@ class _Live:
     spec: PipelineSpec
     planner: Planner
     tasks: dict[str, Task]
+    known: dict[str, str]
+    """What the run's placeholders stand for."""
     ready: deque[Launch] = field(default_factory=deque)
     launches: dict[str, Launch] = field(default_factory=dict)
     deaths: dict[str, int] = field(default_factory=dict)
     stopping: bool = False
     error: AthanorError | None = None
 
-    def container(self, component: str) -> ContainerSpec:
+    def executor(self, component: str) -> ExecutorSpec:
         """What does the work of a component."""
         label = self.spec.components[component].executor_label
-        return self.spec.deployment_spec.executors[label].container or ContainerSpec()
+        return self.spec.deployment_spec.executors[label]
 
     def task_spec(self, path: str) -> TaskSpec:
-        """The task of a path in the specification."""
-        component = self.spec.root
-        *outer, last = path.split("/")
-        for name in outer:
+        """The task of a path in the specification; of a loop's iteration, the loop."""
+        component, task, looping = self.spec.root, TaskSpec(), False
+        for name in path.split("/"):
+            if looping:  # the iteration's number
+                looping = False
+                continue
             task = component.dag.tasks[name] if component.dag else TaskSpec()
             component = self.spec.components[task.component_ref.name if task.component_ref else ""]
-        return component.dag.tasks[last] if component.dag else TaskSpec()
+            looping = is_loop(task)
+        return task
+
+    def schemas(self, component: str) -> dict[str, str]:
+        """The titles of the types of a component's artifacts, by input or output."""
+        found = self.spec.components[component]
+        inputs = found.input_definitions or ComponentInputs()
+        outputs = found.output_definitions or ComponentOutputs()
+        kinds = {name: item.artifact_type for name, item in inputs.artifacts.items()}
+        kinds |= {name: item.artifact_type for name, item in outputs.artifacts.items()}
+        return {name: kind.schema_title for name, kind in kinds.items() if kind is not None}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,9 +216,10 @@ class LocalEngine:
                 parameters=run.parameters,
                 artifacts={name: [item] for name, item in run.artifacts.items()},
             )
-            planner = Planner(spec, inputs)
+            known = known_of(run, spec, self._attempts.workspace(run.id))
+            planner = Planner(spec, inputs, known)
             tasks = {task.name: task for task in self._store.tasks_of(run.id)}
-            live = _Live(ordered, spec, planner, tasks)
+            live = _Live(ordered, spec, planner, tasks, known)
             self._live[run.id] = live
             if run.state == "waiting":
                 self._recorder.begin(ordered)
@@ -272,7 +297,7 @@ class LocalEngine:
         moves = list(moves)
         planned = [m for m in moves if isinstance(m, Planned) and m.path not in live.tasks]
         if planned:
-            kinds = {move.component: self._kind(live, move) for move in planned}
+            kinds = {move.path: self._kind(live, move) for move in planned}
             live.tasks |= self._recorder.plan(live.ordered, planned, kinds)
         for move in moves:
             if isinstance(move, Settled):
@@ -291,8 +316,9 @@ class LocalEngine:
     def _kind(self, live: _Live, move: Planned) -> str:
         if move.is_dag:
             return "dag"
-        operation = read_operation(live.container(move.component))
-        return "step" if operation is None else "operation"
+        executor = live.executor(move.component)
+        ours = executor.container is not None and read_operation(executor.container) is None
+        return "step" if ours else "operation"
 
     def _launch_ready(self, live: _Live) -> None:
         while live.ready and self._running < self._slots and not self._stopping:
@@ -301,7 +327,8 @@ class LocalEngine:
     def _launch(self, live: _Live, launch: Launch) -> None:
         task = live.tasks[launch.path]
         ordered = live.ordered
-        container = live.container(launch.component)
+        executor = live.executor(launch.component)
+        container = executor.container or ContainerSpec()
         parts, key = {}, ""
         spec = live.task_spec(launch.path)
         if task.kind == "step":
@@ -323,7 +350,9 @@ class LocalEngine:
             task=task,
             launch=launch,
             component=live.spec.components[launch.component],
-            container=container,
+            executor=executor,
+            schemas=live.schemas(launch.component),
+            known=live.known | {".pipeline_task_name": launch.path.rpartition("/")[2]},
         )
         self._running += 1
         Thread(target=self._do, args=(work,), name=f"task {task.name}", daemon=True).start()
@@ -411,6 +440,21 @@ class LocalEngine:
         for item in ended:
             if item.state == "failed" and item.error is not None and live.error is None:
                 live.error = TaskFailed(item.path, item.error)
+
+
+def known_of(run: PipelineRun, spec: PipelineSpec, workspace: Path) -> dict[str, str]:
+    """What a run's placeholders stand for, the same after a restart."""
+    name = f"{run.pipeline}-{run.id}"
+    begun = f"{run.created_at:%Y-%m-%dT%H:%M:%SZ}"
+    return {
+        ".pipeline_job_name": name,
+        ".pipeline_job_resource_name": name,
+        ".pipeline_job_uuid": run.id,
+        ".pipeline_root": spec.default_pipeline_root or str(workspace.parent),
+        ".pipeline_job_create_time_utc": begun,
+        ".pipeline_job_schedule_time_utc": begun,
+        ".workspace_path": str(workspace),
+    }
 
 
 def _settled(task: Task) -> Settled:

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from athanor.kernel.storage import sync_path
+from athanor.pipelines.logic.containers import Lightweight
 from athanor.pipelines.logic.embedding import Embedded
 
 TASK_FILE = "task.json"
@@ -33,6 +34,22 @@ class GivenArtifact:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Foreign:
+    """A step that was written for Kubeflow: a function of its own kind, or a command."""
+
+    function: Lightweight | None = None
+    image: str = ""
+    command: list[str] = field(default_factory=list)
+    args: list[str] = field(default_factory=list)
+    schemas: dict[str, str] = field(default_factory=dict)
+    """Titles of artifacts' types, such as `system.Dataset`, by input or output."""
+    known: dict[str, str] = field(default_factory=dict)
+    """What placeholders such as `.pipeline_job_id` stand for."""
+    environments: str = ""
+    """Where Python environments are kept."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
     """One attempt of one task."""
 
@@ -42,6 +59,8 @@ class Order:
     run: str
     task: str
     embedded: Embedded
+    foreign: Foreign | None = None
+    """Given where the step was written for Kubeflow; `embedded` then holds its name alone."""
     parameters: dict[str, Any] = field(default_factory=dict)
     artifacts: dict[str, list[GivenArtifact]] = field(default_factory=dict)
     output_parameters: dict[str, str] = field(default_factory=dict)

@@ -78,7 +78,7 @@ class Recorder:
                 run=ordered.run.id,
                 name=move.path,
                 component=move.component,
-                kind=kinds[move.component],  # type: ignore[arg-type]
+                kind=kinds[move.path],  # type: ignore[arg-type]
                 state="waiting",
             )
             for move in planned

@@ -70,6 +70,13 @@ class ArtifactFiles:
             type=type_, uri=blob.uri, digest=digest, size=blob.size, metadata=metadata
         )
 
+    def path_of(self, name: str, artifact: GivenArtifact) -> Path:
+        """A copy of an input's file or folder, of this attempt's own."""
+        folder = self._bring(name, artifact, copy=True)
+        if artifact.metadata.get("layout") == "file":
+            return folder / str(artifact.metadata.get("file", "data"))
+        return folder
+
     def _load_one(self, name: str, artifact: GivenArtifact, hint: Any) -> Any:
         wanted = _class_of(hint)
         as_path = isinstance(wanted, type) and issubclass(wanted, pathlib.PurePath)

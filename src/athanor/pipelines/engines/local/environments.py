@@ -1,0 +1,72 @@
+"""Python environments of steps: made once by uv for equal wishes, and used again."""
+
+import fcntl
+import json
+import os
+import shutil
+import subprocess
+import sys
+import venv
+from collections.abc import Sequence
+from pathlib import Path
+
+from athanor.pipelines.errors import NoEnvironment
+from athanor.pipelines.logic.code import digest_of
+
+_READY = ".ready"
+_LINES = 6
+
+
+def environment_with(
+    folder: Path, packages: Sequence[str], options: Sequence[str], *, step: str
+) -> Path:
+    """The Python of an environment that has these packages, made if it is not there.
+
+    `options` are pip's for indexes. Two who want the same one wait for each other.
+    Raises: NoEnvironment.
+    """
+    wish = json.dumps([sys.version_info[:3], list(packages), list(options)])
+    place = folder / digest_of(wish).removeprefix("sha256:")[:24]
+    folder.mkdir(parents=True, exist_ok=True)
+    with place.with_suffix(".lock").open("wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (place / _READY).exists():
+            shutil.rmtree(place, ignore_errors=True)
+            _uv(step, "venv", "--quiet", "--python", sys.executable, str(place))
+            if packages:
+                python = str(place / "bin" / "python")
+                _uv(step, "pip", "install", "--python", python, *options, *packages)
+            (place / _READY).write_text(wish, "utf-8")
+    return place / "bin" / "python3"
+
+
+def bare_python(folder: Path) -> Path:
+    """A Python with its own pip and nothing else, for commands that were written for a container.
+
+    Raises: NoEnvironment.
+    """
+    place = folder / f"bare-{sys.version_info.major}.{sys.version_info.minor}"
+    folder.mkdir(parents=True, exist_ok=True)
+    with place.with_suffix(".lock").open("wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (place / _READY).exists():
+            shutil.rmtree(place, ignore_errors=True)
+            try:
+                venv.create(place, with_pip=True)
+            except (OSError, subprocess.CalledProcessError) as error:
+                raise NoEnvironment("a command", str(error)) from error
+            (place / _READY).touch()
+    return place / "bin" / "python3"
+
+
+def _uv(step: str, *words: str) -> None:
+    uv = Path(sys.executable).with_name("uv")
+    command = [str(uv) if uv.exists() else "uv", *words]
+    environment = {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"}
+    try:
+        done = subprocess.run(command, check=False, capture_output=True, text=True, env=environment)
+    except OSError as error:
+        raise NoEnvironment(step, f"uv can't be started: {error}") from error
+    sys.stdout.write(done.stdout + done.stderr)
+    if done.returncode:
+        raise NoEnvironment(step, " ".join(done.stderr.strip().splitlines()[-_LINES:]))

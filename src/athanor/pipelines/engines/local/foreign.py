@@ -1,0 +1,309 @@
+"""A step that was written for Kubeflow, in a process of its own.
+
+A lightweight component's function is called right here, with the part of `kfp` that it imports
+(`athanor.pipelines.kubeflow.runtime`) in its import path; one that wants packages runs in an
+environment of its own. A command is run as it stands, as a child of this process.
+"""
+
+import importlib
+import json
+import linecache
+import os
+import subprocess
+import sys
+import traceback
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from msgspec import UNSET
+
+from athanor.kernel.errors import AthanorError
+from athanor.kernel.storage import Blob, Storage
+from athanor.lineage import file_digest, folder_digest
+from athanor.pipelines.engines.local.environments import bare_python, environment_with
+from athanor.pipelines.engines.local.exchange import (
+    Foreign,
+    GivenArtifact,
+    MadeArtifact,
+    Order,
+    Result,
+)
+from athanor.pipelines.engines.local.values import ArtifactFiles
+from athanor.pipelines.errors import BadStep, StepFailed
+from athanor.pipelines.ir.spec import ContainerSpec
+from athanor.pipelines.logic.code import digest_of
+from athanor.pipelines.logic.containers import Lightweight, command_line
+from athanor.pipelines.logic.values import converted, fit
+
+RUNTIME = Path(__file__).parents[2] / "kubeflow" / "runtime"
+"""The folder that holds the steps' `kfp`."""
+MODULE = "ephemeral_component"
+_KINDS = {
+    "system.Model": "model",
+    "system.Metrics": "metrics",
+    "system.ClassificationMetrics": "metrics",
+    "system.SlicedClassificationMetrics": "metrics",
+    "system.HTML": "report",
+    "system.Markdown": "report",
+}
+_NOT_FOUND = 127
+_SHELL = "sh"
+
+
+def attempt(place: Path, order: Order, foreign: Foreign) -> Result:
+    """Run the step; outputs are stored by content.
+
+    Raises: StepFailed, BadStep, and what making an environment raises.
+    """
+    storage = Storage(order.storage_url, reserve_bytes=order.storage_reserve)
+    files = ArtifactFiles(storage, place, order)
+    told = _executor_input(place, order, foreign, files)
+    function = foreign.function
+    if function is None:
+        _command(place, order, foreign, told)
+    elif function.packages:
+        _in_environment(place, order, foreign, function, told)
+    else:
+        _here(order, function, told)
+    return _result(place, order, foreign, storage)
+
+
+def _executor_input(
+    place: Path, order: Order, foreign: Foreign, files: ArtifactFiles
+) -> dict[str, Any]:
+    """The protocol's ExecutorInput, with paths in the attempt's folder."""
+    outputs = place / "outputs"
+    for folder in (outputs, place / "parameters"):
+        folder.mkdir(parents=True, exist_ok=True)
+    return {
+        "inputs": {
+            "parameterValues": order.parameters,
+            "artifacts": {
+                name: {
+                    "artifacts": [
+                        _given(files, foreign, name, number, item)
+                        for number, item in enumerate(items)
+                    ]
+                }
+                for name, items in order.artifacts.items()
+            },
+        },
+        "outputs": {
+            "parameters": {
+                name: {"outputFile": str(place / "parameters" / name)}
+                for name in order.output_parameters
+            },
+            "artifacts": {
+                name: {
+                    "artifacts": [
+                        {
+                            "name": name,
+                            "type": {"schemaTitle": foreign.schemas.get(name, "system.Artifact")},
+                            "uri": str(outputs / name),
+                            "metadata": {},
+                        }
+                    ]
+                }
+                for name in order.output_artifacts
+            },
+            "outputFile": str(place / "executor_output.json"),
+        },
+    }
+
+
+def _given(
+    files: ArtifactFiles, foreign: Foreign, name: str, number: int, item: GivenArtifact
+) -> dict[str, Any]:
+    title = str(item.metadata.get("schema") or foreign.schemas.get(name) or "system.Artifact")
+    uri = item.uri.removeprefix("file://")
+    if item.metadata.get("blob") is not None:
+        uri = str(files.path_of(f"{name}-{number}" if number else name, item))
+    return {
+        "name": item.metadata.get("name") or name,
+        "type": {"schemaTitle": title},
+        "uri": uri,
+        "metadata": item.metadata.get("properties") or {},
+    }
+
+
+def _here(order: Order, lightweight: Lightweight, told: dict[str, Any]) -> None:
+    """Call the function in this process."""
+    sys.path.insert(0, str(RUNTIME))
+    os.environ["_KFP_RUNTIME"] = "true"
+    file = f"<{lightweight.function}>"
+    lines = lightweight.source.splitlines(keepends=True)
+    linecache.cache[file] = (len(lightweight.source), None, lines, file)
+    module = ModuleType(MODULE)
+    module.__file__ = file
+    sys.modules[MODULE] = module
+    try:
+        exec(compile(lightweight.source, file, "exec", dont_inherit=True), module.__dict__)  # noqa: S102 - the step itself
+        function = getattr(module, lightweight.function, None)
+        if function is None:
+            raise BadStep(
+                f"The step's source does not define {lightweight.function!r}.",
+                hint="Compile the pipeline anew.",
+            )
+        importlib.import_module("kfp.dsl.executor").Executor(told, function).run()
+    except AthanorError:
+        raise
+    except SystemExit as error:
+        if error.code not in {None, 0}:
+            raise _failure(order.step, error, file) from error
+    except Exception as error:
+        raise _failure(order.step, error, file) from error
+
+
+def _failure(step: str, error: BaseException, file: str) -> StepFailed:
+    frames = [
+        frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file
+    ]
+    last = frames[-1] if frames else None
+    cause = f"{type(error).__name__}: {error}"
+    if isinstance(error, SystemExit):
+        cause = f"it called sys.exit({error.code!r})"
+    details = {
+        "type": type(error).__name__,
+        "file": file if last else "",
+        "line": last.lineno if last else None,
+        "source": (last.line or "").strip() if last else "",
+    }
+    return StepFailed(step, cause[:2000], details=details)
+
+
+def _in_environment(
+    place: Path, order: Order, foreign: Foreign, lightweight: Lightweight, told: dict[str, Any]
+) -> None:
+    """Call the function with the packages that it wants."""
+    python = environment_with(
+        Path(foreign.environments), lightweight.packages, lightweight.options, step=order.step
+    )
+    source = place / f"{MODULE}.py"
+    source.write_text(lightweight.source, "utf-8")
+    given = place / "executor_input.json"
+    given.write_text(json.dumps(told), "utf-8")
+    words = [
+        *(str(python), "-m", "kfp.dsl.executor_main"),
+        *("--component_module_path", str(source)),
+        *("--function_to_execute", lightweight.function),
+        *("--executor_input", f"@{given}"),
+    ]
+    _run(order.step, words, {"PYTHONPATH": str(RUNTIME), "_KFP_RUNTIME": "true"})
+
+
+def _command(place: Path, order: Order, foreign: Foreign, told: dict[str, Any]) -> None:
+    """Run a container's command on this machine, with a Python of its own in its path."""
+    container = ContainerSpec(image=foreign.image, command=foreign.command, args=foreign.args)
+    if not container.command:
+        raise BadStep(
+            f"Step {order.step!r} runs what the image {foreign.image!r} has as its entry point.",
+            hint="There is no container engine here; give the component a command.",
+        )
+    words = command_line(container, told | {"known": foreign.known})
+    for made in told["outputs"]["artifacts"].values():
+        Path(made["artifacts"][0]["uri"]).parent.mkdir(parents=True, exist_ok=True)
+    python = bare_python(Path(foreign.environments))
+    packages = place / "packages"
+    environment = {
+        "PATH": f"{python.parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
+        "PYTHONPATH": os.pathsep.join([str(packages), str(RUNTIME)]),
+        "PIP_TARGET": str(packages),
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+        "VIRTUAL_ENV": str(python.parents[1]),
+    }
+    try:
+        _run(order.step, words, environment)
+    except FileNotFoundError:
+        raise BadStep(
+            f"Step {order.step!r} starts {words[0]!r}, which is not on this machine.",
+            hint=f"It is a command of the image {foreign.image!r}, and there is no container "
+            "engine here: install the command, or write the step as a Python component.",
+        ) from None
+
+
+def _run(step: str, words: Iterable[str], environment: Mapping[str, str]) -> None:
+    """Run a process in this one's group; what it writes goes to the step's log.
+
+    Raises: StepFailed; FileNotFoundError where there is no such command.
+    """
+    words = list(words)
+    done = subprocess.run(words, check=False, env=os.environ | environment)
+    if done.returncode == 0:
+        return
+    if done.returncode < 0:
+        cause = f"its command was ended by signal {-done.returncode}"
+    elif done.returncode == _NOT_FOUND and Path(words[0]).name == _SHELL:
+        cause = "its shell did not find a command (exit status 127)"
+    else:
+        cause = f"its command ended with exit status {done.returncode}"
+    details = {"type": "ExitStatus", "status": done.returncode, "command": words[0]}
+    raise StepFailed(step, cause, details=details)
+
+
+def _result(place: Path, order: Order, foreign: Foreign, storage: Storage) -> Result:
+    """What the step wrote, as parameters and stored artifacts."""
+    told: dict[str, Any] = {}
+    output = place / "executor_output.json"
+    if output.exists():
+        try:
+            told = json.loads(output.read_text("utf-8") or "{}")
+        except ValueError as error:
+            raise BadStep(
+                f"Step {order.step!r} wrote an output file that is no JSON: {error}.",
+                hint="It is ExecutorOutput of Kubeflow Pipelines.",
+            ) from error
+    values = told.get("parameterValues") or {}
+    parameters = {}
+    for name, kind in order.output_parameters.items():
+        written = place / "parameters" / name
+        if name in values:
+            value = values[name]
+        elif written.exists():
+            value = written.read_text("utf-8")
+            if kind != "STRING":
+                other = converted(value, kind)
+                value = value if other is UNSET else other
+        else:
+            continue
+        parameters[name] = fit(value, kind, f"Step {order.step!r}", name)
+    artifacts = {
+        name: [
+            _stored(place, name, item, foreign, storage)
+            for item in (told.get("artifacts") or {}).get(name, {}).get("artifacts") or [{}]
+        ]
+        for name in order.output_artifacts
+    }
+    return Result(parameters=parameters, artifacts=artifacts)
+
+
+def _stored(
+    place: Path, name: str, told: dict[str, Any], foreign: Foreign, storage: Storage
+) -> MadeArtifact:
+    """One output artifact: its file or folder, a reference to elsewhere, or its metadata alone."""
+    uri = str(told.get("uri") or place / "outputs" / name)
+    title = foreign.schemas.get(name, "system.Artifact")
+    metadata = {
+        "schema": title,
+        "name": str(told.get("name") or name),
+        "properties": told.get("metadata") or {},
+    }
+    source = Path(str(told.get("customPath") or told.get("custom_path") or uri))
+    blob: Blob | None = None
+    if source.is_dir():
+        digest, blob = folder_digest(source), storage.put_folder(source)
+        metadata |= {"blob": blob.digest, "layout": "folder"}
+    elif source.is_file():
+        digest, blob = file_digest(source), storage.put_file(source)
+        metadata |= {"blob": blob.digest, "layout": "file", "file": source.name}
+    else:
+        digest = digest_of(json.dumps([uri if "://" in uri else "", metadata], sort_keys=True))
+    kind = _KINDS.get(title, str(metadata.get("layout", "value")))
+    return MadeArtifact(
+        type=kind,
+        uri=blob.uri if blob else uri if "://" in uri else "",
+        digest=digest,
+        size=blob.size if blob else 0,
+        metadata=metadata,
+    )

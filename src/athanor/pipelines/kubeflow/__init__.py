@@ -1,0 +1,1 @@
+"""Kubeflow pipelines on one machine: reading their steps, and what their code imports."""

@@ -1,0 +1,1 @@
+"""Types of components' inputs and outputs."""

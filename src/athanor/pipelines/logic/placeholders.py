@@ -1,0 +1,116 @@
+"""Placeholders: what stands for a value in the texts of a compiled pipeline.
+
+`{{$.inputs.parameters['x']}}` and its like, as Kubeflow Pipelines v2 writes them. They are filled
+in what the author wrote (constants, commands), never in values that came from elsewhere: a text
+that a step returned is a text, whatever it looks like.
+"""
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from msgspec import UNSET
+
+from athanor.pipelines.errors import BadSelector, UnknownPlaceholder
+from athanor.pipelines.logic.values import as_text
+
+_MARK = re.compile(r"\{\{\$(?P<body>[^{}]*)\}\}")
+_PARAMETER = re.compile(r"\.inputs\.parameters\[(['\"])(?P<name>.+?)\1\]")
+_SELECTOR = re.compile(r"parseJson\(string_value\)(?P<steps>(?:\[(?:\"[^\"]*\"|'[^']*'|\d+)\])+)")
+_STEP = re.compile(r"\[(?:\"([^\"]*)\"|'([^']*)'|(\d+))\]")
+
+_OURS = (".inputs", ".outputs", ".pipeline_", ".workspace_path")
+"""How the protocol's own placeholders begin; other texts between such brackets are the author's."""
+
+Find = Callable[[str], Any]
+"""From what stands between `{{$` and `}}` to its value; UNSET where it is not known."""
+
+
+def fill(value: Any, find: Find) -> Any:
+    """The value with every placeholder in its texts filled, inside of lists and mappings too.
+
+    A text that is one placeholder and nothing else takes the value with its type.
+    Raises: UnknownPlaceholder.
+    """
+    if isinstance(value, str):
+        return _fill_text(value, find)
+    if isinstance(value, list):
+        return [fill(item, find) for item in value]
+    if isinstance(value, dict):
+        return {name: fill(item, find) for name, item in value.items()}
+    return value
+
+
+def names_of(parameters: Mapping[str, Any], known: Mapping[str, str]) -> Find:
+    """What finds input parameters by name, and what the run says of itself (`.pipeline_job_name`).
+
+    Parameters that were left out are empty texts.
+    """
+
+    def find(body: str) -> Any:
+        wanted = _PARAMETER.fullmatch(body)
+        if wanted is not None:
+            return parameters.get(wanted["name"], "")
+        return known.get(body, UNSET)
+
+    return find
+
+
+def mentioned(value: Any) -> set[str]:
+    """The names of the input parameters that a value's placeholders ask for."""
+    if isinstance(value, str):
+        found = (_PARAMETER.fullmatch(mark["body"]) for mark in _MARK.finditer(value))
+        return {match["name"] for match in found if match is not None}
+    items = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return {name for item in items for name in mentioned(item)}
+
+
+def has_placeholder(value: Any) -> bool:
+    """Whether some text in a value has a placeholder of the protocol's."""
+    if isinstance(value, str):
+        return any(mark["body"].startswith(_OURS) for mark in _MARK.finditer(value))
+    items = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return any(has_placeholder(item) for item in items)
+
+
+def select(value: Any, selector: str, where: str) -> Any:
+    """What an expression such as `parseJson(string_value)["a"][0]` picks from a value.
+
+    Raises: BadSelector.
+    """
+    known = _SELECTOR.fullmatch(selector.strip())
+    if known is None:
+        raise BadSelector(where, selector, "it is not of the form parseJson(string_value)[...]")
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except ValueError:
+            raise BadSelector(where, selector, "the value is no JSON") from None
+    for double, single, index in _STEP.findall(known["steps"]):
+        key: Any = int(index) if index else double or single
+        if isinstance(value, dict):
+            key = str(key)
+        try:
+            value = value[key]
+        except (LookupError, TypeError):
+            raise BadSelector(where, selector, f"the value has no {key!r}") from None
+    return value
+
+
+def _fill_text(text: str, find: Find) -> Any:
+    if "{{$" not in text:
+        return text
+    whole = _MARK.fullmatch(text)
+    if whole is not None:
+        return _found(text, whole["body"], find)
+    return _MARK.sub(lambda mark: as_text(_found(mark[0], mark["body"], find)), text)
+
+
+def _found(mark: str, body: str, find: Find) -> Any:
+    value = find(body)
+    if value is not UNSET:
+        return value
+    if body.startswith(_OURS):
+        raise UnknownPlaceholder(mark)
+    return mark
