@@ -9,6 +9,8 @@ from athanor.registry import Catalog, Models, ModelVersion, SqlModelStore
 from athanor.registry.assembly import govern
 from athanor.registry.ground import Ground
 from athanor.registry.scanning import Scanner
+from athanor.registry.service.cards import Cards
+from athanor.registry.service.comparisons import Comparisons, Figures
 from athanor.registry.service.promotions import Promotions
 from athanor.registry.service.safety import Safety
 from athanor.responsible import FairnessGate
@@ -22,7 +24,7 @@ def govern_models(house: "House") -> None:
     """Have the registry follow its rules, and let the upper rooms judge."""
     lineage, tracking = house.services[Lineage], house.services[Tracking]
 
-    def figures(version: ModelVersion) -> Mapping[str, float]:
+    def metrics(version: ModelVersion) -> Mapping[str, float]:
         """What a version was registered with, and what its run told beside."""
         if version.run_id is None:
             return version.metrics
@@ -31,6 +33,15 @@ def govern_models(house: "House") -> None:
         except AthanorError:
             return version.metrics  # its run is of another server, or is gone
         return {**told, **version.metrics}
+
+    def params(version: ModelVersion) -> Mapping[str, str]:
+        """What its run was told."""
+        if version.run_id is None:
+            return {}
+        try:
+            return {item.key: item.value for item in tracking.params(SYSTEM, version.run_id)}
+        except AthanorError:
+            return {}
 
     governed = govern(
         (house.services[Models], house.services[Catalog]),
@@ -44,10 +55,12 @@ def govern_models(house: "House") -> None:
             clock=house.clock,
             workers=house.workers,
         ),
-        metrics=figures,
+        Figures(metrics=metrics, params=params),
     )
     governed.offer_gate(FairnessGate(lineage, house.storage))
     house.services |= {
+        Cards: governed.cards,
+        Comparisons: governed.comparisons,
         Safety: governed.safety,
         Promotions: governed.promotions,
         Scanner: governed.scanner,

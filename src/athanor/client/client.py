@@ -6,6 +6,7 @@ from athanor.lineage.client import Runs
 from athanor.monitoring.client import AlertsClient, MonitorsClient
 from athanor.pipelines.client import PipelinesClient
 from athanor.registry.client import (
+    CardsClient,
     CatalogClient,
     ModelsClient,
     ModelTransfersClient,
@@ -16,6 +17,7 @@ from athanor.registry.client import (
 from athanor.responsible.client import ReportsClient
 from athanor.serving.client import EndpointsClient
 from athanor.tracking.client import (
+    DebugClient,
     ExperimentsClient,
     FilesClient,
     InputsClient,
@@ -38,10 +40,12 @@ class Client:
         self.logged_models = LoggedModelsClient(transport)
         self.inputs = InputsClient(transport)
         self.transfers = TransfersClient(transport)
+        self.debug = DebugClient(transport)
         self.pipelines = PipelinesClient(transport)
         self.models = ModelsClient(transport)
         self.catalog = CatalogClient(transport)
         self.model_transfers = ModelTransfersClient(transport)
+        self.cards = CardsClient(transport)
         self.promotions = PromotionsClient(transport)
         self.safety = SafetyClient(transport)
         self.webhooks = WebhooksClient(transport)

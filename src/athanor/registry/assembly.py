@@ -5,13 +5,16 @@ from dataclasses import dataclass
 from athanor.kernel import Gate
 from athanor.registry.evaluations import Evaluations
 from athanor.registry.ground import Ground
-from athanor.registry.guard import Guard, MetricsOf
+from athanor.registry.guard import Guard
 from athanor.registry.latency import Stopwatch
 from athanor.registry.scanning import Scanner
 from athanor.registry.service import Catalog, Models
+from athanor.registry.service.cards import Cards
+from athanor.registry.service.comparisons import Comparisons, Figures
 from athanor.registry.service.promotions import Promotions
 from athanor.registry.service.safety import Safety
 from athanor.registry.store import ModelStore
+from athanor.registry.store.cards import SqlCardStore
 from athanor.registry.store.protection import SqlProtectionStore
 from athanor.registry.store.safety import SqlSafetyStore
 
@@ -22,6 +25,8 @@ class Governed:
 
     safety: Safety
     promotions: Promotions
+    cards: Cards
+    comparisons: Comparisons
     scanner: Scanner
     guard: Guard
 
@@ -34,29 +39,33 @@ def govern(
     followers: tuple[Models, Catalog],
     store: ModelStore,
     ground: Ground,
-    *,
-    metrics: MetricsOf | None = None,
+    figures: Figures,
 ) -> Governed:
     """Have a registry's services follow rules: scans, protected aliases, consents.
 
-    `metrics` finds figures of versions that were registered without any.
+    `figures` finds metrics and parameters of versions that were registered without any.
     """
     safety_store, protections = SqlSafetyStore(ground.database), SqlProtectionStore(ground.database)
     scanner = Scanner(safety_store, store, ground)
-    guard = Guard(
-        protections,
-        store,
-        scanner=scanner,
-        evaluations=Evaluations(ground.lineage, ground.storage),
-        ground=ground,
-    )
-    guard.use(metrics=metrics, latency=Stopwatch(scanner, ground))
+    evaluations = Evaluations(ground.lineage, ground.storage)
+    guard = Guard(protections, store, scanner=scanner, evaluations=evaluations, ground=ground)
+    guard.use(metrics=figures.metrics, latency=Stopwatch(scanner, ground))
     models, catalog = followers
     models.follow(guard)
     catalog.follow(guard)
     return Governed(
         safety=Safety(safety_store, scanner, models, ground),
         promotions=Promotions(protections, guard, models, ground),
+        cards=Cards(
+            (SqlCardStore(ground.database), protections),
+            models,
+            ground,
+            scanner=scanner,
+            figures=figures,
+        ),
+        comparisons=Comparisons(
+            models, evaluations, lineage=ground.lineage, access=ground.access, figures=figures
+        ),
         scanner=scanner,
         guard=guard,
     )

@@ -1,5 +1,6 @@
 """The registry's verbs over a transport."""
 
+from athanor.registry.client.cards import CardsClient
 from athanor.registry.client.catalog import CatalogClient
 from athanor.registry.client.models import ModelsClient
 from athanor.registry.client.promotions import PromotionsClient
@@ -8,6 +9,7 @@ from athanor.registry.client.transfers import ModelTransfersClient
 from athanor.registry.client.webhooks import WebhooksClient
 
 __all__ = [
+    "CardsClient",
     "CatalogClient",
     "ModelTransfersClient",
     "ModelsClient",

@@ -4,9 +4,11 @@ from collections.abc import Iterator, Sequence
 
 from athanor.kernel import Transport
 from athanor.kernel.transport import segment
+from athanor.registry.client.places import version_path
 from athanor.registry.types import (
     AliasMove,
     Comparison,
+    Holdout,
     Model,
     ModelVersion,
     NewModelVersion,
@@ -41,7 +43,9 @@ class ModelsClient:
 
     def version(self, reference: str) -> ModelVersion:
         """The version that a reference names at this moment."""
-        return self._transport.send("GET", self._place(reference)).read(ModelVersion)
+        return self._transport.send("GET", version_path(self._transport, reference)).read(
+            ModelVersion
+        )
 
     def versions(self, model: str) -> list[ModelVersion]:
         """A model's versions, newest first."""
@@ -84,20 +88,13 @@ class ModelsClient:
         )
         return answer.read(Comparison)
 
-    def card(self, reference: str) -> str:
-        """A version's card, in Markdown."""
-        return self._transport.send("GET", f"{self._place(reference)}/card").content.decode()
+    def holdouts(self, model: str) -> list[Holdout]:
+        """On which rows the metrics of a model's versions were measured, newest first."""
+        return self._transport.send("GET", f"{_path(model)}/holdouts").read(list[Holdout])
 
     def download(self, reference: str) -> Iterator[bytes]:
         """A version's model folder as a zip archive, chunk by chunk."""
-        return self._transport.stream(f"{self._place(reference)}/download")
-
-    def _place(self, reference: str) -> str:
-        model, _, rest = reference.removeprefix("model:").partition("@")
-        if not rest:
-            found = self.model(model)
-            rest = str(found.aliases.get("champion", "latest"))
-        return f"{_path(model)}/versions/{segment(rest)}"
+        return self._transport.stream(f"{version_path(self._transport, reference)}/download")
 
 
 def _path(model: str) -> str:

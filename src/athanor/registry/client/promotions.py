@@ -2,6 +2,7 @@
 
 from athanor.kernel import Transport
 from athanor.kernel.transport import segment
+from athanor.registry.client.places import version_path
 from athanor.registry.protection import (
     ApprovalRequest,
     Judgement,
@@ -35,8 +36,7 @@ class PromotionsClient:
 
     def judge(self, reference: str, alias: str = "champion") -> Judgement:
         """Have the gates of a protected alias judge a version; the alias does not move."""
-        model, _, rest = reference.partition("@")
-        path = f"/models/{segment(model)}/versions/{segment(rest or 'latest')}/judgements"
+        path = f"{version_path(self._transport, reference)}/judgements"
         return self._transport.send("POST", path, query={"alias": alias}).read(Judgement)
 
     def judgements(

@@ -1,7 +1,7 @@
 """Scans and consents over a transport."""
 
 from athanor.kernel import Transport
-from athanor.kernel.transport import segment
+from athanor.registry.client.places import version_path
 from athanor.registry.scans import Consent, NewConsent, Permission, VersionScan
 
 
@@ -13,11 +13,11 @@ class SafetyClient:
 
     def scan(self, reference: str) -> VersionScan:
         """What loading a version would import and run."""
-        return self._transport.send("GET", f"{_path(reference)}/scan").read(VersionScan)
+        return self._transport.send("GET", f"{self._path(reference)}/scan").read(VersionScan)
 
     def permission(self, reference: str) -> Permission:
         """Whether a version may be loaded, and why."""
-        return self._transport.send("GET", f"{_path(reference)}/permission").read(Permission)
+        return self._transport.send("GET", f"{self._path(reference)}/permission").read(Permission)
 
     def allow(self, new: NewConsent) -> Consent:
         """Agree that models which run code when they are loaded may be loaded."""
@@ -33,7 +33,5 @@ class SafetyClient:
         answer = self._transport.send("GET", "/pickle-consents", query={"project": project})
         return answer.read(list[Consent])
 
-
-def _path(reference: str) -> str:
-    model, _, rest = reference.removeprefix("model:").partition("@")
-    return f"/models/{segment(model)}/versions/{segment(rest or 'latest')}"
+    def _path(self, reference: str) -> str:
+        return version_path(self._transport, reference)

@@ -9,7 +9,7 @@ import typer
 
 from athanor.kernel.console import Json, emit, say, table, transport
 from athanor.registry.client import ModelsClient
-from athanor.registry.types import ModelVersion, Upload
+from athanor.registry.types import Holdout, ModelVersion, Upload
 
 commands = typer.Typer(
     no_args_is_help=True, add_completion=False, help="Models and their versions."
@@ -60,21 +60,24 @@ def show(reference: Reference, *, json: Json = False) -> None:
             return
         _show_version(version)
         return
-    model, versions, history = (
+    model, versions, history, holdouts = (
         models.model(reference),
         models.versions(reference),
         models.history(reference),
+        models.holdouts(reference),
     )
     if json:
-        emit({"model": model, "versions": versions, "history": history})
+        emit({"model": model, "versions": versions, "history": history, "holdouts": holdouts})
         return
+    measured = {item.number: item for item in holdouts}
     table(
-        ("version", "aliases", "ROC AUC", "gate", "created", "by", "digest"),
+        ("version", "aliases", "ROC AUC", "measured on", "gate", "created", "by", "digest"),
         [
             (
                 version.number,
                 ", ".join(version.aliases),
                 _figure(version.metrics.get("roc_auc")),
+                _holdout(measured.get(version.number)),
                 _gate(version),
                 f"{version.created_at:%Y-%m-%d %H:%M}",
                 version.created_by,
@@ -84,6 +87,9 @@ def show(reference: Reference, *, json: Json = False) -> None:
         ],
         title=model.name,
     )
+    if len({item.digest for item in holdouts if item.digest}) > 1:
+        say("The holdouts differ: figures of different rows are not comparable. See:")
+        say(f"athanor model compare {model.name} VERSION VERSION")
     table(
         ("alias", "from", "to", "when", "by", "why"),
         [
@@ -106,11 +112,20 @@ def compare(
     if json:
         emit(found)
         return
+    names = [f"version {version.number}" for version in found.versions]
     table(
-        ("metric", *(f"version {version.number}" for version in found.versions)),
-        [(name, *(_figure(value) for value in values)) for name, values in found.metrics.items()],
-        empty="These versions have no metrics.",
+        ("metric", *names),
+        [
+            *((name, *map(_figure, values)) for name, values in found.metrics.items()),
+            ("measured on", *map(_holdout, found.holdouts)),
+        ],
     )
+    say(found.note, style="bold" if found.same_holdout is False else None)
+    changed = [(name, *values) for name, values in found.params.items() if len(set(values)) > 1]
+    table(("parameter", *names), changed, empty="No parameter differs.")
+    table(("", *names), [("data", *("; ".join(told) or "unknown" for told in found.data))])
+    for text in found.breaks:
+        say(f"Callers of the first would notice: {text}")
     for what, columns in (("more", found.inputs_added), ("no longer", found.inputs_removed)):
         if columns:
             say(f"The last one reads {what}: {', '.join(columns)}")
@@ -170,16 +185,6 @@ def protect(
         emit(found)
         return
     say(f"{model} is {'protected' if found.protected else 'not protected'}")
-
-
-@commands.command()
-def card(reference: Reference, *, json: Json = False) -> None:
-    """Print a version's card, in Markdown."""
-    text = _models().card(reference)
-    if json:
-        emit({"card": text})
-        return
-    typer.echo(text, nl=False)
 
 
 @commands.command()
@@ -258,6 +263,13 @@ def _moved(version: ModelVersion, alias: str, *, json: bool) -> None:
         emit(version)
         return
     say(f"{version.model}@{alias} is version {version.number}")
+
+
+def _holdout(found: Holdout | None) -> str:
+    if found is None or not found.digest:
+        return "not recorded"
+    rows = f", {found.rows:,} rows" if found.rows else ""
+    return f"{found.name} {found.digest[7:15]}{rows}"
 
 
 def _gate(version: ModelVersion) -> str:

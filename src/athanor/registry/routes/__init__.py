@@ -2,10 +2,19 @@
 
 from fastapi import APIRouter
 
-from athanor.registry.routes import catalog, models, promotions, safety, transfers, webhooks
+from athanor.registry.routes import (
+    cards,
+    catalog,
+    comparisons,
+    models,
+    promotions,
+    safety,
+    transfers,
+    webhooks,
+)
 
 router = APIRouter(tags=["registry"])
-for part in (catalog, models, promotions, safety, transfers, webhooks):
+for part in (cards, catalog, comparisons, models, promotions, safety, transfers, webhooks):
     router.include_router(part.router)
 
 __all__ = ["router"]

@@ -5,15 +5,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
-from fastapi.responses import PlainTextResponse, StreamingResponse
+from fastapi import APIRouter, Request
+from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
 from athanor.kernel.http import Caller, provide
 from athanor.registry.service import Models
 from athanor.registry.types import (
     AliasMove,
-    Comparison,
     Model,
     ModelVersion,
     NewModelVersion,
@@ -100,14 +99,6 @@ def version(name: str, version: str, who: Caller, registry: TheModels) -> ModelV
     return registry.version(who, f"{name}@{version}")
 
 
-@router.get("/models/{name}/versions/{version}/card", response_class=PlainTextResponse)
-def card(name: str, version: str, who: Caller, registry: TheModels) -> PlainTextResponse:
-    """A version's card, in Markdown."""
-    return PlainTextResponse(
-        registry.card(who, f"{name}@{version}"), media_type="text/markdown; charset=utf-8"
-    )
-
-
 @router.get("/models/{name}/versions/{version}/download", response_class=StreamingResponse)
 def download(name: str, version: str, who: Caller, registry: TheModels) -> StreamingResponse:
     """A version's model folder as a zip archive."""
@@ -158,14 +149,3 @@ def history(name: str, who: Caller, registry: TheModels) -> list[AliasMove]:
 def protect(name: str, body: Protection, who: Caller, registry: TheModels) -> Model:
     """Say whether "champion" takes only versions that passed a gate."""
     return registry.protect(who, name, protected=body.protected)
-
-
-@router.get("/models/{name}/compare")
-def compare(
-    name: str,
-    who: Caller,
-    registry: TheModels,
-    version: Annotated[list[str], Query(min_length=1, max_length=20)],
-) -> Comparison:
-    """Versions side by side."""
-    return registry.compare(who, name, version)
