@@ -14,6 +14,7 @@ if TYPE_CHECKING:
         log_param,
         log_params,
         register_model,
+        should_stop,
         sql,
         start_run,
     )
@@ -32,6 +33,7 @@ _PLACES = {
     "operation": "athanor.pipelines.authoring",
     "pipeline": "athanor.pipelines.authoring",
     "register_model": "athanor.app.sdk",
+    "should_stop": "athanor.app.sdk",
     "sql": "athanor.app.sdk",
     "start_run": "athanor.app.sdk",
     "step": "athanor.pipelines.authoring",
@@ -48,6 +50,7 @@ __all__ = [
     "operation",
     "pipeline",
     "register_model",
+    "should_stop",
     "sql",
     "start_run",
     "step",

@@ -13,6 +13,7 @@ PUBLIC = [
     "operation",
     "pipeline",
     "register_model",
+    "should_stop",
     "sql",
     "start_run",
     "step",

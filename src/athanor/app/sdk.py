@@ -3,19 +3,24 @@
 import importlib
 import os
 import sys
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from athanor.app.connect import open_transport
 from athanor.client import Client
-from athanor.kernel import Invalid, provenance
+from athanor.kernel import Conflict, Invalid, provenance
 from athanor.kernel.workers import in_worker, report
 from athanor.lineage import NewRun, Run
 from athanor.tracking import Batch, NewMetric
+from athanor.tracking.hints import STOP_TAG
 
 _active: list[str] = []
+_looked: dict[str, float] = {}
+"""The open runs that may be stopped, and when it was last looked whether they should be."""
+_LOOK_SECONDS = 2.0
 
 
 class NoRun(Invalid):
@@ -36,9 +41,25 @@ def connect(url: str | None = None, workspace: Path | str | None = None) -> Clie
     return Client(open_transport(url, workspace))
 
 
+class RunShouldStop(Conflict):
+    """The run asked to be stopped for a hint, and there is one."""
+
+    def __init__(self, rule: str, message: str) -> None:
+        super().__init__(
+            f"The run is stopped ({rule.replace('_', ' ')}): {message}",
+            hint="See what to do: athanor run hints RUN",
+        )
+
+
 @contextmanager
-def start_run(name: str = "", *, labels: Mapping[str, str] | None = None) -> Iterator[Run]:
-    """Record what happens inside as a run; an exception ends it as failed and goes on."""
+def start_run(
+    name: str = "", *, labels: Mapping[str, str] | None = None, stop_on: Sequence[str] = ()
+) -> Iterator[Run]:
+    """Record what happens inside as a run; an exception ends it as failed and goes on.
+
+    With `stop_on` (names of hints such as `not_a_number`, or `all`) logging a metric raises
+    `RunShouldStop` once the training shows one of them; it is looked for every few seconds.
+    """
     client = connect()
     run = client.runs.start_run(
         NewRun(
@@ -49,6 +70,9 @@ def start_run(name: str = "", *, labels: Mapping[str, str] | None = None) -> Ite
             environment=provenance.environment(),
         )
     )
+    if stop_on:
+        client.tracking.log(run.id, Batch(tags={STOP_TAG: ",".join(stop_on)}))
+        _looked[run.id] = time.monotonic()
     _active.append(run.id)
     try:
         yield run
@@ -59,6 +83,7 @@ def start_run(name: str = "", *, labels: Mapping[str, str] | None = None) -> Ite
         client.runs.finish_run(run.id, "done")
     finally:
         _active.remove(run.id)
+        _looked.pop(run.id, None)
 
 
 @contextmanager
@@ -104,6 +129,17 @@ def log_params(params: Mapping[str, object]) -> None:
     _log(Batch(params={key: str(value) for key, value in params.items()}))
 
 
+def should_stop(run_id: str = "") -> bool:
+    """Whether a run that has the tag `athanor.debug.stop` shows a hint that it names.
+
+    For callbacks of training loops, whoever logs them; `run_id` is the open run's by default.
+    Raises: NoRun.
+    """
+    if not run_id and not _active:
+        raise NoRun
+    return connect().debug.diagnosis(run_id or _active[-1]).stop
+
+
 def sql(query: str) -> Any:
     """The result of a query over datasets, runs, models and predictions, as a `pyarrow.Table`.
 
@@ -132,7 +168,14 @@ def _log(batch: Batch) -> None:
         return
     if not _active:
         raise NoRun
-    connect().tracking.log(_active[-1], batch)
+    run_id = _active[-1]
+    connect().tracking.log(run_id, batch)
+    looked = _looked.get(run_id)
+    if looked is not None and batch.metrics and time.monotonic() - looked > _LOOK_SECONDS:
+        _looked[run_id] = time.monotonic()
+        found = connect().debug.diagnosis(run_id)
+        if found.stop:
+            raise RunShouldStop(found.hints[0].rule, found.hints[0].message)
 
 
 def _script_name() -> str:

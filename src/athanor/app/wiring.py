@@ -84,6 +84,9 @@ from athanor.serving.routes import router as serving_router
 from athanor.tracking import (
     ArtifactServices,
     Call,
+    Debug,
+    DebugNeighbours,
+    DebugWatch,
     Experiments,
     InputNeighbours,
     Inputs,
@@ -95,6 +98,7 @@ from athanor.tracking import (
     Shelf,
     SqlExperimentStore,
     SqlFileStore,
+    SqlHintStore,
     SqlInputStore,
     SqlLoggedModelStore,
     SqlTrackedRunStore,
@@ -195,6 +199,7 @@ def _tracking(house: "House") -> None:
     house.services |= {Experiments: experiments, Tracking: tracking}
     inputs, models = _tracked_files(house, experiments, tracking)
     add_server_routes(house.mlflow)
+    _debug(house)
     add_experiment_routes(house.mlflow, experiments)
     add_run_routes(
         house.mlflow,
@@ -209,6 +214,31 @@ def _tracking(house: "House") -> None:
 def _tracked_files(
     house: "House", experiments: Experiments, tracking: Tracking
 ) -> tuple[Inputs, LoggedModels]:
+def _debug(house: "House") -> None:
+    """Hints on trainings: on by default."""
+    debug = Debug(
+        SqlHintStore(house.database),
+        house.database,
+        neighbours=DebugNeighbours(
+            tracking=house.services[Tracking],
+            lineage=house.services[Lineage],
+            inputs=house.services[Inputs],
+            files=house.services[RunFiles],
+            models=house.services[LoggedModels],
+            workers=house.workers,
+        ),
+        events=house.events,
+        access=house.access,
+        clock=house.clock,
+    )
+    watch = DebugWatch(debug, house.jobs)
+    watch.attach(house.events)
+    house.services[Tracking].listen(watch.note)
+    house.services[Debug] = debug
+    house.starters.append(watch.start)
+    house.closers.append(watch.stop)
+
+
     """The artifact tree, logged models, and what runs used and made."""
     database, lineage = house.database, house.services[Lineage]
     kernel: dict[str, Any] = {

@@ -27,6 +27,10 @@ if TYPE_CHECKING:
         SentPart,
         Upload,
     )
+    from athanor.tracking.hints import (
+        Diagnosis,
+        Hint,
+    )
     from athanor.tracking.homes import (
         Homes,
         TrackedHomes,
@@ -111,6 +115,11 @@ if TYPE_CHECKING:
         Neighbours,
         Tracking,
     )
+    from athanor.tracking.service.debug import (
+        Debug,
+        DebugNeighbours,
+        DebugWatch,
+    )
     from athanor.tracking.service.files import (
         RunFiles,
     )
@@ -140,6 +149,9 @@ if TYPE_CHECKING:
     )
     from athanor.tracking.store.files import (
         SqlFileStore,
+    )
+    from athanor.tracking.store.hints import (
+        SqlHintStore,
     )
     from athanor.tracking.store.inputs import (
         SqlInputStore,
@@ -172,6 +184,12 @@ if TYPE_CHECKING:
 __getattr__ = lazily(
     __name__,
     {
+        "Debug": "service.debug",
+        "DebugNeighbours": "service.debug",
+        "DebugWatch": "service.debug",
+        "Diagnosis": "hints",
+        "Hint": "hints",
+        "SqlHintStore": "store.hints",
         "Answer": "mlflow.wire",
         "Answered": "mlflow.wire",
         "ArtifactFileNotFound": "errors",
@@ -295,6 +313,10 @@ __all__ = [
     "DatasetInfo",
     "DatasetInput",
     "DatasetSummary",
+    "Debug",
+    "DebugNeighbours",
+    "DebugWatch",
+    "Diagnosis",
     "ElsewhereKept",
     "Experiment",
     "ExperimentDeleted",
@@ -305,6 +327,7 @@ __all__ = [
     "ExperimentStore",
     "Experiments",
     "FileEntry",
+    "Hint",
     "HistoryQuery",
     "Homes",
     "InputNeighbours",
@@ -347,6 +370,7 @@ __all__ = [
     "Shelf",
     "SqlExperimentStore",
     "SqlFileStore",
+    "SqlHintStore",
     "SqlInputStore",
     "SqlLoggedModelStore",
     "SqlTrackedRunStore",

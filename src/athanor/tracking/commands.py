@@ -8,6 +8,7 @@ import typer
 from athanor.kernel import DEFAULT_PROJECT, Invalid
 from athanor.kernel.console import Json, emit, say, table, transport
 from athanor.tracking.client import ExperimentsClient, TrackingClient
+from athanor.tracking.hints import Hint
 from athanor.tracking.types import Experiment, ExperimentQuery, RunQuery, TrackedRun, View
 
 _COLUMNS = 4
@@ -78,6 +79,15 @@ def show_data(run: TrackedRun) -> None:
         [(key, f"{point.value:g}", point.step) for key, point in sorted(run.metrics.items())],
     )
     table(("tag", "value"), sorted(run.tags.items()))
+
+
+def show_hints(hints: Sequence[Hint]) -> None:
+    """Print what is wrong with a run's training, and what to do."""
+    if hints:
+        table(
+            ("hint", "what", "what to do"),
+            [(hint.rule.replace("_", " "), hint.message, hint.advice) for hint in hints],
+        )
 
 
 def compare_runs(

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
+from athanor.app.moving.boards import export_tensorboard, import_tensorboard
 from athanor.app.running.files import TRAIN, UnknownArgument, functions_of, training_pipeline
 from athanor.app.sdk import recording
 from athanor.client import Client
@@ -36,6 +37,8 @@ commands.command("compare")(compare_runs)
 commands.command("tag")(tag_run)
 commands.command("delete")(delete_runs)
 commands.command("restore")(restore_runs)
+commands.command("export-tensorboard")(export_tensorboard)
+commands.command("import-tensorboard")(import_tensorboard)
 
 
 @commands.command("file")
@@ -117,13 +120,27 @@ def show_run(run_id: Annotated[str, typer.Argument()], *, json: Json = False) ->
     """Print one run: what it told, what it used and made, what it ran on."""
     client = Client(transport())
     told = _told(client, run_id)
+    hints = client.debug.diagnosis(run_id).hints if told else []
     if json:
         whole = {"run": client.runs.run(run_id), "edges": client.runs.edges(run_id)}
-        emit(whole | ({"told": told} if told else {}))
+        emit(whole | ({"told": told, "hints": hints} if told else {}))
         return
     lineage.show_run(run_id)
     if told is not None:
         tracking.show_data(told)
+        tracking.show_hints(hints)
+
+
+@commands.command("hints")
+def hints_of_run(run_id: Annotated[str, typer.Argument()], *, json: Json = False) -> None:
+    """Judge a run's training now: what is wrong with it, and what to do."""
+    found = Client(transport()).debug.judge(run_id)
+    if json:
+        emit(found)
+        return
+    tracking.show_hints(found.hints)
+    if not found.hints:
+        say("Nothing is wrong with this training, as far as it has logged.")
 
 
 def _told(client: Client, run_id: str) -> TrackedRun | None:

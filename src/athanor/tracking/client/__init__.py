@@ -1,5 +1,6 @@
 """Tracking's verbs over a transport."""
 
+from athanor.tracking.client.debug import DebugClient
 from athanor.tracking.client.experiments import ExperimentsClient
 from athanor.tracking.client.files import FilesClient
 from athanor.tracking.client.logged_models import InputsClient, LoggedModelsClient
@@ -7,6 +8,7 @@ from athanor.tracking.client.runs import TrackingClient
 from athanor.tracking.client.transfers import TransfersClient
 
 __all__ = [
+    "DebugClient",
     "ExperimentsClient",
     "FilesClient",
     "InputsClient",

@@ -1,6 +1,6 @@
 """The verbs of tracked runs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -82,6 +82,11 @@ class Tracking:
         self._search = neighbours.search
         self._access = access
         self._clock = clock
+        self._listeners: list[Callable[[str], None]] = []
+
+    def listen(self, noted: Callable[[str], None]) -> None:
+        """Call somebody with the id of each run that logs points, in its transaction: be quick."""
+        self._listeners.append(noted)
 
     def start(self, who: Principal, new: NewTrackedRun) -> TrackedRun:
         """Open a run of an experiment.
@@ -249,6 +254,8 @@ class Tracking:
                 raise ParamChanged(run_id, changed)
             if points:
                 self._store.add_points(run_id, points)
+                for noted in self._listeners:
+                    noted(run_id)
             if labels:
                 self._set_tags(who, run_id, labels)
 

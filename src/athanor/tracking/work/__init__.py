@@ -1,0 +1,1 @@
+"""What needs numpy: its functions are called by name, in workers."""
