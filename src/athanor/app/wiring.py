@@ -116,6 +116,7 @@ from athanor.tracking import (
     model_metrics,
 )
 from athanor.tracking import Neighbours as TrackingNeighbours
+from athanor.tracking.boards import BoardWatch
 from athanor.tracking.routes import router as tracking_router
 
 if TYPE_CHECKING:
@@ -198,8 +199,10 @@ def _tracking(house: "House") -> None:
     house.closers.append(writes.stop)
     house.services |= {Experiments: experiments, Tracking: tracking}
     inputs, models = _tracked_files(house, experiments, tracking)
-    add_server_routes(house.mlflow)
+    boards = BoardWatch(tracking, house.jobs, house.storage)
+    house.services[RunFiles].listen(boards.note)
     _debug(house)
+    add_server_routes(house.mlflow)
     add_experiment_routes(house.mlflow, experiments)
     add_run_routes(
         house.mlflow,
@@ -211,9 +214,6 @@ def _tracking(house: "House") -> None:
     add_metric_routes(house.mlflow, tracking)
 
 
-def _tracked_files(
-    house: "House", experiments: Experiments, tracking: Tracking
-) -> tuple[Inputs, LoggedModels]:
 def _debug(house: "House") -> None:
     """Hints on trainings: on by default."""
     debug = Debug(
@@ -239,6 +239,9 @@ def _debug(house: "House") -> None:
     house.closers.append(watch.stop)
 
 
+def _tracked_files(
+    house: "House", experiments: Experiments, tracking: Tracking
+) -> tuple[Inputs, LoggedModels]:
     """The artifact tree, logged models, and what runs used and made."""
     database, lineage = house.database, house.services[Lineage]
     kernel: dict[str, Any] = {

@@ -72,6 +72,11 @@ class RunFiles:
         self._events = events
         self._access = access
         self._clock = clock
+        self._listeners: list[Callable[[FileEntry], None]] = []
+
+    def listen(self, noted: Callable[[FileEntry], None]) -> None:
+        """Call somebody with each file that is put in its place, in its transaction: be quick."""
+        self._listeners.append(noted)
 
     @contextmanager
     def receive(self, who: Principal, path: str, *, project: str) -> Iterator[Reception]:
@@ -234,6 +239,8 @@ class RunFiles:
         entry = FileEntry(path=path, digest=blob.digest, size=blob.size, at=self._clock.now())
         with self._database.transaction():
             self._store.put(entry)
+            for noted in self._listeners:
+                noted(entry)
         return entry
 
     def _pieces(self, entry: FileEntry, start: int, end: int) -> Iterator[bytes]:

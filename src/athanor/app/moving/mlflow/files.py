@@ -69,7 +69,7 @@ class FileStore:
         for folder in self._experiment_folders():
             meta = _meta(folder)
             experiment = ExperimentRecord(
-                id=str(meta.get("experiment_id") or folder.name),
+                id=folder.name,
                 name=str(meta.get("name", folder.name)),
                 project=str(meta.get("workspace") or "default"),
                 location=str(meta.get("artifact_location") or folder),
@@ -201,7 +201,7 @@ class FileStore:
             ],
         )
         return RunRecord(
-            id=str(meta.get("run_id") or meta.get("run_uuid") or place.name),
+            id=place.name,
             experiment=experiment.id,
             project=experiment.project,
             name=str(meta.get("run_name") or meta.get("name") or tags.get("mlflow.runName", "")),
@@ -265,7 +265,7 @@ def _logged_model(place: Path, experiment: ExperimentRecord) -> LoggedModelRecor
     meta = _meta(place)
     metrics = place / "metrics"
     return LoggedModelRecord(
-        id=str(meta.get("model_id") or place.name),
+        id=place.name,
         experiment=experiment.id,
         project=experiment.project,
         name=str(meta.get("name") or ""),

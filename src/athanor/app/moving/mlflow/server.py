@@ -65,9 +65,14 @@ class ServerStore:
         )
         self._latest: dict[str, list[Row]] = {}
         self._bulk = True
-        answer = self._get(f"{_API}experiments/search", {"max_results": 1})
-        if not isinstance(answer, dict):
-            raise ForeignStore(self.url, "it speaks another language than MLflow's REST API")
+        try:
+            self._get(f"{_API}experiments/search", {"max_results": 1})
+        except BrokenStore as error:
+            self.close()
+            raise ForeignStore(self.url, error.message) from error
+        except BaseException:
+            self.close()
+            raise
 
     @property
     def name(self) -> str:

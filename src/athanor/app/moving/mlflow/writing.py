@@ -404,4 +404,3 @@ def _id(*parts: object) -> str:
 def _make_database(path: Path) -> None:
     with Path(os.devnull).open("w") as silent, redirect_stderr(silent):
         importlib.import_module("athanor.app.moving.mlflow.schema").make_database(path)
-
