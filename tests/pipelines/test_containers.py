@@ -72,6 +72,10 @@ GIVEN: dict[str, Any] = {
         (["{{$.inputs.parameters['n']}}", '{{$.inputs.parameters["l"]}}'], ["3", '[1, "b"]']),
         (["{{$.inputs.artifacts['d'].path}}"], ["/tmp/d"]),
         (["{{$.inputs.artifacts['d'].metadata['rows']}}"], ["4"]),
+        (
+            ["{{$.inputs.artifacts['d']}}"],
+            ['[{"uri": "/tmp/d", "metadata": {"rows": 4}}]'],
+        ),
         (["{{$.outputs.parameters['o'].output_file}}", "{{$.outputs.output_file}}"], None),
         (['{"Concat": ["p-", "{{$.inputs.parameters[\'a\']}}"]}'], ["p-x y"]),
         (

@@ -169,6 +169,8 @@ def _value(body: str, given: Mapping[str, Any]) -> Any:
             return side.get("parameterValues", {}).get(name, "")
         return side.get("parameters", {}).get(name, {}).get("outputFile", UNSET)
     found = side.get("artifacts", {}).get(name, {}).get("artifacts") or []
+    if match["part"] is None:
+        return json.dumps(found, ensure_ascii=False)
     if not found:
         return "" if match["side"] == "inputs" else UNSET
     artifact = found[0]
