@@ -58,7 +58,10 @@ def experiments(sqlite: Database, clock: FixedClock) -> Experiments:
 def tracking(
     sqlite: Database, clock: FixedClock, lineage: Lineage, experiments: Experiments
 ) -> Tracking:
-    neighbours = Neighbours(lineage=lineage, experiments=experiments, search=RunSearch(sqlite))
+    events = Events(SqlEventStore(sqlite), sqlite, clock)
+    neighbours = Neighbours(
+        lineage=lineage, experiments=experiments, search=RunSearch(sqlite), events=events
+    )
     store = SqlTrackedRunStore(sqlite)
     return Tracking(store, sqlite, neighbours=neighbours, access=OwnerAccess(), clock=clock)
 

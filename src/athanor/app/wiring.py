@@ -190,6 +190,7 @@ def _tracking(house: "House") -> None:
             lineage=house.services[Lineage],
             experiments=experiments,
             search=RunSearch(house.database),
+            events=house.events,
         ),
         access=house.access,
         clock=house.clock,

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from athanor.kernel import Access, Clock, Database, Principal
+from athanor.kernel import Access, Clock, Database, Events, Principal
 from athanor.lineage import Lineage, NewRun, RunAmendment, RunNotFound
 from athanor.tracking.errors import (
     ExperimentDeleted,
@@ -61,6 +61,7 @@ class Neighbours:
     lineage: Lineage
     experiments: Experiments
     search: RunSearch
+    events: Events
 
 
 class Tracking:
@@ -80,6 +81,7 @@ class Tracking:
         self._lineage = neighbours.lineage
         self._experiments = neighbours.experiments
         self._search = neighbours.search
+        self._events = neighbours.events
         self._access = access
         self._clock = clock
         self._listeners: list[Callable[[str], None]] = []
@@ -226,6 +228,7 @@ class Tracking:
         A run that belongs to no experiment yet is put into the default one of its project.
         Raises: TrackedRunNotFound, RunDeleted, BadKey, BatchTooLarge, ParamChanged, Unloggable.
         """
+        self._access.require(who, "tracking.log", run_id)
         now = self._clock.now()
         points = [
             KeyedPoint(new.key, _microseconds(new.at or now), new.step, new.value)
@@ -324,8 +327,12 @@ class Tracking:
 
     def _move(self, who: Principal, run_id: str, lifecycle: Lifecycle) -> None:
         with self._database.transaction():
-            self._member(who, run_id)
+            if self._member(who, run_id) == lifecycle:
+                return
             self._store.set_lifecycle(run_id, lifecycle, self._clock.now())
+            run = self._lineage.run(who, run_id)
+            action = "tracking.run.deleted" if lifecycle == "deleted" else "tracking.run.restored"
+            self._events.tell(who, action, run_id, {"name": run.name}, project=run.project)
 
     def _info(self, run_id: str) -> RunInfo:
         info = self._store.infos([run_id]).get(run_id)
