@@ -75,6 +75,11 @@ def test_no_series_breaks_a_rule(
     assert not odd or Rule.NOT_A_NUMBER in {hint.rule for hint in found}
 
 
+def test_a_loss_that_never_was_a_number_is_named() -> None:
+    found = judged(Told(series=[of("loss", [math.nan] * 60), of("val_loss", [math.inf] * 60)]))
+    assert [hint.rule for hint in found] == [Rule.NOT_A_NUMBER]
+
+
 def test_a_training_that_goes_well_gets_no_hint() -> None:
     train = [0.7 * 0.93**n + 0.05 for n in range(80)]
     held_out = [0.7 * 0.94**n + 0.11 for n in range(80)]

@@ -95,14 +95,14 @@ class Debug:
         return Diagnosis(run=run_id, hints=hints, stop=stop)
 
     def judge(self, who: Principal, run_id: str, *, whole: bool = False) -> Diagnosis:
-        """Judge a run now; `whole` looks at its model and its files, too.
+        """Judge a run now; with `whole`, and once it has ended, by its model and files, too.
 
         Raises: TrackedRunNotFound.
         """
         self._access.require(who, "tracking.judge", run_id)
         run = self._around.tracking.run(who, run_id)
         with self._judging:
-            told = self._told(who, run, whole=whole)
+            told = self._told(who, run, whole=whole or run.info.ended_at is not None)
             self._keep(run, judged(told) if told.series or told.layers else [])
         return self.diagnosis(who, run_id)
 

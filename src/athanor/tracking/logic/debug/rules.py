@@ -260,6 +260,8 @@ def _plateau(told: Told) -> Iterable[Judged]:
     good = any(item.last > 0.9 for item in scores)
     for item in _curves(told, 20):
         numbers = finite(item.values)
+        if len(numbers) < len(item):
+            continue
         tail = numbers[int(len(numbers) * 0.4) :]
         height = max(map(abs, tail))
         still = (max(tail) - min(tail)) <= 1e-4 * height
