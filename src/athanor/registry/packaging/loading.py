@@ -119,12 +119,12 @@ def load_model(folder: Path, *, pickles: bool = False) -> LoadedModel:
     Raises: BadModelFolder, UnsafeModel (what would run is named).
     """
     description = read_description(folder)
+    if description.serialization in PICKLED and not pickles:
+        raise UnsafeModel(f"Model folder {folder.name}", _what_would_run(folder))
     path = folder / description.model_file
     if path.parent != folder or not path.is_file():
         raise BadModelFolder(folder.name, f"its file {description.model_file!r} is not in it")
     if description.serialization in PICKLED:
-        if not pickles:
-            raise UnsafeModel(f"Model folder {folder.name}", _what_would_run(folder))
         return _unpickled(folder, path, description)
     if description.serialization != "skops":
         why = f"models of {description.flavor} are not loaded here yet"
@@ -136,7 +136,7 @@ def load_model(folder: Path, *, pickles: bool = False) -> LoadedModel:
     if refused := strangers(found):
         raise UnsafeModel(f"Model folder {folder.name}", refused)
     estimator = skops.io.load(path, trusted=sorted(ALLOWED.intersection(found)))
-    return LoadedModel(estimator=estimator, description=description, folder=folder)
+    return _completed(estimator, description, folder)
 
 
 def _what_would_run(folder: Path) -> list[str]:
@@ -160,7 +160,7 @@ def _what_would_run(folder: Path) -> list[str]:
 
 
 def _unpickled(folder: Path, path: Path, description: ModelDescription) -> LoadedModel:
-    """Run the pickle, and complete what the folder says by what the estimator tells."""
+    """Run the pickle."""
     try:
         with path.open("rb") as stream:
             if description.serialization == "joblib":
@@ -169,14 +169,21 @@ def _unpickled(folder: Path, path: Path, description: ModelDescription) -> Loade
                 estimator = pickle.load(stream)  # noqa: S301 - the caller has the consent
     except Exception as error:
         raise BadModelFolder(folder.name, f"{path.name} can't be unpickled ({error})") from error
+    return _completed(estimator, description, folder)
+
+
+def _completed(estimator: Estimator, description: ModelDescription, folder: Path) -> LoadedModel:
+    """The model; where its folder names no task, as MLflow's don't, its estimator tells it."""
     said = description.signature
+    if said.task:
+        return LoadedModel(estimator=estimator, description=description, folder=folder)
     classes = said.classes or tuple(
         label.item() if isinstance(label, np.generic) else label
         for label in getattr(estimator, "classes_", ())
     )
     task = "regression" if not classes else "binary" if len(classes) == 2 else "multiclass"
     positive = classes[1] if task == "binary" and said.positive is None else said.positive
-    signature = replace(said, classes=classes, task=said.task or task, positive=positive)
+    signature = replace(said, classes=classes, task=task, positive=positive)
     return LoadedModel(
         estimator=estimator, description=replace(description, signature=signature), folder=folder
     )
