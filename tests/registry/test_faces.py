@@ -73,7 +73,7 @@ def test_a_notebooks_model_is_registered_and_comes_back(client: Client, tmp_path
     model = load_model(tmp_path / "m")
     assert model.classes == (False, True)
     assert model.predict_records([{"x": 39}])[0]["label"] is True
-    assert "script train.py" in client.models.card("notebook")
+    assert "script train.py" in client.cards.card("notebook").text
     trace = client.runs.trace("model:notebook@latest")
     assert {node.kind for node in trace.nodes} == {"run", "artifact"}
 

@@ -4,6 +4,14 @@ import pytest
 
 from athanor.kernel import Database
 from athanor.registry.store import CatalogStore, ModelStore, SqlCatalogStore, SqlModelStore
+from athanor.registry.store.cards import CardStore, SqlCardStore
+from athanor.registry.store.protection import ProtectionStore, SqlProtectionStore
+from athanor.registry.store.safety import SafetyStore, SqlSafetyStore
+from athanor.testing.governed import (
+    CardStoreContract,
+    ProtectionStoreContract,
+    SafetyStoreContract,
+)
 from athanor.testing.registry import CatalogStoreContract, ModelStoreContract
 
 
@@ -21,3 +29,21 @@ class TestSqlCatalogStore(CatalogStoreContract):
     @pytest.fixture
     def catalog(self, database: Database) -> CatalogStore:
         return SqlCatalogStore(database)
+
+
+class TestSqlSafetyStore(SafetyStoreContract):
+    @pytest.fixture
+    def store(self, database: Database) -> SafetyStore:
+        return SqlSafetyStore(database)
+
+
+class TestSqlProtectionStore(ProtectionStoreContract):
+    @pytest.fixture
+    def store(self, database: Database) -> ProtectionStore:
+        return SqlProtectionStore(database)
+
+
+class TestSqlCardStore(CardStoreContract):
+    @pytest.fixture
+    def store(self, database: Database) -> CardStore:
+        return SqlCardStore(database)

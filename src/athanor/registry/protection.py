@@ -50,7 +50,9 @@ class GateRule:
         """The gate as it is written."""
         if self.kind == "not-worse":
             by = f" by {self.tolerance:g}" if self.tolerance else ""
-            return f"{self.name}{by}{' lower' if self.lower_is_better else ''}"
+            looks_lower = bool(_LOWER.search(self.metric))
+            told = " lower" if self.lower_is_better else " higher" if looks_lower else ""
+            return f"{self.name}{by}{told}"
         name = self.metric if self.kind == "metric" else self.name
         if self.at_least is not None:
             return f"{name}>={self.at_least:g}"
