@@ -3,8 +3,10 @@
 import importlib
 import importlib.util
 import sys
+import tempfile
 from pathlib import Path
 from types import ModuleType
+from typing import Any, TypeVar
 
 from athanor.kernel.errors import nearest
 from athanor.pipelines.authoring.composing import Pipeline
@@ -12,6 +14,7 @@ from athanor.pipelines.errors import BadPipeline
 from athanor.pipelines.ir.spec import Document
 from athanor.pipelines.ir.text import read_document, write_document
 
+T = TypeVar("T")
 _YAML = {".yaml", ".yml", ".json"}
 
 
@@ -29,7 +32,11 @@ def load_document(target: str) -> Document:
         except UnicodeDecodeError:
             raise BadPipeline(f"{path} is not a text file.", hint="Give a YAML file.") from None
         return read_document(text, str(path))
-    return find_pipeline(_import_file(path), name, str(path)).compile()
+    module = _import_file(path)
+    foreign = _kubeflow_pipelines(module)
+    if foreign and not any(isinstance(item, Pipeline) for item in vars(module).values()):
+        return _compiled_by_kubeflow(_chosen(foreign, name, str(path)), str(path))
+    return find_pipeline(module, name, str(path)).compile()
 
 
 def compile_target(target: str) -> str:
@@ -57,14 +64,49 @@ def find_pipeline(module: ModuleType, name: str, where: str) -> Pipeline[..., ob
             )
         return found[name]
     own = {id(item): item for item in found.values() if item.__module__ == module.__name__}
-    if len(own) != 1:
-        names = ", ".join(item.name for item in own.values())
-        if own:
-            hint = f"Say which one: {where}:NAME; it has: {names}."
-        else:
-            hint = "Decorate a function that calls steps with @pipeline."
-        raise BadPipeline(f"{where} defines {len(own)} pipelines.", hint=hint)
-    return next(iter(own.values()))
+    return _only({item.name: item for item in own.values()}, where)
+
+
+def _chosen(found: dict[str, Any], name: str, where: str) -> Any:
+    """The one of this name, or the only one. Raises: BadPipeline."""
+    if not name:
+        return _only(found, where)
+    if name not in found:
+        hint = nearest(name, found) or f"It has: {', '.join(found)}."
+        raise BadPipeline(f"{where} has no pipeline {name!r}.", hint=hint)
+    return found[name]
+
+
+def _only(found: dict[str, T], where: str) -> T:
+    if len(found) != 1:
+        hint = "Decorate a function that calls steps with @pipeline."
+        if found:
+            hint = f"Say which one: {where}:NAME; it has: {', '.join(found)}."
+        raise BadPipeline(f"{where} defines {len(found)} pipelines.", hint=hint)
+    return next(iter(found.values()))
+
+
+def _kubeflow_pipelines(module: ModuleType) -> dict[str, Any]:
+    """What `kfp.dsl.pipeline` decorated in a module, by name."""
+    return {
+        name: item
+        for name, item in vars(module).items()
+        if type(item).__name__ == "GraphComponent" and type(item).__module__.startswith("kfp.")
+    }
+
+
+def _compiled_by_kubeflow(pipeline: Any, where: str) -> Document:
+    """What Kubeflow's own compiler makes of a pipeline. Raises: BadPipeline."""
+    compiler = importlib.import_module("kfp.compiler").Compiler()
+    with tempfile.TemporaryDirectory() as folder:
+        target = Path(folder, "pipeline.yaml")
+        try:
+            compiler.compile(pipeline, str(target))
+        except Exception as error:
+            raise BadPipeline(
+                f"Kubeflow's compiler refused {where}: {error}", hint="Correct the pipeline."
+            ) from error
+        return read_document(target.read_text("utf-8"), where)
 
 
 def _split(target: str) -> tuple[Path, str]:

@@ -221,6 +221,12 @@ def _command(place: Path, order: Order, foreign: Foreign, told: dict[str, Any]) 
             hint=f"It is a command of the image {foreign.image!r}, and there is no container "
             "engine here: install the command, or write the step as a Python component.",
         ) from None
+    except OSError as error:
+        raise BadStep(
+            f"Step {order.step!r} can't start {words[0]!r}: {error.strerror}.",
+            hint="A value of more than 128 kB does not fit into a command line: hand it over as an "
+            "artifact, or write the step as a Python component.",
+        ) from None
 
 
 def _run(step: str, words: Iterable[str], environment: Mapping[str, str]) -> None:
