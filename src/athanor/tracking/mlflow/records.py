@@ -49,6 +49,8 @@ def unfit(name: str, value: object) -> MlflowError:
         shown = json.dumps(value, sort_keys=True, separators=(",", ":"))
     except (TypeError, ValueError):
         shown = repr(value)
+    except RecursionError:
+        shown = "[...]"
     hint = f" Hint: Value was of type '{type(value).__name__}'."
     return invalid(f"Invalid value {shown[:500]} for parameter '{name}' supplied: {hint}{_SEE}")
 
@@ -62,7 +64,7 @@ def read_json(body: bytes, form: type[R]) -> R:
     if not any(name in body for name in plan.camel_marks) and not _has_long_number(body):
         try:
             read: R = plan.decoder.decode(body)
-        except (msgspec.MsgspecError, UnicodeDecodeError):
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             pass
         else:
             return read

@@ -128,7 +128,7 @@ class Call:
             return name in self.query
         try:
             sent = msgspec.json.decode(self.body)
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, RecursionError):
             return False
         return isinstance(sent, dict) and name in sent
 

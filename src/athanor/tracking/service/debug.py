@@ -241,7 +241,8 @@ class DebugWatch:
         """End; what was not judged yet is judged when the run ends."""
         self._stop = True
         self._news.set()
-        self._thread.join()
+        if self._thread.is_alive():
+            self._thread.join()
 
     def note(self, run_id: str) -> None:
         """A run has logged points. It costs next to nothing."""
