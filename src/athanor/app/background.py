@@ -13,6 +13,7 @@ _log = logging.getLogger(__name__)
 _LOOK_SECONDS = 0.5
 _PAUSE_SECONDS = 0.02
 """Between two looks that commits ask for, at least: under load, one look serves many."""
+_REST_SECONDS = 0.02
 _JOB_THREADS = 4
 
 

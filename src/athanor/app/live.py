@@ -13,6 +13,7 @@ _log = logging.getLogger(__name__)
 
 _KEEP_ALIVE_SECONDS = 15.0
 _BACKLOG = 1000
+_IDLE_SECONDS = 0.5
 
 
 class Live:
@@ -64,12 +65,23 @@ class Live:
         after = self._events.last()
         while not self._stop.is_set():
             try:
+                if not self._listeners:
+                    after = self._idle(after)
                 for event in self._events.wait(after, 1.0):
                     after = event.seq
                     self._send(event)
             except Exception:  # noqa: BLE001 - the page goes on
                 _log.exception("the live page could not read events")
                 self._stop.wait(1.0)
+
+    def _idle(self, after: int) -> int:
+        """Rest while no page is open; where to read on."""
+        while not self._listeners and not self._stop.wait(_IDLE_SECONDS):
+            last = self._events.last()
+            # Who joined while that was read is sent what has happened since.
+            if not self._listeners:
+                after = last
+        return after
 
     def _send(self, event: Event | None) -> None:
         for loop, queue in list(self._listeners):

@@ -225,6 +225,8 @@ class Events:
         self._failures: dict[tuple[str, int], int] = {}
         self._delivered = -1
         """The last event when every subscriber was last brought up to date."""
+        self._looked = -1
+        """The same, when each of them last looked himself."""
 
     def tell(
         self,
@@ -292,9 +294,24 @@ class Events:
         newest = self._store.last()
         if newest == self._delivered and not self._failures:
             return 0
-        handled = sum(self._deliver_to(item) for item in list(self._subscriptions.values()))
+        fresh = self._fresh_actions()
+        handled = sum(
+            self._deliver_to(item)
+            for item in list(self._subscriptions.values())
+            if fresh is None or not item.actions or not fresh.isdisjoint(item.actions)
+        )
+        if fresh is None:
+            self._looked = newest
         self._delivered = newest
         return handled
+
+    def _fresh_actions(self) -> set[str] | None:
+        """What has happened since everybody was told; None when each subscriber is to look."""
+        # Whom nothing concerns for long is looked after too, so that his offset keeps up.
+        if self._delivered < 0 or self._failures or self._delivered - self._looked > _STRIDE:
+            return None
+        fresh = self._store.since(self._delivered, _PAGE)
+        return {event.action for event in fresh} if len(fresh) < _PAGE else None
 
     def settle(self) -> None:
         """Give new subscribers their starting point. Call once, before anything happens."""
