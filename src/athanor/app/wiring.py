@@ -277,6 +277,7 @@ def _tracked_files(
         neighbours=InputNeighbours(
             homes=homes, models=model_store, lineage=lineage, storage=house.storage
         ),
+        events=house.events,
         access=house.access,
     )
     house.services |= {RunFiles: files, LoggedModels: models, Inputs: inputs}

@@ -5,7 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import blake2b
 
-from athanor.kernel import Access, AthanorError, Database, Principal, Storage
+from athanor.kernel import Access, AthanorError, Database, Events, Principal, Storage
 from athanor.lineage import Artifact, Lineage, NewArtifact, RunNotFound
 from athanor.tracking.homes import Home, Homes
 from athanor.tracking.inputs import (
@@ -44,11 +44,13 @@ class Inputs:
         database: Database,
         *,
         neighbours: InputNeighbours,
+        events: Events,
         access: Access,
     ) -> None:
         self._store = store
         self._database = database
         self._neighbours = neighbours
+        self._events = events
         self._access = access
 
     def log_inputs(
@@ -77,6 +79,8 @@ class Inputs:
                 self._neighbours.lineage.consumed(who, run_id, artifact.id, as_[:_EDGE_NAME])
             self._store.add_models(run_id, models)
             self._connect(who, run_id, models, made=False)
+            detail = {"datasets": [f"{name}@{digest}" for name, digest in once]}
+            self._tell(who, "tracking.inputs.logged", home, detail | {"models": list(models)})
 
     def log_outputs(self, who: Principal, run_id: str, outputs: Iterable[ModelOutput]) -> None:
         """Say which logged models a run made.
@@ -84,11 +88,13 @@ class Inputs:
         Raises: what the runs raise where there is none, or a deleted one.
         """
         self._access.require(who, "tracking.log_outputs", run_id)
-        self._neighbours.homes.run(who, run_id, writing=True)
+        home = self._neighbours.homes.run(who, run_id, writing=True)
         made = list(outputs)
         with self._database.transaction():
             self._store.add_outputs(run_id, made)
-            self._connect(who, run_id, [output.model_id for output in made], made=True)
+            models = [output.model_id for output in made]
+            self._connect(who, run_id, models, made=True)
+            self._tell(who, "tracking.outputs.logged", home, {"models": models})
 
     def inputs(self, who: Principal, run_ids: Sequence[str]) -> dict[str, RunInputs]:
         """What runs told of; those that told nothing are left out."""
@@ -99,6 +105,9 @@ class Inputs:
         """The datasets that the runs of experiments used, at most 1,000."""
         self._access.require(who, "tracking.search_datasets", ",".join(experiments[:10]))
         return self._store.summaries(experiments)
+
+    def _tell(self, who: Principal, action: str, home: Home, detail: dict[str, list[str]]) -> None:
+        self._events.tell(who, action, home.id, detail, project=home.project)
 
     def _connect(self, who: Principal, run_id: str, models: Sequence[str], *, made: bool) -> None:
         """Draw the edges to models that are artifacts already; others are drawn when they are."""

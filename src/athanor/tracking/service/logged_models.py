@@ -31,6 +31,9 @@ from athanor.tracking.store.logged_models import LoggedModelStore
 _UNFIT = ("/", ":", ".", "%", '"', "'")
 _LONGEST_NAME = 500
 _LONGEST_KEY = 255
+_METRIC_KEY = 250
+_RUN_ID = 32
+_DIGEST = 36
 _EDGE_NAME = 255
 _MODEL_URI = re.compile(r"models:/(m-[0-9a-f]{32})(?:/(.*))?")
 _DEFAULT_NAME = "model"
@@ -73,6 +76,8 @@ class LoggedModels:
         """
         self._access.require(who, "tracking.create", new.experiment)
         _check_name(new.name)
+        _check_length("model_type", new.type, _LONGEST_NAME)
+        _check_length("source_run_id", new.run, _RUN_ID)
         _check_params({**new.params, **new.tags})
         home = self._neighbours.homes.experiment(
             who, new.experiment, project=new.project, writing=True
@@ -142,6 +147,11 @@ class LoggedModels:
         """
         self._access.require(who, "tracking.measure", ",".join({point.model for point in points}))
         wanted = sorted({point.model for point in points})
+        for point in points:
+            _check_length("key", point.key, _METRIC_KEY)
+            _check_length("run_id", point.run, _RUN_ID)
+            _check_length("dataset_name", point.dataset_name, _LONGEST_NAME)
+            _check_length("dataset_digest", point.dataset_digest, _DIGEST)
         with self._database.transaction():
             known = self._store.known(wanted)
             for model_id in wanted:
@@ -307,6 +317,11 @@ def _check_name(name: str | None) -> None:
         )
     if len(name) > _LONGEST_NAME:
         raise BadLoggedModel(f"A model's name has at most {_LONGEST_NAME} characters.")
+
+
+def _check_length(name: str, text: str, limit: int) -> None:
+    if len(text) > limit:
+        raise BadLoggedModel(f"'{name}' exceeds the maximum length of {limit} characters")
 
 
 def _check_params(given: Mapping[str, str]) -> None:
