@@ -4,6 +4,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from athanor.kernel import DEFAULT_PROJECT
+from athanor.kernel.storage import FolderEntry
+from athanor.lineage import NewArtifact
+from athanor.registry.cards import Section
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,8 +22,11 @@ class VersionRecord:
     run_link: str = ""
     logged_model: str | None = None
     """The `m-...` id of the logged model that it was made of."""
-    artifact: str | None = None
-    """The model folder in the lineage of the store that it comes from."""
+    held: NewArtifact | None = None
+    """The model artifact, where the folder was handed over and lies among no run's files."""
+    files: list[FolderEntry] = field(default_factory=list)
+    """The files of that folder."""
+    metrics: dict[str, float] = field(default_factory=dict)
     stage: str = "None"
     status: str = "READY"
     status_message: str = ""
@@ -59,3 +65,13 @@ class ModelArrival:
     """Whether something that was here has changed."""
     refused: dict[int, str] = field(default_factory=dict)
     """By version number, why it was not taken; 0 stands for the model itself."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WholeModel:
+    """What `model.json` in a model's archive tells."""
+
+    format_version: int
+    model: ModelRecord
+    cards: dict[str, list[Section]] = field(default_factory=dict)
+    """By version number, what people wrote into its card."""

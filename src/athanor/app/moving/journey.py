@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 import msgspec
 
 from athanor.app.moving.errors import NoSuchExperiments
-from athanor.app.moving.parcels import Brought, Missing, bring
+from athanor.app.moving.parcels import Brought, Missing, bring, bring_folder
 from athanor.app.moving.receiver import Receiver
 from athanor.app.moving.source import Owner, Source
 from athanor.registry.records import ModelRecord, VersionRecord
@@ -144,6 +144,11 @@ class Journey:
         if self.tally.dry_run:
             return
         versions = [self._relocated(version) for version in model.versions]
+        for version in versions:
+            if version.files:
+                self.tally.bytes_sent += bring_folder(
+                    self._source, self._receiver, model.name, version
+                )
         arrival = self._receiver.take_model(replace(model, versions=versions))
         self.tally.versions_new += len(arrival.added)
         self.tally.models_changed += int(arrival.new or arrival.changed or bool(arrival.added))

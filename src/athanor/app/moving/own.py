@@ -6,7 +6,7 @@ from typing import IO
 
 from athanor.app.moving.source import Files, Found, Owner
 from athanor.client import Client
-from athanor.registry.records import ModelRecord
+from athanor.registry.records import ModelRecord, VersionRecord
 from athanor.tracking.records import (
     ExperimentRecord,
     LoggedModelRecord,
@@ -71,9 +71,13 @@ class OwnStore:
             ]
         )
 
-    def open(self, owner: Owner, file: Found) -> IO[bytes]:
+    def open(self, owner: Owner | VersionRecord, file: Found) -> IO[bytes]:
         """A file's bytes as they come."""
-        pieces = self._client.transfers.give_content(owner.id, file.path)
+        if isinstance(owner, VersionRecord):
+            held = owner.held.id if owner.held else ""
+            pieces = self._client.files.read(f"registry/{held}/{file.path}")
+        else:
+            pieces = self._client.transfers.give_content(owner.id, file.path)
         return io.BufferedReader(_Pieces(pieces), 1 << 20)
 
     def close(self) -> None:

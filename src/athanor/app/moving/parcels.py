@@ -13,6 +13,7 @@ import msgspec
 
 from athanor.app.moving.receiver import Receiver
 from athanor.app.moving.source import Found, Owner, Source
+from athanor.registry.records import VersionRecord
 from athanor.tracking.records import FileRecord
 
 _CHUNK = 1 << 20
@@ -70,6 +71,27 @@ def bring(source: Source, receiver: Receiver, owner: Owner) -> Brought:
     return Brought(files=len(records), bytes=sum(one.size for one in sent), missing=tuple(missing))
 
 
+def bring_folder(source: Source, receiver: Receiver, model: str, version: VersionRecord) -> int:
+    """Bring over a folder that a version was registered with; how many bytes were sent.
+
+    Raises: OSError.
+    """
+    absent = receiver.take_version_files(model, version)
+    if not absent:
+        return 0
+    with tempfile.TemporaryDirectory(prefix="athanor-moving-") as place:
+        files = {file.digest: file for file in version.files}
+        found = (
+            Found(path=files[digest].path, size=files[digest].size, digest=digest)
+            for digest in absent
+        )
+        sent = [_hold(source, version, file, Path(place)) for file in found]
+        for parcel in _parcels(sent):
+            _send(receiver, parcel, Path(place))
+    receiver.take_version_files(model, version)
+    return sum(one.size for one in sent)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Held:
     digest: str
@@ -87,7 +109,7 @@ def _told(
     return FileRecord(path=file.path, size=held.size, digest=held.digest), held
 
 
-def _hold(source: Source, owner: Owner, file: Found, place: Path) -> _Held:
+def _hold(source: Source, owner: Owner | VersionRecord, file: Found, place: Path) -> _Held:
     """A file's digest, and the file itself: where it lies, or brought here."""
     told = hashlib.sha256()
     size = 0

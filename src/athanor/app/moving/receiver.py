@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Protocol
 
 from athanor.client import Client
-from athanor.registry.records import ModelArrival, ModelRecord
+from athanor.registry.records import ModelArrival, ModelRecord, VersionRecord
 from athanor.tracking.records import (
     ExperimentHere,
     ExperimentRecord,
@@ -44,6 +44,10 @@ class Receiver(Protocol):
 
     def settle(self, marks: Mapping[str, str]) -> None:
         """Note that owners have arrived whole."""
+        ...
+
+    def take_version_files(self, model: str, version: VersionRecord, /) -> list[str]:
+        """Make ready for a version's own folder; the digests that are not there yet."""
         ...
 
     def take_model(self, record: ModelRecord) -> ModelArrival:
@@ -85,6 +89,10 @@ class Platform:
     def settle(self, marks: Mapping[str, str]) -> None:
         """Note that owners have arrived whole."""
         self._runs.settle(marks)
+
+    def take_version_files(self, _model: str, version: VersionRecord) -> list[str]:
+        """Make ready for a version's own folder; the digests that are not there yet."""
+        return self._runs.lacking([file.digest for file in version.files])
 
     def take_model(self, record: ModelRecord) -> ModelArrival:
         """Take in a registered model with its versions."""

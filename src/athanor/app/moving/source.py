@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Protocol
 
-from athanor.registry.records import ModelRecord
+from athanor.registry.records import ModelRecord, VersionRecord
 from athanor.tracking.records import ExperimentRecord, LoggedModelRecord, PointsRecord, RunRecord
 
 BATCH = 100
@@ -38,6 +38,7 @@ class Files:
 
 
 Owner = RunRecord | LoggedModelRecord
+"""What has files under an id of its own."""
 
 
 class Source(Protocol):
@@ -76,7 +77,7 @@ class Source(Protocol):
         """What lies under a run's or a logged model's artifacts."""
         ...
 
-    def open(self, owner: Owner, file: Found) -> IO[bytes]:
+    def open(self, owner: Owner | VersionRecord, file: Found, /) -> IO[bytes]:
         """A file's bytes.
 
         Raises: OSError.

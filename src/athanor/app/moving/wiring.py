@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from athanor.lineage import Lineage
 from athanor.registry import Intake, Origins, SqlCatalogStore, SqlModelStore
-from athanor.registry.service.transfers import ModelTransfers
+from athanor.registry.service.transfers import ModelSurroundings, ModelTransfers
 from athanor.registry.store import SqlTransferStore as SqlModelTransferStore
 from athanor.tracking import (
     Inputs,
@@ -50,14 +50,18 @@ def join_transfers(house: "House") -> None:
     models = SqlModelStore(database)
     house.services[ModelTransfers] = ModelTransfers(
         SqlModelTransferStore(database),
-        models,
         database,
-        intake=Intake(
-            (models, SqlCatalogStore(database)),
+        surroundings=ModelSurroundings(
+            models=models,
+            intake=Intake(
+                (models, SqlCatalogStore(database)),
+                lineage=lineage,
+                storage=house.storage,
+                origins=house.services[Origins],
+                clock=house.clock,
+            ),
             lineage=lineage,
             storage=house.storage,
-            origins=house.services[Origins],
-            clock=house.clock,
         ),
         events=house.events,
         access=house.access,

@@ -1,15 +1,36 @@
 """Models that come from another store, with their numbers, times, stages, tags and aliases."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import partial
+from math import isfinite
+from typing import Any
 
-from athanor.kernel import Access, AthanorError, Clock, Database, Events, Principal
+from athanor.kernel import Access, AthanorError, Clock, Database, Events, Principal, Storage
+from athanor.lineage import Lineage, NewArtifact, RunNotFound
 from athanor.registry.errors import ModelNotFound
 from athanor.registry.intake import Intake
 from athanor.registry.logic.references import check_model_name
+from athanor.registry.protection import Step
 from athanor.registry.records import ModelArrival, ModelRecord, VersionRecord
+from athanor.registry.rules import NoRules, Rules
+from athanor.registry.service.models import folder_blob, signature_of
 from athanor.registry.store import ModelStore, TransferStore
 from athanor.registry.types import STAGES, AliasMove, Model, ModelVersion, NewSource, Signature
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelSurroundings:
+    """What models that come and go stand beside."""
+
+    models: ModelStore
+    intake: Intake
+    lineage: Lineage
+    storage: Storage
+
+
+_ARRIVED = "arrived from another store"
 
 
 class ModelTransfers:
@@ -18,21 +39,27 @@ class ModelTransfers:
     def __init__(
         self,
         store: TransferStore,
-        models: ModelStore,
         database: Database,
         *,
-        intake: Intake,
+        surroundings: ModelSurroundings,
         events: Events,
         access: Access,
         clock: Clock,
     ) -> None:
         self._store = store
-        self._models = models
         self._database = database
-        self._intake = intake
+        self._models = surroundings.models
+        self._intake = surroundings.intake
+        self._lineage = surroundings.lineage
+        self._storage = surroundings.storage
         self._events = events
         self._access = access
         self._clock = clock
+        self._rules: Rules = NoRules()
+
+    def follow(self, rules: Rules) -> None:
+        """Ask these rules before aliases move, and tell them of new versions."""
+        self._rules = rules
 
     def take_model(self, who: Principal, record: ModelRecord) -> ModelArrival:
         """Take a model in with its versions, numbers kept. Again, it changes nothing.
@@ -62,6 +89,9 @@ class ModelTransfers:
             added, changed, refused = self._put(record.name, versions)
             behind = self._store.last_number(record.name) < record.last_number
             changed = changed or self._settle(who, record, kept, refused) or behind
+            for version in versions:
+                if version.number in added:
+                    self._database.after_commit(partial(self._rules.registered, version))
             if kept is None or added or changed:
                 self._store.put_model(self._newer(kept, model), record.last_number)
                 detail = {"model": record.name, "versions": added}
@@ -118,7 +148,7 @@ class ModelTransfers:
                     run=version.run_id,
                     run_link=version.run_link or "",
                     logged_model=version.model_id,
-                    artifact=version.artifact_id,
+                    **self._folder(who, version),
                     stage=version.stage,
                     status=version.status,
                     status_message=version.status_message or "",
@@ -144,6 +174,9 @@ class ModelTransfers:
         for alias, number in record.aliases.items():
             if number in refused or here.get(alias) == number or (alias in here and not newer):
                 continue
+            step = Step(model=record.name, alias=alias, number=number, reason=_ARRIVED)
+            if not self._rules.decide(who, step).allowed:
+                continue  # it is protected: what the gates said is kept, and people were asked
             self._models.move_alias(
                 AliasMove(
                     model=record.name,
@@ -151,7 +184,7 @@ class ModelTransfers:
                     number=number,
                     previous=here.get(alias),
                     kind="set",
-                    reason="arrived from another store",
+                    reason=_ARRIVED,
                     moved_by=who.name,
                     moved_at=self._clock.now(),
                 )
@@ -189,7 +222,9 @@ class ModelTransfers:
             description=told.description or None,
             tags=told.tags,
         )
-        version = self._found(who, model, source) if content else None
+        version = None
+        if content:
+            version = self._handed_over(who, model, told) or self._found(who, model, source)
         if version is None:
             version = ModelVersion(
                 model=model.name,
@@ -222,6 +257,56 @@ class ModelTransfers:
             created_at=created,
             updated_at=told.updated_at or created,
         )
+
+    def _handed_over(
+        self, who: Principal, model: Model, told: VersionRecord
+    ) -> ModelVersion | None:
+        """The version with the folder that came with it."""
+        held = told.held
+        if held is None or not all(self._storage.exists(file.digest) for file in told.files):
+            return None
+        blob = self._storage.put_entries(told.files)
+        metadata = held.metadata | {"blob": blob.digest, "layout": "folder"}
+        record = replace(held, uri=blob.uri, metadata=metadata, project=model.project)
+        artifact = self._lineage.record(who, record)
+        if told.run:
+            with suppress(RunNotFound):
+                self._lineage.produced(who, told.run, artifact.id, "model")
+        return ModelVersion(
+            model=model.name,
+            number=told.number,
+            artifact_id=artifact.id,
+            digest=artifact.digest,
+            size=artifact.size,
+            run_id=told.run,
+            flavor=str(metadata.get("flavor", "sklearn")),
+            signature=signature_of(artifact),
+            metrics=told.metrics,
+            description=told.description or None,
+            tags=told.tags,
+            created_by=who.name,
+            created_at=model.created_at,
+            updated_at=model.created_at,
+        )
+
+    def _folder(self, who: Principal, version: ModelVersion) -> dict[str, Any]:
+        """What a version's record tells of a folder that was handed over."""
+        metrics = {name: value for name, value in version.metrics.items() if isfinite(value)}
+        if version.source or version.artifact_id is None:
+            return {"metrics": metrics}
+        artifact = self._lineage.artifact(who, version.artifact_id)
+        held = NewArtifact(
+            id=artifact.id,
+            type=artifact.type,
+            name=artifact.name,
+            uri="",
+            digest=artifact.digest,
+            size=artifact.size,
+            metadata=artifact.metadata,
+            project=artifact.project,
+        )
+        files = self._storage.entries(folder_blob(artifact))
+        return {"metrics": metrics, "held": held, "files": files}
 
     def _found(self, who: Principal, model: Model, source: NewSource) -> ModelVersion | None:
         """The version with its content, where its files came along or lie here."""

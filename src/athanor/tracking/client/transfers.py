@@ -43,6 +43,10 @@ class TransfersClient:
         path = f"/transfers/files/{segment(owner)}"
         return self._transport.send("POST", path, body=files).read(list[str])
 
+    def lacking(self, digests: Sequence[str]) -> list[str]:
+        """Which of these contents are not there."""
+        return self._transport.send("POST", "/transfers/lacking", body=digests).read(list[str])
+
     def take_content(self, packed: Path) -> None:
         """Send the bytes of files: a line of JSON (digests and sizes), then their bytes."""
         self._transport.send("PUT", "/transfers/content", content=packed)

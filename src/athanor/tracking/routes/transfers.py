@@ -65,6 +65,12 @@ def take_files(
     return arrivals.take_files(who, owner, files)
 
 
+@router.post("/transfers/lacking")
+def lacking(digests: list[str], who: Caller, arrivals: TheArrivals) -> list[str]:
+    """Which of these contents are not here."""
+    return arrivals.lacking(who, digests)
+
+
 @router.put("/transfers/content", status_code=204)
 async def take_content(request: Request, who: Caller, arrivals: TheArrivals) -> None:
     """Take in the bytes of files: a line of JSON (pairs of digest and size), then their bytes."""

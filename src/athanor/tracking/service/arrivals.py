@@ -144,6 +144,12 @@ class Arrivals:
                 self._stores.files.put(entry)
         return sorted(absent)
 
+    def lacking(self, who: Principal, digests: Sequence[str]) -> list[str]:
+        """Which of these contents are not here."""
+        self._access.require(who, "tracking.lacking", "*")
+        storage = self._household.storage
+        return [digest for digest in dict.fromkeys(digests) if not storage.exists(digest)]
+
     def take_content(
         self, who: Principal, listed: Sequence[tuple[str, int]], stream: IO[bytes]
     ) -> None:

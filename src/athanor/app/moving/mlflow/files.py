@@ -160,7 +160,7 @@ class FileStore:
             folder = folder / _MODELS
         return self._locations.files(owner.location, beside=folder / owner.id / "artifacts")
 
-    def open(self, _owner: Owner, file: Found) -> IO[bytes]:
+    def open(self, _owner: Owner | VersionRecord, file: Found) -> IO[bytes]:
         """A file's bytes.
 
         Raises: OSError.

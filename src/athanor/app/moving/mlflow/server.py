@@ -171,7 +171,7 @@ class ServerStore:
                     found.append(Found(path=entry["path"], size=int(entry.get("file_size") or 0)))
         return Files(found=sorted(found, key=lambda file: file.path))
 
-    def open(self, owner: Owner, file: Found) -> IO[bytes]:
+    def open(self, owner: Owner | VersionRecord, file: Found) -> IO[bytes]:
         """A file's bytes, brought here first.
 
         Raises: OSError.
@@ -179,6 +179,8 @@ class ServerStore:
         if isinstance(owner, LoggedModelRecord):
             path = f"{_AJAX}logged-models/{owner.id}/artifacts/files"
             query = {"artifact_file_path": file.path}
+        elif isinstance(owner, VersionRecord):
+            raise FileNotFoundError(file.path)
         else:
             path = "/get-artifact"
             query = {"run_id": owner.id, "run_uuid": owner.id, "path": file.path}

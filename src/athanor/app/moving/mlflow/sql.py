@@ -293,7 +293,7 @@ class SqlStore:
         """What lies under a run's or a logged model's artifacts."""
         return self._locations.files(owner.location)
 
-    def open(self, _owner: Owner, file: Found) -> IO[bytes]:
+    def open(self, _owner: Owner | VersionRecord, file: Found) -> IO[bytes]:
         """A file's bytes.
 
         Raises: OSError.

@@ -9,6 +9,7 @@ import sqlite3
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any, Self
 
@@ -21,6 +22,7 @@ from athanor.app.moving.mlflow.words import (
     STATUSES,
     milliseconds,
 )
+from athanor.kernel.storage import FolderEntry
 from athanor.registry.records import ModelArrival, ModelRecord, VersionRecord
 from athanor.tracking.inputs import DatasetInput
 from athanor.tracking.records import (
@@ -125,7 +127,16 @@ class MlflowExport:
 
     def take_files(self, owner: str, files: Sequence[FileRecord]) -> list[str]:
         """Put files in their places; the digests of those whose content has not come yet."""
-        root = self._roots[owner]
+        return self._place(self._roots[owner], files)
+
+    def take_version_files(self, model: str, version: VersionRecord) -> list[str]:
+        """Put the files of a version's own folder in their places, as `take_files` does."""
+        return self._place(self._of_version(model, version), version.files)
+
+    def _of_version(self, model: str, version: VersionRecord) -> Path:
+        return self._folder / _ARTIFACTS / "registry" / model / str(version.number)
+
+    def _place(self, root: Path, files: Sequence[FileRecord | FolderEntry]) -> list[str]:
         absent = set()
         for file in files:
             target = root / PurePosixPath(file.path)
@@ -192,7 +203,11 @@ class MlflowExport:
                 )
             }
             for version in record.versions:
-                self._version(version, place)
+                if version.files:
+                    source = str(self._of_version(record.name, version))
+                    self._version(replace(version, source=source), place)
+                else:
+                    self._version(version, place)
             numbers = {version.number for version in record.versions}
             if record.last_number and record.last_number not in numbers:
                 gone = VersionRecord(number=record.last_number, stage=GONE)
