@@ -363,6 +363,20 @@ def test_an_endpoint_that_follows_an_alias_moves_with_it(
     assert [(item.number, item.version) for item in shown.deployments] == [(2, 2), (1, 1)]
 
 
+def test_an_endpoint_knows_its_renamed_model(room: ServingRoom, champion: Trained) -> None:
+    room.register(champion.folder, "churn", described(champion))
+    room.models.promote(OWNER, "churn@1")
+    room.endpoints.deploy(OWNER, "churn", Deploy(model="churn@champion", follow=True))
+    room.events.subscribe("serving.renamed", room.endpoints.renamed, ("registry.model.renamed",))
+    room.events.settle()
+    detail = {"model": "churn", "new_name": "a@b"}
+    room.events.tell(OWNER, "registry.model.renamed", "churn", detail)
+    room.events.deliver()
+    shown = room.endpoints.get(OWNER, "churn")
+    assert shown.follow == "a@b@champion"
+    assert [item.model for item in shown.deployments] == ["a@b"]
+
+
 def test_deployments_say_when(room: ServingRoom, champion: Trained) -> None:
     up(room, champion)
     (deployment,) = room.endpoints.get(OWNER, "churn").deployments

@@ -112,6 +112,7 @@ from athanor.tracking import (
     add_metric_routes,
     add_run_routes,
     add_server_routes,
+    add_workspace_routes,
     attached,
     model_metrics,
 )
@@ -213,6 +214,7 @@ def _tracking(house: "House") -> None:
         model_metrics=partial(model_metrics, models),
     )
     add_metric_routes(house.mlflow, tracking)
+    add_workspace_routes(house.mlflow, experiments)
 
 
 def _debug(house: "House") -> None:
@@ -468,6 +470,7 @@ def _serving(house: "House", steps: dict[str, Operation]) -> ServingLog:
     for kind, resolver in prediction_resolvers(endpoints, lineage, house.database).items():
         lineage.offer_resolver(kind, resolver)
     house.events.subscribe("serving.follow", endpoints.follow, ("registry.alias.moved",))
+    house.events.subscribe("serving.renamed", endpoints.renamed, ("registry.model.renamed",))
     house.services[Endpoints] = endpoints
     house.relations += log.relations(house.access)
     house.counters["endpoints"] = lambda who: len(endpoints.list(who))

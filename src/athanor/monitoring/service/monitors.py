@@ -235,6 +235,13 @@ class Monitors:
         came = now.labels != last.logs.labels
         return came and bool(self._store.unlabelled(monitor.endpoint, 1))
 
+    def renamed(self, event: Event) -> None:
+        """A model was renamed: its monitors name it anew. For `Events.subscribe`."""
+        for known in self._store.list_monitors():
+            monitor = self._store.lock(known.endpoint)
+            if monitor is not None and monitor.model == event.detail["model"]:
+                self._store.change(replace(monitor, model=str(event.detail["new_name"])))
+
     def on_event(self, event: Event) -> None:
         """Follow what serving tells of its endpoints. For `Events.subscribe`."""
         monitor = self._store.lock(event.subject)

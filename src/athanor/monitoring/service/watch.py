@@ -28,6 +28,7 @@ class Watch:
     def attach(self, events: Events) -> None:
         """Listen, and say who looks."""
         events.subscribe("monitoring.monitors", self._monitors.on_event, LISTENED)
+        events.subscribe("monitoring.renamed", self._monitors.renamed, ("registry.model.renamed",))
         events.subscribe("monitoring.alerts", self._alerts.on_event, ALERTED)
         self._jobs.handle(_JOB, self._on_job)
 

@@ -277,6 +277,19 @@ class Endpoints:
                 )
                 self._deploy_again(endpoint, again)
 
+    def renamed(self, event: Event) -> None:
+        """A model was renamed: endpoints and deployments name it anew. For `Events.subscribe`."""
+        old, new = str(event.detail["model"]), str(event.detail["new_name"])
+        for endpoint in self._store.all():
+            followed, at, alias = endpoint.follow.rpartition("@")
+            if old == (followed if at else endpoint.follow):
+                follow = f"{new}@{alias}" if at else new
+                self._store.change_endpoint(endpoint.name, {"follow": follow})
+            for deployment in endpoint.deployments:
+                if deployment.model == old:
+                    self._store.change_deployment(deployment.id, {"model": new})
+        self._database.after_commit(self._fleet.changed)
+
     def _deploy_again(self, endpoint: Endpoint, again: Deploy) -> None:
         try:
             self.deploy(SYSTEM, endpoint.name, again)
