@@ -46,7 +46,7 @@ _MODEL_SECONDS = 30.0
 _LOOK = "athanor.tracking.work.weights:look"
 _TREE = "mlflow-artifacts:"
 _IMPORTANCES = ("feature_importance_gain.json", "feature_importance_weight.json")
-_MODEL_FILES = ("model.pkl", "model.skops")
+_MODEL_FILES = ("model.pkl", "model.skops", "data/model.keras")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

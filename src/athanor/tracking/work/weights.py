@@ -9,12 +9,18 @@ import io
 import json
 import math
 import pickle
+import re
 import zipfile
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 
+from athanor.tracking.work.hdf5 import arrays
+
+_KERAS = "model.weights.h5"
+_KERAS_BYTES = 1 << 30
+_SNAKE = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _LAYERS = 64
 _POINTS = 5_000
 _DEPTH = 6
@@ -25,10 +31,14 @@ def look(path: str) -> dict[str, Any]:
     """What a model's arrays tell: `curve`, `layers`, `priors`; what it has not is left out."""
     data = Path(path).read_bytes()
     try:
-        found = _of_skops(data) if zipfile.is_zipfile(path) else _of_pickle(data)
+        if not zipfile.is_zipfile(path):
+            return _told(_of_pickle(data))
+        with zipfile.ZipFile(path) as archive:
+            if _KERAS in archive.namelist():
+                return _of_keras(archive)
+        return _told(_of_skops(data))
     except Exception:  # noqa: BLE001 - whatever stands in there: then nothing is known
         return {}
-    return _told(found)
 
 
 class _Stand:
@@ -146,6 +156,33 @@ def _of_skops(data: bytes) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
+def _of_keras(archive: zipfile.ZipFile) -> dict[str, Any]:
+    """A Keras model's layers with a matrix of weights, in order."""
+    if sum(item.file_size for item in archive.infolist()) > _KERAS_BYTES:
+        return {}
+    config = json.loads(archive.read("config.json"))["config"]
+    found = arrays(archive.read(_KERAS))
+    weights: list[Any] = []
+    biases: list[Any] = []
+    activations: list[str] = []
+    counts: dict[str, int] = {}
+    for layer in config.get("layers", []):
+        # The file names layers by their class and number, not by the user's names.
+        kind = _SNAKE.sub("_", layer["class_name"]).lower()
+        number = counts.get(kind, 0)
+        counts[kind] = number + 1
+        place = f"layers/{kind}_{number}" if number else f"layers/{kind}"
+        weight, bias = found.get(f"{place}/vars/0"), found.get(f"{place}/vars/1")
+        said = layer["config"].get("activation", "")
+        if weight is None and kind in {"activation", "re_lu"} and activations:
+            activations[-1] = str(said or "relu")
+        if weight is not None and weight.ndim == 2:
+            weights.append(weight)
+            biases.append(np.zeros(weight.shape[1]) if bias is None else bias)
+            activations.append(said if isinstance(said, str) else "")
+    return {"layers": _layers(weights, biases, activations)} if weights else {}
+
+
 def _told(state: dict[str, Any]) -> dict[str, Any]:
     told: dict[str, Any] = {}
     curve = state.get("loss_curve_")
@@ -153,7 +190,8 @@ def _told(state: dict[str, Any]) -> dict[str, Any]:
         told["curve"] = [float(value) for value in curve[:_POINTS]]
     weights, biases = state.get("coefs_"), state.get("intercepts_")
     if isinstance(weights, list) and isinstance(biases, list):
-        told["layers"] = _layers(weights, biases, str(state.get("activation", "")))
+        activation = str(state.get("activation", ""))
+        told["layers"] = _layers(weights, biases, [activation] * len(weights))
     elif isinstance(state.get("coef_"), np.ndarray) and state["coef_"].size:
         told["layers"] = [_linear(state["coef_"])]
     priors = _priors(state)
@@ -166,9 +204,10 @@ def _linear(weights: Any) -> dict[str, Any]:
     return {"name": "the linear model", "units": 1, "largest": _largest(weights)}
 
 
-def _layers(weights: list[Any], biases: list[Any], activation: str) -> list[dict[str, Any]]:
+def _layers(weights: list[Any], biases: list[Any], activations: list[str]) -> list[dict[str, Any]]:
     found = []
-    for number, (weight, bias) in enumerate(zip(weights, biases, strict=False), 1):
+    layers = zip(weights, biases, activations, strict=True)
+    for number, (weight, bias, activation) in enumerate(layers, 1):
         if not isinstance(weight, np.ndarray) or weight.ndim != 2 or number > _LAYERS:
             continue
         last = number == len(weights)
@@ -198,6 +237,8 @@ def _silent(weight: Any, bias: Any, number: int) -> int:
     Of layers behind the first, whose inputs are never negative, those with neither a weight nor a
     bias above zero; of the first, those that three in every (scaled) feature does not wake.
     """
+    if not (np.isfinite(weight).all() and np.isfinite(bias).all()):
+        return 0
     if number == 1:
         return int((bias + 3 * np.abs(weight).sum(axis=0) <= 0).sum())
     return int(((weight <= 0).all(axis=0) & (bias <= 0)).sum())

@@ -125,6 +125,14 @@ def _exploding(told: Told) -> Iterable[Judged]:
             start = abs(numbers[0])
             if start and numbers[-1] > 10 * start and max(numbers) > 20 * min(map(abs, numbers)):
                 yield _explodes(item, max(numbers), numbers[0], advice)
+        elif item.named.kind is Kind.LOSS and _ran_away(item.values):
+            yield Judged(
+                rule=Rule.EXPLODING_GRADIENT,
+                metric=item.key,
+                step=item.steps[-1],
+                message=f"{item.key} grew beyond all numbers.",
+                advice=advice,
+            )
         elif _is_r2(item) and item.named.role is Role.TRAIN and numbers and numbers[-1] < -2:
             # Worse than the mean on its own training data: only a fit that ran away is.
             yield _explodes(item, numbers[-1], 0.0, advice)
@@ -138,6 +146,15 @@ def _exploding(told: Told) -> Iterable[Judged]:
                 advice=advice,
                 measured={"largest": layer.largest},
             )
+
+
+def _ran_away(values: Sequence[float]) -> bool:
+    """Whether a loss became infinite, or grew tenfold before it was no number any more."""
+    odd = next((n for n, value in enumerate(values) if not finite([value])), None)
+    if odd is None:
+        return False
+    before = [abs(value) for value in values[:odd]]
+    return not math.isnan(values[odd]) or (len(before) >= 2 and before[-1] > 10 * min(before))
 
 
 def _is_r2(item: Series) -> bool:
@@ -180,6 +197,7 @@ def _vanishing(told: Told) -> Iterable[Judged]:
     saturating = [
         layer for layer in told.layers if layer.activation in {"logistic", "tanh", "sigmoid"}
     ]
+    yield from _fading(told, advice) if stuck else ()
     if stuck and len(saturating) >= 4:
         yield Judged(
             rule=Rule.VANISHING_GRADIENT,
@@ -189,6 +207,23 @@ def _vanishing(told: Told) -> Iterable[Judged]:
             "another, and the loss does not fall: what reaches the first ones is next to nothing.",
             advice=advice,
             measured={"layers": float(len(saturating))},
+        )
+
+
+def _fading(told: Told, advice: str) -> Iterable[Judged]:
+    """Biases begin at zero in most libraries: how far they came says what reached their layer."""
+    biases = [layer.bias for layer in told.layers]
+    if len(biases) < 4 or not all(map(math.isfinite, biases)):
+        return
+    if biases[-1] > 1e-6 and biases[0] < 1e-3 * biases[-1]:
+        yield Judged(
+            rule=Rule.VANISHING_GRADIENT,
+            metric="",
+            step=0,
+            message=f"The biases of {told.layers[0].name} moved by {biases[0]:.1g}, those of "
+            f"{told.layers[-1].name} by {biases[-1]:.1g}: hardly anything reaches the first ones.",
+            advice=advice,
+            measured={"first": biases[0], "last": biases[-1]},
         )
 
 
