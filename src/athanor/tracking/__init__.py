@@ -106,6 +106,9 @@ if TYPE_CHECKING:
         add_server_routes,
         double,
     )
+    from athanor.tracking.mlflow.workspaces import (
+        add_workspace_routes,
+    )
     from athanor.tracking.searches import (
         Comparison,
         Order,
@@ -184,12 +187,6 @@ if TYPE_CHECKING:
 __getattr__ = lazily(
     __name__,
     {
-        "Debug": "service.debug",
-        "DebugNeighbours": "service.debug",
-        "DebugWatch": "service.debug",
-        "Diagnosis": "hints",
-        "Hint": "hints",
-        "SqlHintStore": "store.hints",
         "Answer": "mlflow.wire",
         "Answered": "mlflow.wire",
         "ArtifactFileNotFound": "errors",
@@ -205,6 +202,10 @@ __getattr__ = lazily(
         "DatasetInfo": "inputs",
         "DatasetInput": "inputs",
         "DatasetSummary": "inputs",
+        "Debug": "service.debug",
+        "DebugNeighbours": "service.debug",
+        "DebugWatch": "service.debug",
+        "Diagnosis": "hints",
         "ElsewhereKept": "errors",
         "Experiment": "types",
         "ExperimentDeleted": "errors",
@@ -215,6 +216,7 @@ __getattr__ = lazily(
         "ExperimentStore": "store",
         "Experiments": "service",
         "FileEntry": "files",
+        "Hint": "hints",
         "HistoryQuery": "types",
         "Homes": "homes",
         "InputNeighbours": "service.inputs",
@@ -258,6 +260,7 @@ __getattr__ = lazily(
         "Shelf": "shelf",
         "SqlExperimentStore": "store",
         "SqlFileStore": "store.files",
+        "SqlHintStore": "store.hints",
         "SqlInputStore": "store.inputs",
         "SqlLoggedModelStore": "store.logged_models",
         "SqlTrackedRunStore": "store",
@@ -277,6 +280,7 @@ __getattr__ = lazily(
         "add_metric_routes": "mlflow.metrics",
         "add_run_routes": "mlflow.runs",
         "add_server_routes": "mlflow.wire",
+        "add_workspace_routes": "mlflow.workspaces",
         "attached": "mlflow.inputs",
         "check_key": "logic.rules",
         "double": "mlflow.wire",
@@ -390,6 +394,7 @@ __all__ = [
     "add_metric_routes",
     "add_run_routes",
     "add_server_routes",
+    "add_workspace_routes",
     "attached",
     "check_key",
     "double",

@@ -27,6 +27,10 @@ class ExperimentsClient:
         answer = self._transport.send("GET", "/experiments/by-name", query=query)
         return answer.read(Experiment)
 
+    def projects(self) -> list[str]:
+        """The projects that have experiments."""
+        return self._transport.send("GET", "/experiments/projects").read(list[str])
+
     def search(self, query: ExperimentQuery) -> ExperimentPage:
         """Find experiments."""
         answer = self._transport.send("POST", "/experiments/search", body=query)

@@ -108,7 +108,7 @@ class Call:
         self.query: Mapping[str, list[str]] = (
             parse_qs(query.decode("latin-1"), keep_blank_values=True) if query else {}
         )
-        self.project = _project(self.headers.get("x-mlflow-workspace", ""))
+        self.project = project_of(self.headers.get("x-mlflow-workspace", ""))
         """MLflow's workspace is a project."""
         self.body = b""
         self._receive = receive
@@ -408,7 +408,11 @@ def _compiled(template: str) -> re.Pattern[str]:
     return re.compile("".join(out), re.DOTALL)
 
 
-def _project(workspace: str) -> str:
+def project_of(workspace: str) -> str:
+    """The project that a workspace is.
+
+    Raises: MlflowError where its name is none.
+    """
     if not workspace:
         return DEFAULT_PROJECT
     if not _PROJECT.fullmatch(workspace):

@@ -40,6 +40,12 @@ def search(query: ExperimentQuery, who: Caller, experiments: TheExperiments) -> 
     return experiments.search(who, query)
 
 
+@router.get("/projects")
+def projects(who: Caller, experiments: TheExperiments) -> list[str]:
+    """The projects that have experiments."""
+    return experiments.projects(who)
+
+
 @router.get("/by-name")
 def by_name(
     name: str, who: Caller, experiments: TheExperiments, project: str = DEFAULT_PROJECT

@@ -105,6 +105,11 @@ class Experiments:
             raise ExperimentNotFound.by_name(name)
         return found
 
+    def projects(self, who: Principal) -> list[str]:
+        """The projects that have experiments, by name; `default` is always there."""
+        self._access.require(who, "tracking.projects", "*")
+        return sorted({DEFAULT_PROJECT, *self._store.projects()})
+
     def search(self, who: Principal, query: ExperimentQuery) -> ExperimentPage:
         """Experiments of a project, the newest first where no order is asked for.
 

@@ -59,6 +59,10 @@ class ExperimentStore(Protocol):
         """The experiments that a search finds."""
         ...
 
+    def projects(self) -> list[str]:
+        """The projects that have experiments."""
+        ...
+
 
 class ExperimentSearch:
     """What to look for, once the texts of a search were read."""
@@ -197,6 +201,11 @@ class SqlExperimentStore:
             some = ids[at : at + _MANY]
             found |= {one.id: one for one in self._several(some)}
         return [found[one] for one in ids if one in found]
+
+    def projects(self) -> list[str]:
+        """The projects that have experiments."""
+        rows = self._plain.fetch("SELECT DISTINCT project FROM tracking_experiment")
+        return [row[0] for row in rows]
 
     def _condition(self, wanted: Comparison) -> tuple[str, list[str | int | float]]:
         values = list(wanted.value) if isinstance(wanted.value, tuple) else [wanted.value]
