@@ -36,6 +36,9 @@ from athanor.tracking.types import TrackedRun
 _log = logging.getLogger(__name__)
 
 _JOB = "tracking.judge"
+_REST = 9
+"""How many times as long as a judgement took nothing is judged: a tenth of a processor."""
+_LONGEST_REST_SECONDS = 2.0
 _EVERY_SECONDS = 1.0
 _PATIENCE = 20.0
 """A run is judged again after so many times what judging it took."""
@@ -225,7 +228,7 @@ class DebugWatch:
         self._jobs = jobs
         self._due: dict[str, float] = {}
         self._news = threading.Event()
-        self._stop = False
+        self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="debug", daemon=True)
 
     def attach(self, events: Events) -> None:
@@ -239,7 +242,7 @@ class DebugWatch:
 
     def stop(self) -> None:
         """End; what was not judged yet is judged when the run ends."""
-        self._stop = True
+        self._stop.set()
         self._news.set()
         if self._thread.is_alive():
             self._thread.join()
@@ -261,7 +264,7 @@ class DebugWatch:
 
     def _watch(self) -> None:
         pauses: dict[str, float] = {}
-        while not self._stop:
+        while not self._stop.is_set():
             if not self._due:
                 self._news.wait()
                 self._news.clear()
@@ -272,6 +275,9 @@ class DebugWatch:
                     # First: what is logged meanwhile marks it anew.
                     self._due.pop(run_id, None)
                     took = self._judge(run_id)
+                    # Hints may come later; who logs must not wait for them.
+                    if self._stop.wait(min(took * _REST, _LONGEST_REST_SECONDS)):
+                        return
                     if took * _PATIENCE > _EVERY_SECONDS:
                         pauses[run_id] = time.monotonic() + took * _PATIENCE
             for run_id, until in list(pauses.items()):
