@@ -438,6 +438,7 @@ def test_pages_of_logged_models_are_bound_to_their_search(server: RunningServer)
         ("POST", "logged-models/search", {"experiment_ids": ["0"], "filter": "x ="}, 400),
         ("POST", "runs/log-inputs", {}, 400),
         ("POST", "runs/log-inputs", {"run_id": "none"}, 404),
+        ("POST", "runs/log-inputs", {"run_id": "none", "models": [{"model_id": "m" * 99}]}, 400),
         ("POST", "runs/outputs", {"run_id": "none", "models": [{"model_id": "m"}]}, 404),
         ("POST", "experiments/search-datasets", {}, 400),
         ("POST", "experiments/search-datasets", {"experiment_ids": ["0"] * 21}, 400),
@@ -500,6 +501,49 @@ def test_the_sdk_does_the_same(server: RunningServer) -> None:
     with pytest.raises(LoggedModelNotFound):
         models.get(made.id)
     assert models.get(made.id, deleted=True).deleted
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status"),
+    [
+        ("PUT", "files/x/y?project=..", b"1", 400),
+        ("PUT", "files/", b"1", 400),
+        ("GET", "files?path=../x", None, 400),
+        ("POST", "uploads", {"path": "x", "parts": 10**12}, 400),
+        ("PUT", f"uploads/{'0' * 32}/1", b"1", 404),
+        ("PUT", "uploads/%2e%2e/1", b"1", 404),
+        ("POST", "logged-models/search", {"experiments": ["0"], "limit": 10**30}, 400),
+        ("POST", "logged-models", {"experiment": "0", "type": "x" * 501}, 400),
+        ("POST", "logged-models/{model}/metrics", [{"key": "k", "value": 1, "at": "x"}], 400),
+        (
+            "POST",
+            "logged-models/{model}/metrics",
+            [{"key": "k", "value": 1, "at": "2026-01-02T03:04:05"}],
+            204,
+        ),
+        (
+            "POST",
+            "logged-models/{model}/metrics",
+            [{"key": "k", "value": 1, "step": 1 << 63, "at": "2026-01-02T03:04:05Z"}],
+            400,
+        ),
+        (
+            "POST",
+            "logged-models/{model}/metrics",
+            [{"key": "k" * 251, "value": 1, "at": "2026-01-02T03:04:05Z"}],
+            400,
+        ),
+    ],
+)
+def test_odd_requests_to_the_api_are_told_apart(
+    server: RunningServer, method: str, path: str, body: Any, status: int
+) -> None:
+    if "{model}" in path:
+        made = told(server, "POST", f"{API}/logged-models", {"experiment_id": "0"})
+        path = path.format(model=made["model"]["info"]["model_id"])
+    headers = {} if isinstance(body, bytes) else {"content_type": "application/json"}
+    got, content, _ = ask(server, method, f"/api/v1/{path}", body, **headers)
+    assert got == status, content
 
 
 def test_a_workspace_of_mlflow_is_a_project_of_its_own(server: RunningServer) -> None:

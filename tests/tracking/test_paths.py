@@ -98,6 +98,9 @@ def test_projects_lie_apart() -> None:
     for path, project in (("workspaces/team/1", "other"), ("workspaces/team/1", "default")):
         with pytest.raises(OtherProjectsPath):
             in_project(path, project)
+    for project in ("..", "", "a/b", "x" * 300):
+        with pytest.raises(BadArtifactPath):
+            in_project("1/run", project)
 
 
 @pytest.mark.parametrize(

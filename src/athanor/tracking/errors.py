@@ -195,6 +195,16 @@ class BadParts(Invalid):
         )
 
 
+class BadInput(Invalid):
+    """What a run tells of a dataset is longer than it may be."""
+
+    def __init__(self, name: str, limit: int) -> None:
+        super().__init__(
+            f"'{name}' exceeds the maximum length of {limit} characters",
+            hint="Shorten it, or log it as an artifact.",
+        )
+
+
 class LoggedModelNotFound(NotFound):
     """No logged model has this id."""
 

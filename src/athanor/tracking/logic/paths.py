@@ -4,6 +4,7 @@ A path is decoded until it no longer changes before it is judged, so that no enc
 out; what would leave the tree on any system (`..`, a leading `/`, a drive letter) is refused.
 """
 
+import re
 from dataclasses import dataclass
 from pathlib import PurePosixPath, PureWindowsPath
 from urllib.parse import unquote, urlsplit
@@ -17,6 +18,7 @@ _NAME_BYTES = 255
 _PATH_BYTES = 2_000
 _PROXY = "/api/2.0/mlflow-artifacts/artifacts/"
 _PROJECTS = "workspaces"
+_PROJECT = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,253}[A-Za-z0-9])?")
 
 
 def clean(given: str) -> str:
@@ -55,8 +57,11 @@ def below(root: str, path: str) -> str:
 def in_project(path: str, project: str) -> str:
     """Where a project keeps this path: those of all but the default one have a prefix.
 
-    Raises: OtherProjectsPath where it names the place of another project.
+    Raises: OtherProjectsPath where it names the place of another project; BadArtifactPath where
+    that is no project's name.
     """
+    if not _PROJECT.fullmatch(project):
+        raise BadArtifactPath("no project has this name")
     head, _, rest = path.partition("/")
     if head == _PROJECTS and (path != _PROJECTS or project == DEFAULT_PROJECT):
         named = rest.partition("/")[0]

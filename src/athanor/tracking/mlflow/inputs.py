@@ -7,6 +7,7 @@ from typing import Any
 from msgspec import field
 
 from athanor.kernel import Principal
+from athanor.tracking.errors import BadInput
 from athanor.tracking.inputs import DatasetInfo, DatasetInput, ModelOutput, RunInputs
 from athanor.tracking.logic.paths import below
 from athanor.tracking.mlflow.experiments import Tag
@@ -21,15 +22,6 @@ _EXPERIMENTS = 20
 _HISTORY = "mlflow.log-model.history"
 _MODEL_FIELDS = ("run_id", "artifact_path", "utc_time_created", "model_uuid")
 _DEMANDED = ("artifact_path", "flavors", "run_id", "utc_time_created")
-_LIMITS = {
-    "name": 500,
-    "digest": 36,
-    "source": 65_535,
-    "schema": 1_048_575,
-    "profile": 16_777_215,
-}
-_SOURCE_TYPE = 36
-_TAG_KEY, _TAG_VALUE = 255, 500
 
 
 class SentDataset(Record):
@@ -95,6 +87,7 @@ def add_input_routes(
     routes: MlflowRoutes, inputs: Inputs, tracking: Tracking, models: LoggedModels
 ) -> None:
     """Register the routes of inputs and outputs."""
+    routes.translate(BadInput, "INVALID_PARAMETER_VALUE", lambda error: str(error.message))
     answers = _Routes(inputs, tracking, models)
     routes.add("POST", "runs/log-inputs", answers.log_inputs)
     routes.add("POST", "runs/outputs", answers.log_outputs)
@@ -159,15 +152,6 @@ class _Routes:
 
 
 def _dataset(given: SentInput) -> DatasetInput:
-    for name, limit in _LIMITS.items():
-        if len(getattr(given.dataset, name)) > limit:
-            raise invalid(f"'{name}' exceeds the maximum length of {limit} characters")
-    if len(given.dataset.source_type) > _SOURCE_TYPE:
-        raise invalid(f"'source_type' exceeds the maximum length of {_SOURCE_TYPE} characters")
-    for tag in given.tags:
-        for name, text, limit in (("key", tag.key, _TAG_KEY), ("value", tag.value, _TAG_VALUE)):
-            if len(text) > limit:
-                raise invalid(f"'{name}' exceeds the maximum length of {limit} characters")
     fields = DatasetInfo.__dataclass_fields__
     info = DatasetInfo(**{name: getattr(given.dataset, name) for name in fields})
     return DatasetInput(dataset=info, tags={tag.key: tag.value for tag in given.tags})

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
@@ -37,6 +37,7 @@ class MeasuredPoint:
     value: float | Literal["nan", "inf", "-inf"]
     step: Annotated[int, Query(ge=-(1 << 63), lt=1 << 63)] = 0
     at: datetime
+    """UTC where it names no zone."""
     run: str = ""
     dataset_name: str = ""
     dataset_digest: str = ""
@@ -164,7 +165,7 @@ def measure(model_id: str, points: list[MeasuredPoint], who: Caller, models: The
             key=point.key,
             value=_DOUBLES[point.value] if isinstance(point.value, str) else point.value,
             step=point.step,
-            at=point.at,
+            at=point.at if point.at.tzinfo else point.at.replace(tzinfo=UTC),
             run=point.run,
             dataset_name=point.dataset_name,
             dataset_digest=point.dataset_digest,

@@ -7,6 +7,7 @@ from hashlib import blake2b
 
 from athanor.kernel import Access, AthanorError, Database, Events, Principal, Storage
 from athanor.lineage import Artifact, Lineage, NewArtifact, RunNotFound
+from athanor.tracking.errors import BadInput
 from athanor.tracking.homes import Home, Homes
 from athanor.tracking.inputs import (
     CONTEXT,
@@ -21,6 +22,16 @@ from athanor.tracking.store.logged_models import LoggedModelStore
 
 _EDGE_NAME = 255
 _NAME = 500
+_LIMITS = {
+    "name": 500,
+    "digest": 36,
+    "source_type": 36,
+    "source": 65_535,
+    "schema": 1_048_575,
+    "profile": 16_777_215,
+}
+"""How many characters each field of a dataset may have; MLflow's."""
+_TAG_KEY, _TAG_VALUE, _MODEL_ID = 255, 500, 36
 _VERSIONS = 100
 """How many of a dataset's versions are looked at to find that of a Delta table's version."""
 
@@ -64,9 +75,13 @@ class Inputs:
 
         Each dataset is a consumed artifact of the lineage: the platform's own where its source
         names one, else one of this name, digest and source.
-        Raises: what the runs raise where there is none, or a deleted one.
+        Raises: BadInput; what the runs raise where there is none, or a deleted one.
         """
         self._access.require(who, "tracking.log_inputs", run_id)
+        for given in datasets:
+            _check(given)
+        for model in models:
+            _check_length("model_id", model, _MODEL_ID)
         home = self._neighbours.homes.run(who, run_id, writing=True)
         once: dict[tuple[str, str], DatasetInput] = {}
         for given in datasets:
@@ -90,6 +105,8 @@ class Inputs:
         self._access.require(who, "tracking.log_outputs", run_id)
         home = self._neighbours.homes.run(who, run_id, writing=True)
         made = list(outputs)
+        for output in made:
+            _check_length("model_id", output.model_id, _MODEL_ID)
         with self._database.transaction():
             self._store.add_outputs(run_id, made)
             models = [output.model_id for output in made]
@@ -161,3 +178,16 @@ class Inputs:
                 if version.metadata.get("delta_version") == named.delta_version:
                     return version
         return None
+
+
+def _check(given: DatasetInput) -> None:
+    for name, limit in _LIMITS.items():
+        _check_length(name, getattr(given.dataset, name), limit)
+    for key, value in given.tags.items():
+        _check_length("key", key, _TAG_KEY)
+        _check_length("value", value, _TAG_VALUE)
+
+
+def _check_length(name: str, text: str, limit: int) -> None:
+    if len(text) > limit:
+        raise BadInput(name, limit)
