@@ -23,7 +23,7 @@ from athanor.tracking.logic import rules
 from athanor.tracking.mlflow.experiments import Tag, milliseconds, view_of
 from athanor.tracking.mlflow.failures import MlflowError, bare, invalid
 from athanor.tracking.mlflow.records import Record, Required
-from athanor.tracking.mlflow.wire import Answered, Call, MlflowRoutes, double
+from athanor.tracking.mlflow.wire import GREATEST, Answered, Call, MlflowRoutes, double
 from athanor.tracking.service import Tracking
 from athanor.tracking.service.writes import WriteQueue
 from athanor.tracking.types import (
@@ -439,7 +439,8 @@ class _Routes:
 def _point(given: LogMetric | BatchMetric) -> KeyedPoint:
     if given.timestamp > rules.LAST_MOMENT:
         rules.check_time(given.timestamp, "timestamp")
-    return KeyedPoint(given.key, given.timestamp * 1000, given.step, given.value)
+    value = min(max(given.value, -GREATEST), GREATEST)
+    return KeyedPoint(given.key, given.timestamp * 1000, given.step, value)
 
 
 def _state_of(status: object) -> RunState:

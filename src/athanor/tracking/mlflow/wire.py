@@ -60,7 +60,8 @@ _PREFIXES = {
 _SHORTEST = min(map(len, _PREFIXES))
 _BODY_LIMIT = 64 << 20
 _THREADS = 16
-_GREATEST = 1.7976931348623157e308
+GREATEST = 1.7976931348623157e308
+"""What stands for infinity among MLflow's metrics."""
 _PROJECT = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
 
 Scope = MutableMapping[str, Any]
@@ -372,7 +373,7 @@ def double(value: float) -> float | str:
     """A double for JSON, as MLflow sends it: NaN a text, infinities the greatest finite numbers."""
     if value != value:  # noqa: PLR0124 - NaN is what differs from itself
         return "NaN"
-    return min(max(value, -_GREATEST), _GREATEST)
+    return min(max(value, -GREATEST), GREATEST)
 
 
 def _failed(failure: MlflowError) -> Answer:
