@@ -3,7 +3,16 @@
 import pytest
 
 from athanor.kernel import Database
-from athanor.registry.store import CatalogStore, ModelStore, SqlCatalogStore, SqlModelStore
+from athanor.registry.store import (
+    CatalogStore,
+    ModelStore,
+    SearchStore,
+    SqlCatalogStore,
+    SqlModelStore,
+    SqlSearchStore,
+    SqlWebhookStore,
+    WebhookStore,
+)
 from athanor.registry.store.cards import CardStore, SqlCardStore
 from athanor.registry.store.protection import ProtectionStore, SqlProtectionStore
 from athanor.registry.store.safety import SafetyStore, SqlSafetyStore
@@ -12,7 +21,12 @@ from athanor.testing.governed import (
     ProtectionStoreContract,
     SafetyStoreContract,
 )
-from athanor.testing.registry import CatalogStoreContract, ModelStoreContract
+from athanor.testing.registry import (
+    CatalogStoreContract,
+    ModelStoreContract,
+    SearchStoreContract,
+    WebhookStoreContract,
+)
 
 
 class TestSqlModelStore(ModelStoreContract):
@@ -29,6 +43,22 @@ class TestSqlCatalogStore(CatalogStoreContract):
     @pytest.fixture
     def catalog(self, database: Database) -> CatalogStore:
         return SqlCatalogStore(database)
+
+
+class TestSqlSearchStore(SearchStoreContract):
+    @pytest.fixture
+    def store(self, database: Database) -> ModelStore:
+        return SqlModelStore(database)
+
+    @pytest.fixture
+    def search(self, database: Database) -> SearchStore:
+        return SqlSearchStore(database)
+
+
+class TestSqlWebhookStore(WebhookStoreContract):
+    @pytest.fixture
+    def webhooks(self, database: Database) -> WebhookStore:
+        return SqlWebhookStore(database)
 
 
 class TestSqlSafetyStore(SafetyStoreContract):

@@ -2,13 +2,23 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
 from athanor.kernel import Database, Verdict, new_id
 from athanor.lineage import Artifact, SqlLineageStore
-from athanor.registry.store import CatalogStore, ModelStore
-from athanor.registry.types import AliasMove, InputColumn, Model, ModelVersion, Signature
+from athanor.registry.store import CatalogStore, ModelStore, SearchStore, Wanted, WebhookStore
+from athanor.registry.types import (
+    IS_PROMPT,
+    AliasMove,
+    InputColumn,
+    Model,
+    ModelVersion,
+    Signature,
+)
+from athanor.registry.webhooks import Webhook
+from athanor.tracking import model_filter, model_orders, version_filter, version_orders
 
 _AT = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 _LATER = _AT + timedelta(hours=1)
@@ -214,3 +224,122 @@ def _set(alias: str, number: int) -> AliasMove:
         moved_by="owner",
         moved_at=_AT,
     )
+
+
+class SearchStoreContract:
+    """Run it with fixtures `search`, `catalog`, `store` and `database`, all of one database."""
+
+    def test_models_by_name_tags_and_project(
+        self, search: SearchStore, store: ModelStore, database: Database
+    ) -> None:
+        for name, tags in (
+            ("b", {"k": "1"}),
+            ("a", {"k": "2"}),
+            ("B", {}),
+            ("p", {IS_PROMPT: "true"}),
+        ):
+            store.add_model(replace(a_model(name), tags=tags))
+        store.add_model(replace(a_model("theirs"), project="other"))
+        store.add_version(a_version(database, "a"), None)
+        cases: list[tuple[str, list[str]]] = [
+            ("", ["B", "a", "b"]),
+            ("name = 'a'", ["a"]),
+            ("name LIKE 'b%'", ["b"]),
+            ("name ILIKE 'b%'", ["B", "b"]),
+            ("name NOT IN ('a', 'b')", ["B"]),
+            ("tags.k != '1'", ["a"]),
+            ("tags.k LIKE '%' AND tags.k = '1'", ["b"]),
+            (f"tags.`{IS_PROMPT}` = 'true'", ["p"]),
+        ]
+        for text, names in cases:
+            wanted = Wanted(
+                project="default",
+                comparisons=model_filter(text),
+                orders=model_orders([]),
+                limit=10,
+            )
+            assert [model.name for model in search.search_models(wanted)] == names, text
+
+    def test_versions_by_what_is_told_of_them(
+        self, search: SearchStore, store: ModelStore, database: Database
+    ) -> None:
+        for name in ("a", "b"):
+            store.add_model(a_model(name))
+            for number in (1, 2, 3):
+                version = a_version(database, name)
+                tags = {"n": str(number)}
+                where = f"s3://{name}/{number}"
+                later = _AT + timedelta(seconds=number)
+                version = replace(version, tags=tags, source=where, run_id=f"r{number}")
+                store.add_version(replace(version, updated_at=later), None)
+        cases: list[tuple[str, list[str], list[tuple[str, int]]]] = [
+            ("name = 'a'", [], [("a", 3), ("a", 2), ("a", 1)]),
+            ("version_number >= 2 AND name = 'b'", ["version_number ASC"], [("b", 2), ("b", 3)]),
+            ("run_id = 'r1'", [], [("a", 1), ("b", 1)]),
+            ("tags.n = '3'", ["name DESC"], [("b", 3), ("a", 3)]),
+            ("source_path LIKE 's3://a/%' AND run_id IN ('r2')", [], [("a", 2)]),
+        ]
+        for text, orders, found in cases:
+            wanted = Wanted(
+                project="default",
+                comparisons=version_filter(text),
+                orders=version_orders(orders),
+                limit=10,
+            )
+            versions = search.search_versions(wanted)
+            assert [(version.model, version.number) for version in versions] == found, text
+        beyond = Wanted(project="default", orders=version_orders([]), limit=2, offset=5)
+        assert [version.model for version in search.search_versions(beyond)] == ["b"]
+
+
+class WebhookStoreContract:
+    """Run it with a fixture `webhooks`."""
+
+    def test_a_webhook_comes_back_as_it_was(self, webhooks: WebhookStore) -> None:
+        kept = _a_webhook()
+        webhooks.add(kept, "locked")
+        found = webhooks.find(kept.id)
+        assert found is not None
+        assert (found.webhook, found.secret) == (replace(kept, signed=True), "locked")
+        assert webhooks.find("nobody") is None
+        webhooks.change(kept.id, {"status": "DISABLED", "secret": None, "events": ["a.b"]})
+        changed = webhooks.find(kept.id)
+        assert changed is not None
+        assert changed.webhook == replace(kept, status="DISABLED", events=("a.b",))
+        assert webhooks.remove(kept.id)
+        assert not webhooks.remove(kept.id)
+
+    def test_who_is_told_of_an_event(self, webhooks: WebhookStore) -> None:
+        told = _a_webhook()
+        others = [
+            _a_webhook(events=("model_version.created",)),
+            _a_webhook(status="DISABLED"),
+            _a_webhook(project="other"),
+        ]
+        for webhook in (told, *others):
+            webhooks.add(webhook, None)
+        assert webhooks.told_of("default", "registered_model.created") == [told]
+        assert webhooks.told_of("default", "registered_model") == []
+
+    def test_the_newest_come_first(self, webhooks: WebhookStore) -> None:
+        made = [_a_webhook(created_at=_AT + timedelta(seconds=second)) for second in range(4)]
+        for webhook in made:
+            webhooks.add(webhook, None)
+        newest = list(reversed(made))
+        assert webhooks.page("default", 3, 0) == newest[:3]
+        assert webhooks.page("default", 3, 3) == newest[3:]
+        assert webhooks.page("other", 3, 0) == []
+
+
+def _a_webhook(**other: Any) -> Webhook:
+    told: dict[str, Any] = {
+        "id": new_id(),
+        "project": "default",
+        "name": "hook",
+        "url": "https://receiver.example/x",
+        "events": ("registered_model.created",),
+        "created_by": "owner",
+        "created_at": _AT,
+        "updated_at": _AT,
+    }
+    return Webhook(**(told | other))

@@ -1,6 +1,7 @@
 """registered-models/*: names, tags and aliases."""
 
 from athanor.registry.errors import (
+    AliasProtected,
     BadAlias,
     BadModelFolder,
     BadModelName,
@@ -66,7 +67,8 @@ def _translate(routes: MlflowRoutes) -> None:
         "RESOURCE_ALREADY_EXISTS",
         lambda error: f"Registered Model (name={error.details['model']}) already exists.",
     )
-    routes.translate(GateNotPassed, "PERMISSION_DENIED")
+    for refusal in (GateNotPassed, AliasProtected):
+        routes.translate(refusal, "PERMISSION_DENIED")
 
 
 def _add_names(routes: MlflowRoutes, models: Models, catalog: Catalog) -> None:
