@@ -11,8 +11,10 @@ from athanor.registry.ground import Ground
 from athanor.registry.scanning import Scanner
 from athanor.registry.service.cards import Cards
 from athanor.registry.service.comparisons import Comparisons, Figures
+from athanor.registry.service.exchange import Exchange
 from athanor.registry.service.promotions import Promotions
 from athanor.registry.service.safety import Safety
+from athanor.registry.service.transfers import ModelTransfers
 from athanor.responsible import FairnessGate
 from athanor.tracking import Tracking
 
@@ -44,7 +46,7 @@ def govern_models(house: "House") -> None:
             return {}
 
     governed = govern(
-        (house.services[Models], house.services[Catalog]),
+        (house.services[Models], house.services[Catalog], house.services[ModelTransfers]),
         SqlModelStore(house.database),
         Ground(
             database=house.database,
@@ -61,6 +63,7 @@ def govern_models(house: "House") -> None:
     house.services |= {
         Cards: governed.cards,
         Comparisons: governed.comparisons,
+        Exchange: governed.exchange,
         Safety: governed.safety,
         Promotions: governed.promotions,
         Scanner: governed.scanner,

@@ -8,6 +8,7 @@ from athanor.pipelines.client import PipelinesClient
 from athanor.registry.client import (
     CardsClient,
     CatalogClient,
+    ExchangeClient,
     ModelsClient,
     ModelTransfersClient,
     PromotionsClient,
@@ -45,6 +46,7 @@ class Client:
         self.models = ModelsClient(transport)
         self.catalog = CatalogClient(transport)
         self.model_transfers = ModelTransfersClient(transport)
+        self.exchange = ExchangeClient(transport)
         self.cards = CardsClient(transport)
         self.promotions = PromotionsClient(transport)
         self.safety = SafetyClient(transport)

@@ -11,8 +11,10 @@ from athanor.registry.scanning import Scanner
 from athanor.registry.service import Catalog, Models
 from athanor.registry.service.cards import Cards
 from athanor.registry.service.comparisons import Comparisons, Figures
+from athanor.registry.service.exchange import Exchange
 from athanor.registry.service.promotions import Promotions
 from athanor.registry.service.safety import Safety
+from athanor.registry.service.transfers import ModelTransfers
 from athanor.registry.store import ModelStore
 from athanor.registry.store.cards import SqlCardStore
 from athanor.registry.store.protection import SqlProtectionStore
@@ -27,6 +29,7 @@ class Governed:
     promotions: Promotions
     cards: Cards
     comparisons: Comparisons
+    exchange: Exchange
     scanner: Scanner
     guard: Guard
 
@@ -36,7 +39,7 @@ class Governed:
 
 
 def govern(
-    followers: tuple[Models, Catalog],
+    followers: tuple[Models, Catalog, ModelTransfers],
     store: ModelStore,
     ground: Ground,
     figures: Figures,
@@ -50,19 +53,21 @@ def govern(
     evaluations = Evaluations(ground.lineage, ground.storage)
     guard = Guard(protections, store, scanner=scanner, evaluations=evaluations, ground=ground)
     guard.use(metrics=figures.metrics, latency=Stopwatch(scanner, ground))
-    models, catalog = followers
-    models.follow(guard)
-    catalog.follow(guard)
+    models, catalog, transfers = followers
+    for follower in (models, catalog, transfers):
+        follower.follow(guard)
+    cards = SqlCardStore(ground.database)
     return Governed(
         safety=Safety(safety_store, scanner, models, ground),
         promotions=Promotions(protections, guard, models, ground),
         cards=Cards(
-            (SqlCardStore(ground.database), protections),
+            (cards, protections),
             models,
             ground,
             scanner=scanner,
             figures=figures,
         ),
+        exchange=Exchange(models, transfers, cards, ground),
         comparisons=Comparisons(
             models, evaluations, lineage=ground.lineage, access=ground.access, figures=figures
         ),

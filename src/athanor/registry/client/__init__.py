@@ -2,6 +2,7 @@
 
 from athanor.registry.client.cards import CardsClient
 from athanor.registry.client.catalog import CatalogClient
+from athanor.registry.client.exchange import ExchangeClient
 from athanor.registry.client.models import ModelsClient
 from athanor.registry.client.promotions import PromotionsClient
 from athanor.registry.client.safety import SafetyClient
@@ -11,6 +12,7 @@ from athanor.registry.client.webhooks import WebhooksClient
 __all__ = [
     "CardsClient",
     "CatalogClient",
+    "ExchangeClient",
     "ModelTransfersClient",
     "ModelsClient",
     "PromotionsClient",

@@ -1,15 +1,12 @@
 """`athanor model`: list, show, compare, promote, roll back, export."""
 
-import shutil
-import tempfile
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from athanor.kernel.console import Json, emit, say, table, transport
 from athanor.registry.client import ModelsClient
-from athanor.registry.types import Holdout, ModelVersion, Upload
+from athanor.registry.types import Holdout, ModelVersion
 
 commands = typer.Typer(
     no_args_is_help=True, add_completion=False, help="Models and their versions."
@@ -185,49 +182,6 @@ def protect(
         emit(found)
         return
     say(f"{model} is {'protected' if found.protected else 'not protected'}")
-
-
-@commands.command()
-def export(
-    reference: Reference,
-    *,
-    output: Annotated[
-        Path | None, typer.Option("--to", "--output", "-o", help="The zip file.")
-    ] = None,
-    json: Json = False,
-) -> None:
-    """Write a version's MLflow model folder as a zip archive."""
-    models = _models()
-    version = models.version(reference)
-    target = output or Path(f"{version.model}-{version.number}.zip")
-    with target.open("wb") as stream:
-        for chunk in models.download(version.reference):
-            stream.write(chunk)
-    if json:
-        emit({"file": str(target), "version": version})
-        return
-    say(f"Wrote {target}")
-
-
-@commands.command("import")
-def import_(
-    name: Name,
-    folder: Annotated[Path, typer.Argument(help="An MLflow model folder, or a zip of one.")],
-    *,
-    run: Annotated[str | None, typer.Option(help="The run that made it.")] = None,
-    json: Json = False,
-) -> None:
-    """Take in an MLflow model folder as the next version."""
-    with tempfile.TemporaryDirectory() as place:
-        archive = folder
-        if folder.is_dir():
-            packed = shutil.make_archive(str(Path(place) / "model"), "zip", folder)
-            archive = Path(packed)
-        version = _models().upload(Upload(model=name, archive=archive, run_id=run))
-    if json:
-        emit(version)
-        return
-    say(f"{version.reference} is registered")
 
 
 def _models() -> ModelsClient:

@@ -6,6 +6,7 @@ from athanor.registry.routes import (
     cards,
     catalog,
     comparisons,
+    exchange,
     models,
     promotions,
     safety,
@@ -14,7 +15,17 @@ from athanor.registry.routes import (
 )
 
 router = APIRouter(tags=["registry"])
-for part in (cards, catalog, comparisons, models, promotions, safety, transfers, webhooks):
+for part in (
+    cards,
+    catalog,
+    comparisons,
+    exchange,
+    models,
+    promotions,
+    safety,
+    transfers,
+    webhooks,
+):
     router.include_router(part.router)
 
 __all__ = ["router"]

@@ -10,6 +10,7 @@ from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
 from athanor.kernel.http import Caller, provide
+from athanor.registry.routes.exchange import attachment, received
 from athanor.registry.service import Models
 from athanor.registry.types import (
     AliasMove,
@@ -79,10 +80,7 @@ async def upload(
 ) -> ModelVersion:
     """Take in a packed MLflow model folder (a zip archive) as the next version."""
     with TemporaryDirectory(prefix="athanor-upload-") as place:
-        archive = Path(place) / "model.zip"
-        with archive.open("wb") as stream:
-            async for chunk in request.stream():
-                stream.write(chunk)
+        archive = await received(request, Path(place) / "model.zip")
         new = Upload(model=name, archive=archive, run_id=run)
         return await run_in_threadpool(registry.upload, who, new)
 
@@ -106,10 +104,7 @@ def download(name: str, version: str, who: Caller, registry: TheModels) -> Strea
     return StreamingResponse(
         registry.download(who, found.reference),
         media_type="application/zip",
-        headers={
-            "content-disposition": f'attachment; filename="{found.model}-{found.number}.zip"',
-            "x-content-type-options": "nosniff",
-        },
+        headers=attachment(f"{found.model}-{found.number}.zip"),
     )
 
 
