@@ -20,11 +20,9 @@ from athanor.tracking import Batch
 ROOT = Path(__file__).resolve().parents[2]
 PYTHON = ROOT / ".venvs" / "mlflow" / "bin" / "python"
 SOME = (
-    "overfit:a_tree_on_noise",
     "loss_not_falling:xgboost_that_hardly_learns",
     "dead_units:a_network_that_one_step_killed",
     "sound:lightgbm_on_a_made_table",
-    "sound:a_network",
 )
 
 

@@ -228,14 +228,21 @@ def _fading(told: Told, advice: str) -> Iterable[Judged]:
 
 
 def _is_stuck(told: Told) -> bool:
-    """Whether the loss has hardly fallen."""
-    curves = _curves(told, 3)
-    return any(_fallen(item) < 0.05 for item in curves)
+    """Whether the loss has hardly fallen: at all, or in the later half, far from any success."""
+    return any(
+        _fallen(item.values) < 0.05
+        or (
+            len(item) >= 8
+            and _fallen(item.values[len(item) // 2 :]) < 0.01
+            and item.last > 0.5 * item.first
+        )
+        for item in _curves(told, 3)
+    )
 
 
-def _fallen(item: Series) -> float:
+def _fallen(values: Sequence[float]) -> float:
     """By which share of its first value a loss has fallen, at best."""
-    numbers = finite(item.values)
+    numbers = finite(values)
     if len(numbers) < 2 or numbers[0] <= 0:
         return 1.0
     return (numbers[0] - min(numbers)) / numbers[0]
@@ -275,7 +282,7 @@ def _dead_units(told: Told) -> Iterable[Judged]:
 
 def _not_falling(told: Told) -> Iterable[Judged]:
     for item in _curves(told, 5):
-        fallen = _fallen(item)
+        fallen = _fallen(item.values)
         if fallen < 0.01 and abs(item.first) > 1e-3:
             yield Judged(
                 rule=Rule.LOSS_NOT_FALLING,
