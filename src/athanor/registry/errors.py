@@ -268,7 +268,7 @@ class PickleNotAllowed(Forbidden):
     """A model runs code when it is loaded, and nobody has agreed to that."""
 
     def __init__(self, reference: str, what: str, agree: str) -> None:
-        model = reference.partition("@")[0]
+        model = reference.rpartition("@")[0]
         super().__init__(
             f"{reference} is not loaded: {what}",
             hint=f"Look into it: athanor model scan {reference}. {agree} "

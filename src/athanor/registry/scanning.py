@@ -89,7 +89,7 @@ class Scanner:
 
         Raises: PickleNotAllowed.
         """
-        model, _, number = reference.partition("@")
+        model, _, number = reference.rpartition("@")
         version = self._models.find_version(model, int(number))
         return version is not None and self.require(version, by_name=True).pickled
 

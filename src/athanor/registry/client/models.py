@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from athanor.kernel import Transport
 from athanor.kernel.transport import segment
-from athanor.registry.client.places import version_path
+from athanor.registry.client.places import parts_of, version_path
 from athanor.registry.types import (
     AliasMove,
     Comparison,
@@ -63,7 +63,7 @@ class ModelsClient:
 
     def promote(self, reference: str, *, force: bool = False, reason: str = "") -> ModelVersion:
         """Make a version its model's champion."""
-        model, _, rest = reference.partition("@")
+        model, rest = parts_of(reference)
         body = {"version": rest or "latest", "force": force, "reason": reason}
         return self._transport.send("POST", f"{_path(model)}/promote", body=body).read(ModelVersion)
 

@@ -5,8 +5,8 @@ from typing import Annotated
 import typer
 
 from athanor.kernel.console import Json, emit, say, table, transport
-from athanor.registry.client import ModelsClient
-from athanor.registry.types import Holdout, ModelVersion
+from athanor.registry.client import CatalogClient, ModelsClient
+from athanor.registry.types import Holdout, Model, ModelVersion, Search
 
 commands = typer.Typer(
     no_args_is_help=True, add_completion=False, help="Models and their versions."
@@ -24,9 +24,18 @@ def _group() -> None:
 
 
 @commands.command("list")
-def list_models(*, json: Json = False) -> None:
-    """Print every model."""
-    found = _models().models()
+def list_models(
+    *,
+    matching: Annotated[
+        str, typer.Option("--filter", help="Such as: name LIKE 'churn%' AND tags.team = 'growth'")
+    ] = "",
+    order_by: Annotated[
+        list[str] | None, typer.Option(help="Such as: last_updated_timestamp DESC")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Print every model, or those that a filter finds."""
+    found = _found(matching, order_by or []) if matching or order_by else _models().models()
     if json:
         emit(found)
         return
@@ -182,6 +191,19 @@ def protect(
         emit(found)
         return
     say(f"{model} is {'protected' if found.protected else 'not protected'}")
+
+
+def _found(matching: str, order_by: list[str]) -> list[Model]:
+    catalog, found, page = CatalogClient(transport()), list[Model](), None
+    while True:
+        search = Search(
+            filter=matching, order_by=tuple(order_by), max_results=1000, page_token=page
+        )
+        answer = catalog.search_models(search)
+        found += answer.models
+        page = answer.next_page_token
+        if page is None:
+            return found
 
 
 def _models() -> ModelsClient:
