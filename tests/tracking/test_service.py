@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from athanor.kernel import OWNER, Database, Events
+from athanor.kernel.database import DatabaseFull
 from athanor.kernel.events import SqlEventStore
 from athanor.kernel.ids import new_id
 from athanor.kernel.permissions import OwnerAccess
@@ -249,3 +250,34 @@ class TestWriteQueue:
         assert [isinstance(result, ParamChanged) for result in results] == [False, True] * 10
         kept = dict(tracking.run(OWNER, run.id).params)
         assert kept == {"same": "0"} | {f"own{number}": "1" for number in range(0, 20, 2)}
+
+    def test_a_full_disk_leaves_nothing_half_written(
+        self, sqlite: Database, tracking: Tracking
+    ) -> None:
+        run = tracking.start(OWNER, NewTrackedRun()).info
+        queue = WriteQueue(sqlite)
+        queue.start()
+
+        async def write(number: int) -> None:
+            params = {f"own{number}": "x" * 6000}
+            await queue.run(lambda: tracking.log(OWNER, run.id, Batch(params=params)))
+
+        async def write_all() -> list[BaseException | None]:
+            return await asyncio.gather(*map(write, range(100)), return_exceptions=True)
+
+        with sqlite.transaction() as connection:
+            pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
+        try:
+            with sqlite.transaction() as connection:
+                connection.exec_driver_sql(f"PRAGMA max_page_count = {pages + 40}")
+            results = asyncio.run(write_all())
+            with sqlite.transaction() as connection:
+                connection.exec_driver_sql("PRAGMA max_page_count = 1000000")
+            kept = {f"own{number}" for number, result in enumerate(results) if result is None}
+            assert any(isinstance(result, DatabaseFull) for result in results)
+            assert {type(result) for result in results} <= {DatabaseFull, type(None)}
+            assert set(tracking.run(OWNER, run.id).params) == kept
+            asyncio.run(write(1000))
+        finally:
+            queue.stop()
+        assert "own1000" in tracking.run(OWNER, run.id).params

@@ -137,6 +137,8 @@ class _Transaction:
     depth: int = 0
     news: bool = True
     """Whether those who wait for commits are to look."""
+    lost: BaseException | None = None
+    """Why the database undid all of it, in its midst."""
     after_commit: list[Callable[[], None]] = field(default_factory=list)
 
 
@@ -297,6 +299,8 @@ class Database:
 
     @contextmanager
     def _savepoint(self, current: _Transaction) -> Iterator[None]:
+        if current.lost is not None:
+            raise current.lost
         current.depth += 1
         name = f"inner_{current.depth}"
         planned = len(current.after_commit)
@@ -305,7 +309,11 @@ class Database:
         raw.execute(f"SAVEPOINT {name}")
         try:
             yield
-        except BaseException:
+        except BaseException as error:
+            if self.dialect == "sqlite" and not raw.in_transaction:
+                # SQLite itself undid everything (disk full): nothing may be added to the ruins.
+                current.lost = DatabaseFull() if _is_full(error) else error
+                raise current.lost from error
             raw.execute(f"ROLLBACK TO SAVEPOINT {name}")
             raw.execute(f"RELEASE SAVEPOINT {name}")
             del current.after_commit[planned:]
@@ -340,6 +348,8 @@ class Database:
         transaction = _Transaction(writer)
         try:
             yield transaction
+            if transaction.lost is not None:
+                raise transaction.lost
             writer.exec_driver_sql("RELEASE SAVEPOINT member")
         except BaseException as error:
             self._leave_group(group, undone=error)
