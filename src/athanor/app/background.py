@@ -13,7 +13,6 @@ _log = logging.getLogger(__name__)
 _LOOK_SECONDS = 0.5
 _PAUSE_SECONDS = 0.02
 """Between two looks that commits ask for, at least: under load, one look serves many."""
-_REST_SECONDS = 0.02
 _JOB_THREADS = 4
 
 
@@ -67,7 +66,8 @@ class Background:
                 continue
             if job is not None:
                 return job
-            self._wait(commits, looked)
+            self._database.wait_for_commit(commits, _LOOK_SECONDS)
+            self._pause(looked)
         return None
 
     def _run(self, name: str, step: Callable[[], bool]) -> None:
@@ -80,11 +80,11 @@ class Background:
                 self._stop.wait(_LOOK_SECONDS)
                 continue
             if not busy:
-                self._wait(commits, looked)
+                self._database.wait_for_commit(commits, _LOOK_SECONDS)
+            self._pause(looked)
 
-    def _wait(self, commits: int, looked: float) -> None:
-        """Wait for the next commit with news, and a little longer where the last look is new."""
-        self._database.wait_for_commit(commits, _LOOK_SECONDS)
+    def _pause(self, looked: float) -> None:
+        """Wait a little longer where the last look is new."""
         left = looked + _PAUSE_SECONDS - time.monotonic()
         if left > 0:
             self._stop.wait(left)
