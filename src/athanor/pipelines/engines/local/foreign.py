@@ -40,6 +40,9 @@ from athanor.pipelines.logic.values import converted, fit
 RUNTIME = Path(__file__).parents[2] / "kubeflow" / "runtime"
 """The folder that holds the steps' `kfp`."""
 MODULE = "ephemeral_component"
+MADE = "made"
+"""Where outputs are written, in the attempt's folder. They stay there as long as the run's folder
+does, since a step may hand on the address of an artifact as a text."""
 _KINDS = {
     "system.Model": "model",
     "system.Metrics": "metrics",
@@ -74,7 +77,7 @@ def _executor_input(
     place: Path, order: Order, foreign: Foreign, files: ArtifactFiles
 ) -> dict[str, Any]:
     """The protocol's ExecutorInput, with paths in the attempt's folder."""
-    outputs = place / "outputs"
+    outputs = place / MADE
     for folder in (outputs, place / "parameters"):
         folder.mkdir(parents=True, exist_ok=True)
     return {
@@ -118,12 +121,16 @@ def _given(
 ) -> dict[str, Any]:
     title = str(item.metadata.get("schema") or foreign.schemas.get(name) or "system.Artifact")
     uri = item.uri.removeprefix("file://")
+    path = uri
     if item.metadata.get("blob") is not None:
-        uri = str(files.path_of(f"{name}-{number}" if number else name, item))
+        path = str(files.path_of(f"{name}-{number}" if number else name, item))
+        location = str(item.metadata.get("location", ""))
+        uri = location if location and Path(location).exists() else path
     return {
         "name": item.metadata.get("name") or name,
         "type": {"schemaTitle": title},
         "uri": uri,
+        "path": path,
         "metadata": item.metadata.get("properties") or {},
     }
 
@@ -288,7 +295,7 @@ def _stored(
     place: Path, name: str, told: dict[str, Any], foreign: Foreign, storage: Storage
 ) -> MadeArtifact:
     """One output artifact: its file or folder, a reference to elsewhere, or its metadata alone."""
-    uri = str(told.get("uri") or place / "outputs" / name)
+    uri = str(told.get("uri") or place / MADE / name)
     title = foreign.schemas.get(name, "system.Artifact")
     metadata = {
         "schema": title,
@@ -299,10 +306,11 @@ def _stored(
     blob: Blob | None = None
     if source.is_dir():
         digest, blob = folder_digest(source), storage.put_folder(source)
-        metadata |= {"blob": blob.digest, "layout": "folder"}
+        metadata |= {"blob": blob.digest, "layout": "folder", "location": str(source)}
     elif source.is_file():
         digest, blob = file_digest(source), storage.put_file(source)
         metadata |= {"blob": blob.digest, "layout": "file", "file": source.name}
+        metadata["location"] = str(source)
     else:
         digest = digest_of(json.dumps([uri if "://" in uri else "", metadata], sort_keys=True))
     kind = _KINDS.get(title, str(metadata.get("layout", "value")))

@@ -101,9 +101,12 @@ class Executor:
         wanted = inside(annotation)
         if is_artifact_class(wanted) and (kind is None or wanted not in KINDS.values()):
             kind = wanted
-        return (kind or Artifact)(
+        found = (kind or Artifact)(
             name=told.get("name", ""), uri=told.get("uri", ""), metadata=told.get("metadata") or {}
         )
+        if told.get("path") and isinstance(found, Artifact):
+            found.copies[found.uri] = told["path"]
+        return found
 
     def _embedded(self, annotation: Any) -> Any:
         own = self._function.__globals__

@@ -25,6 +25,8 @@ class Artifact:
         self.uri = uri or ""
         self.metadata = metadata or {}
         self.custom_path = ""
+        self.copies: dict[str, str] = {}
+        """Where this step has a copy of its own, by address."""
 
     @property
     def path(self) -> str:
@@ -46,6 +48,8 @@ class Artifact:
     def _local(self) -> str:
         if self.custom_path:
             return self.custom_path
+        if self.uri in self.copies:
+            return self.copies[self.uri]
         for remote, mount in _MOUNTS.items():
             if self.uri.startswith(remote):
                 return mount + self.uri[len(remote) :]
