@@ -1,4 +1,4 @@
-"""Pipelines that were written for Kubeflow run as they are: loops, branches, exit tasks, commands."""
+"""Pipelines that were written for Kubeflow run unmodified: loops, branches, exit tasks, and more."""
 
 from pathlib import Path
 from typing import Any
