@@ -1,4 +1,4 @@
-"""Pipelines that were written for Kubeflow run unmodified: loops, branches, exit tasks, and more."""
+"""Pipelines that were written for Kubeflow run unmodified: loops, branches, commands, importers."""
 
 from pathlib import Path
 from typing import Any
