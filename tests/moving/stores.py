@@ -3,6 +3,7 @@
 import json
 import subprocess
 from pathlib import Path
+from tempfile import gettempdir
 from typing import Any
 
 import pytest
@@ -28,6 +29,8 @@ def mlflow(program: str, *args: str, env: dict[str, str] | None = None) -> str:
         check=False,
         capture_output=True,
         text=True,
+        # Where nobody says otherwise, MLflow keeps things in the folder that it is started in.
+        cwd=gettempdir(),
         env={
             "PATH": "/usr/bin:/bin",
             "HOME": str(Path.home()),

@@ -79,8 +79,8 @@ def test_what_leaves_is_equal_to_what_came(
     with MlflowExport(tmp_path / "out") as target:
         own = OwnStore(server.client(), "here")
         Journey(own, target, told=lambda _tally: None).go(Route())
-    out = seen(f"sqlite:///{tmp_path / 'out' / 'mlflow.db'}")
-    for kind, things in there.items():
+    out = _plain(seen(f"sqlite:///{tmp_path / 'out' / 'mlflow.db'}"))
+    for kind, things in _plain(there).items():
         assert sorted(out[kind]) == sorted(things)
         for key, thing in things.items():
             assert out[kind][key] == thing, (kind, key)

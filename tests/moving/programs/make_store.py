@@ -9,6 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import mlflow
 from mlflow import MlflowClient
 from mlflow.entities import (
     Dataset,
@@ -29,6 +30,8 @@ class Maker:
     """Fills one store."""
 
     def __init__(self, uri: str, root: str) -> None:
+        # Its stores ask for logged models where the program as a whole says.
+        mlflow.set_tracking_uri(uri)
         self.client = MlflowClient(uri, uri)
         self.root = root
         self.place = Path(tempfile.mkdtemp())
