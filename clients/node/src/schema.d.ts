@@ -64,6 +64,130 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/alias-protections": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Protections
+         * @description What is protected.
+         */
+        get: operations["registry_protections"];
+        put?: never;
+        /**
+         * Protect Alias
+         * @description Let an alias move past gates alone.
+         */
+        post: operations["registry_protect_alias"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/alias-protections/{alias}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Unprotect Alias
+         * @description Let an alias move freely again.
+         */
+        delete: operations["registry_unprotect_alias"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/approval-requests": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Requests
+         * @description Approval requests, newest first.
+         */
+        get: operations["registry_requests"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/approval-requests/{request_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Request
+         * @description One approval request.
+         */
+        get: operations["registry_request"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/approval-requests/{request_id}/approve": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Approve
+         * @description Agree to a move.
+         */
+        post: operations["registry_approve"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/approval-requests/{request_id}/reject": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Reject
+         * @description Refuse a move.
+         */
+        post: operations["registry_reject"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/artifacts": {
         parameters: {
             query?: never;
@@ -98,6 +222,26 @@ export interface paths {
         get: operations["lineage_artifact"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/clean": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Clean
+         * @description What nobody needs any more; removed unless it is a dry run.
+         */
+        post: operations["platform_clean"];
         delete?: never;
         options?: never;
         head?: never;
@@ -560,6 +704,206 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/experiments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Create
+         * @description Make an experiment.
+         */
+        post: operations["tracking_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/experiments/{experiment_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get
+         * @description One experiment.
+         */
+        get: operations["tracking_get"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete
+         * @description Delete an experiment with its runs; it can be restored.
+         */
+        delete: operations["tracking_delete"];
+        options?: never;
+        head?: never;
+        /**
+         * Rename
+         * @description Give an experiment another name.
+         */
+        patch: operations["tracking_rename"];
+        trace?: never;
+    };
+    "/api/v1/experiments/{experiment_id}/restore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Restore
+         * @description Restore an experiment with all its runs.
+         */
+        post: operations["tracking_restore"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/experiments/{experiment_id}/tags/{key}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Set Tag
+         * @description Set a tag of an experiment.
+         */
+        put: operations["tracking_set_tag"];
+        post?: never;
+        /**
+         * Delete Tag
+         * @description Take a tag of an experiment away.
+         */
+        delete: operations["tracking_delete_tag"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/experiments/by-name": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * By Name
+         * @description The project's experiment of this name.
+         */
+        get: operations["tracking_by_name"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/experiments/projects": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Projects
+         * @description The projects that have experiments.
+         */
+        get: operations["tracking_projects"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/experiments/search": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Search
+         * @description Find experiments.
+         */
+        post: operations["tracking_search"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/files": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Listing
+         * @description What stands in a folder; with `deep`, all files below it.
+         */
+        get: operations["tracking_listing"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/files/{path}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read
+         * @description A file's bytes.
+         */
+        get: operations["tracking_read"];
+        /**
+         * Put
+         * @description Write a file; the body is its bytes.
+         */
+        put: operations["tracking_put"];
+        post?: never;
+        /**
+         * Delete
+         * @description Take away a file, or a folder with all below it.
+         */
+        delete: operations["tracking_delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/indicators": {
         parameters: {
             query?: never;
@@ -580,6 +924,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/inputs/datasets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Search Datasets
+         * @description The datasets that the runs of experiments used.
+         */
+        get: operations["tracking_search_datasets"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/lineage/{root}": {
         parameters: {
             query?: never;
@@ -592,6 +956,250 @@ export interface paths {
          * @description All that a run or an artifact came from, or all that was made of it.
          */
         get: operations["lineage_trace"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/logged-models": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Create
+         * @description Make a model in an experiment.
+         */
+        post: operations["tracking_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/logged-models/{model_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get
+         * @description One model.
+         */
+        get: operations["tracking_get"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete
+         * @description Delete a model.
+         */
+        delete: operations["tracking_delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/logged-models/{model_id}/finalize": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Finalize
+         * @description Say that a model's files are there, or that they won't come.
+         */
+        post: operations["tracking_finalize"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/logged-models/{model_id}/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Measure
+         * @description Add measured points to a model.
+         */
+        post: operations["tracking_measure"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/logged-models/{model_id}/params": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Log Params
+         * @description Add parameters to a model.
+         */
+        post: operations["tracking_log_params"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/logged-models/{model_id}/tags": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Set Tags
+         * @description Set tags of a model.
+         */
+        post: operations["tracking_set_tags"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/logged-models/{model_id}/tags/{key}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Delete Tag
+         * @description Remove a tag of a model.
+         */
+        delete: operations["tracking_delete_tag"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/logged-models/artifact": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Artifact
+         * @description The model artifact behind a source, made where its folder is none yet.
+         */
+        get: operations["tracking_artifact"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/logged-models/search": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Search
+         * @description Find models of experiments.
+         */
+        post: operations["tracking_search"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/model-archives": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Take Whole
+         * @description Take in a model with all its versions, numbers kept.
+         */
+        put: operations["registry_take_whole"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/model-search": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Search Models
+         * @description Models by a filter in MLflow's grammar.
+         */
+        get: operations["registry_search_models"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/model-version-search": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Search Versions
+         * @description Versions by a filter in MLflow's grammar.
+         */
+        get: operations["registry_search_versions"];
         put?: never;
         post?: never;
         delete?: never;
@@ -636,12 +1244,24 @@ export interface paths {
          * @description One model.
          */
         get: operations["registry_model"];
-        put?: never;
+        /**
+         * Create Model
+         * @description Take a name for versions that will come.
+         */
+        put: operations["registry_create_model"];
         post?: never;
-        delete?: never;
+        /**
+         * Delete Model
+         * @description Delete a model with its versions and aliases.
+         */
+        delete: operations["registry_delete_model"];
         options?: never;
         head?: never;
-        patch?: never;
+        /**
+         * Change Model
+         * @description Write a model's description anew.
+         */
+        patch: operations["registry_change_model"];
         trace?: never;
     };
     "/api/v1/models/{name}/aliases/{alias}": {
@@ -663,6 +1283,26 @@ export interface paths {
          * @description Remove an alias.
          */
         delete: operations["registry_remove_alias"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/models/{name}/archive": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Give Whole
+         * @description A model with all its versions as a zip archive.
+         */
+        get: operations["registry_give_whole"];
+        put?: never;
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -700,6 +1340,66 @@ export interface paths {
          * @description Where the aliases have pointed, oldest first.
          */
         get: operations["registry_history"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/models/{name}/holdouts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Holdouts
+         * @description On which rows the metrics of a model's versions were measured, newest first.
+         */
+        get: operations["registry_holdouts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/models/{name}/judgements": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Judgements
+         * @description What gates said, newest first.
+         */
+        get: operations["registry_judgements"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/models/{name}/latest": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Latest Versions
+         * @description The newest version in each stage, or in the stages asked for.
+         */
+        get: operations["registry_latest_versions"];
         put?: never;
         post?: never;
         delete?: never;
@@ -748,6 +1448,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/models/{name}/rename": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Rename Model
+         * @description Give a model another name.
+         */
+        post: operations["registry_rename_model"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/models/{name}/rollback": {
         parameters: {
             query?: never;
@@ -763,6 +1483,30 @@ export interface paths {
          */
         post: operations["registry_rollback"];
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/models/{name}/tags": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Tag Model
+         * @description Set a model's tag.
+         */
+        put: operations["registry_tag_model"];
+        post?: never;
+        /**
+         * Untag Model
+         * @description Remove a model's tag.
+         */
+        delete: operations["registry_untag_model"];
         options?: never;
         head?: never;
         patch?: never;
@@ -801,8 +1545,80 @@ export interface paths {
          */
         get: operations["registry_versions"];
         put?: never;
+        /**
+         * Add Version
+         * @description Give a model its next version, from where its files lie.
+         */
+        post: operations["registry_add_version"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/models/{name}/versions/{number}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Delete Version
+         * @description Delete a version, and the aliases that point at it.
+         */
+        delete: operations["registry_delete_version"];
+        options?: never;
+        head?: never;
+        /**
+         * Change Version
+         * @description Write a version's description anew.
+         */
+        patch: operations["registry_change_version"];
+        trace?: never;
+    };
+    "/api/v1/models/{name}/versions/{number}/stage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Move Stage
+         * @description Put a version in one of MLflow's stages.
+         */
+        put: operations["registry_move_stage"];
         post?: never;
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/models/{name}/versions/{number}/tags": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Tag Version
+         * @description Set a version's tag.
+         */
+        put: operations["registry_tag_version"];
+        post?: never;
+        /**
+         * Untag Version
+         * @description Remove a version's tag.
+         */
+        delete: operations["registry_untag_version"];
         options?: never;
         head?: never;
         patch?: never;
@@ -836,11 +1652,55 @@ export interface paths {
             cookie?: never;
         };
         /**
+         * Card Text
+         * @description A version's card as a file, in Markdown without HTML.
+         */
+        get: operations["registry_card_text"];
+        /**
+         * Edit Card
+         * @description Take the sections of an edited card.
+         */
+        put: operations["registry_edit_card"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/models/{name}/versions/{version}/card/contents": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
          * Card
-         * @description A version's card, in Markdown.
+         * @description A version's card, with the sections that people wrote.
          */
         get: operations["registry_card"];
         put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/models/{name}/versions/{version}/card/sections/{title}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Write Section
+         * @description Write one section.
+         */
+        put: operations["registry_write_section"];
         post?: never;
         delete?: never;
         options?: never;
@@ -860,6 +1720,66 @@ export interface paths {
          * @description A version's model folder as a zip archive.
          */
         get: operations["registry_download"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/models/{name}/versions/{version}/judgements": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Judge
+         * @description Have the gates of a protected alias judge a version.
+         */
+        post: operations["registry_judge"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/models/{name}/versions/{version}/permission": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Permission
+         * @description Whether a version may be loaded.
+         */
+        get: operations["registry_permission"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/models/{name}/versions/{version}/scan": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Scan
+         * @description What loading a version would import and run.
+         */
+        get: operations["registry_scan"];
         put?: never;
         post?: never;
         delete?: never;
@@ -987,6 +1907,34 @@ export interface paths {
         put?: never;
         post?: never;
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/pickle-consents": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Consents
+         * @description Who agreed to load what.
+         */
+        get: operations["registry_consents"];
+        put?: never;
+        /**
+         * Allow
+         * @description Agree that models which run code when they are loaded may be loaded.
+         */
+        post: operations["registry_allow"];
+        /**
+         * Withdraw
+         * @description Take a consent back.
+         */
+        delete: operations["registry_withdraw"];
         options?: never;
         head?: never;
         patch?: never;
@@ -1388,6 +2336,26 @@ export interface paths {
         patch: operations["lineage_change_run"];
         trace?: never;
     };
+    "/api/v1/runs/{run_id}/amend": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Amend Run
+         * @description Correct a run whose work is done elsewhere.
+         */
+        post: operations["lineage_amend_run"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/runs/{run_id}/consumed": {
         parameters: {
             query?: never;
@@ -1448,6 +2416,54 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/runs/{run_id}/hints": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Diagnosis
+         * @description What is wrong with a run as far as it was judged, and whether it should stop.
+         */
+        get: operations["tracking_diagnosis"];
+        put?: never;
+        /**
+         * Judge
+         * @description Judge a run now, with its model and its files.
+         */
+        post: operations["tracking_judge"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{run_id}/inputs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Inputs Of Run
+         * @description What a run used and made.
+         */
+        get: operations["tracking_inputs_of_run"];
+        put?: never;
+        /**
+         * Log Inputs
+         * @description Say what a run used.
+         */
+        post: operations["tracking_log_inputs"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/runs/{run_id}/log": {
         parameters: {
             query?: never;
@@ -1502,6 +2518,26 @@ export interface paths {
         get: operations["tracking_history"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{run_id}/outputs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Log Outputs
+         * @description Say which logged models a run made.
+         */
+        post: operations["tracking_log_outputs"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1628,6 +2664,434 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/tracked-runs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Start
+         * @description Open a run of an experiment.
+         */
+        post: operations["tracking_start"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tracked-runs/{run_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Run
+         * @description One run with what it told.
+         */
+        get: operations["tracking_run"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete
+         * @description Delete a run; it can be restored.
+         */
+        delete: operations["tracking_delete"];
+        options?: never;
+        head?: never;
+        /**
+         * Update
+         * @description Change a run's state, name or end.
+         */
+        patch: operations["tracking_update"];
+        trace?: never;
+    };
+    "/api/v1/tracked-runs/{run_id}/restore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Restore
+         * @description Restore a deleted run.
+         */
+        post: operations["tracking_restore"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tracked-runs/{run_id}/tags/{key}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Set Tag
+         * @description Set a tag of a run.
+         */
+        put: operations["tracking_set_tag"];
+        post?: never;
+        /**
+         * Delete Tag
+         * @description Take a tag of a run away.
+         */
+        delete: operations["tracking_delete_tag"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tracked-runs/search": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Search
+         * @description Find runs of experiments.
+         */
+        post: operations["tracking_search"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/transfers/content": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Take Content
+         * @description Take in the bytes of files: a line of JSON (pairs of digest and size), then their bytes.
+         */
+        put: operations["tracking_take_content"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/transfers/content/{owner}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Give Content
+         * @description A file's bytes.
+         */
+        get: operations["tracking_give_content"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/transfers/experiments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Give Experiments
+         * @description A project's experiments, deleted ones too.
+         */
+        get: operations["tracking_give_experiments"];
+        put?: never;
+        /**
+         * Take Experiments
+         * @description Find experiments by project and name, or make them.
+         */
+        post: operations["tracking_take_experiments"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/transfers/files/{owner}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Give Files
+         * @description The files of a run or a logged model.
+         */
+        get: operations["tracking_give_files"];
+        put?: never;
+        /**
+         * Take Files
+         * @description Put files in their places; the digests of those whose content is not here yet.
+         */
+        post: operations["tracking_take_files"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/transfers/lacking": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Lacking
+         * @description Which of these contents are not here.
+         */
+        post: operations["tracking_lacking"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/transfers/logged-models": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Give Logged Models
+         * @description The next 100 logged models of an experiment behind one, by id.
+         */
+        get: operations["tracking_give_logged_models"];
+        put?: never;
+        /**
+         * Take Logged Models
+         * @description Take in logged models with all but their files; the ids of new ones.
+         */
+        post: operations["tracking_take_logged_models"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/transfers/models": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take Model
+         * @description Take a model in with its versions, numbers kept.
+         */
+        post: operations["registry_take_model"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/transfers/models/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Give Model
+         * @description A model with all its versions.
+         */
+        get: operations["registry_give_model"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/transfers/runs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Give Runs
+         * @description The next runs of an experiment behind one, by id.
+         */
+        get: operations["tracking_give_runs"];
+        put?: never;
+        /**
+         * Take Runs
+         * @description Take in runs with all but their files; the ids of new ones.
+         */
+        post: operations["tracking_take_runs"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/transfers/settled": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Settle
+         * @description Say that owners have arrived whole.
+         */
+        post: operations["tracking_settle"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/transfers/wanted": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Wanted
+         * @description Which owners have not arrived with these marks.
+         */
+        post: operations["tracking_wanted"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/uploads": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Begin Upload
+         * @description Announce a file that comes in parts.
+         */
+        post: operations["tracking_begin_upload"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/uploads/{upload_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Abort Upload
+         * @description Forget an upload.
+         */
+        delete: operations["tracking_abort_upload"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/uploads/{upload_id}/{number}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Receive Part
+         * @description Send one part; the body is its bytes.
+         */
+        put: operations["tracking_receive_part"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/uploads/{upload_id}/complete": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Complete Upload
+         * @description Put the parts together.
+         */
+        post: operations["tracking_complete_upload"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/watches": {
         parameters: {
             query?: never;
@@ -1642,6 +3106,78 @@ export interface paths {
         get: operations["data_watches"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/webhooks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Webhooks
+         * @description Webhooks, newest first.
+         */
+        get: operations["registry_webhooks"];
+        put?: never;
+        /**
+         * Create Webhook
+         * @description Tell an address of events from now on.
+         */
+        post: operations["registry_create_webhook"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/webhooks/{webhook_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Webhook
+         * @description One webhook; its secret is not shown.
+         */
+        get: operations["registry_webhook"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete Webhook
+         * @description Tell an address no longer.
+         */
+        delete: operations["registry_delete_webhook"];
+        options?: never;
+        head?: never;
+        /**
+         * Change Webhook
+         * @description Change a webhook; what is left out stays.
+         */
+        patch: operations["registry_change_webhook"];
+        trace?: never;
+    };
+    "/api/v1/webhooks/{webhook_id}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Test Webhook
+         * @description Send an example now, and say how it went.
+         */
+        post: operations["registry_test_webhook"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1815,6 +3351,89 @@ export interface components {
             reason: string;
         };
         /**
+         * Approval
+         * @description One person's word on a request.
+         */
+        Approval: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /**
+             * Reason
+             * @default
+             */
+            reason: string;
+            /** Who */
+            who: string;
+        };
+        /**
+         * ApprovalRequest
+         * @description A move that waits for people.
+         */
+        ApprovalRequest: {
+            /** Alias */
+            alias: string;
+            /**
+             * Approvals
+             * @default []
+             */
+            approvals: components["schemas"]["Approval"][];
+            /**
+             * Asked At
+             * Format: date-time
+             */
+            asked_at: string;
+            /** Asked By */
+            asked_by: string;
+            /**
+             * By Others
+             * @default false
+             */
+            by_others: boolean;
+            /** Decided At */
+            decided_at?: string | null;
+            /**
+             * Decided By
+             * @default
+             */
+            decided_by: string;
+            /**
+             * Decision
+             * @default
+             */
+            decision: string;
+            /** Holder */
+            holder: number | null;
+            /** Id */
+            id: string;
+            /** Judgement */
+            judgement: string;
+            /** Model */
+            model: string;
+            /**
+             * Needed
+             * @default 1
+             */
+            needed: number;
+            /** Number */
+            number: number;
+            /** Project */
+            project: string;
+            /**
+             * Reason
+             * @default
+             */
+            reason: string;
+            /**
+             * State
+             * @default open
+             * @enum {string}
+             */
+            state: "open" | "approved" | "rejected" | "withdrawn" | "used";
+        };
+        /**
          * Artifact
          * @description Something that a run made or used.
          */
@@ -1844,6 +3463,42 @@ export interface components {
             uri: string;
         };
         /**
+         * Finding
+         * @description One thing that nobody needs.
+         */
+        athanor__app__keeping__orders__Finding: {
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "run" | "experiment" | "logged model" | "blob" | "upload" | "work" | "cache" | "copy";
+            /** Size */
+            size: number;
+            /** What */
+            what: string;
+            /** Why */
+            why: string;
+        };
+        /**
+         * RunChange
+         * @description The new state of a run.
+         */
+        athanor__lineage__routes__RunChange: {
+            /** Labels */
+            labels?: {
+                [key: string]: string;
+            } | null;
+            /** Resources */
+            resources?: {
+                [key: string]: number;
+            } | null;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "waiting" | "running" | "done" | "failed" | "cached" | "skipped" | "stopped";
+        };
+        /**
          * Indicator
          * @description What a figure of monitoring means.
          */
@@ -1862,6 +3517,38 @@ export interface components {
             what: string;
         };
         /**
+         * NewName
+         * @description What a model is to be called.
+         */
+        athanor__registry__routes__catalog__NewName: {
+            /** Name */
+            name: string;
+        };
+        /**
+         * Finding
+         * @description One name that loading a file would import.
+         */
+        athanor__registry__scans__Finding: {
+            /**
+             * Call
+             * @default
+             */
+            call: string;
+            /** File */
+            file: string;
+            /**
+             * Level
+             * @enum {string}
+             */
+            level: "safe" | "usual" | "unknown" | "dangerous";
+            /** Module */
+            module: string;
+            /** Name */
+            name: string;
+            /** Runs */
+            runs: boolean;
+        };
+        /**
          * InputColumn
          * @description One raw column that a model reads.
          */
@@ -1875,6 +3562,16 @@ export interface components {
             required: boolean;
             /** Type */
             type: string;
+        };
+        /**
+         * ModelPage
+         * @description Models that were found.
+         */
+        athanor__registry__types__ModelPage: {
+            /** Models */
+            models: components["schemas"]["Model"][];
+            /** Next Page Token */
+            next_page_token?: string | null;
         };
         /**
          * Signature
@@ -1969,14 +3666,48 @@ export interface components {
             target: string;
         };
         /**
+         * NewName
+         * @description What an experiment is to be called.
+         */
+        athanor__tracking__routes__experiments__NewName: {
+            /** Name */
+            name: string;
+        };
+        /**
+         * ModelPage
+         * @description What a search found.
+         */
+        athanor__tracking__routes__logged_models__ModelPage: {
+            /** Models */
+            models: components["schemas"]["ShownModel"][];
+            /** Next Offset */
+            next_offset?: number | null;
+        };
+        /**
+         * RunChange
+         * @description What becomes of a run; None leaves a field as it is.
+         */
+        athanor__tracking__types__RunChange: {
+            /** Ended At */
+            ended_at?: string | null;
+            /** Name */
+            name?: string | null;
+            /** State */
+            state?: ("waiting" | "running" | "done" | "failed" | "cached" | "skipped" | "stopped") | null;
+        };
+        /**
          * Batch
-         * @description Points and settings that are logged together, all or nothing.
+         * @description Points, settings and tags that are logged together, all or nothing.
          */
         Batch: {
             /** Metrics */
             metrics?: components["schemas"]["NewMetric"][];
             /** Params */
             params?: {
+                [key: string]: string;
+            };
+            /** Tags */
+            tags?: {
                 [key: string]: string;
             };
         };
@@ -2087,6 +3818,22 @@ export interface components {
             share: number;
         };
         /**
+         * Card
+         * @description A version's card: what the platform knows, and what people wrote.
+         */
+        Card: {
+            /** Model */
+            model: string;
+            /** Number */
+            number: number;
+            /** Sections */
+            sections?: components["schemas"]["Section"][];
+            /** Suggested */
+            suggested?: string[];
+            /** Text */
+            text: string;
+        };
+        /**
          * CheckResult
          * @description What came of one expectation on one version.
          */
@@ -2119,6 +3866,40 @@ export interface components {
              * @enum {string}
              */
             severity: "fail" | "warn";
+        };
+        /**
+         * Cleaned
+         * @description What goes, or what would go.
+         */
+        Cleaned: {
+            /** Dry Run */
+            dry_run: boolean;
+            /** Findings */
+            findings: components["schemas"]["athanor__app__keeping__orders__Finding"][];
+            /** Kept */
+            kept?: {
+                [key: string]: string;
+            };
+            /** Size */
+            size: number;
+            /** Sums */
+            sums: components["schemas"]["Sum"][];
+        };
+        /**
+         * CleanOrder
+         * @description What to clean.
+         */
+        CleanOrder: {
+            /**
+             * Dry Run
+             * @default true
+             */
+            dry_run: boolean;
+            /**
+             * Grace Days
+             * @default 30
+             */
+            grace_days: number;
         };
         /**
          * Closing
@@ -2266,6 +4047,12 @@ export interface components {
          * @description Versions side by side.
          */
         Comparison: {
+            /** Breaks */
+            breaks?: string[];
+            /** Data */
+            data?: string[][];
+            /** Holdouts */
+            holdouts?: components["schemas"]["Holdout"][];
             /** Inputs Added */
             inputs_added: string[];
             /** Inputs Removed */
@@ -2276,6 +4063,17 @@ export interface components {
             };
             /** Model */
             model: string;
+            /**
+             * Note
+             * @default
+             */
+            note: string;
+            /** Params */
+            params?: {
+                [key: string]: (string | null)[];
+            };
+            /** Same Holdout */
+            same_holdout?: boolean | null;
             /** Versions */
             versions: components["schemas"]["ModelVersion"][];
         };
@@ -2292,6 +4090,40 @@ export interface components {
             name: string;
             /** Yaml */
             yaml: string;
+        };
+        /**
+         * CompletedUpload
+         * @description All parts were sent.
+         */
+        CompletedUpload: {
+            /** Parts */
+            parts?: components["schemas"]["SentPart"][];
+        };
+        /**
+         * Consent
+         * @description An agreement in force.
+         */
+        Consent: {
+            /**
+             * Granted At
+             * Format: date-time
+             */
+            granted_at: string;
+            /** Granted By */
+            granted_by: string;
+            /**
+             * Level
+             * @enum {string}
+             */
+            level: "safe" | "usual" | "unknown" | "dangerous";
+            /** Model */
+            model: string;
+            /** Project */
+            project: string;
+            /** Protected */
+            protected: boolean;
+            /** Reason */
+            reason: string;
         };
         /**
          * Contents
@@ -2350,6 +4182,55 @@ export interface components {
             versions: number;
         };
         /**
+         * DatasetInfo
+         * @description A dataset as a run describes it. An experiment knows it by its name and its digest.
+         */
+        DatasetInfo: {
+            /** Digest */
+            digest: string;
+            /** Name */
+            name: string;
+            /**
+             * Profile
+             * @default
+             */
+            profile: string;
+            /**
+             * Schema
+             * @default
+             */
+            schema: string;
+            /** Source */
+            source: string;
+            /** Source Type */
+            source_type: string;
+        };
+        /**
+         * DatasetInput
+         * @description A dataset that a run used, and what for.
+         */
+        DatasetInput: {
+            dataset: components["schemas"]["DatasetInfo"];
+            /** Tags */
+            tags?: {
+                [key: string]: string;
+            };
+        };
+        /**
+         * DatasetSummary
+         * @description A dataset that runs of an experiment used for something.
+         */
+        DatasetSummary: {
+            /** Context */
+            context?: string | null;
+            /** Digest */
+            digest: string;
+            /** Experiment */
+            experiment: string;
+            /** Name */
+            name: string;
+        };
+        /**
          * DatasetVersion
          * @description One immutable version of a dataset.
          */
@@ -2403,6 +4284,28 @@ export interface components {
             state: "ready" | "quarantined";
             /** Table Uri */
             table_uri: string;
+        };
+        /**
+         * Deleted
+         * @description What a deletion took away.
+         */
+        Deleted: {
+            /** Files */
+            files: number;
+        };
+        /**
+         * DeliveryResult
+         * @description How a delivery went.
+         */
+        DeliveryResult: {
+            /** Error Message */
+            error_message?: string | null;
+            /** Response Body */
+            response_body?: string | null;
+            /** Response Status */
+            response_status?: number | null;
+            /** Success */
+            success: boolean;
         };
         /**
          * Deploy
@@ -2488,6 +4391,29 @@ export interface components {
             state: "starting" | "canary" | "live" | "standby" | "retired" | "refused" | "failed";
             /** Version */
             version: number;
+        };
+        /**
+         * Description
+         * @description What is written on a model or a version.
+         */
+        Description: {
+            /** Description */
+            description: string | null;
+        };
+        /**
+         * Diagnosis
+         * @description What is wrong with a run, and whether it should go on.
+         */
+        Diagnosis: {
+            /** Hints */
+            hints: components["schemas"]["Hint"][];
+            /** Run */
+            run: string;
+            /**
+             * Stop
+             * @default false
+             */
+            stop: boolean;
         };
         /**
          * Edge
@@ -2613,6 +4539,136 @@ export interface components {
             severity: "fail" | "warn";
         };
         /**
+         * Experiment
+         * @description Runs that belong together.
+         */
+        Experiment: {
+            /** Artifact Location */
+            artifact_location: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Id */
+            id: string;
+            /**
+             * Lifecycle
+             * @default active
+             * @enum {string}
+             */
+            lifecycle: "active" | "deleted";
+            /** Name */
+            name: string;
+            /**
+             * Project
+             * @default default
+             */
+            project: string;
+            /** Tags */
+            tags?: {
+                [key: string]: string;
+            };
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+        };
+        /**
+         * ExperimentHere
+         * @description Where an experiment that arrived is kept.
+         */
+        ExperimentHere: {
+            /** Here */
+            here: string;
+            /** Id */
+            id: string;
+            /** Location */
+            location: string;
+        };
+        /**
+         * ExperimentPage
+         * @description What a search found.
+         */
+        ExperimentPage: {
+            /** Experiments */
+            experiments: components["schemas"]["Experiment"][];
+            /**
+             * Next Page Token
+             * @default
+             */
+            next_page_token: string;
+        };
+        /**
+         * ExperimentQuery
+         * @description A search for experiments.
+         */
+        ExperimentQuery: {
+            /**
+             * Filter
+             * @default
+             */
+            filter: string;
+            /**
+             * Limit
+             * @default 1000
+             */
+            limit: number;
+            /** Order By */
+            order_by?: string[];
+            /**
+             * Page Token
+             * @default
+             */
+            page_token: string;
+            /**
+             * Project
+             * @default default
+             */
+            project: string;
+            /**
+             * View
+             * @default active
+             * @enum {string}
+             */
+            view: "active" | "deleted" | "all";
+        };
+        /**
+         * ExperimentRecord
+         * @description An experiment of some store.
+         */
+        ExperimentRecord: {
+            /** Created At */
+            created_at?: string | null;
+            /** Id */
+            id: string;
+            /**
+             * Lifecycle
+             * @default active
+             * @enum {string}
+             */
+            lifecycle: "active" | "deleted";
+            /**
+             * Location
+             * @default
+             */
+            location: string;
+            /** Name */
+            name: string;
+            /**
+             * Project
+             * @default default
+             */
+            project: string;
+            /** Tags */
+            tags?: {
+                [key: string]: string;
+            };
+            /** Updated At */
+            updated_at?: string | null;
+        };
+        /**
          * Explanation
          * @description Why a task ran, or why it did not have to.
          */
@@ -2640,6 +4696,49 @@ export interface components {
             task: string;
         };
         /**
+         * FileEntry
+         * @description A file of the tree, or a folder that leads to some.
+         */
+        FileEntry: {
+            /** At */
+            at?: string | null;
+            /**
+             * Digest
+             * @default
+             */
+            digest: string;
+            /** Path */
+            path: string;
+            /**
+             * Size
+             * @default 0
+             */
+            size: number;
+        };
+        /**
+         * FileRecord
+         * @description A file of a run or of a logged model.
+         */
+        FileRecord: {
+            /** Digest */
+            digest: string;
+            /** Path */
+            path: string;
+            /** Size */
+            size: number;
+        };
+        /**
+         * Finalized
+         * @description What became of a model.
+         */
+        Finalized: {
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "unspecified" | "pending" | "ready" | "failed";
+        };
+        /**
          * Firing
          * @description What a trigger that is fired by hand fills its templates from.
          */
@@ -2650,6 +4749,31 @@ export interface components {
             };
         };
         /**
+         * FolderEntry
+         * @description One file of a stored folder.
+         */
+        FolderEntry: {
+            /** Digest */
+            digest: string;
+            /** Path */
+            path: string;
+            /** Size */
+            size: number;
+        };
+        /**
+         * FoundRuns
+         * @description What a search found.
+         */
+        FoundRuns: {
+            /**
+             * Next Page Token
+             * @default
+             */
+            next_page_token: string;
+            /** Runs */
+            runs: components["schemas"]["RunWithData"][];
+        };
+        /**
          * GalleryEntry
          * @description A ready-made pipeline.
          */
@@ -2658,6 +4782,36 @@ export interface components {
             description: string;
             /** Name */
             name: string;
+        };
+        /**
+         * GateRule
+         * @description One named check of a protection.
+         */
+        GateRule: {
+            /** At Least */
+            at_least?: number | null;
+            /** At Most */
+            at_most?: number | null;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "metric" | "not-worse" | "fairness" | "latency" | "schema" | "pickle" | "quality";
+            /**
+             * Lower Is Better
+             * @default false
+             */
+            lower_is_better: boolean;
+            /**
+             * Metric
+             * @default
+             */
+            metric: string;
+            /**
+             * Tolerance
+             * @default 0
+             */
+            tolerance: number;
         };
         /**
          * Graph
@@ -2676,10 +4830,98 @@ export interface components {
             /** Root */
             root: string;
         };
+        /**
+         * Hint
+         * @description One thing that is wrong with a run's training.
+         */
+        Hint: {
+            /** Advice */
+            advice: string;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Measured */
+            measured?: {
+                [key: string]: number;
+            };
+            /** Message */
+            message: string;
+            /** Metric */
+            metric: string;
+            /** Rule */
+            rule: string;
+            /** Step */
+            step: number;
+        };
+        /**
+         * Holdout
+         * @description The rows that a version's metrics were measured on.
+         */
+        Holdout: {
+            /**
+             * Digest
+             * @default
+             */
+            digest: string;
+            /**
+             * Name
+             * @default
+             */
+            name: string;
+            /** Number */
+            number: number;
+            /**
+             * Rows
+             * @default 0
+             */
+            rows: number;
+        };
         /** HTTPValidationError */
         HTTPValidationError: {
             /** Detail */
             detail?: components["schemas"]["ValidationError"][];
+        };
+        /**
+         * Judgement
+         * @description What the gates said of a version that is to hold an alias.
+         */
+        Judgement: {
+            /** Alias */
+            alias: string;
+            /** Artifact Id */
+            artifact_id?: string | null;
+            /** Holder */
+            holder: number | null;
+            /** Id */
+            id: string;
+            /**
+             * Judged At
+             * Format: date-time
+             */
+            judged_at: string;
+            /** Judged By */
+            judged_by: string;
+            /** Model */
+            model: string;
+            /** Number */
+            number: number;
+            /** Passed */
+            passed: boolean;
+            /**
+             * Verdicts
+             * @default []
+             */
+            verdicts: components["schemas"]["Verdict"][];
+        };
+        /**
+         * KeptPart
+         * @description A part that has arrived.
+         */
+        KeptPart: {
+            /** Etag */
+            etag: string;
         };
         /**
          * LabelsReceived
@@ -2726,6 +4968,133 @@ export interface components {
             target: string;
         };
         /**
+         * LoggedModel
+         * @description A model of an experiment.
+         */
+        LoggedModel: {
+            /** Artifact Id */
+            artifact_id?: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Deleted
+             * @default false
+             */
+            deleted: boolean;
+            /** Experiment */
+            experiment: string;
+            /** Id */
+            id: string;
+            /** Location */
+            location: string;
+            /** Metrics */
+            metrics?: components["schemas"]["ModelMetric"][];
+            /** Name */
+            name: string;
+            /** Params */
+            params?: {
+                [key: string]: string;
+            };
+            /** Project */
+            project: string;
+            /**
+             * Run
+             * @default
+             */
+            run: string;
+            /**
+             * Status
+             * @default pending
+             * @enum {string}
+             */
+            status: "unspecified" | "pending" | "ready" | "failed";
+            /**
+             * Status Message
+             * @default
+             */
+            status_message: string;
+            /** Tags */
+            tags?: {
+                [key: string]: string;
+            };
+            /**
+             * Type
+             * @default
+             */
+            type: string;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+        };
+        /**
+         * LoggedModelRecord
+         * @description A model that a run logged, registered or not.
+         */
+        LoggedModelRecord: {
+            /** Created At */
+            created_at?: string | null;
+            /** Experiment */
+            experiment: string;
+            /** Id */
+            id: string;
+            /**
+             * Lifecycle
+             * @default active
+             * @enum {string}
+             */
+            lifecycle: "active" | "deleted";
+            /**
+             * Location
+             * @default
+             */
+            location: string;
+            /**
+             * Name
+             * @default
+             */
+            name: string;
+            /** Params */
+            params?: {
+                [key: string]: string;
+            };
+            /** Points */
+            points?: components["schemas"]["ModelPoint"][];
+            /**
+             * Project
+             * @default default
+             */
+            project: string;
+            /** Run */
+            run?: string | null;
+            /**
+             * Status
+             * @default ready
+             * @enum {string}
+             */
+            status: "pending" | "ready" | "failed";
+            /**
+             * Status Message
+             * @default
+             */
+            status_message: string;
+            /** Tags */
+            tags?: {
+                [key: string]: string;
+            };
+            /**
+             * Type
+             * @default
+             */
+            type: string;
+            /** Updated At */
+            updated_at?: string | null;
+        };
+        /**
          * Measured
          * @description A statistic, and what healthy windows of the same size show.
          */
@@ -2736,6 +5105,51 @@ export interface components {
             p_value: number;
             /** Value */
             value: number;
+        };
+        /**
+         * MeasuredOn
+         * @description A dataset that a logged model was measured on.
+         */
+        MeasuredOn: {
+            /** Digest */
+            digest?: string | null;
+            /** Name */
+            name: string;
+        };
+        /**
+         * MeasuredPoint
+         * @description A measured point of a logged model; JSON has no NaN and no infinities: these are texts.
+         */
+        MeasuredPoint: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /**
+             * Dataset Digest
+             * @default
+             */
+            dataset_digest: string;
+            /**
+             * Dataset Name
+             * @default
+             */
+            dataset_name: string;
+            /** Key */
+            key: string;
+            /**
+             * Run
+             * @default
+             */
+            run: string;
+            /**
+             * Step
+             * @default 0
+             */
+            step: number;
+            /** Value */
+            value: number | ("nan" | "inf" | "-inf");
         };
         /**
          * Model
@@ -2753,6 +5167,8 @@ export interface components {
             created_at: string;
             /** Created By */
             created_by: string;
+            /** Description */
+            description?: string | null;
             /**
              * Latest
              * @default 0
@@ -2767,6 +5183,206 @@ export interface components {
              * @default false
              */
             protected: boolean;
+            /** Tags */
+            tags?: {
+                [key: string]: string;
+            };
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+        };
+        /**
+         * ModelArrival
+         * @description What became of a model that was taken in.
+         */
+        ModelArrival: {
+            /** Added */
+            added?: number[];
+            /**
+             * Changed
+             * @default false
+             */
+            changed: boolean;
+            /** Name */
+            name: string;
+            /**
+             * New
+             * @default false
+             */
+            new: boolean;
+            /** Refused */
+            refused?: {
+                [key: string]: string;
+            };
+        };
+        /**
+         * ModelMetric
+         * @description One measured point of a logged model.
+         */
+        ModelMetric: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /**
+             * Dataset Digest
+             * @default
+             */
+            dataset_digest: string;
+            /**
+             * Dataset Name
+             * @default
+             */
+            dataset_name: string;
+            /** Key */
+            key: string;
+            /** Model */
+            model: string;
+            /**
+             * Run
+             * @default
+             */
+            run: string;
+            /**
+             * Step
+             * @default 0
+             */
+            step: number;
+            /** Value */
+            value: number;
+        };
+        /**
+         * ModelOrder
+         * @description One key to sort models by.
+         */
+        ModelOrder: {
+            /**
+             * Ascending
+             * @default true
+             */
+            ascending: boolean;
+            /** Dataset Digest */
+            dataset_digest?: string | null;
+            /** Dataset Name */
+            dataset_name?: string | null;
+            /** Field Name */
+            field_name: string;
+        };
+        /**
+         * ModelOutput
+         * @description A logged model that a run made.
+         */
+        ModelOutput: {
+            /** Model Id */
+            model_id: string;
+            /**
+             * Step
+             * @default 0
+             */
+            step: number;
+        };
+        /**
+         * ModelPoint
+         * @description A measured value of a logged model.
+         */
+        ModelPoint: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Dataset Digest */
+            dataset_digest?: string | null;
+            /** Dataset Name */
+            dataset_name?: string | null;
+            /** Key */
+            key: string;
+            /** Run */
+            run: string;
+            /** Step */
+            step: number;
+            /** Value */
+            value: number | string;
+        };
+        /**
+         * ModelRecord
+         * @description A registered model with its versions.
+         */
+        ModelRecord: {
+            /** Aliases */
+            aliases?: {
+                [key: string]: number;
+            };
+            /** Created At */
+            created_at?: string | null;
+            /**
+             * Description
+             * @default
+             */
+            description: string;
+            /**
+             * Last Number
+             * @default 0
+             */
+            last_number: number;
+            /** Name */
+            name: string;
+            /**
+             * Project
+             * @default default
+             */
+            project: string;
+            /** Tags */
+            tags?: {
+                [key: string]: string;
+            };
+            /** Updated At */
+            updated_at?: string | null;
+            /** Versions */
+            versions?: components["schemas"]["VersionRecord"][];
+        };
+        /**
+         * ModelSearch
+         * @description A search for logged models.
+         */
+        ModelSearch: {
+            /** Datasets */
+            datasets?: components["schemas"]["MeasuredOn"][];
+            /** Experiments */
+            experiments: string[];
+            /**
+             * Filter
+             * @default
+             */
+            filter: string;
+            /**
+             * Limit
+             * @default 100
+             */
+            limit: number;
+            /**
+             * Offset
+             * @default 0
+             */
+            offset: number;
+            /** Order By */
+            order_by?: components["schemas"]["ModelOrder"][];
+        };
+        /**
+         * ModelTag
+         * @description A tag of a model or a version.
+         */
+        ModelTag: {
+            /** Key */
+            key: string;
+            /**
+             * Value
+             * @default
+             */
+            value: string;
         };
         /**
          * ModelVersion
@@ -2776,7 +5392,7 @@ export interface components {
             /** Aliases */
             aliases?: string[];
             /** Artifact Id */
-            artifact_id: string;
+            artifact_id: string | null;
             /**
              * Created At
              * Format: date-time
@@ -2784,23 +5400,60 @@ export interface components {
             created_at: string;
             /** Created By */
             created_by: string;
+            /** Description */
+            description?: string | null;
             /** Digest */
             digest: string;
             /** Flavor */
             flavor: string;
+            /**
+             * Location
+             * @default
+             */
+            location: string;
             /** Metrics */
             metrics: {
                 [key: string]: number;
             };
             /** Model */
             model: string;
+            /** Model Id */
+            model_id?: string | null;
             /** Number */
             number: number;
             /** Run Id */
             run_id: string | null;
+            /** Run Link */
+            run_link?: string | null;
             signature: components["schemas"]["athanor__registry__types__Signature"];
             /** Size */
             size: number;
+            /**
+             * Source
+             * @default
+             */
+            source: string;
+            /**
+             * Stage
+             * @default None
+             */
+            stage: string;
+            /**
+             * Status
+             * @default READY
+             */
+            status: string;
+            /** Status Message */
+            status_message?: string | null;
+            /** Tags */
+            tags?: {
+                [key: string]: string;
+            };
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
             verdict?: components["schemas"]["Verdict"] | null;
         };
         /**
@@ -2914,6 +5567,38 @@ export interface components {
             uri: string;
         };
         /**
+         * NewConsent
+         * @description A project's agreement to load models that run code when they are loaded.
+         */
+        NewConsent: {
+            /**
+             * Level
+             * @default unknown
+             * @enum {string}
+             */
+            level: "safe" | "usual" | "unknown" | "dangerous";
+            /**
+             * Model
+             * @default
+             */
+            model: string;
+            /**
+             * Project
+             * @default default
+             */
+            project: string;
+            /**
+             * Protected
+             * @default false
+             */
+            protected: boolean;
+            /**
+             * Reason
+             * @default
+             */
+            reason: string;
+        };
+        /**
          * NewEdge
          * @description An edge between a run and an artifact.
          */
@@ -2922,6 +5607,28 @@ export interface components {
             artifact: string;
             /** As */
             as_: string;
+        };
+        /**
+         * NewExperiment
+         * @description An experiment to be made.
+         */
+        NewExperiment: {
+            /**
+             * Artifact Location
+             * @default
+             */
+            artifact_location: string;
+            /** Name */
+            name: string;
+            /**
+             * Project
+             * @default default
+             */
+            project: string;
+            /** Tags */
+            tags?: {
+                [key: string]: string;
+            };
         };
         /**
          * NewLabel
@@ -2946,6 +5653,39 @@ export interface components {
             labels: components["schemas"]["NewLabel"][];
         };
         /**
+         * NewLoggedModel
+         * @description A logged model to be made.
+         */
+        NewLoggedModel: {
+            /** Experiment */
+            experiment: string;
+            /** Name */
+            name?: string | null;
+            /** Params */
+            params?: {
+                [key: string]: string;
+            };
+            /**
+             * Project
+             * @default default
+             */
+            project: string;
+            /**
+             * Run
+             * @default
+             */
+            run: string;
+            /** Tags */
+            tags?: {
+                [key: string]: string;
+            };
+            /**
+             * Type
+             * @default
+             */
+            type: string;
+        };
+        /**
          * NewMetric
          * @description A point to be logged; `at` is now where it is None.
          */
@@ -2961,6 +5701,18 @@ export interface components {
             step: number;
             /** Value */
             value: number;
+        };
+        /**
+         * NewModelNamed
+         * @description A model to be made; its name stands in the address.
+         */
+        NewModelNamed: {
+            /** Description */
+            description?: string | null;
+            /** Tags */
+            tags?: {
+                [key: string]: string;
+            } | null;
         };
         /**
          * NewModelVersion
@@ -2985,6 +5737,39 @@ export interface components {
             /** Run Id */
             run_id?: string | null;
             verdict?: components["schemas"]["Verdict"] | null;
+        };
+        /**
+         * NewProtection
+         * @description What is to hold before an alias moves.
+         */
+        NewProtection: {
+            /** Alias */
+            alias: string;
+            /**
+             * Approvals
+             * @default 0
+             */
+            approvals: number;
+            /**
+             * By Others
+             * @default false
+             */
+            by_others: boolean;
+            /**
+             * Gates
+             * @default []
+             */
+            gates: string[];
+            /**
+             * Model
+             * @default
+             */
+            model: string;
+            /**
+             * Project
+             * @default default
+             */
+            project: string;
         };
         /**
          * NewRun
@@ -3016,12 +5801,68 @@ export interface components {
              * @default default
              */
             project: string;
+            /** Started At */
+            started_at?: string | null;
             /**
              * State
              * @default running
              * @enum {string}
              */
             state: "waiting" | "running" | "done" | "failed" | "cached" | "skipped" | "stopped";
+        };
+        /**
+         * NewSource
+         * @description A version of a model that exists, told by where its files lie.
+         */
+        NewSource: {
+            /** Description */
+            description?: string | null;
+            /** Model */
+            model: string;
+            /** Model Id */
+            model_id?: string | null;
+            /** Run Id */
+            run_id?: string | null;
+            /** Run Link */
+            run_link?: string | null;
+            /** Source */
+            source: string;
+            /** Tags */
+            tags?: {
+                [key: string]: string;
+            };
+        };
+        /**
+         * NewTrackedRun
+         * @description A run of an experiment, to be opened.
+         */
+        NewTrackedRun: {
+            /**
+             * Experiment
+             * @default 0
+             */
+            experiment: string;
+            /**
+             * Name
+             * @default
+             */
+            name: string;
+            /**
+             * Project
+             * @default default
+             */
+            project: string;
+            /** Started At */
+            started_at?: string | null;
+            /** Tags */
+            tags?: {
+                [key: string]: string;
+            };
+            /**
+             * User
+             * @default
+             */
+            user: string;
         };
         /**
          * NewTrigger
@@ -3063,6 +5904,16 @@ export interface components {
             submission: components["schemas"]["Submission"];
         };
         /**
+         * NewUpload
+         * @description A file that will come in parts.
+         */
+        NewUpload: {
+            /** Parts */
+            parts: number;
+            /** Path */
+            path: string;
+        };
+        /**
          * NewWatch
          * @description A folder to be watched.
          */
@@ -3076,6 +5927,32 @@ export interface components {
              */
             mode: "replace" | "append";
             roles?: components["schemas"]["Roles"];
+        };
+        /**
+         * NewWebhook
+         * @description A webhook to be made.
+         */
+        NewWebhook: {
+            /** Description */
+            description?: string | null;
+            /** Events */
+            events: string[];
+            /** Name */
+            name: string;
+            /**
+             * Project
+             * @default default
+             */
+            project: string;
+            /** Secret */
+            secret?: string | null;
+            /**
+             * Status
+             * @default ACTIVE
+             */
+            status: string;
+            /** Url */
+            url: string;
         };
         /**
          * Node
@@ -3179,6 +6056,17 @@ export interface components {
             value?: number | null;
         };
         /**
+         * Permission
+         * @description Whether a version may be loaded, and why.
+         */
+        Permission: {
+            /** Allowed */
+            allowed: boolean;
+            /** Reason */
+            reason: string;
+            scan: components["schemas"]["Scan"];
+        };
+        /**
          * PipelineRun
          * @description One run of a pipeline.
          */
@@ -3244,6 +6132,22 @@ export interface components {
             step: number;
             /** Value */
             value: number | string;
+        };
+        /**
+         * PointsRecord
+         * @description All points of one metric of a run, packed.
+         *
+         *     Each column is base64 of little-endian numbers of 8 bytes, so that every float travels as it is.
+         */
+        PointsRecord: {
+            /** Key */
+            key: string;
+            /** Steps */
+            steps: string;
+            /** Times */
+            times: string;
+            /** Values */
+            values: string;
         };
         /**
          * Prediction
@@ -3356,9 +6260,45 @@ export interface components {
          * Protection
          * @description Whether "champion" takes only what passed a gate.
          */
-        Protection: {
+        "Protection-Input": {
             /** Protected */
             protected: boolean;
+        };
+        /**
+         * Protection
+         * @description A protected alias of a model, or of every model of a project.
+         */
+        "Protection-Output": {
+            /** Alias */
+            alias: string;
+            /**
+             * Approvals
+             * @default 0
+             */
+            approvals: number;
+            /**
+             * By Others
+             * @default false
+             */
+            by_others: boolean;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Created By */
+            created_by: string;
+            /**
+             * Gates
+             * @default []
+             */
+            gates: components["schemas"]["GateRule"][];
+            /** Id */
+            id: string;
+            /** Model */
+            model: string | null;
+            /** Project */
+            project: string;
         };
         /**
          * QualityFinding
@@ -3429,6 +6369,14 @@ export interface components {
             truncated: boolean;
             /** Types */
             types: string[];
+        };
+        /**
+         * Refusal
+         * @description Why a request is refused.
+         */
+        Refusal: {
+            /** Reason */
+            reason: string;
         };
         /**
          * Remark
@@ -3566,23 +6514,269 @@ export interface components {
             state: "waiting" | "running" | "done" | "failed" | "cached" | "skipped" | "stopped";
         };
         /**
-         * RunChange
-         * @description The new state of a run.
+         * RunAmendment
+         * @description What is to be corrected about a run; None leaves a field as it is.
          */
-        RunChange: {
-            /** Labels */
-            labels?: {
-                [key: string]: string;
-            } | null;
-            /** Resources */
-            resources?: {
-                [key: string]: number;
-            } | null;
+        RunAmendment: {
+            /** Ended At */
+            ended_at?: string | null;
+            /** Name */
+            name?: string | null;
+            /** State */
+            state?: ("waiting" | "running" | "done" | "failed" | "cached" | "skipped" | "stopped") | null;
+        };
+        /**
+         * RunInfo
+         * @description A run as tracking knows it.
+         */
+        RunInfo: {
+            /** Artifact Uri */
+            artifact_uri: string;
+            /** Ended At */
+            ended_at?: string | null;
+            /** Experiment */
+            experiment: string;
+            /** Id */
+            id: string;
+            /**
+             * Lifecycle
+             * @default active
+             * @enum {string}
+             */
+            lifecycle: "active" | "deleted";
+            /** Name */
+            name: string;
+            /**
+             * Started At
+             * Format: date-time
+             */
+            started_at: string;
             /**
              * State
              * @enum {string}
              */
             state: "waiting" | "running" | "done" | "failed" | "cached" | "skipped" | "stopped";
+            /** User */
+            user: string;
+        };
+        /**
+         * RunInputs
+         * @description All that a run told of.
+         */
+        RunInputs: {
+            /** Datasets */
+            datasets?: components["schemas"]["DatasetInput"][];
+            /** Models */
+            models?: string[];
+            /** Outputs */
+            outputs?: components["schemas"]["ModelOutput"][];
+        };
+        /**
+         * RunQuery
+         * @description A search for runs.
+         */
+        RunQuery: {
+            /** Experiments */
+            experiments?: string[];
+            /**
+             * Filter
+             * @default
+             */
+            filter: string;
+            /**
+             * Limit
+             * @default 1000
+             */
+            limit: number;
+            /** Order By */
+            order_by?: string[];
+            /**
+             * Page Token
+             * @default
+             */
+            page_token: string;
+            /**
+             * Project
+             * @default default
+             */
+            project: string;
+            /**
+             * View
+             * @default active
+             * @enum {string}
+             */
+            view: "active" | "deleted" | "all";
+        };
+        /**
+         * RunRecord
+         * @description A run with all that it told, except the bytes of its files.
+         */
+        RunRecord: {
+            /** Code */
+            code?: {
+                [key: string]: unknown;
+            };
+            /** Deleted At */
+            deleted_at?: string | null;
+            /** Ended At */
+            ended_at?: string | null;
+            /** Environment */
+            environment?: {
+                [key: string]: unknown;
+            };
+            /** Experiment */
+            experiment: string;
+            /** Id */
+            id: string;
+            /**
+             * Kind
+             * @default script
+             */
+            kind: string;
+            /** Labels */
+            labels?: {
+                [key: string]: string;
+            };
+            /**
+             * Lifecycle
+             * @default active
+             * @enum {string}
+             */
+            lifecycle: "active" | "deleted";
+            /**
+             * Location
+             * @default
+             */
+            location: string;
+            /**
+             * Name
+             * @default
+             */
+            name: string;
+            /** Params */
+            params?: {
+                [key: string]: string;
+            };
+            /** Parent */
+            parent?: string | null;
+            /** Points */
+            points?: components["schemas"]["PointsRecord"][];
+            /**
+             * Project
+             * @default default
+             */
+            project: string;
+            /** Resources */
+            resources?: {
+                [key: string]: number;
+            };
+            /** Started At */
+            started_at?: string | null;
+            /**
+             * State
+             * @default done
+             * @enum {string}
+             */
+            state: "waiting" | "running" | "done" | "failed" | "cached" | "skipped" | "stopped";
+            /** Tags */
+            tags?: {
+                [key: string]: string;
+            };
+            used?: components["schemas"]["RunInputs"];
+            /**
+             * User
+             * @default
+             */
+            user: string;
+        };
+        /**
+         * RunWithData
+         * @description A run with what it told.
+         */
+        RunWithData: {
+            info: components["schemas"]["RunInfo"];
+            /** Metrics */
+            metrics?: components["schemas"]["Point"][];
+            /** Params */
+            params?: {
+                [key: string]: string;
+            };
+            /** Tags */
+            tags?: {
+                [key: string]: string;
+            };
+        };
+        /**
+         * Scan
+         * @description What was found in a model folder without loading anything of it.
+         */
+        Scan: {
+            /** Files */
+            files?: components["schemas"]["ScannedFile"][];
+            /** Findings */
+            findings?: components["schemas"]["athanor__registry__scans__Finding"][];
+            /**
+             * Left Out
+             * @default 0
+             */
+            left_out: number;
+            /**
+             * Level
+             * @enum {string}
+             */
+            level: "safe" | "usual" | "unknown" | "dangerous";
+            /**
+             * Scanner
+             * @default 1
+             */
+            scanner: number;
+        };
+        /**
+         * ScannedFile
+         * @description One file that was looked into.
+         */
+        ScannedFile: {
+            /** Format */
+            format: string;
+            /** Path */
+            path: string;
+            /**
+             * Problem
+             * @default
+             */
+            problem: string;
+            /** Size */
+            size: number;
+        };
+        /**
+         * Section
+         * @description A part of a card that somebody wrote.
+         */
+        Section: {
+            /** Text */
+            text: string;
+            /** Title */
+            title: string;
+            /**
+             * Written At
+             * Format: date-time
+             */
+            written_at: string;
+            /** Written By */
+            written_by: string;
+        };
+        /**
+         * SentPart
+         * @description A part as the sender knows it when it completes the upload.
+         */
+        SentPart: {
+            /**
+             * Etag
+             * @default
+             */
+            etag: string;
+            /** Number */
+            number: number;
         };
         /**
          * SettingsChange
@@ -3603,6 +6797,15 @@ export interface components {
             replicates?: number | null;
             /** Window Rows */
             window_rows?: number | null;
+        };
+        /**
+         * ShownModel
+         * @description A logged model.
+         */
+        ShownModel: {
+            /** Metrics */
+            metrics: components["schemas"]["MeasuredPoint"][];
+            model: components["schemas"]["LoggedModel"];
         };
         /**
          * SnapshotRequest
@@ -3667,6 +6870,19 @@ export interface components {
             size: number;
         };
         /**
+         * StageMove
+         * @description Where a version is to stand, in MLflow's older way.
+         */
+        StageMove: {
+            /**
+             * Archive Existing
+             * @default false
+             */
+            archive_existing: boolean;
+            /** Stage */
+            stage: string;
+        };
+        /**
          * Status
          * @description What there is, in numbers.
          */
@@ -3700,6 +6916,10 @@ export interface components {
              * @default true
              */
             cache: boolean;
+            /** Code */
+            code?: {
+                [key: string]: unknown;
+            };
             /** Key */
             key?: string | null;
             /** Labels */
@@ -3728,6 +6948,21 @@ export interface components {
             yaml?: string | null;
         };
         /**
+         * Sum
+         * @description All findings of a kind.
+         */
+        Sum: {
+            /** Count */
+            count: number;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "run" | "experiment" | "logged model" | "blob" | "upload" | "work" | "cache" | "copy";
+            /** Size */
+            size: number;
+        };
+        /**
          * Summary
          * @description One column in one set of rows.
          */
@@ -3746,6 +6981,14 @@ export interface components {
             missing: number;
             /** Rows */
             rows: number;
+        };
+        /**
+         * TagValue
+         * @description What a tag says.
+         */
+        TagValue: {
+            /** Value */
+            value: string;
         };
         /**
          * Task
@@ -3813,6 +7056,16 @@ export interface components {
              * @enum {string}
              */
             state: "waiting" | "running" | "done" | "failed" | "cached" | "skipped" | "stopped";
+        };
+        /**
+         * Told
+         * @description What a run used.
+         */
+        Told: {
+            /** Datasets */
+            datasets?: components["schemas"]["DatasetInput"][];
+            /** Models */
+            models?: string[];
         };
         /**
          * TopValue
@@ -3883,6 +7136,23 @@ export interface components {
             project: string;
             submission: components["schemas"]["Submission"];
         };
+        /**
+         * Upload
+         * @description A file that is sent in parts, in any order and side by side.
+         */
+        Upload: {
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Id */
+            id: string;
+            /** Parts */
+            parts: number;
+            /** Path */
+            path: string;
+        };
         /** ValidationError */
         ValidationError: {
             /** Context */
@@ -3911,6 +7181,101 @@ export interface components {
             passed: boolean;
             /** Reason */
             reason: string;
+        };
+        /**
+         * VersionPage
+         * @description Versions that were found.
+         */
+        VersionPage: {
+            /** Next Page Token */
+            next_page_token?: string | null;
+            /** Versions */
+            versions: components["schemas"]["ModelVersion"][];
+        };
+        /**
+         * VersionRecord
+         * @description One version of a registered model.
+         */
+        VersionRecord: {
+            /** Created At */
+            created_at?: string | null;
+            /**
+             * Description
+             * @default
+             */
+            description: string;
+            /** Files */
+            files?: components["schemas"]["FolderEntry"][];
+            held?: components["schemas"]["NewArtifact"] | null;
+            /**
+             * Location
+             * @default
+             */
+            location: string;
+            /** Logged Model */
+            logged_model?: string | null;
+            /** Metrics */
+            metrics?: {
+                [key: string]: number;
+            };
+            /** Number */
+            number: number;
+            /** Run */
+            run?: string | null;
+            /**
+             * Run Link
+             * @default
+             */
+            run_link: string;
+            /**
+             * Source
+             * @default
+             */
+            source: string;
+            /**
+             * Stage
+             * @default None
+             */
+            stage: string;
+            /**
+             * Status
+             * @default READY
+             */
+            status: string;
+            /**
+             * Status Message
+             * @default
+             */
+            status_message: string;
+            /** Tags */
+            tags?: {
+                [key: string]: string;
+            };
+            /** Updated At */
+            updated_at?: string | null;
+            /**
+             * User
+             * @default
+             */
+            user: string;
+        };
+        /**
+         * VersionScan
+         * @description The scan that is kept with a model version.
+         */
+        VersionScan: {
+            /** Digest */
+            digest: string;
+            /** Model */
+            model: string;
+            /** Number */
+            number: number;
+            scan: components["schemas"]["Scan"];
+            /**
+             * Scanned At
+             * Format: date-time
+             */
+            scanned_at: string;
         };
         /**
          * Watch
@@ -3960,6 +7325,82 @@ export interface components {
             outcome: "taken" | "quarantined" | "refused";
             /** Version */
             version: number | null;
+        };
+        /**
+         * Webhook
+         * @description An address that is told of events. Its secret is never shown.
+         */
+        Webhook: {
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Created By */
+            created_by: string;
+            /** Description */
+            description?: string | null;
+            /** Events */
+            events: string[];
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /** Project */
+            project: string;
+            /**
+             * Signed
+             * @default false
+             */
+            signed: boolean;
+            /**
+             * Status
+             * @default ACTIVE
+             */
+            status: string;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+            /** Url */
+            url: string;
+        };
+        /**
+         * WebhookChange
+         * @description What is to change; None leaves a field as it is.
+         */
+        WebhookChange: {
+            /** Description */
+            description?: string | null;
+            /** Events */
+            events?: string[] | null;
+            /** Name */
+            name?: string | null;
+            /** Secret */
+            secret?: string | null;
+            /** Status */
+            status?: string | null;
+            /** Url */
+            url?: string | null;
+        };
+        /**
+         * WebhookPage
+         * @description Webhooks, newest first.
+         */
+        WebhookPage: {
+            /** Next Page Token */
+            next_page_token?: string | null;
+            /** Webhooks */
+            webhooks: components["schemas"]["Webhook"][];
+        };
+        /**
+         * WebhookTrial
+         * @description What a test sends an example of.
+         */
+        WebhookTrial: {
+            /** Event */
+            event?: string | null;
         };
         /**
          * Window
@@ -4042,6 +7483,25 @@ export interface components {
          * @enum {string}
          */
         WindowVerdict: "healthy" | "drifted" | "damaged" | "degraded" | "too small";
+        /**
+         * Word
+         * @description What somebody says to a request.
+         */
+        Word: {
+            /**
+             * Reason
+             * @default
+             */
+            reason: string;
+        };
+        /**
+         * Writing
+         * @description What somebody writes.
+         */
+        Writing: {
+            /** Text */
+            text: string;
+        };
     };
     responses: never;
     parameters: never;
@@ -4054,19 +7514,32 @@ export type AlertKind = components['schemas']['AlertKind'];
 export type AlertState = components['schemas']['AlertState'];
 export type AliasMove = components['schemas']['AliasMove'];
 export type AliasTarget = components['schemas']['AliasTarget'];
+export type Approval = components['schemas']['Approval'];
+export type ApprovalRequest = components['schemas']['ApprovalRequest'];
 export type Artifact = components['schemas']['Artifact'];
+export type AthanorAppKeepingOrdersFinding = components['schemas']['athanor__app__keeping__orders__Finding'];
+export type AthanorLineageRoutesRunChange = components['schemas']['athanor__lineage__routes__RunChange'];
 export type AthanorMonitoringTypesIndicator = components['schemas']['athanor__monitoring__types__Indicator'];
+export type AthanorRegistryRoutesCatalogNewName = components['schemas']['athanor__registry__routes__catalog__NewName'];
+export type AthanorRegistryScansFinding = components['schemas']['athanor__registry__scans__Finding'];
 export type AthanorRegistryTypesInputColumn = components['schemas']['athanor__registry__types__InputColumn'];
+export type AthanorRegistryTypesModelPage = components['schemas']['athanor__registry__types__ModelPage'];
 export type AthanorRegistryTypesSignature = components['schemas']['athanor__registry__types__Signature'];
 export type AthanorResponsibleTypesIndicator = components['schemas']['athanor__responsible__types__Indicator'];
 export type AthanorServingTypesInputColumn = components['schemas']['athanor__serving__types__InputColumn'];
 export type AthanorServingTypesSignature = components['schemas']['athanor__serving__types__Signature'];
+export type AthanorTrackingRoutesExperimentsNewName = components['schemas']['athanor__tracking__routes__experiments__NewName'];
+export type AthanorTrackingRoutesLoggedModelsModelPage = components['schemas']['athanor__tracking__routes__logged_models__ModelPage'];
+export type AthanorTrackingTypesRunChange = components['schemas']['athanor__tracking__types__RunChange'];
 export type Batch = components['schemas']['Batch'];
 export type Bin = components['schemas']['Bin'];
 export type Canary = components['schemas']['Canary'];
 export type CanaryPlan = components['schemas']['CanaryPlan'];
 export type CanaryStep = components['schemas']['CanaryStep'];
+export type Card = components['schemas']['Card'];
 export type CheckResult = components['schemas']['CheckResult'];
+export type Cleaned = components['schemas']['Cleaned'];
+export type CleanOrder = components['schemas']['CleanOrder'];
 export type Closing = components['schemas']['Closing'];
 export type Column = components['schemas']['Column'];
 export type ColumnFinding = components['schemas']['ColumnFinding'];
@@ -4074,78 +7547,151 @@ export type ColumnKind = components['schemas']['ColumnKind'];
 export type ColumnProfile = components['schemas']['ColumnProfile'];
 export type Comparison = components['schemas']['Comparison'];
 export type Compiled = components['schemas']['Compiled'];
+export type CompletedUpload = components['schemas']['CompletedUpload'];
+export type Consent = components['schemas']['Consent'];
 export type Contents = components['schemas']['Contents'];
 export type Cursor = components['schemas']['Cursor'];
 export type Dataset = components['schemas']['Dataset'];
+export type DatasetInfo = components['schemas']['DatasetInfo'];
+export type DatasetInput = components['schemas']['DatasetInput'];
+export type DatasetSummary = components['schemas']['DatasetSummary'];
 export type DatasetVersion = components['schemas']['DatasetVersion'];
+export type Deleted = components['schemas']['Deleted'];
+export type DeliveryResult = components['schemas']['DeliveryResult'];
 export type Deploy = components['schemas']['Deploy'];
 export type Deployment = components['schemas']['Deployment'];
+export type Description = components['schemas']['Description'];
+export type Diagnosis = components['schemas']['Diagnosis'];
 export type Edge = components['schemas']['Edge'];
 export type EdgeAndArtifact = components['schemas']['EdgeAndArtifact'];
 export type Endpoint = components['schemas']['Endpoint'];
 export type Event = components['schemas']['Event'];
 export type Expectation = components['schemas']['Expectation'];
+export type Experiment = components['schemas']['Experiment'];
+export type ExperimentHere = components['schemas']['ExperimentHere'];
+export type ExperimentPage = components['schemas']['ExperimentPage'];
+export type ExperimentQuery = components['schemas']['ExperimentQuery'];
+export type ExperimentRecord = components['schemas']['ExperimentRecord'];
 export type Explanation = components['schemas']['Explanation'];
+export type FileEntry = components['schemas']['FileEntry'];
+export type FileRecord = components['schemas']['FileRecord'];
+export type Finalized = components['schemas']['Finalized'];
 export type Firing = components['schemas']['Firing'];
+export type FolderEntry = components['schemas']['FolderEntry'];
+export type FoundRuns = components['schemas']['FoundRuns'];
 export type GalleryEntry = components['schemas']['GalleryEntry'];
+export type GateRule = components['schemas']['GateRule'];
 export type Graph = components['schemas']['Graph'];
+export type Hint = components['schemas']['Hint'];
+export type Holdout = components['schemas']['Holdout'];
 export type HttpValidationError = components['schemas']['HTTPValidationError'];
+export type Judgement = components['schemas']['Judgement'];
+export type KeptPart = components['schemas']['KeptPart'];
 export type LabelsReceived = components['schemas']['LabelsReceived'];
 export type Leak = components['schemas']['Leak'];
 export type Level = components['schemas']['Level'];
 export type Link = components['schemas']['Link'];
+export type LoggedModel = components['schemas']['LoggedModel'];
+export type LoggedModelRecord = components['schemas']['LoggedModelRecord'];
 export type Measured = components['schemas']['Measured'];
+export type MeasuredOn = components['schemas']['MeasuredOn'];
+export type MeasuredPoint = components['schemas']['MeasuredPoint'];
 export type Model = components['schemas']['Model'];
+export type ModelArrival = components['schemas']['ModelArrival'];
+export type ModelMetric = components['schemas']['ModelMetric'];
+export type ModelOrder = components['schemas']['ModelOrder'];
+export type ModelOutput = components['schemas']['ModelOutput'];
+export type ModelPoint = components['schemas']['ModelPoint'];
+export type ModelRecord = components['schemas']['ModelRecord'];
+export type ModelSearch = components['schemas']['ModelSearch'];
+export type ModelTag = components['schemas']['ModelTag'];
 export type ModelVersion = components['schemas']['ModelVersion'];
 export type Monitor = components['schemas']['Monitor'];
 export type MonitorSettings = components['schemas']['MonitorSettings'];
 export type NewArtifact = components['schemas']['NewArtifact'];
+export type NewConsent = components['schemas']['NewConsent'];
 export type NewEdge = components['schemas']['NewEdge'];
+export type NewExperiment = components['schemas']['NewExperiment'];
 export type NewLabel = components['schemas']['NewLabel'];
 export type NewLabels = components['schemas']['NewLabels'];
+export type NewLoggedModel = components['schemas']['NewLoggedModel'];
 export type NewMetric = components['schemas']['NewMetric'];
+export type NewModelNamed = components['schemas']['NewModelNamed'];
 export type NewModelVersion = components['schemas']['NewModelVersion'];
+export type NewProtection = components['schemas']['NewProtection'];
 export type NewRun = components['schemas']['NewRun'];
+export type NewSource = components['schemas']['NewSource'];
+export type NewTrackedRun = components['schemas']['NewTrackedRun'];
 export type NewTrigger = components['schemas']['NewTrigger'];
+export type NewUpload = components['schemas']['NewUpload'];
 export type NewWatch = components['schemas']['NewWatch'];
+export type NewWebhook = components['schemas']['NewWebhook'];
 export type Node = components['schemas']['Node'];
 export type NumberedRow = components['schemas']['NumberedRow'];
 export type OfferedTable = components['schemas']['OfferedTable'];
 export type Param = components['schemas']['Param'];
 export type Performance = components['schemas']['Performance'];
+export type Permission = components['schemas']['Permission'];
 export type PipelineRun = components['schemas']['PipelineRun'];
 export type Point = components['schemas']['Point'];
+export type PointsRecord = components['schemas']['PointsRecord'];
 export type Prediction = components['schemas']['Prediction'];
 export type Profile = components['schemas']['Profile'];
 export type Project = components['schemas']['Project'];
 export type Promotion = components['schemas']['Promotion'];
-export type Protection = components['schemas']['Protection'];
+export type ProtectionInput = components['schemas']['Protection-Input'];
+export type ProtectionOutput = components['schemas']['Protection-Output'];
 export type QualityFinding = components['schemas']['QualityFinding'];
 export type Quarantine = components['schemas']['Quarantine'];
 export type Query = components['schemas']['Query'];
 export type QueryResult = components['schemas']['QueryResult'];
+export type Refusal = components['schemas']['Refusal'];
 export type Remark = components['schemas']['Remark'];
 export type Report = components['schemas']['Report'];
 export type Roles = components['schemas']['Roles'];
 export type Rollback = components['schemas']['Rollback'];
 export type Run = components['schemas']['Run'];
-export type RunChange = components['schemas']['RunChange'];
+export type RunAmendment = components['schemas']['RunAmendment'];
+export type RunInfo = components['schemas']['RunInfo'];
+export type RunInputs = components['schemas']['RunInputs'];
+export type RunQuery = components['schemas']['RunQuery'];
+export type RunRecord = components['schemas']['RunRecord'];
+export type RunWithData = components['schemas']['RunWithData'];
+export type Scan = components['schemas']['Scan'];
+export type ScannedFile = components['schemas']['ScannedFile'];
+export type Section = components['schemas']['Section'];
+export type SentPart = components['schemas']['SentPart'];
 export type SettingsChange = components['schemas']['SettingsChange'];
+export type ShownModel = components['schemas']['ShownModel'];
 export type SnapshotRequest = components['schemas']['SnapshotRequest'];
 export type Source = components['schemas']['Source'];
+export type StageMove = components['schemas']['StageMove'];
 export type Status = components['schemas']['Status'];
 export type Submission = components['schemas']['Submission'];
+export type Sum = components['schemas']['Sum'];
 export type Summary = components['schemas']['Summary'];
+export type TagValue = components['schemas']['TagValue'];
 export type Task = components['schemas']['Task'];
+export type Told = components['schemas']['Told'];
 export type TopValue = components['schemas']['TopValue'];
 export type Trigger = components['schemas']['Trigger'];
+export type Upload = components['schemas']['Upload'];
 export type ValidationError = components['schemas']['ValidationError'];
 export type Verdict = components['schemas']['Verdict'];
+export type VersionPage = components['schemas']['VersionPage'];
+export type VersionRecord = components['schemas']['VersionRecord'];
+export type VersionScan = components['schemas']['VersionScan'];
 export type Watch = components['schemas']['Watch'];
 export type WatchedFile = components['schemas']['WatchedFile'];
+export type Webhook = components['schemas']['Webhook'];
+export type WebhookChange = components['schemas']['WebhookChange'];
+export type WebhookPage = components['schemas']['WebhookPage'];
+export type WebhookTrial = components['schemas']['WebhookTrial'];
 export type Window = components['schemas']['Window'];
 export type WindowReport = components['schemas']['WindowReport'];
 export type WindowVerdict = components['schemas']['WindowVerdict'];
+export type Word = components['schemas']['Word'];
+export type Writing = components['schemas']['Writing'];
 export type $defs = Record<string, never>;
 export interface operations {
     monitoring_alerts: {
@@ -4249,6 +7795,237 @@ export interface operations {
             };
         };
     };
+    registry_protections: {
+        parameters: {
+            query?: {
+                model?: string | null;
+                project?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Protection-Output"][];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    registry_protect_alias: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewProtection"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Protection-Output"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    registry_unprotect_alias: {
+        parameters: {
+            query?: {
+                model?: string;
+                project?: string;
+            };
+            header?: never;
+            path: {
+                alias: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    registry_requests: {
+        parameters: {
+            query?: {
+                limit?: number;
+                model?: string | null;
+                state?: ("open" | "approved" | "rejected" | "withdrawn" | "used") | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApprovalRequest"][];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    registry_request: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                request_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApprovalRequest"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    registry_approve: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                request_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Word"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApprovalRequest"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    registry_reject: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                request_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Refusal"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApprovalRequest"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     lineage_record: {
         parameters: {
             query?: never;
@@ -4300,6 +8077,39 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Artifact"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    platform_clean: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CleanOrder"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Cleaned"];
                 };
             };
             /** @description Validation Error */
@@ -5146,6 +8956,458 @@ export interface operations {
             };
         };
     };
+    tracking_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewExperiment"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Experiment"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    tracking_get: {
+        parameters: {
+            query?: {
+                project?: string;
+            };
+            header?: never;
+            path: {
+                experiment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Experiment"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    tracking_delete: {
+        parameters: {
+            query?: {
+                project?: string;
+            };
+            header?: never;
+            path: {
+                experiment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Experiment"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    tracking_rename: {
+        parameters: {
+            query?: {
+                project?: string;
+            };
+            header?: never;
+            path: {
+                experiment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["athanor__tracking__routes__experiments__NewName"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Experiment"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    tracking_restore: {
+        parameters: {
+            query?: {
+                project?: string;
+            };
+            header?: never;
+            path: {
+                experiment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Experiment"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    tracking_set_tag: {
+        parameters: {
+            query?: {
+                project?: string;
+            };
+            header?: never;
+            path: {
+                experiment_id: string;
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TagValue"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    tracking_delete_tag: {
+        parameters: {
+            query?: {
+                project?: string;
+            };
+            header?: never;
+            path: {
+                experiment_id: string;
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    tracking_by_name: {
+        parameters: {
+            query: {
+                name: string;
+                project?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Experiment"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    tracking_projects: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": string[];
+                };
+            };
+        };
+    };
+    tracking_search: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ExperimentQuery"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExperimentPage"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    tracking_listing: {
+        parameters: {
+            query?: {
+                deep?: boolean;
+                path?: string;
+                project?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FileEntry"][];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    tracking_read: {
+        parameters: {
+            query?: {
+                project?: string;
+            };
+            header?: never;
+            path: {
+                path: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    tracking_put: {
+        parameters: {
+            query?: {
+                project?: string;
+            };
+            header?: never;
+            path: {
+                path: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FileEntry"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    tracking_delete: {
+        parameters: {
+            query?: {
+                project?: string;
+            };
+            header?: never;
+            path: {
+                path: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Deleted"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     responsible_indicators: {
         parameters: {
             query?: never;
@@ -5162,6 +9424,37 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["athanor__responsible__types__Indicator"][];
+                };
+            };
+        };
+    };
+    tracking_search_datasets: {
+        parameters: {
+            query: {
+                experiment: string[];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DatasetSummary"][];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
                 };
             };
         };
@@ -5186,6 +9479,437 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Graph"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    tracking_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewLoggedModel"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShownModel"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    tracking_get: {
+        parameters: {
+            query?: {
+                deleted?: boolean;
+            };
+            header?: never;
+            path: {
+                model_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShownModel"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    tracking_delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                model_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    tracking_finalize: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                model_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Finalized"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShownModel"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    tracking_measure: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                model_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MeasuredPoint"][];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    tracking_log_params: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                model_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    [key: string]: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    tracking_set_tags: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                model_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    [key: string]: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    tracking_delete_tag: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+                model_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    tracking_artifact: {
+        parameters: {
+            query: {
+                project?: string;
+                run?: string;
+                source: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Artifact"] | null;
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    tracking_search: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ModelSearch"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["athanor__tracking__routes__logged_models__ModelPage"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    registry_take_whole: {
+        parameters: {
+            query?: {
+                name?: string;
+                project?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelArrival"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    registry_search_models: {
+        parameters: {
+            query?: {
+                /** @description Such as name LIKE 'churn%' AND tags.team = 'growth'. */
+                filter?: string;
+                limit?: number;
+                order_by?: string[] | null;
+                page?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["athanor__registry__types__ModelPage"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    registry_search_versions: {
+        parameters: {
+            query?: {
+                /** @description Such as name LIKE 'churn%' AND tags.team = 'growth'. */
+                filter?: string;
+                limit?: number;
+                order_by?: string[] | null;
+                page?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VersionPage"];
                 };
             };
             /** @description Validation Error */
@@ -5283,6 +10007,105 @@ export interface operations {
             };
         };
     };
+    registry_create_model: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewModelNamed"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Model"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    registry_delete_model: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    registry_change_model: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Description"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Model"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     registry_set_alias: {
         parameters: {
             query?: never;
@@ -5333,6 +10156,35 @@ export interface operations {
         responses: {
             /** @description Successful Response */
             204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    registry_give_whole: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5413,6 +10265,104 @@ export interface operations {
             };
         };
     };
+    registry_holdouts: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Holdout"][];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    registry_judgements: {
+        parameters: {
+            query?: {
+                limit?: number;
+                number?: number | null;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Judgement"][];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    registry_latest_versions: {
+        parameters: {
+            query?: {
+                stage?: string[] | null;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelVersion"][];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     registry_promote: {
         parameters: {
             query?: never;
@@ -5459,7 +10409,42 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["Protection"];
+                "application/json": components["schemas"]["Protection-Input"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Model"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    registry_rename_model: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["athanor__registry__routes__catalog__NewName"];
             };
         };
         responses: {
@@ -5506,6 +10491,70 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["ModelVersion"];
                 };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    registry_tag_model: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ModelTag"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    registry_untag_model: {
+        parameters: {
+            query: {
+                key: string;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Validation Error */
             422: {
@@ -5582,6 +10631,213 @@ export interface operations {
             };
         };
     };
+    registry_add_version: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewSource"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelVersion"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    registry_delete_version: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    registry_change_version: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Description"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelVersion"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    registry_move_stage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StageMove"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelVersion"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    registry_tag_version: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ModelTag"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelVersion"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    registry_untag_version: {
+        parameters: {
+            query: {
+                key: string;
+            };
+            header?: never;
+            path: {
+                name: string;
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelVersion"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     registry_version: {
         parameters: {
             query?: never;
@@ -5614,7 +10870,7 @@ export interface operations {
             };
         };
     };
-    registry_card: {
+    registry_card_text: {
         parameters: {
             query?: never;
             header?: never;
@@ -5646,6 +10902,111 @@ export interface operations {
             };
         };
     };
+    registry_edit_card: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+                version: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Writing"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Card"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    registry_card: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+                version: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Card"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    registry_write_section: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+                title: string;
+                version: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Writing"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Card"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     registry_download: {
         parameters: {
             query?: never;
@@ -5664,6 +11025,104 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    registry_judge: {
+        parameters: {
+            query?: {
+                alias?: string;
+            };
+            header?: never;
+            path: {
+                name: string;
+                version: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Judgement"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    registry_permission: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+                version: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Permission"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    registry_scan: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+                version: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VersionScan"];
+                };
             };
             /** @description Validation Error */
             422: {
@@ -5866,6 +11325,100 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["WindowReport"];
                 };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    registry_consents: {
+        parameters: {
+            query?: {
+                project?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Consent"][];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    registry_allow: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewConsent"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Consent"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    registry_withdraw: {
+        parameters: {
+            query?: {
+                model?: string;
+                project?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Validation Error */
             422: {
@@ -6570,7 +12123,42 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["RunChange"];
+                "application/json": components["schemas"]["athanor__lineage__routes__RunChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Run"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    lineage_amend_run: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RunAmendment"];
             };
         };
         responses: {
@@ -6669,7 +12257,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["RunChange"];
+                "application/json": components["schemas"]["athanor__lineage__routes__RunChange"];
             };
         };
         responses: {
@@ -6681,6 +12269,132 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Run"];
                 };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    tracking_diagnosis: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Diagnosis"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    tracking_judge: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Diagnosis"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    tracking_inputs_of_run: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunInputs"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    tracking_log_inputs: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Told"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Validation Error */
             422: {
@@ -6777,6 +12491,39 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Point"][];
                 };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    tracking_log_outputs: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ModelOutput"][];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Validation Error */
             422: {
@@ -6957,6 +12704,865 @@ export interface operations {
             };
         };
     };
+    tracking_start: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewTrackedRun"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunWithData"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    tracking_run: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunWithData"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    tracking_delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    tracking_update: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["athanor__tracking__types__RunChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunInfo"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    tracking_restore: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    tracking_set_tag: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TagValue"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    tracking_delete_tag: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    tracking_search: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RunQuery"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FoundRuns"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    tracking_take_content: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    tracking_give_content: {
+        parameters: {
+            query: {
+                path: string;
+            };
+            header?: never;
+            path: {
+                owner: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    tracking_give_experiments: {
+        parameters: {
+            query?: {
+                project?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExperimentRecord"][];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    tracking_take_experiments: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ExperimentRecord"][];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExperimentHere"][];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    tracking_give_files: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                owner: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FileRecord"][];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    tracking_take_files: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                owner: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FileRecord"][];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": string[];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    tracking_lacking: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": string[];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": string[];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    tracking_give_logged_models: {
+        parameters: {
+            query: {
+                after?: string;
+                experiment: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LoggedModelRecord"][];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    tracking_take_logged_models: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LoggedModelRecord"][];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": string[];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    registry_take_model: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ModelRecord"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelArrival"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    registry_give_model: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelRecord"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    tracking_give_runs: {
+        parameters: {
+            query: {
+                after?: string;
+                experiment: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunRecord"][];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    tracking_take_runs: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RunRecord"][];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": string[];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    tracking_settle: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    [key: string]: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    tracking_wanted: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    [key: string]: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": string[];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    tracking_begin_upload: {
+        parameters: {
+            query?: {
+                project?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewUpload"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Upload"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    tracking_abort_upload: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                upload_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    tracking_receive_part: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                number: number;
+                upload_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KeptPart"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    tracking_complete_upload: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                upload_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CompletedUpload"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FileEntry"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     data_watches: {
         parameters: {
             query?: {
@@ -6975,6 +13581,202 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Watch"][];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    registry_webhooks: {
+        parameters: {
+            query?: {
+                limit?: number;
+                page?: string | null;
+                project?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookPage"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    registry_create_webhook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewWebhook"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Webhook"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    registry_webhook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                webhook_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Webhook"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    registry_delete_webhook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                webhook_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    registry_change_webhook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                webhook_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WebhookChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Webhook"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    registry_test_webhook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                webhook_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WebhookTrial"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeliveryResult"];
                 };
             };
             /** @description Validation Error */

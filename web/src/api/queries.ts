@@ -112,6 +112,12 @@ export const queries = {
       queryFn: ({ signal }) =>
         read(api.GET("/api/v1/models/{name}/versions", { signal, params: { path: { name } } })),
     }),
+  modelHoldouts: (name: string) =>
+    queryOptions({
+      queryKey: ["models", name, "holdouts"],
+      queryFn: ({ signal }) =>
+        read(api.GET("/api/v1/models/{name}/holdouts", { signal, params: { path: { name } } })),
+    }),
   endpoints: () =>
     queryOptions({
       queryKey: ["endpoints"],

@@ -222,6 +222,10 @@ export const en = {
   "models.champion.is": "Version {n} is the champion.",
   "models.champion.none": "No version is the champion yet.",
   "models.latest": "Latest",
+  "models.holdout": "Measured on",
+  "models.holdout.unknown": "not recorded",
+  "models.holdout.differ":
+    "These versions were measured on different rows: a difference between two figures may be that of the rows.",
   "models.gate": "Gate",
   "models.run": "Made by",
 

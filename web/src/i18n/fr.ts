@@ -229,6 +229,10 @@ export const fr: Catalogue = {
   "models.champion.is": "La version {n} est le champion.",
   "models.champion.none": "Aucune version n’est encore le champion.",
   "models.latest": "Dernière",
+  "models.holdout": "Mesuré sur",
+  "models.holdout.unknown": "inconnu",
+  "models.holdout.differ":
+    "Ces versions ont été mesurées sur des lignes différentes : un écart entre deux chiffres peut être celui des lignes.",
   "models.gate": "Contrôle",
   "models.run": "Produit par",
 

@@ -1,4 +1,4 @@
-import type { Model, ModelVersion } from "@athanor/client";
+import type { Holdout, Model, ModelVersion } from "@athanor/client";
 import { useQuery } from "@tanstack/react-query";
 import { useMemo } from "react";
 import { Link, useParams } from "react-router";
@@ -54,7 +54,7 @@ function OneModel({ model, versions }: { model: Model; versions: readonly ModelV
       about={champion === undefined ? say("models.champion.none") : say("models.champion.is", { n: champion })}
       figures={figures}
     >
-      {shown !== undefined && (
+      {shown?.artifact_id != null && (
         <LineageStrip id={shown.artifact_id} name={`${model.name}@${shown.number}`} />
       )}
       <section aria-labelledby="versions">
@@ -68,7 +68,9 @@ function OneModel({ model, versions }: { model: Model; versions: readonly ModelV
 
 function Versions({ model, versions }: { model: Model; versions: readonly ModelVersion[] }) {
   const { say, number } = useSpeech();
+  const holdouts = useQuery(queries.modelHoldouts(model.name)).data;
   const columns = useMemo<Column<ModelVersion>[]>(() => {
+    const measured = new Map((holdouts ?? []).map((holdout) => [holdout.number, holdout]));
     return [
       { id: "number", header: say("common.version"), value: (row) => row.number },
       {
@@ -89,6 +91,12 @@ function Versions({ model, versions }: { model: Model; versions: readonly ModelV
           },
         }),
       ),
+      {
+        id: "holdout",
+        header: say("models.holdout"),
+        value: (row) => measured.get(row.number)?.digest ?? "",
+        cell: (row) => <MeasuredOn holdout={measured.get(row.number)} />,
+      },
       {
         id: "gate",
         header: say("models.gate"),
@@ -119,10 +127,31 @@ function Versions({ model, versions }: { model: Model; versions: readonly ModelV
         cell: (row) => <When at={row.created_at} />,
       },
     ];
-  }, [say, number, model, versions]);
+  }, [say, number, model, versions, holdouts]);
   return (
-    <DataTable label={say("models.versions")} rows={versions} columns={columns} idOf={versionNumber} immediate />
+    <>
+      {differ(holdouts ?? []) && <p role="note">{say("models.holdout.differ")}</p>}
+      <DataTable label={say("models.versions")} rows={versions} columns={columns} idOf={versionNumber} immediate />
+    </>
   );
+}
+
+/** The rows that a version's figures rest on. */
+function MeasuredOn({ holdout }: { holdout: Holdout | undefined }) {
+  const { say, number } = useSpeech();
+  if (holdout?.digest === undefined || holdout.digest === "") return say("models.holdout.unknown");
+  const rows = holdout.rows === undefined || holdout.rows === 0 ? "" : ` (${number(holdout.rows)})`;
+  return (
+    <span title={holdout.digest}>
+      {holdout.name} {short(holdout.digest.replace("sha256:", ""))}
+      {rows}
+    </span>
+  );
+}
+
+/** Whether versions were measured on different rows: their figures are not comparable. */
+function differ(holdouts: readonly Holdout[]): boolean {
+  return new Set(holdouts.map((holdout) => holdout.digest ?? "").filter((digest) => digest !== "")).size > 1;
 }
 
 /** The names of the metrics to show. */
