@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from athanor.app.doors import is_loopback
 from athanor.registry import (
+    KEY_FILE,
     Deliveries,
     Locker,
     Reach,
@@ -27,7 +28,7 @@ def join_webhooks(house: "House") -> None:
         store,
         house.database,
         locker=Locker(
-            house.settings.workspace / "webhooks.key",
+            house.settings.workspace / KEY_FILE,
             os.environ.get("MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY", ""),
         ),
         reach=_reach(house),

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
         model_versions,
     )
     from athanor.registry.secrets import (
+        KEY_FILE,
         Locker,
     )
     from athanor.registry.service import (
@@ -121,6 +122,7 @@ __getattr__ = lazily(
         "IS_PROMPT": "types",
         "InputColumn": "types",
         "Intake": "service",
+        "KEY_FILE": "secrets",
         "Label": "types",
         "Locker": "secrets",
         "Logged": "ports",
@@ -175,6 +177,7 @@ __getattr__ = lazily(
 
 __all__ = [
     "IS_PROMPT",
+    "KEY_FILE",
     "STAGES",
     "AliasMove",
     "BadAlias",

@@ -8,6 +8,10 @@ if TYPE_CHECKING:
     from cryptography.fernet import Fernet
 
 
+KEY_FILE = "webhooks.key"
+"""The key's file in the workspace."""
+
+
 class Locker:
     """Locks and unlocks by one key: given, or made in a file that only the owner reads."""
 
@@ -46,6 +50,8 @@ class Locker:
         try:
             descriptor = os.open(self._file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         except FileExistsError:
+            # A restored one may be open to others.
+            self._file.chmod(0o600)
             return self._file.read_bytes().strip()
         with os.fdopen(descriptor, "wb") as stream:
             made = Fernet.generate_key()

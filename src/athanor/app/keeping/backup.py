@@ -43,6 +43,7 @@ from athanor.kernel import Database
 from athanor.kernel.schema import revision_of
 from athanor.kernel.settings import FILE
 from athanor.kernel.storage import BlobDamaged
+from athanor.registry import KEY_FILE
 
 _CHUNK = 1 << 20
 _LOGS = ("predictions", "labels")
@@ -209,11 +210,10 @@ def _blobs(storage: Tree, sink: Sink) -> tuple[list[Entry], list[str]]:
 
 
 def _beside(places: Places, sink: Sink) -> list[Entry]:
-    """The settings' file and what tasks printed."""
+    """The settings' file, the key of webhooks' secrets, and what tasks printed."""
     home = Tree(str(places.workspace))
     names = [name for name in home.files("work") if name.endswith(f"/{TASK_LOG}")]
-    if (places.workspace / FILE).is_file():
-        names.append(FILE)
+    names += [name for name in (FILE, KEY_FILE) if (places.workspace / name).is_file()]
     entries = []
     for name in names:
         try:
