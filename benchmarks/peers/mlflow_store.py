@@ -40,7 +40,7 @@ def _rows(experiment: dict[str, Any], number: str) -> list[tuple[Any, list[dict[
             "name": run["run_id"][:8],
             "source_type": "LOCAL",
             "user_id": "bench",
-            "status": 3,
+            "status": "FINISHED",
             "start_time": run["start_time"],
             "lifecycle_stage": "active",
             "artifact_uri": f"mlflow-artifacts:/{number}/{run['run_id']}/artifacts",
