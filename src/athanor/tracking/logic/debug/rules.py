@@ -409,6 +409,7 @@ def _imbalance(told: Told) -> Iterable[Judged]:
         yield _imbalanced("", 0, min(told.priors), "The rarest class is")
     yield from _one_class(told)
     yield from _low_start(told)
+    yield from _still_accuracy(told)
 
 
 def _one_class(told: Told) -> Iterable[Judged]:
@@ -425,6 +426,35 @@ def _one_class(told: Told) -> Iterable[Judged]:
                     rare = 1 - item.last
                     said = f"{item.key} is {item.last:.3g} as every row is given the same class: "
                     yield _imbalanced(item.key, item.steps[-1], rare, f"{said}the others are")
+
+
+def _still_accuracy(told: Told) -> Iterable[Judged]:
+    """An accuracy that is not moved by a falling loss: the share of the commoner class.
+
+    The loss is then near the entropy of such shares.
+    """
+    curves = [item for item in told.series if is_accuracy(item.named) and len(item) >= 8]
+    still = [item for item in curves if len(set(item.values[int(len(item) * 0.4) :])) == 1]
+    if not curves or len(still) < len(curves):
+        return
+    for item in still:
+        rare = 1 - item.last
+        losses = [loss for loss in _losses(told, item.named.role) if len(loss) >= 8]
+        for loss in losses:
+            part = _fallen(loss.values[int(len(loss) * 0.4) :])
+            if 0 < rare <= 0.15 and part > 0.03 and loss.last >= 0.7 * _entropy(rare):
+                said = f"{item.key} has stood at {item.last:.4g} while {loss.key} fell: "
+                yield _imbalanced(
+                    item.key,
+                    item.steps[-1],
+                    rare,
+                    f"{said}all rows are given one class, the rest is",
+                )
+
+
+def _entropy(share: float) -> float:
+    """The entropy of two classes, in nats."""
+    return -share * math.log(share) - (1 - share) * math.log(1 - share)
 
 
 def _low_start(told: Told) -> Iterable[Judged]:
@@ -453,8 +483,7 @@ def _share_of_entropy(entropy: float) -> float:
     low, high = 0.0, 0.5
     for _ in range(50):
         middle = (low + high) / 2
-        value = -middle * math.log(middle) - (1 - middle) * math.log(1 - middle)
-        low, high = (middle, high) if value < entropy else (low, middle)
+        low, high = (middle, high) if _entropy(middle) < entropy else (low, middle)
     return (low + high) / 2
 
 
