@@ -2840,6 +2840,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/transfers/files": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take Files
+         * @description Put files in their places, by owner; the digests of content that is not here yet.
+         */
+        post: operations["tracking_take_files"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/transfers/files/{owner}": {
         parameters: {
             query?: never;
@@ -2853,11 +2873,7 @@ export interface paths {
          */
         get: operations["tracking_give_files"];
         put?: never;
-        /**
-         * Take Files
-         * @description Put files in their places; the digests of those whose content is not here yet.
-         */
-        post: operations["tracking_take_files"];
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -13071,6 +13087,41 @@ export interface operations {
             };
         };
     };
+    tracking_take_files: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    [key: string]: components["schemas"]["FileRecord"][];
+                };
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": string[];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     tracking_give_files: {
         parameters: {
             query?: never;
@@ -13089,41 +13140,6 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["FileRecord"][];
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
-                };
-            };
-        };
-    };
-    tracking_take_files: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                owner: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["FileRecord"][];
-            };
-        };
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": string[];
                 };
             };
             /** @description Validation Error */
