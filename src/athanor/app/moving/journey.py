@@ -6,15 +6,14 @@ journey goes on where it was, and once more it finds nothing to do.
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
 import msgspec
 
 from athanor.app.moving.errors import NoSuchExperiments
-from athanor.app.moving.parcels import Brought, Missing, bring, bring_folder
+from athanor.app.moving.parcels import Missing, bring, bring_folder
 from athanor.app.moving.receiver import Receiver
-from athanor.app.moving.source import Owner, Source
+from athanor.app.moving.source import Files, Owner, Source
 from athanor.registry.records import ModelRecord, VersionRecord
 from athanor.tracking.records import (
     ExperimentHere,
@@ -24,7 +23,6 @@ from athanor.tracking.records import (
     RunRecord,
 )
 
-_THREADS = 4
 _TOGETHER = 4 << 20
 """Characters of packed points that one request takes."""
 
@@ -76,6 +74,7 @@ class Journey:
         self._here: dict[str, ExperimentHere] = {}
         self._places: dict[str, str] = {}
         self._owners: set[str] = set()
+        self._listed: dict[str, Files] = {}
         self.tally = Tally(source=source.name)
 
     def go(self, route: Route) -> Tally:
@@ -107,6 +106,7 @@ class Journey:
 
     def _runs(self, experiment: ExperimentRecord, runs: list[RunRecord], *, dry_run: bool) -> None:
         moved = self._source.marks(runs)
+        self._listed.clear()
         marks = {run.id: self._mark(run, moved[run.id]) for run in runs}
         self._note(experiment, runs)
         wanted = set(self._receiver.wanted(marks))
@@ -126,6 +126,7 @@ class Journey:
     def _logged_models(
         self, experiment: ExperimentRecord, models: list[LoggedModelRecord], *, dry_run: bool
     ) -> None:
+        self._listed.clear()
         marks = {model.id: self._mark(model, "") for model in models}
         self._note(experiment, models)
         wanted = set(self._receiver.wanted(marks))
@@ -157,18 +158,15 @@ class Journey:
             self.tally.refused.append(f"{which}: {why}")
 
     def _files(self, owners: Sequence[Owner]) -> None:
-        with ThreadPoolExecutor(_THREADS) as threads:
-            for brought in threads.map(self._bring, owners):
-                self.tally.files += brought.files
-                self.tally.bytes_sent += brought.bytes
-                self.tally.missing += brought.missing
-
-    def _bring(self, owner: Owner) -> Brought:
-        return bring(self._source, self._receiver, owner)
+        owned = [(owner, self._listed[owner.id]) for owner in owners]
+        brought = bring(self._source, self._receiver, owned)
+        self.tally.files += brought.files
+        self.tally.bytes_sent += brought.bytes
+        self.tally.missing += brought.missing
 
     def _mark(self, owner: Owner, moved: str) -> str:
         """A digest of all that can change of an owner at its source."""
-        files = self._source.files(owner)
+        files = self._listed[owner.id] = self._source.files(owner)
         told = [(file.path, file.size, file.mark) for file in files.found]
         whole = msgspec.json.encode((owner, moved, told, files.missing))
         return hashlib.sha256(whole).hexdigest()

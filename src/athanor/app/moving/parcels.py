@@ -4,6 +4,7 @@ import hashlib
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,13 +13,16 @@ from typing import IO
 import msgspec
 
 from athanor.app.moving.receiver import Receiver
-from athanor.app.moving.source import Found, Owner, Source
+from athanor.app.moving.source import Files, Found, Owner, Source
+from athanor.kernel import new_id
 from athanor.registry.records import VersionRecord
 from athanor.tracking.records import FileRecord
 
 _CHUNK = 1 << 20
 _PARCEL_FILES = 500
 _PARCEL_BYTES = 64 << 20
+_FAR_BYTES = 1 << 30
+_THREADS = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,36 +43,79 @@ class Brought:
     """Of content that had to be sent."""
     missing: tuple[Missing, ...] = ()
 
+    def plus(self, other: "Brought") -> "Brought":
+        """Both together."""
+        return Brought(
+            files=self.files + other.files,
+            bytes=self.bytes + other.bytes,
+            missing=self.missing + other.missing,
+        )
 
-def bring(source: Source, receiver: Receiver, owner: Owner) -> Brought:
-    """Bring an owner's files over. What can't be read is told, and the others come."""
-    listed = source.files(owner)
-    missing = [Missing(owner=owner.id, path="", why=listed.missing)] if listed.missing else []
-    if not listed.found:
+
+def bring(source: Source, receiver: Receiver, owned: Sequence[tuple[Owner, Files]]) -> Brought:
+    """Bring the files of owners over. What can't be read is told, and the others come."""
+    brought = Brought()
+    for together in _groups(owned):
+        brought = brought.plus(_bring(source, receiver, together))
+    return brought
+
+
+def _groups(owned: Sequence[tuple[Owner, Files]]) -> Iterator[list[tuple[Owner, Files]]]:
+    """Owners with their files, as many as may lie here for a while on their way."""
+    group: list[tuple[Owner, Files]] = []
+    size = 0
+    for owner, files in owned:
+        far = sum(file.size for file in files.found if file.local is None)
+        if group and size + far > _FAR_BYTES:
+            yield group
+            group, size = [], 0
+        group.append((owner, files))
+        size += far
+    if group:
+        yield group
+
+
+def _bring(source: Source, receiver: Receiver, group: Sequence[tuple[Owner, Files]]) -> Brought:
+    missing = [
+        Missing(owner=owner.id, path="", why=files.missing)
+        for owner, files in group
+        if files.missing
+    ]
+    every = [(owner, file) for owner, files in group for file in files.found]
+    if not every:
         return Brought(missing=tuple(missing))
+    records: dict[str, list[FileRecord]] = {}
+    known: dict[str, tuple[Owner, Found]] = {}
+    held: dict[str, _Held] = {}
     with tempfile.TemporaryDirectory(prefix="athanor-moving-") as place:
-        held: dict[str, _Held] = {}
-        records, known = [], {}
-        for file in listed.found:
+
+        def told(one: tuple[Owner, Found]) -> tuple[FileRecord, _Held | None] | OSError:
             try:
-                record, one = _told(source, owner, file, Path(place))
+                return _told(source, one[0], one[1], Path(place))
             except OSError as error:
-                missing.append(Missing(owner=owner.id, path=file.path, why=str(error)))
-                continue
-            records.append(record)
-            known[record.digest] = file
-            if one is not None:
-                held[record.digest] = one
-        absent = receiver.take_files(owner.id, records)
-        sent = [
-            held.get(digest) or _hold(source, owner, known[digest], Path(place))
-            for digest in absent
-        ]
+                return error
+
+        with ThreadPoolExecutor(_THREADS) as threads:
+            for (owner, file), answer in zip(every, threads.map(told, every), strict=True):
+                if isinstance(answer, OSError):
+                    missing.append(Missing(owner=owner.id, path=file.path, why=str(answer)))
+                    continue
+                record, one = answer
+                records.setdefault(owner.id, []).append(record)
+                known[record.digest] = (owner, file)
+                if one is not None:
+                    held[record.digest] = one
+        absent = receiver.take_files(records)
+        sent = [held.get(digest) or _hold(source, *known[digest], Path(place)) for digest in absent]
         for parcel in _parcels(sent):
             _send(receiver, parcel, Path(place))
         if absent:
-            receiver.take_files(owner.id, [file for file in records if file.digest in set(absent)])
-    return Brought(files=len(records), bytes=sum(one.size for one in sent), missing=tuple(missing))
+            receiver.take_files(records)
+    return Brought(
+        files=sum(map(len, records.values())),
+        bytes=sum(one.size for one in sent),
+        missing=tuple(missing),
+    )
 
 
 def bring_folder(source: Source, receiver: Receiver, model: str, version: VersionRecord) -> int:
@@ -118,7 +165,7 @@ def _hold(source: Source, owner: Owner | VersionRecord, file: Found, place: Path
         kept: IO[bytes] | None = None
         path = file.local
         if path is None:
-            path = place / hashlib.sha256(file.path.encode()).hexdigest()
+            path = place / new_id()
             kept = stack.enter_context(path.open("wb"))
         while piece := stream.read(_CHUNK):
             told.update(piece)

@@ -34,8 +34,8 @@ class Receiver(Protocol):
         """Take in logged models with all but their files; the ids of new ones."""
         ...
 
-    def take_files(self, owner: str, files: Sequence[FileRecord]) -> list[str]:
-        """Put files in their places; the digests of those whose content is not there yet."""
+    def take_files(self, files: Mapping[str, Sequence[FileRecord]]) -> list[str]:
+        """Put files in their places, by owner; the digests of content that is not there yet."""
         ...
 
     def take_content(self, packed: Path) -> None:
@@ -78,9 +78,9 @@ class Platform:
         """Take in logged models with all but their files; the ids of new ones."""
         return self._runs.take_logged_models(records)
 
-    def take_files(self, owner: str, files: Sequence[FileRecord]) -> list[str]:
-        """Put files in their places; the digests of those whose content is not there yet."""
-        return self._runs.take_files(owner, files)
+    def take_files(self, files: Mapping[str, Sequence[FileRecord]]) -> list[str]:
+        """Put files in their places, by owner; the digests of content that is not there yet."""
+        return self._runs.take_files(files)
 
     def take_content(self, packed: Path) -> None:
         """Take the bytes of files: a line of JSON (digests and sizes), then their bytes."""

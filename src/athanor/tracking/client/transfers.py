@@ -38,10 +38,9 @@ class TransfersClient:
         answer = self._transport.send("POST", "/transfers/logged-models", body=records)
         return answer.read(list[str])
 
-    def take_files(self, owner: str, files: Sequence[FileRecord]) -> list[str]:
-        """Put files in their places; the digests of those whose content is not there yet."""
-        path = f"/transfers/files/{segment(owner)}"
-        return self._transport.send("POST", path, body=files).read(list[str])
+    def take_files(self, files: Mapping[str, Sequence[FileRecord]]) -> list[str]:
+        """Put files in their places, by owner; the digests of content that is not there yet."""
+        return self._transport.send("POST", "/transfers/files", body=files).read(list[str])
 
     def lacking(self, digests: Sequence[str]) -> list[str]:
         """Which of these contents are not there."""

@@ -57,12 +57,10 @@ def take_logged_models(
     return arrivals.take_logged_models(who, records)
 
 
-@router.post("/transfers/files/{owner}")
-def take_files(
-    owner: str, files: list[FileRecord], who: Caller, arrivals: TheArrivals
-) -> list[str]:
-    """Put files in their places; the digests of those whose content is not here yet."""
-    return arrivals.take_files(who, owner, files)
+@router.post("/transfers/files")
+def take_files(files: dict[str, list[FileRecord]], who: Caller, arrivals: TheArrivals) -> list[str]:
+    """Put files in their places, by owner; the digests of content that is not here yet."""
+    return arrivals.take_files(who, files)
 
 
 @router.post("/transfers/lacking")

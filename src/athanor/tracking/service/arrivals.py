@@ -122,26 +122,25 @@ class Arrivals:
         with self._database.transaction():
             return [record.id for record in records if self._logged_model(record)]
 
-    def take_files(self, who: Principal, owner: str, files: Sequence[FileRecord]) -> list[str]:
-        """Put files in their places; the digests of those whose content is not here yet.
+    def take_files(self, who: Principal, files: Mapping[str, Sequence[FileRecord]]) -> list[str]:
+        """Put files in their places, by owner; the digests of content that is not here yet.
 
         Raises: RunNotFound, LoggedModelNotFound, BadArtifactPath, PathTaken.
         """
-        self._access.require(who, "tracking.take_files", owner)
-        root = self._root(who, owner)
-        storage = self._household.storage
-        missing = [file.digest for file in files if not storage.exists(file.digest)]
-        here = {entry.path: entry.digest for entry in self._stores.files.files(root)}
-        absent = set(missing)
+        self._access.require(who, "tracking.take_files", "*")
+        storage, store = self._household.storage, self._stores.files
+        digests = {file.digest for owned in files.values() for file in owned}
+        absent = {digest for digest in digests if not storage.exists(digest)}
+        now = self._clock.now()
         with self._database.transaction():
-            for file in files:
-                path = below(root, clean(file.path))
-                if file.digest in absent or here.get(path) == file.digest:
-                    continue
-                entry = FileEntry(
-                    path=path, digest=file.digest, size=file.size, at=self._clock.now()
-                )
-                self._stores.files.put(entry)
+            for owner, owned in files.items():
+                root = self._root(who, owner)
+                here = {entry.path: entry.digest for entry in store.files(root)}
+                for file in owned:
+                    path = below(root, clean(file.path))
+                    if file.digest not in absent and here.get(path) != file.digest:
+                        entry = FileEntry(path=path, digest=file.digest, size=file.size, at=now)
+                        store.put(entry)
         return sorted(absent)
 
     def lacking(self, who: Principal, digests: Sequence[str]) -> list[str]:

@@ -125,9 +125,12 @@ class MlflowExport:
                 self._logged_model(record, place)
         return added
 
-    def take_files(self, owner: str, files: Sequence[FileRecord]) -> list[str]:
-        """Put files in their places; the digests of those whose content has not come yet."""
-        return self._place(self._roots[owner], files)
+    def take_files(self, files: Mapping[str, Sequence[FileRecord]]) -> list[str]:
+        """Put files in their places, by owner; the digests of content that has not come yet."""
+        absent: set[str] = set()
+        for owner, owned in files.items():
+            absent.update(self._place(self._roots[owner], owned))
+        return sorted(absent)
 
     def take_version_files(self, model: str, version: VersionRecord) -> list[str]:
         """Put the files of a version's own folder in their places, as `take_files` does."""
