@@ -3,11 +3,13 @@
 import random
 
 _KINDS = """
-able bold brisk calm clear crisp deft eager even fair fine firm fleet fresh glad grand hale
-keen kind light lively lucid mellow merry mild neat nimble plain prime proud quick quiet
-rapid ready rich robust sharp silent sleek smooth sober solid sound spry steady still stout
-sturdy subtle sunny swift tidy trim true upright valid vivid warm wise witty
+able adaptable adventurous agreeable ambitious bold bright calm capable charming clean dapper
+dashing dazzling delicate efficient fearless flawless fortunate gentle gifted honorable
+industrious inquisitive intelligent judicious learned legendary luminous lyrical magnificent
+melodic nimble orderly peaceful persistent polite powerful rare resilient righteous serious
+silent sincere skillful stately stylish thoughtful unique upbeat useful valuable wise
 """.split()  # noqa: SIM905 - read as a text
+"""Words that MLflow's names begin with too: whoever tells made-up names by them still can."""
 _THINGS = """
 alembic amber antimony balance basalt beaker bellows brass bronze burner calx candle carbon
 chalk charcoal cinder cobalt column copper crucible crystal distillate elixir ember essence
@@ -19,7 +21,7 @@ sulphur tincture tin topaz vapour vessel vitriol zinc
 
 
 def made_up_name() -> str:
-    """Two words and a number, such as `steady-crucible-417`."""
+    """Two words and a number, such as `nimble-crucible-417`."""
     # Nobody is to guess nothing here: a plain generator will do.
     chosen = random.choice(_KINDS), random.choice(_THINGS), random.randrange(1000)
     return "-".join(map(str, chosen))
