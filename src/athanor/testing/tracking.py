@@ -67,6 +67,8 @@ _RUNS_FOUND = [
     ("attributes.run_name ILIKE 'A'", "a"),
     ("user_id = 'ann'", "abcd"),
     ("attributes.run_id IN ('nobody')", ""),
+    (f"run_id NOT IN ({', '.join(repr(str(number)) for number in range(200))})", "abcd"),
+    (f"run_id IN ({', '.join(repr(str(number)) for number in range(200))})", ""),
     (f"start_time > {int(_AT.timestamp() * 1000)}", "bcd"),
     (f"start_time = {int(_AT.timestamp() * 1000)}", "a"),
     ("end_time > 0", "c"),
@@ -306,6 +308,8 @@ class TrackedRunStoreContract:
                 for id_ in search.find([experiment.id], ("active",), (), orders, page=(2, at))
             ]
             assert paged == ids
+        many = [experiment.id, *map(str, range(1000, 60_000))]
+        assert len(search.find(many, ("active",), (), run_orders([]), page=(10, 0))) == 4
         assert search.find(["7"], ("active",), (), run_orders([]), page=(10, 0)) == []
 
     def some_runs(

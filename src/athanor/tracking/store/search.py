@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from athanor.kernel import Database
+from athanor.kernel.database import to_json
 from athanor.kernel.plain import Plain, marks
 from athanor.tracking.searches import Comparison, Order
 from athanor.tracking.store.likes import likes
@@ -28,6 +29,8 @@ _TIMES = frozenset({"start_time", "end_time"})
 _MILLISECOND = 1000
 _TABLES = {"metric": "tracking_latest", "parameter": "tracking_param", "tag": "tracking_tag"}
 _LISTS = frozenset({"IN", "NOT IN"})
+_BOUND = 100
+"""Values of a list that are bound one by one, at most."""
 
 
 class RunSearch:
@@ -48,11 +51,9 @@ class RunSearch:
         """The ids of the runs that meet all conditions, in order; `page` is limit and offset."""
         if not experiments:
             return []
-        where = [
-            f"r.experiment IN ({marks(len(experiments))})",
-            f"r.lifecycle IN ({marks(len(lifecycles))})",
-        ]
-        bound: list[Any] = [*experiments, *lifecycles]
+        among, bound = self._among("r.experiment", "IN", experiments)
+        where = [among, f"r.lifecycle IN ({marks(len(lifecycles))})"]
+        bound += lifecycles
         for condition in conditions:
             clause, values = self._condition(condition)
             where.append(clause)
@@ -75,7 +76,9 @@ class RunSearch:
             column = _ATTRIBUTES[wanted.key]
             if wanted.key in _TIMES:
                 return self._time(column, wanted.operator, values[0])
-            return self._compared(column, wanted.operator, len(values)), values
+            if wanted.operator in _LISTS:
+                return self._among(column, wanted.operator, values)
+            return self._compared(column, wanted.operator), values
         if wanted.entity == "dataset":
             return self._dataset(wanted, values)
         table = _TABLES[wanted.entity]
@@ -84,7 +87,7 @@ class RunSearch:
             return f"NOT {exists})", [wanted.key]
         if wanted.operator == "IS NOT NULL":
             return f"{exists})", [wanted.key]
-        compared = self._compared("c.value", wanted.operator, len(values))
+        compared = self._compared("c.value", wanted.operator)
         if wanted.entity == "metric":
             values = [float(value) for value in values]
             # NaN differs from every number, and compares with none.
@@ -103,17 +106,28 @@ class RunSearch:
             return f"{column} NOT BETWEEN ? AND ?", [first, last]
         return f"{column} {operator} ?", [last if operator in {">", "<="} else first]
 
-    def _compared(self, column: str, operator: str, count: int) -> str:
+    def _compared(self, column: str, operator: str) -> str:
         if operator in {"LIKE", "ILIKE"}:
             insensitive = operator == "ILIKE"
             return likes(column, insensitive=insensitive, postgres=self._plain.postgres)
-        if operator in _LISTS:
-            return f"{column} {operator} ({marks(count)})"
         return f"{column} {operator} ?"
+
+    def _among(self, column: str, operator: str, values: Sequence[str]) -> tuple[str, list[Any]]:
+        """A column against a list; a long one is one value, as drivers bind only so many."""
+        if len(values) <= _BOUND:
+            return f"{column} {operator} ({marks(len(values))})", list(values)
+        if self._plain.postgres:
+            sign = "= ANY" if operator == "IN" else "<> ALL"
+            return f"{column} {sign} (?)", [list(values)]
+        some = "(SELECT value FROM json_each(?))"
+        return f"{column} {operator} {some}", [to_json(list(values))]
 
     def _dataset(self, wanted: Comparison, values: list[Any]) -> tuple[str, list[Any]]:
         column = {"name": "d.name", "digest": "d.digest", "context": "i.context"}[wanted.key]
-        compared = self._compared(column, wanted.operator, len(values))
+        if wanted.operator in _LISTS:
+            compared, values = self._among(column, wanted.operator, values)
+        else:
+            compared = self._compared(column, wanted.operator)
         exists = (
             "EXISTS (SELECT 1 FROM tracking_input AS i"  # noqa: S608 - names are our own
             " JOIN tracking_dataset AS d ON d.id = i.target"
