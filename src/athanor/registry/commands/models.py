@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from athanor.kernel import DEFAULT_PROJECT
 from athanor.kernel.console import Json, emit, say, table, transport
 from athanor.registry.client import CatalogClient, ModelsClient
 from athanor.registry.types import Holdout, Model, ModelVersion, Search
@@ -16,6 +17,16 @@ Reference = Annotated[
     str, typer.Argument(metavar="MODEL[@VERSION]", help="A model; or its number or alias behind @.")
 ]
 Name = Annotated[str, typer.Argument(metavar="MODEL")]
+Filter = Annotated[
+    str,
+    typer.Option(
+        "--filter", help="In MLflow's grammar: \"name LIKE 'churn%' AND tags.team = 'growth'\"."
+    ),
+]
+Order = Annotated[
+    list[str] | None, typer.Option("--order-by", help="Such as 'name DESC'. May be repeated.")
+]
+Limit = Annotated[int, typer.Option(min=1, max=1000, help="At most so many.")]
 
 
 @commands.callback()
@@ -52,6 +63,39 @@ def list_models(
             for model in found
         ],
         empty="No models yet. Train one: athanor pipeline run classification",
+    )
+
+
+@commands.command()
+def versions(
+    *,
+    filter_: Filter = "",
+    order_by: Order = None,
+    limit: Limit = 100,
+    project: Annotated[str | None, typer.Option(help="Of which project.")] = None,
+    json: Json = False,
+) -> None:
+    """Print versions of any model that a filter finds."""
+    query = _search(filter_, order_by, limit, project)
+    found = CatalogClient(transport()).search_versions(query).versions
+    if json:
+        emit(found)
+        return
+    table(
+        ("version", "aliases", "stage", "tags", "run", "created", "by"),
+        [
+            (
+                version.reference,
+                ", ".join(version.aliases),
+                "" if version.stage == "None" else version.stage,
+                ", ".join(f"{key}={value}" for key, value in version.tags.items()),
+                version.run_id,
+                f"{version.created_at:%Y-%m-%d %H:%M}",
+                version.created_by,
+            )
+            for version in found
+        ],
+        empty="No version is found.",
     )
 
 
@@ -175,6 +219,9 @@ def alias(
         _moved(models.set_alias(model, alias, number), alias, json=json)
         return
     models.remove_alias(model, alias)
+    if json:
+        emit({"model": model, "alias": alias, "number": None})
+        return
     say(f"{model} has no alias {alias} any more")
 
 
@@ -204,6 +251,15 @@ def _found(matching: str, order_by: list[str]) -> list[Model]:
         page = answer.next_page_token
         if page is None:
             return found
+
+
+def _search(filter_: str, order_by: list[str] | None, limit: int, project: str | None) -> Search:
+    return Search(
+        filter=filter_,
+        order_by=tuple(order_by or ()),
+        max_results=limit,
+        project=project or DEFAULT_PROJECT,
+    )
 
 
 def _models() -> ModelsClient:
