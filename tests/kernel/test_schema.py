@@ -3,13 +3,14 @@
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import text
 
 from athanor.app.tables import load_all_tables
 from athanor.kernel.database import Database, metadata
-from athanor.kernel.schema import FOLDER, HEAD, SchemaTooNew, migrate, revision_of
+from athanor.kernel.schema import HEAD, SchemaTooNew, alembic_config, migrate, revision_of
 from athanor.testing.database import Postgres
 
 
@@ -45,16 +46,10 @@ def test_a_newer_schema_is_refused(empty: Database) -> None:
 def test_an_older_schema_is_copied_before_it_is_changed(tmp_path: Path) -> None:
     path = tmp_path / "old.db"
     database = Database.open(f"sqlite:///{path}")
-    migrate(database)
     with database.transaction() as connection:
-        connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
-        tables = connection.execute(
-            text("SELECT name FROM sqlite_master WHERE type = 'table'")
-        ).scalars()
-        first = (FOLDER / "versions" / "0001_first.py").read_text()
-        for name in list(tables):
-            if f'"{name}"' not in first and not name.startswith(("sqlite_", "alembic")):
-                connection.execute(text(f'DROP TABLE "{name}"'))
+        config = alembic_config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
     migrate(database)
     assert revision_of(database) == HEAD
     assert len(list(tmp_path.glob("old.db.0001-*.backup"))) == 1

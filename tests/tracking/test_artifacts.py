@@ -415,6 +415,7 @@ def test_pages_of_logged_models_are_bound_to_their_search(server: RunningServer)
     names = [each["info"]["name"] for page in (first, last) for each in page["models"]]
     assert sorted(names) == ["m0", "m1", "m2"]
     assert "next_page_token" not in last
+    assert told(server, "POST", f"{API}/logged-models/search", {"experiment_ids": []}) == {}
     other = asked | token | {"filter": "name = 'm1'"}
     status, content, _ = ask(server, "POST", f"{API}/logged-models/search", other)
     assert (status, "Filter string in the page token" in content.decode()) == (400, True)
@@ -436,6 +437,7 @@ def test_pages_of_logged_models_are_bound_to_their_search(server: RunningServer)
         ("DELETE", "logged-models/m-none/tags/k", None, 404),
         ("POST", "logged-models/search", {}, 400),
         ("POST", "logged-models/search", {"experiment_ids": ["0"], "filter": "x ="}, 400),
+        ("POST", "logged-models/search", {"experiment_ids": ["x"]}, 400),
         ("POST", "runs/log-inputs", {}, 400),
         ("POST", "runs/log-inputs", {"run_id": "none"}, 404),
         ("POST", "runs/log-inputs", {"run_id": "none", "models": [{"model_id": "m" * 99}]}, 400),

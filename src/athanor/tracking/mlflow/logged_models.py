@@ -23,7 +23,7 @@ from athanor.tracking.logic.search import (
 )
 from athanor.tracking.mlflow.experiments import Tag, milliseconds
 from athanor.tracking.mlflow.failures import invalid
-from athanor.tracking.mlflow.records import Record, Required, missing
+from athanor.tracking.mlflow.records import Record, Required
 from athanor.tracking.mlflow.runs import BatchMetric, LogMetric, moment_of
 from athanor.tracking.mlflow.wire import Answered, Call, MlflowRoutes, double
 from athanor.tracking.service.logged_models import LoggedModels
@@ -223,7 +223,7 @@ class _Routes:
     def search(self, call: Call) -> Answered:
         asked = call.read(SearchLoggedModels)
         if not asked.experiment_ids:
-            raise missing("experiment_ids")
+            return {}
         orders = [
             {
                 "field_name": order.field_name,

@@ -23,6 +23,8 @@ from athanor.tracking.logged_models import (
     ModelStatus,
     NewLoggedModel,
 )
+from athanor.tracking.logic import rules
+from athanor.tracking.logic.names import made_up_name
 from athanor.tracking.logic.paths import in_project, place_of
 from athanor.tracking.service.model_artifacts import ModelArtifacts
 from athanor.tracking.store.inputs import InputStore
@@ -36,7 +38,6 @@ _RUN_ID = 32
 _DIGEST = 36
 _EDGE_NAME = 255
 _MODEL_URI = re.compile(r"models:/(m-[0-9a-f]{32})(?:/(.*))?")
-_DEFAULT_NAME = "model"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +89,7 @@ class LoggedModels:
             id=model_id,
             experiment=home.id,
             project=home.project,
-            name=new.name or f"{_DEFAULT_NAME}-{model_id[2:10]}",
+            name=new.name or made_up_name(),
             location=f"{home.location.rstrip('/')}/models/{model_id}/artifacts",
             type=new.type,
             run=new.run,
@@ -197,12 +198,13 @@ class LoggedModels:
     ) -> tuple[list[LoggedModel], int | None]:
         """The models that a query finds, and the offset of the next page, if there is one.
 
-        Raises: BadLoggedModel.
+        Raises: BadLoggedModel; Unloggable where an experiment's id can't be one.
         """
         self._access.require(who, "tracking.search", ",".join(query.experiments))
+        experiments = tuple(rules.experiment_id(given) for given in query.experiments)
         if any(not dataset.name for dataset in query.datasets):
             raise BadLoggedModel("`dataset_name` in the `datasets` clause must be specified.")
-        found = self._store.search(replace(query, limit=query.limit + 1))
+        found = self._store.search(replace(query, experiments=experiments, limit=query.limit + 1))
         more = len(found) > query.limit
         return found[: query.limit], query.offset + query.limit if more else None
 
