@@ -33,8 +33,7 @@ HERE = Path(__file__).resolve().parent
 ATHANOR = str(Path(sys.executable).with_name("athanor"))
 API = "/api/2.0/mlflow"
 TICKS = os.sysconf("SC_CLK_TCK")
-PATIENCE_SECONDS = 240
-RUNS = 5_000
+PATIENCE_SECONDS = 600
 POINTS = 50_000
 MODELS = ("gbm", "linear", "mlp")
 CREATE = '{"experiment_id": "%s", "start_time": 1700000000000}'
@@ -51,7 +50,7 @@ class Peer:
     process: subprocess.Popen[bytes]
     start: dict[str, float]
     experiments: dict[str, str] = field(default_factory=dict)
-    """By name: `small` with 5,000 runs, `scratch` for what is written."""
+    """By name: `small` with those that are searched, `scratch` for what is written."""
     run: str = ""
     """The run that points go to."""
     history: str = ""
@@ -100,15 +99,16 @@ def main() -> int:
     parser.add_argument("--mlflow", type=Path, default=HERE.parent / ".venvs" / "mlflow")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=4, help="of each load")
+    parser.add_argument("--runs", type=int, default=5_000, help="runs that are searched")
     parser.add_argument("--many", type=int, default=50_000, help="runs in the big experiment")
     parser.add_argument("--alone", action="store_true", help="without MLflow's server")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="athanor-tracking-") as folder:
         compared = not given.alone and (given.mlflow / "bin" / "mlflow").exists()
         with contextlib.ExitStack() as stack:
-            peers = [stack.enter_context(athanor(Path(folder)))]
+            peers = [stack.enter_context(athanor(Path(folder), given.runs))]
             if compared:
-                peers.append(stack.enter_context(mlflow(Path(folder), given.mlflow)))
+                peers.append(stack.enter_context(mlflow(Path(folder), given.mlflow, given.runs)))
             else:
                 print(f"no MLflow server at {given.mlflow}: Athanor's figures alone")
             missed = tell(peers, given.rounds, given.seconds)
@@ -234,9 +234,9 @@ FIGURES = (
     Figure("log-metric, 1 client", "requests/s", None, log_metric_alone),
     Figure("log-batch of 1,000 metrics", "ms", 20, log_batch),
     Figure("create-run, 4 clients", "requests/s", 20, create_run),
-    Figure("newest 100 of 5,000 runs", "ms", None, search_newest),
-    Figure("filtered and ordered 100 of 5,000 runs", "ms", 20, search_filtered),
-    Figure("ordered page of 1,000 of 5,000 runs", "ms", 20, search_page),
+    Figure("newest 100 runs", "ms", None, search_newest),
+    Figure("filtered and ordered 100 runs", "ms", 20, search_filtered),
+    Figure("ordered page of 1,000 runs", "ms", 20, search_page),
     Figure("history of 50,000 points", "ms", 10, history),
     Figure("start until idle", "CPU s", 5, lambda peer, _: peer.start["cpu"]),
     Figure("memory once idle (PSS)", "MB", 5, lambda peer, _: peer.start["memory"]),
@@ -361,25 +361,25 @@ def fill(peer: Peer, experiment: str, runs: list[dict[str, Any]]) -> float:
 
 
 @contextlib.contextmanager
-def athanor(folder: Path) -> Iterator[Peer]:
-    """Ours on a fresh workspace, with 5,000 runs."""
+def athanor(folder: Path, runs: int) -> Iterator[Peer]:
+    """Ours on a fresh workspace, with runs to search."""
     port = free_port()
     workspace = folder / "workspace"
     command = [ATHANOR, "up", "--port", str(port), "--workspace", str(workspace)]
     with served("athanor", command, port, folder) as peer:
         peer.experiments["small"] = created_experiment(peer, "small")
-        fill(peer, peer.experiments["small"], made_runs(RUNS, seed=1))
+        fill(peer, peer.experiments["small"], made_runs(runs, seed=1))
         yield peer
 
 
 @contextlib.contextmanager
-def mlflow(folder: Path, environment: Path) -> Iterator[Peer]:
-    """MLflow's server by its defaults, its database filled with the same 5,000 runs."""
+def mlflow(folder: Path, environment: Path, runs: int) -> Iterator[Peer]:
+    """MLflow's server by its defaults, its database filled with the same runs."""
     port = free_port()
     url = f"sqlite:///{folder}/mlflow.db"
     made = subprocess.run(
         [str(environment / "bin" / "python"), str(HERE / "peers" / "mlflow_store.py"), url],
-        input=json.dumps([{"name": "small", "runs": made_runs(RUNS, seed=1)}]),
+        input=json.dumps([{"name": "small", "runs": made_runs(runs, seed=1)}]),
         capture_output=True,
         check=False,
         text=True,
