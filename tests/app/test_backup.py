@@ -254,6 +254,10 @@ def test_postgres_goes_into_a_backup_and_a_backup_into_postgres(
             before = transport.send("GET", "/events", query={"limit": 1000}).json()
             client.runs.start_run(NewRun(kind="script", name="after"))
             after = transport.send("GET", "/events", query={"limit": 1000}).json()
+            # A new metric's series is another than those that came.
+            client.tracking.log(run, Batch(metrics=[NewMetric(key="new", value=7.0)]))
+            assert [point.value for point in client.tracking.history(run, "new")] == [7.0]
+            assert len(client.tracking.history(run, "loss")) == 5
             assert [event["seq"] for event in after[: len(before)]] == [e["seq"] for e in before]
             assert len(after) == len(before) + 1
             assert after[-1]["seq"] > max(event["seq"] for event in before)

@@ -33,6 +33,8 @@ from athanor.kernel.schema import migrate
 
 _BATCH = 1000
 _EVENTS = "kernel_event"
+_COUNTED = {"tracking_series": ("tracking_latest", "series")}
+"""Sequences that no column owns, and the column whose numbers they give."""
 
 
 def copy_sqlite(source: Path, target: Path) -> None:
@@ -165,6 +167,9 @@ def _copy(read: Connection, made: Database) -> None:
                 _set_later(read, write, table, column)
             if made.dialect == "postgresql":
                 _move_sequences(write, table)
+        if made.dialect == "postgresql":
+            for name, (table_name, column_name) in _COUNTED.items():
+                _move(write, name, metadata.tables[table_name].c[column_name])
 
 
 def _rows(read: Connection, table: Table) -> Iterator[dict[str, Any]]:
@@ -208,6 +213,11 @@ def _move_sequences(write: Connection, table: Table) -> None:
         named = {"table": table.name, "column": column.name}
         query = text("SELECT pg_get_serial_sequence(:table, :column)")
         sequence = write.execute(query, named).scalar()
-        newest = write.execute(select(func.max(column))).scalar()
-        if sequence and newest:
-            write.execute(text("SELECT setval(:name, :to)"), {"name": sequence, "to": newest})
+        if sequence:
+            _move(write, sequence, column)
+
+
+def _move(write: Connection, sequence: str, column: Column[Any]) -> None:
+    newest = write.execute(select(func.max(column))).scalar()
+    if newest:
+        write.execute(text("SELECT setval(:name, :to)"), {"name": sequence, "to": newest})
