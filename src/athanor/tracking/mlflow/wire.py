@@ -35,6 +35,7 @@ import logging
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs
@@ -277,7 +278,8 @@ class MlflowApp:
             answer = Answer(status=499)
         except Exception as error:  # noqa: BLE001 - told to the client as a fault of ours
             answer = self.refusal(self._explain(error))
-        await self._send(answer, send, scope["method"])
+        with suppress(ClientLeft):
+            await self._send(answer, _to_whoever_is_there(send), scope["method"])
 
     def refusal(self, error: AthanorError) -> Answer:
         """An error of ours as the protocol's answer."""
@@ -337,6 +339,18 @@ class MlflowApp:
         loop, rest = asyncio.get_running_loop(), iter(body)
         while (taken := await loop.run_in_executor(self._threads, next, rest, None)) is not None:
             yield taken
+
+
+def _to_whoever_is_there(send: Send) -> Send:
+    """As `send`, and ClientLeft where the connection is closed: nobody's fault."""
+
+    async def sending(message: Message) -> None:
+        try:
+            await send(message)
+        except (OSError, RuntimeError) as error:
+            raise ClientLeft from error
+
+    return sending
 
 
 def add_server_routes(routes: MlflowRoutes) -> None:
