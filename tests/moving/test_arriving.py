@@ -14,6 +14,7 @@ from athanor.app.moving.errors import BrokenStore, ForeignStore, NoStore, NoSuch
 from athanor.app.moving.mlflow.opening import open_store
 from athanor.client import Client
 from athanor.kernel import Transport
+from athanor.testing.database import Postgres
 from athanor.testing.server import running_server
 from athanor.tracking.records import RunRecord, unpacked
 from tests.moving.stores import bring_in, file_store, opened
@@ -136,6 +137,27 @@ def test_a_push_keeps_ids_times_and_files(store: Path, tmp_path: Path) -> None:
         assert {key: (run.started_at, run.ended_at) for key, run in here.items()} == {
             key: (run.started_at, run.ended_at) for key, run in _everything(client).items()
         }
+
+
+def test_postgres_keeps_what_arrives_as_sqlite_does(
+    store: Path, tmp_path: Path, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    transport = opened(tmp_path / "sqlite")
+    try:
+        bring_in(open_store(str(store)), Client(transport))
+        there = _everything(Client(transport))
+    finally:
+        transport.close()
+    monkeypatch.setenv("ATHANOR_DATABASE_URL", postgres.create("arrivals"))
+    transport = opened(tmp_path / "postgres")
+    try:
+        client = Client(transport)
+        assert bring_in(open_store(str(store)), client).runs_new == 120
+        assert bring_in(open_store(str(store)), client).runs_sent == 0
+        assert _everything(client) == there
+    finally:
+        transport.close()
+        postgres.drop("arrivals")
 
 
 def test_missing_artifacts_are_told_and_the_rest_comes(tmp_path: Path) -> None:

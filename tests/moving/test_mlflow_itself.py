@@ -124,4 +124,12 @@ def test_a_file_store_of_mlflow_comes_in_equal(tmp_path: Path) -> None:
                 point[2] = point[2].replace("inf", largest)
             points.sort()
         run["latest"] = {key: value.replace("inf", largest) for key, value in run["latest"].items()}
-    assert here == there
+    for told in (here, there):
+        for run in told["runs"].values():
+            # MLflow's file store forgets the step of a point that was measured on a dataset.
+            for point in run["history"].get("auc", ()):
+                point[1] = 0
+    for kind, things in there.items():
+        assert sorted(here[kind]) == sorted(things)
+        for key, thing in things.items():
+            assert here[kind][key] == thing, (kind, key)

@@ -189,12 +189,12 @@ class SqlStore:
     def points(self, runs: list[RunRecord]) -> dict[str, list[PointsRecord]]:
         """All points of these runs."""
         table = self._table("metrics")
-        columns = [table.c.run_uuid, table.c.key, table.c.value, table.c.timestamp]
+        columns = [table.c.run_uuid, table.c.key, table.c.timestamp, table.c.value]
         columns += [table.c[name] for name in ("step", "is_nan") if name in table.c]
         query = (
             select(*columns)
             .where(table.c.run_uuid.in_([run.id for run in runs]))
-            .order_by(table.c.run_uuid, table.c.key, table.c.timestamp)
+            .order_by(table.c.run_uuid, table.c.key, *columns[2:])
         )
         series: dict[str, dict[str, list[tuple[float, int, int]]]] = defaultdict(
             lambda: defaultdict(list)
