@@ -555,3 +555,13 @@ def test_a_workspace_of_mlflow_is_a_project_of_its_own(server: RunningServer) ->
     assert ask(server, "GET", path, **headers)[1] == b"theirs"
     assert ask(server, "GET", path)[0] == 404
     assert ask(server, "GET", f"{PROXY}/artifacts/workspaces/team/own/file")[0] == 400
+    body = {"experiment_id": "0", "name": "theirs"}
+    made = told(server, "POST", f"{API}/logged-models", body, **headers)["model"]["info"]
+    place = made["artifact_uri"].removeprefix("mlflow-artifacts:/")
+    assert ask(server, "PUT", f"{PROXY}/artifacts/{place}/MLmodel", MLMODEL, **headers)[0] == 200
+    path = f"{API}/logged-models/{made['model_id']}/artifacts/directories"
+    assert [file["path"] for file in told(server, "GET", path, **headers)["files"]] == ["MLmodel"]
+    asked = {"experiment_ids": ["0"], "filter": "name = 'theirs'"}
+    found = told(server, "POST", f"{API}/logged-models/search", asked, **headers)
+    assert [model["info"]["model_id"] for model in found["models"]] == [made["model_id"]]
+    assert told(server, "POST", f"{API}/logged-models/search", asked) == {}

@@ -83,6 +83,7 @@ class LoggedModelQuery:
     """Which logged models to find."""
 
     experiments: tuple[str, ...]
+    project: str = DEFAULT_PROJECT
     comparisons: tuple[Comparison, ...] = ()
     datasets: tuple[MeasuredOn, ...] = ()
     """Comparisons of metrics look at points on these alone; without such comparisons, models

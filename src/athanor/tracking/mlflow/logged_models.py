@@ -242,6 +242,7 @@ class _Routes:
             call.who,
             LoggedModelQuery(
                 experiments=tuple(asked.experiment_ids),
+                project=call.project,
                 comparisons=logged_model_filter(asked.filter),
                 datasets=tuple(
                     MeasuredOn(name=each.dataset_name, digest=each.dataset_digest or None)

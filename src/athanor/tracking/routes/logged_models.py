@@ -75,6 +75,7 @@ class ModelSearch:
     """A search for logged models."""
 
     experiments: list[str]
+    project: str = DEFAULT_PROJECT
     filter: str = ""
     """Comparisons of attributes, metrics, params and tags, joined by AND."""
     datasets: list[MeasuredOn] = field(default_factory=list)
@@ -116,6 +117,7 @@ def search(asked: ModelSearch, who: Caller, models: TheModels) -> ModelPage:
         who,
         LoggedModelQuery(
             experiments=tuple(asked.experiments),
+            project=asked.project,
             comparisons=logged_model_filter(asked.filter),
             datasets=tuple(asked.datasets),
             order=logged_model_orders(orders),

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from athanor.kernel import Access, Clock, Database, Events, Principal
+from athanor.kernel import DEFAULT_PROJECT, Access, Clock, Database, Events, Principal
 from athanor.lineage import Artifact, Lineage, NewArtifact, RunNotFound
 from athanor.tracking.errors import (
     BadArtifactPath,
@@ -29,6 +29,7 @@ from athanor.tracking.logic.paths import in_project, place_of
 from athanor.tracking.service.model_artifacts import ModelArtifacts
 from athanor.tracking.store.inputs import InputStore
 from athanor.tracking.store.logged_models import LoggedModelStore
+from athanor.tracking.types import DEFAULT_EXPERIMENT_ID
 
 _UNFIT = ("/", ":", ".", "%", '"', "'")
 _LONGEST_NAME = 500
@@ -201,7 +202,7 @@ class LoggedModels:
         Raises: BadLoggedModel; Unloggable where an experiment's id can't be one.
         """
         self._access.require(who, "tracking.search", ",".join(query.experiments))
-        experiments = tuple(rules.experiment_id(given) for given in query.experiments)
+        experiments = tuple(self._experiment(who, given, query) for given in query.experiments)
         if any(not dataset.name for dataset in query.datasets):
             raise BadLoggedModel("`dataset_name` in the `datasets` clause must be specified.")
         found = self._store.search(replace(query, experiments=experiments, limit=query.limit + 1))
@@ -240,6 +241,13 @@ class LoggedModels:
             if run:
                 lineage.produced(who, run, artifact.id, artifact.name[:_EDGE_NAME])
         return artifact
+
+    def _experiment(self, who: Principal, given: str, query: LoggedModelQuery) -> str:
+        """An experiment's own id: "0" is the default one of each project."""
+        found = rules.experiment_id(given)
+        if found != DEFAULT_EXPERIMENT_ID or query.project == DEFAULT_PROJECT:
+            return found
+        return self._neighbours.homes.experiment(who, found, project=query.project).id
 
     def _of_logged(self, who: Principal, model_id: str, below: str) -> Artifact | None:
         model = self._store.find(model_id)

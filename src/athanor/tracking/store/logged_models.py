@@ -229,7 +229,10 @@ class SqlLoggedModelStore:
         if datasets is not None and not measured:
             wanted.append(model_table.c.id.in_(select(metric_table.c.model).where(datasets)))
         found = select(model_table).where(
-            model_table.c.experiment.in_(query.experiments), ~model_table.c.deleted, *wanted
+            model_table.c.experiment.in_(query.experiments),
+            model_table.c.project == query.project,
+            ~model_table.c.deleted,
+            *wanted,
         )
         for number, order in enumerate(query.order):
             found = _sorted(found, order, number)
