@@ -6,8 +6,10 @@ the delivery is the same in every attempt.
 
 import http.client
 import logging
+from collections import defaultdict
 from collections.abc import Mapping
 from datetime import datetime
+from threading import Lock
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
@@ -37,6 +39,9 @@ class Deliveries:
         self._store = store
         self._models = models
         self._jobs = jobs
+        self._turns: defaultdict[str, Lock] = defaultdict(Lock)
+        """One message at a time to each webhook: they arrive in the order of the events, where
+        nothing fails."""
 
     def attach(self, events: Events) -> None:
         """Begin to listen, and to do the jobs."""
@@ -81,7 +86,8 @@ class Deliveries:
         )
         name = kept.webhook.name
         try:
-            status, _ = self._webhooks.send(kept, delivery)
+            with self._turns[kept.webhook.id]:
+                status, _ = self._webhooks.send(kept, delivery)
         except (OSError, http.client.HTTPException) as error:
             raise WebhookUndelivered(name, type(error).__name__) from error
         except (BadWebhook, SecretUnreadable) as error:
