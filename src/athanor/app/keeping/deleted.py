@@ -222,7 +222,8 @@ def _remove_files(connection: Connection, folders: Sequence[str]) -> None:
     """Remove the entries below folders of the artifact tree; their blobs are found unused later."""
     file = _table("tracking_file")
     for folder in filter(None, folders):
-        connection.execute(delete(file).where(file.c.path.startswith(folder, autoescape=True)))
+        inside = file.c.path.startswith(folder, autoescape=True)
+        connection.execute(delete(file).where(or_(inside, file.c.path == folder.rstrip("/"))))
 
 
 def _remove_artifacts(connection: Connection, artifacts: list[str]) -> None:
