@@ -43,6 +43,8 @@ from athanor.registry.logic.card import harmless, plain, sections_of
 from athanor.registry.protection import NewProtection, RequestFilter, Step, parse_rule
 from athanor.registry.scans import NewConsent
 from athanor.registry.service.comparisons import Figures
+from athanor.registry.service.transfers import ModelSurroundings, ModelTransfers
+from athanor.registry.store import SqlTransferStore
 from athanor.testing import FixedClock
 
 ADA = Principal(id="ada", name="ada")
@@ -72,21 +74,27 @@ class Room:
         self.models = Models(
             stores[0], database, lineage=self.lineage, storage=self.storage, **kernel
         )
+        intake = Intake(
+            stores,
+            lineage=self.lineage,
+            storage=self.storage,
+            origins=NoOrigins(),
+            clock=clock,
+        )
         self.catalog = Catalog(
-            (*stores, SqlSearchStore(database)),
+            (*stores, SqlSearchStore(database)), database, intake=intake, **kernel
+        )
+        transfers = ModelTransfers(
+            SqlTransferStore(database),
             database,
-            intake=Intake(
-                stores,
-                lineage=self.lineage,
-                storage=self.storage,
-                origins=NoOrigins(),
-                clock=clock,
+            surroundings=ModelSurroundings(
+                models=stores[0], intake=intake, lineage=self.lineage, storage=self.storage
             ),
             **kernel,
         )
         self.figures: dict[int, Mapping[str, float]] = {}
         self.governed: Governed = govern(
-            (self.models, self.catalog),
+            (self.models, self.catalog, transfers),
             stores[0],
             Ground(
                 database=database,
