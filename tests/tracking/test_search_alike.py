@@ -164,7 +164,8 @@ def fill(database: Database, experiment: str) -> None:
         store.add_params(run["id"], run["params"])
         store.set_tags(run["id"], run["tags"])
         points = [KeyedPoint(key, 1000, 0, value) for key, value in run["metrics"].items()]
-        store.add_points(run["id"], points)
+        if points:
+            store.add_points(run["id"], points)
 
 
 def moment(milliseconds: int) -> datetime:
