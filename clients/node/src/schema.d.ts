@@ -5386,6 +5386,11 @@ export interface components {
             offset: number;
             /** Order By */
             order_by?: components["schemas"]["ModelOrder"][];
+            /**
+             * Project
+             * @default default
+             */
+            project: string;
         };
         /**
          * ModelTag
