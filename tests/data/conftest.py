@@ -35,6 +35,9 @@ class HereWorkers:
     def start(self) -> None:
         """Nothing to make ready."""
 
+    def warm_up(self) -> None:
+        """Nothing to load."""
+
     def call(self, target: str, payload: Mapping[str, Any], **options: Any) -> Any:
         module, _, name = target.partition(":")
         plain = msgspec.json.decode(msgspec.json.encode(payload))

@@ -103,6 +103,7 @@ def test_a_table_becomes_a_champion_and_a_spoilt_one_is_refused(
     assert version.verdict.passed
     assert version.metrics["roc_auc"] > 0.8
     assert [column.name for column in version.signature.inputs] == ["x", "z"]
+    assert version.artifact_id is not None
     kinds = {node.type for node in room.lineage.trace(OWNER, version.artifact_id).nodes}
     assert {"model", "table", "task"} <= kinds
 

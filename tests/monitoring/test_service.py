@@ -136,6 +136,7 @@ class Room:
             metrics={"roc_auc": 0.97},
             created_by="owner",
             created_at=self.clock.now(),
+            updated_at=self.clock.now(),
         )
         self.models.known[f"churn@{version}"] = made
         return made

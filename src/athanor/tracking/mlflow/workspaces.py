@@ -44,9 +44,7 @@ class _Routes:
         if asked.name == DEFAULT_PROJECT:
             raise invalid(f"The '{DEFAULT_PROJECT}' workspace is reserved and cannot be created")
         if asked.default_artifact_root:
-            raise invalid(
-                "A workspace keeps its artifacts on the server: leave the root out."
-            )
+            raise invalid("A workspace keeps its artifacts on the server: leave the root out.")
         name = project_of(asked.name)
         if name in self._experiments.projects(call.who):
             raise MlflowError("RESOURCE_ALREADY_EXISTS", f"Workspace '{name}' already exists.")
