@@ -97,10 +97,6 @@ def logged_model_orders(asked: Sequence[Mapping[str, Any]]) -> tuple[Order, ...]
         if key is None:
             raise BadSearch(f"Invalid order by field name: {shortened(field)}")
         dataset, digest = each.get("dataset_name") or None, each.get("dataset_digest") or None
-        if digest and not dataset:
-            raise BadSearch(
-                "`dataset_digest` can only be specified if `dataset_name` is also specified."
-            )
         orders.append(
             Order(
                 entity="metric" if dot else "attribute",
