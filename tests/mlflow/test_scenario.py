@@ -25,6 +25,11 @@ PYTHON = {
     "pytorch": ROOT / ".venvs" / "mlflow-pytorch" / "bin" / "python",
     "keras": ROOT / ".venvs" / "mlflow-keras" / "bin" / "python",
 }
+_NEEDS = {
+    "": "MLflow and what it logs: make peers",
+    "pytorch": "mlflow, torch and tensorboard",
+    "keras": "mlflow, tensorflow-cpu and tensorboard",
+}
 PROMISED = 150  # assertions
 
 Answers = dict[tuple[str, str, int], dict[str, Any]]
@@ -33,7 +38,8 @@ Answers = dict[tuple[str, str, int], dict[str, Any]]
 def _python(chapters: str) -> Path:
     python = PYTHON[chapters]
     if not python.exists():
-        pytest.skip(f"no {python.relative_to(ROOT)} here, the environment of the peer: make peers")
+        place = python.parents[1].relative_to(ROOT)
+        pytest.skip(f"no {place} here, which holds {_NEEDS[chapters]}")
     return python
 
 
