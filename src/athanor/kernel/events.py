@@ -212,6 +212,14 @@ class Subscription:
     handler: Callable[[Event], None] = field(repr=False)
     actions: tuple[str, ...] = ()
     """The actions told of; empty for all."""
+    wants: Callable[[Event], bool] | None = field(default=None, repr=False)
+    """Looks at an event without a transaction; those it says no to are passed over."""
+
+    def concerned(self, event: Event) -> bool:
+        """Whether an event is for this subscriber."""
+        if self.actions and event.action not in self.actions:
+            return False
+        return self.wants is None or self.wants(event)
 
 
 class Events:
@@ -276,15 +284,24 @@ class Events:
             self._database.wait_for_commit(commits, min(left, _LOOK_SECONDS))
 
     def subscribe(
-        self, name: str, handler: Callable[[Event], None], actions: tuple[str, ...] = ()
+        self,
+        name: str,
+        handler: Callable[[Event], None],
+        actions: tuple[str, ...] = (),
+        *,
+        wants: Callable[[Event], bool] | None = None,
     ) -> None:
         """Tell `handler` of each event once, in a transaction with the move of its offset.
 
+        `wants` is asked first, outside of it: an event that it says no to costs no transaction. It
+        may be asked of an event more than once, also long after it happened.
         A new subscriber starts at the present. A handler that fails is called again, five times in
         all; then the event is passed over and the failure is in the log.
         """
         self._delivered = -1
-        self._subscriptions[name] = Subscription(name=name, handler=handler, actions=actions)
+        self._subscriptions[name] = Subscription(
+            name=name, handler=handler, actions=actions, wants=wants
+        )
 
     def deliver(self) -> int:
         """Bring every subscriber up to date; returns how many events were handled.
@@ -294,24 +311,24 @@ class Events:
         newest = self._store.last()
         if newest == self._delivered and not self._failures:
             return 0
-        fresh = self._fresh_actions()
+        fresh = self._fresh()
         handled = sum(
             self._deliver_to(item)
             for item in list(self._subscriptions.values())
-            if fresh is None or not item.actions or not fresh.isdisjoint(item.actions)
+            if fresh is None or any(item.concerned(event) for event in fresh)
         )
         if fresh is None:
             self._looked = newest
         self._delivered = newest
         return handled
 
-    def _fresh_actions(self) -> set[str] | None:
+    def _fresh(self) -> list[Event] | None:
         """What has happened since everybody was told; None when each subscriber is to look."""
         # Whom nothing concerns for long is looked after too, so that his offset keeps up.
         if self._delivered < 0 or self._failures or self._delivered - self._looked > _STRIDE:
             return None
         fresh = self._store.since(self._delivered, _PAGE)
-        return {event.action for event in fresh} if len(fresh) < _PAGE else None
+        return fresh if len(fresh) < _PAGE else None
 
     def settle(self) -> None:
         """Give new subscribers their starting point. Call once, before anything happens."""
@@ -343,13 +360,14 @@ class Events:
                 return handled, fine
             place, until = offset, time.monotonic() + _BATCH_SECONDS
             for event in self._store.since(offset, _BATCH, subscription.actions):
-                fine = self._handle(subscription, event)
+                wanted = subscription.concerned(event)
+                fine = not wanted or self._handle(subscription, event)
                 if not fine:
                     break
-                place, handled = event.seq, handled + 1
+                place, handled = event.seq, handled + wanted
                 if time.monotonic() > until:
                     break
-            if handled:
+            if place != offset:
                 self._store.move(subscription.name, place)
         return handled, fine
 

@@ -16,6 +16,7 @@ _SUBSCRIBER = "pipelines.triggers"
 _CLOCK = "pipelines.clock"
 _TICK = timedelta(seconds=15)
 _FINISHED = "pipelines.run.finished"
+_OF_TRIGGERS = "pipelines.trigger."
 
 
 class TriggerWatch:
@@ -39,19 +40,33 @@ class TriggerWatch:
         self._database = database
         self._events = events
         self._clock = clock
+        self._actions: set[str] | None = None
+        """What any trigger waits for; None until it is read anew."""
 
     def attach(self, jobs: Jobs) -> None:
         """Begin to watch."""
-        self._events.subscribe(_SUBSCRIBER, self.on_event)
+        self._events.subscribe(_SUBSCRIBER, self.on_event, wants=self._may_fire)
         jobs.handle(_CLOCK, lambda _job: self._on_tick(jobs))
         jobs.submit(_CLOCK, {}, key=_CLOCK)
 
+    def _may_fire(self, event: Event) -> bool:
+        """Whether an event may fire something, known from memory: nearly all may not."""
+        if event.action.startswith(_OF_TRIGGERS):
+            self._actions = None
+        if self._actions is None:
+            self._actions = {trigger.action for trigger in self._store.every() if trigger.action}
+        if event.action == _FINISHED and event.detail.get("trigger"):
+            return True
+        return event.action in self._actions
+
     def on_event(self, event: Event) -> None:
-        """Fire the triggers that an event matches."""
+        """Fire the triggers that an event matches; what happened before them fires none."""
         if event.action == _FINISHED and event.detail.get("trigger"):
             self._after_run(str(event.detail["trigger"]), event.project)
         for trigger in self._store.on_action(event.action):
             detail = {"subject": event.subject, "action": event.action} | event.detail
+            if trigger.created_at > event.at:
+                continue
             if trigger.project == event.project and matches(trigger.match, detail):
                 self._consider(trigger, detail)
 
