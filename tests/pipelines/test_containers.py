@@ -4,14 +4,17 @@ import json
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
 from athanor.pipelines.errors import BadSelector, UnknownPlaceholder
 from athanor.pipelines.ir.spec import ContainerSpec
+from athanor.pipelines.ir.text import read_document
 from athanor.pipelines.logic.containers import command_line, read_lightweight
 from athanor.pipelines.logic.placeholders import fill, names_of, select
-from tests.pipelines.kubeflow import RUNTIME, function
+from athanor.pipelines.logic.platforms import with_platform
+from tests.pipelines.kubeflow import RUNTIME, component, dag, document, function, task
 
 SOURCE = "def f() -> int:\n    return 1\n"
 
@@ -128,3 +131,19 @@ def test_a_selector_picks(value: Any, selector: str, picked: Any) -> None:
 def test_a_selector_that_picks_nothing_is_said_so(value: Any, selector: str) -> None:
     with pytest.raises(BadSelector, match="Task 't'"):
         select(value, selector, "Task 't'")
+
+
+def test_pod_metadata_becomes_variables_of_the_step() -> None:
+    text = document(
+        dag({"only": task("only")}), {"only": component("run")}, {"run": function("f", SOURCE)}
+    )
+    fields = [
+        {"name": "NOTE", "fieldPath": "metadata.annotations['note']"},
+        {"name": "NONE", "fieldPath": "metadata.labels['none']"},
+    ]
+    settings = {"podMetadata": {"annotations": {"note": "seen"}}, "fieldPathAsEnv": fields}
+    platforms = {"kubernetes": {"deploymentSpec": {"executors": {"run": settings}}}}
+    whole = f"{text}---\n{yaml.safe_dump({'platforms': platforms})}"
+    found = with_platform(read_document(whole)).deployment_spec.executors["run"].container
+    assert found is not None
+    assert [(item.name, item.value) for item in found.env] == [("NOTE", "seen"), ("NONE", "")]

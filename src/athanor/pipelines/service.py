@@ -28,6 +28,7 @@ from athanor.pipelines.logic.cache import explain
 from athanor.pipelines.logic.code import digest_of
 from athanor.pipelines.logic.graph import check, check_inputs
 from athanor.pipelines.logic.planner import Bindings, root_bindings
+from athanor.pipelines.logic.platforms import with_platform
 from athanor.pipelines.logic.schedule import next_time
 from athanor.pipelines.logic.templates import check_action, check_templates, fill
 from athanor.pipelines.logic.values import type_of
@@ -360,7 +361,7 @@ class Pipelines:
                 hint="Give exactly one of pipeline, spec and yaml.",
             )
         if submission.yaml is not None:
-            return read_document(submission.yaml).spec
+            return with_platform(read_document(submission.yaml))
         if submission.spec is not None:
             return read_spec(submission.spec)
         return self._from_gallery(submission.pipeline)
