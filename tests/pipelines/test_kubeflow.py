@@ -226,6 +226,39 @@ def test_artifacts_keep_their_content_metadata_and_lists(room: Room) -> None:
     }
 
 
+def test_an_artifact_that_a_function_returns_keeps_its_content_and_metadata(room: Room) -> None:
+    make = (
+        "def make(data: str) -> Dataset:\n"
+        "    found = Dataset(uri=dsl.get_uri(), metadata={'length': len(data)})\n"
+        "    with open(found.path, 'w') as stream:\n        stream.write(data)\n"
+        "    return found\n"
+    )
+    look = (
+        "def look(given: Dataset) -> str:\n"
+        "    return open(given.path).read() + str(given.metadata['length'])\n"
+    )
+    text = document(
+        dag(
+            {
+                "make": task("make", wired={"data": constant("abc")}),
+                "look": task("look", artifacts={"given": made("make", "Output")}),
+            }
+        ),
+        {
+            "make": component(
+                "make", inputs={"data": "STRING"}, outputs={"Output": "system.Dataset"}
+            ),
+            "look": component(
+                "look", inputs={"given": "system.Dataset"}, outputs={"Output": "STRING"}
+            ),
+        },
+        {"make": function("make", make), "look": function("look", look)},
+    )
+    done = run(room, text)
+    assert done.state == "done", done.error
+    assert steps(done)["look"].outputs == {"Output": "abc3"}
+
+
 def test_commands_run_on_this_machine_with_their_placeholders(room: Room) -> None:
     script = (
         'mkdir -p "$(dirname "$1")" && printf "%s" "$0" > "$1" '

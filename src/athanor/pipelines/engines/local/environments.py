@@ -55,6 +55,9 @@ def bare_python(folder: Path) -> Path:
                 venv.create(place, with_pip=True)
             except (OSError, subprocess.CalledProcessError) as error:
                 raise NoEnvironment("a command", str(error)) from error
+            if (bash := shutil.which("bash")) is not None:
+                # What images call `sh` mostly knows more than a plain one does.
+                (place / "bin" / "sh").symlink_to(bash)
             (place / _READY).touch()
     return place / "bin" / "python3"
 

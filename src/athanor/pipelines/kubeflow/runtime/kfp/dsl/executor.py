@@ -24,6 +24,8 @@ from .types.type_annotations import (
 )
 
 _PLAIN = (str, int, float, bool, dict, list)
+_MADE = "made"
+"""The folder of outputs beside the output file."""
 _CONFIG = {
     "node_selector": "nodeSelector",
     "volume_mounts": "volumeMounts",
@@ -40,7 +42,7 @@ class Executor:
         self._annotations = inspect.getfullargspec(self._function).annotations
         self._made: dict[str, Any] = {}
         self._values: dict[str, Any] = {}
-        artifact_types.CONTAINER_TASK_ROOT = str(Path(self._outputs["outputFile"]).parent)
+        artifact_types.CONTAINER_TASK_ROOT = str(Path(self._outputs["outputFile"]).parent / _MADE)
 
     def run(self) -> dict[str, Any]:
         """Call the function; returns the protocol's ExecutorOutput and writes it to its file."""

@@ -249,7 +249,7 @@ KINDS: dict[str, type[Artifact]] = {
 
 def get_uri(suffix: str = "Output") -> str:
     """A place for an output that the component makes as an artifact object of its own."""
-    return str(Path(CONTAINER_TASK_ROOT, "outputs", suffix)) if CONTAINER_TASK_ROOT else ""
+    return str(Path(CONTAINER_TASK_ROOT, suffix)) if CONTAINER_TASK_ROOT else ""
 
 
 def _place(names: list[str], name: str) -> int:
