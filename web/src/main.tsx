@@ -1,3 +1,5 @@
+import "./shell/arriving";
+
 import { ApiError } from "@athanor/client";
 import { localStorageColorSchemeManager, MantineProvider } from "@mantine/core";
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";

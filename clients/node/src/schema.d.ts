@@ -75,13 +75,13 @@ export interface paths {
          * Protections
          * @description What is protected.
          */
-        get: operations["registry_protections"];
+        get: operations["registry_promotions_protections"];
         put?: never;
         /**
          * Protect Alias
          * @description Let an alias move past gates alone.
          */
-        post: operations["registry_protect_alias"];
+        post: operations["registry_promotions_protect_alias"];
         delete?: never;
         options?: never;
         head?: never;
@@ -102,7 +102,7 @@ export interface paths {
          * Unprotect Alias
          * @description Let an alias move freely again.
          */
-        delete: operations["registry_unprotect_alias"];
+        delete: operations["registry_promotions_unprotect_alias"];
         options?: never;
         head?: never;
         patch?: never;
@@ -119,7 +119,7 @@ export interface paths {
          * Requests
          * @description Approval requests, newest first.
          */
-        get: operations["registry_requests"];
+        get: operations["registry_promotions_requests"];
         put?: never;
         post?: never;
         delete?: never;
@@ -139,7 +139,7 @@ export interface paths {
          * Request
          * @description One approval request.
          */
-        get: operations["registry_request"];
+        get: operations["registry_promotions_request"];
         put?: never;
         post?: never;
         delete?: never;
@@ -161,7 +161,7 @@ export interface paths {
          * Approve
          * @description Agree to a move.
          */
-        post: operations["registry_approve"];
+        post: operations["registry_promotions_approve"];
         delete?: never;
         options?: never;
         head?: never;
@@ -181,7 +181,7 @@ export interface paths {
          * Reject
          * @description Refuse a move.
          */
-        post: operations["registry_reject"];
+        post: operations["registry_promotions_reject"];
         delete?: never;
         options?: never;
         head?: never;
@@ -717,7 +717,7 @@ export interface paths {
          * Create
          * @description Make an experiment.
          */
-        post: operations["tracking_create"];
+        post: operations["tracking_experiments_create"];
         delete?: never;
         options?: never;
         head?: never;
@@ -735,21 +735,21 @@ export interface paths {
          * Get
          * @description One experiment.
          */
-        get: operations["tracking_get"];
+        get: operations["tracking_experiments_get"];
         put?: never;
         post?: never;
         /**
          * Delete
          * @description Delete an experiment with its runs; it can be restored.
          */
-        delete: operations["tracking_delete"];
+        delete: operations["tracking_experiments_delete"];
         options?: never;
         head?: never;
         /**
          * Rename
          * @description Give an experiment another name.
          */
-        patch: operations["tracking_rename"];
+        patch: operations["tracking_experiments_rename"];
         trace?: never;
     };
     "/api/v1/experiments/{experiment_id}/restore": {
@@ -765,7 +765,7 @@ export interface paths {
          * Restore
          * @description Restore an experiment with all its runs.
          */
-        post: operations["tracking_restore"];
+        post: operations["tracking_experiments_restore"];
         delete?: never;
         options?: never;
         head?: never;
@@ -784,13 +784,13 @@ export interface paths {
          * Set Tag
          * @description Set a tag of an experiment.
          */
-        put: operations["tracking_set_tag"];
+        put: operations["tracking_experiments_set_tag"];
         post?: never;
         /**
          * Delete Tag
          * @description Take a tag of an experiment away.
          */
-        delete: operations["tracking_delete_tag"];
+        delete: operations["tracking_experiments_delete_tag"];
         options?: never;
         head?: never;
         patch?: never;
@@ -807,7 +807,7 @@ export interface paths {
          * By Name
          * @description The project's experiment of this name.
          */
-        get: operations["tracking_by_name"];
+        get: operations["tracking_experiments_by_name"];
         put?: never;
         post?: never;
         delete?: never;
@@ -827,7 +827,7 @@ export interface paths {
          * Projects
          * @description The projects that have experiments.
          */
-        get: operations["tracking_projects"];
+        get: operations["tracking_experiments_projects"];
         put?: never;
         post?: never;
         delete?: never;
@@ -849,7 +849,7 @@ export interface paths {
          * Search
          * @description Find experiments.
          */
-        post: operations["tracking_search"];
+        post: operations["tracking_experiments_search"];
         delete?: never;
         options?: never;
         head?: never;
@@ -867,7 +867,7 @@ export interface paths {
          * Listing
          * @description What stands in a folder; with `deep`, all files below it.
          */
-        get: operations["tracking_listing"];
+        get: operations["tracking_files_listing"];
         put?: never;
         post?: never;
         delete?: never;
@@ -887,18 +887,18 @@ export interface paths {
          * Read
          * @description A file's bytes.
          */
-        get: operations["tracking_read"];
+        get: operations["tracking_files_read"];
         /**
          * Put
          * @description Write a file; the body is its bytes.
          */
-        put: operations["tracking_put"];
+        put: operations["tracking_files_put"];
         post?: never;
         /**
          * Delete
          * @description Take away a file, or a folder with all below it.
          */
-        delete: operations["tracking_delete"];
+        delete: operations["tracking_files_delete"];
         options?: never;
         head?: never;
         patch?: never;
@@ -935,7 +935,7 @@ export interface paths {
          * Search Datasets
          * @description The datasets that the runs of experiments used.
          */
-        get: operations["tracking_search_datasets"];
+        get: operations["tracking_logged_models_search_datasets"];
         put?: never;
         post?: never;
         delete?: never;
@@ -977,7 +977,7 @@ export interface paths {
          * Create
          * @description Make a model in an experiment.
          */
-        post: operations["tracking_create"];
+        post: operations["tracking_logged_models_create"];
         delete?: never;
         options?: never;
         head?: never;
@@ -995,14 +995,14 @@ export interface paths {
          * Get
          * @description One model.
          */
-        get: operations["tracking_get"];
+        get: operations["tracking_logged_models_get"];
         put?: never;
         post?: never;
         /**
          * Delete
          * @description Delete a model.
          */
-        delete: operations["tracking_delete"];
+        delete: operations["tracking_logged_models_delete"];
         options?: never;
         head?: never;
         patch?: never;
@@ -1021,7 +1021,7 @@ export interface paths {
          * Finalize
          * @description Say that a model's files are there, or that they won't come.
          */
-        post: operations["tracking_finalize"];
+        post: operations["tracking_logged_models_finalize"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1041,7 +1041,7 @@ export interface paths {
          * Measure
          * @description Add measured points to a model.
          */
-        post: operations["tracking_measure"];
+        post: operations["tracking_logged_models_measure"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1061,7 +1061,7 @@ export interface paths {
          * Log Params
          * @description Add parameters to a model.
          */
-        post: operations["tracking_log_params"];
+        post: operations["tracking_logged_models_log_params"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1081,7 +1081,7 @@ export interface paths {
          * Set Tags
          * @description Set tags of a model.
          */
-        post: operations["tracking_set_tags"];
+        post: operations["tracking_logged_models_set_tags"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1102,7 +1102,7 @@ export interface paths {
          * Delete Tag
          * @description Remove a tag of a model.
          */
-        delete: operations["tracking_delete_tag"];
+        delete: operations["tracking_logged_models_delete_tag"];
         options?: never;
         head?: never;
         patch?: never;
@@ -1119,7 +1119,7 @@ export interface paths {
          * Artifact
          * @description The model artifact behind a source, made where its folder is none yet.
          */
-        get: operations["tracking_artifact"];
+        get: operations["tracking_logged_models_artifact"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1141,7 +1141,7 @@ export interface paths {
          * Search
          * @description Find models of experiments.
          */
-        post: operations["tracking_search"];
+        post: operations["tracking_logged_models_search"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1160,7 +1160,7 @@ export interface paths {
          * Take Whole
          * @description Take in a model with all its versions, numbers kept.
          */
-        put: operations["registry_take_whole"];
+        put: operations["registry_exchange_take_whole"];
         post?: never;
         delete?: never;
         options?: never;
@@ -1179,7 +1179,7 @@ export interface paths {
          * Search Models
          * @description Models by a filter in MLflow's grammar.
          */
-        get: operations["registry_search_models"];
+        get: operations["registry_catalog_search_models"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1199,7 +1199,7 @@ export interface paths {
          * Search Versions
          * @description Versions by a filter in MLflow's grammar.
          */
-        get: operations["registry_search_versions"];
+        get: operations["registry_catalog_search_versions"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1219,13 +1219,13 @@ export interface paths {
          * Models
          * @description All models.
          */
-        get: operations["registry_models"];
+        get: operations["registry_models_models"];
         put?: never;
         /**
          * Register
          * @description Give a model artifact the model's next number.
          */
-        post: operations["registry_register"];
+        post: operations["registry_models_register"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1243,25 +1243,25 @@ export interface paths {
          * Model
          * @description One model.
          */
-        get: operations["registry_model"];
+        get: operations["registry_models_model"];
         /**
          * Create Model
          * @description Take a name for versions that will come.
          */
-        put: operations["registry_create_model"];
+        put: operations["registry_catalog_create_model"];
         post?: never;
         /**
          * Delete Model
          * @description Delete a model with its versions and aliases.
          */
-        delete: operations["registry_delete_model"];
+        delete: operations["registry_catalog_delete_model"];
         options?: never;
         head?: never;
         /**
          * Change Model
          * @description Write a model's description anew.
          */
-        patch: operations["registry_change_model"];
+        patch: operations["registry_catalog_change_model"];
         trace?: never;
     };
     "/api/v1/models/{name}/aliases/{alias}": {
@@ -1276,13 +1276,13 @@ export interface paths {
          * Set Alias
          * @description Point an alias at a version.
          */
-        put: operations["registry_set_alias"];
+        put: operations["registry_models_set_alias"];
         post?: never;
         /**
          * Remove Alias
          * @description Remove an alias.
          */
-        delete: operations["registry_remove_alias"];
+        delete: operations["registry_models_remove_alias"];
         options?: never;
         head?: never;
         patch?: never;
@@ -1299,7 +1299,7 @@ export interface paths {
          * Give Whole
          * @description A model with all its versions as a zip archive.
          */
-        get: operations["registry_give_whole"];
+        get: operations["registry_exchange_give_whole"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1319,7 +1319,7 @@ export interface paths {
          * Compare
          * @description Versions side by side.
          */
-        get: operations["registry_compare"];
+        get: operations["registry_comparisons_compare"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1339,7 +1339,7 @@ export interface paths {
          * History
          * @description Where the aliases have pointed, oldest first.
          */
-        get: operations["registry_history"];
+        get: operations["registry_models_history"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1359,7 +1359,7 @@ export interface paths {
          * Holdouts
          * @description On which rows the metrics of a model's versions were measured, newest first.
          */
-        get: operations["registry_holdouts"];
+        get: operations["registry_comparisons_holdouts"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1379,7 +1379,7 @@ export interface paths {
          * Judgements
          * @description What gates said, newest first.
          */
-        get: operations["registry_judgements"];
+        get: operations["registry_promotions_judgements"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1399,7 +1399,7 @@ export interface paths {
          * Latest Versions
          * @description The newest version in each stage, or in the stages asked for.
          */
-        get: operations["registry_latest_versions"];
+        get: operations["registry_catalog_latest_versions"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1421,7 +1421,7 @@ export interface paths {
          * Promote
          * @description Make a version the champion.
          */
-        post: operations["registry_promote"];
+        post: operations["registry_models_promote"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1440,7 +1440,7 @@ export interface paths {
          * Protect
          * @description Say whether "champion" takes only versions that passed a gate.
          */
-        put: operations["registry_protect"];
+        put: operations["registry_models_protect"];
         post?: never;
         delete?: never;
         options?: never;
@@ -1461,7 +1461,7 @@ export interface paths {
          * Rename Model
          * @description Give a model another name.
          */
-        post: operations["registry_rename_model"];
+        post: operations["registry_catalog_rename_model"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1481,7 +1481,7 @@ export interface paths {
          * Rollback
          * @description Point an alias back at the version before.
          */
-        post: operations["registry_rollback"];
+        post: operations["registry_models_rollback"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1500,13 +1500,13 @@ export interface paths {
          * Tag Model
          * @description Set a model's tag.
          */
-        put: operations["registry_tag_model"];
+        put: operations["registry_catalog_tag_model"];
         post?: never;
         /**
          * Untag Model
          * @description Remove a model's tag.
          */
-        delete: operations["registry_untag_model"];
+        delete: operations["registry_catalog_untag_model"];
         options?: never;
         head?: never;
         patch?: never;
@@ -1524,7 +1524,7 @@ export interface paths {
          * Upload
          * @description Take in a packed MLflow model folder (a zip archive) as the next version.
          */
-        put: operations["registry_upload"];
+        put: operations["registry_models_upload"];
         post?: never;
         delete?: never;
         options?: never;
@@ -1543,13 +1543,13 @@ export interface paths {
          * Versions
          * @description A model's versions, newest first.
          */
-        get: operations["registry_versions"];
+        get: operations["registry_models_versions"];
         put?: never;
         /**
          * Add Version
          * @description Give a model its next version, from where its files lie.
          */
-        post: operations["registry_add_version"];
+        post: operations["registry_catalog_add_version"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1570,14 +1570,14 @@ export interface paths {
          * Delete Version
          * @description Delete a version, and the aliases that point at it.
          */
-        delete: operations["registry_delete_version"];
+        delete: operations["registry_catalog_delete_version"];
         options?: never;
         head?: never;
         /**
          * Change Version
          * @description Write a version's description anew.
          */
-        patch: operations["registry_change_version"];
+        patch: operations["registry_catalog_change_version"];
         trace?: never;
     };
     "/api/v1/models/{name}/versions/{number}/stage": {
@@ -1592,7 +1592,7 @@ export interface paths {
          * Move Stage
          * @description Put a version in one of MLflow's stages.
          */
-        put: operations["registry_move_stage"];
+        put: operations["registry_catalog_move_stage"];
         post?: never;
         delete?: never;
         options?: never;
@@ -1612,13 +1612,13 @@ export interface paths {
          * Tag Version
          * @description Set a version's tag.
          */
-        put: operations["registry_tag_version"];
+        put: operations["registry_catalog_tag_version"];
         post?: never;
         /**
          * Untag Version
          * @description Remove a version's tag.
          */
-        delete: operations["registry_untag_version"];
+        delete: operations["registry_catalog_untag_version"];
         options?: never;
         head?: never;
         patch?: never;
@@ -1635,7 +1635,7 @@ export interface paths {
          * Version
          * @description One version, by number, alias or `latest`.
          */
-        get: operations["registry_version"];
+        get: operations["registry_models_version"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1655,12 +1655,12 @@ export interface paths {
          * Card Text
          * @description A version's card as a file, in Markdown without HTML.
          */
-        get: operations["registry_card_text"];
+        get: operations["registry_cards_card_text"];
         /**
          * Edit Card
          * @description Take the sections of an edited card.
          */
-        put: operations["registry_edit_card"];
+        put: operations["registry_cards_edit_card"];
         post?: never;
         delete?: never;
         options?: never;
@@ -1679,7 +1679,7 @@ export interface paths {
          * Card
          * @description A version's card, with the sections that people wrote.
          */
-        get: operations["registry_card"];
+        get: operations["registry_cards_card"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1700,7 +1700,7 @@ export interface paths {
          * Write Section
          * @description Write one section.
          */
-        put: operations["registry_write_section"];
+        put: operations["registry_cards_write_section"];
         post?: never;
         delete?: never;
         options?: never;
@@ -1719,7 +1719,7 @@ export interface paths {
          * Download
          * @description A version's model folder as a zip archive.
          */
-        get: operations["registry_download"];
+        get: operations["registry_models_download"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1741,7 +1741,7 @@ export interface paths {
          * Judge
          * @description Have the gates of a protected alias judge a version.
          */
-        post: operations["registry_judge"];
+        post: operations["registry_promotions_judge"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1759,7 +1759,7 @@ export interface paths {
          * Permission
          * @description Whether a version may be loaded.
          */
-        get: operations["registry_permission"];
+        get: operations["registry_safety_permission"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1779,7 +1779,7 @@ export interface paths {
          * Scan
          * @description What loading a version would import and run.
          */
-        get: operations["registry_scan"];
+        get: operations["registry_safety_scan"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1923,18 +1923,18 @@ export interface paths {
          * Consents
          * @description Who agreed to load what.
          */
-        get: operations["registry_consents"];
+        get: operations["registry_safety_consents"];
         put?: never;
         /**
          * Allow
          * @description Agree that models which run code when they are loaded may be loaded.
          */
-        post: operations["registry_allow"];
+        post: operations["registry_safety_allow"];
         /**
          * Withdraw
          * @description Take a consent back.
          */
-        delete: operations["registry_withdraw"];
+        delete: operations["registry_safety_withdraw"];
         options?: never;
         head?: never;
         patch?: never;
@@ -2427,13 +2427,13 @@ export interface paths {
          * Diagnosis
          * @description What is wrong with a run as far as it was judged, and whether it should stop.
          */
-        get: operations["tracking_diagnosis"];
+        get: operations["tracking_debug_diagnosis"];
         put?: never;
         /**
          * Judge
          * @description Judge a run now, with its model and its files.
          */
-        post: operations["tracking_judge"];
+        post: operations["tracking_debug_judge"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2451,13 +2451,13 @@ export interface paths {
          * Inputs Of Run
          * @description What a run used and made.
          */
-        get: operations["tracking_inputs_of_run"];
+        get: operations["tracking_logged_models_inputs_of_run"];
         put?: never;
         /**
          * Log Inputs
          * @description Say what a run used.
          */
-        post: operations["tracking_log_inputs"];
+        post: operations["tracking_logged_models_log_inputs"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2477,7 +2477,7 @@ export interface paths {
          * Log
          * @description Log points and settings together.
          */
-        post: operations["tracking_log"];
+        post: operations["tracking_runs_log"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2495,7 +2495,7 @@ export interface paths {
          * Metrics
          * @description Each metric's last point.
          */
-        get: operations["tracking_metrics"];
+        get: operations["tracking_runs_metrics"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2515,7 +2515,7 @@ export interface paths {
          * History
          * @description All points of one metric.
          */
-        get: operations["tracking_history"];
+        get: operations["tracking_runs_history"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2537,7 +2537,7 @@ export interface paths {
          * Log Outputs
          * @description Say which logged models a run made.
          */
-        post: operations["tracking_log_outputs"];
+        post: operations["tracking_logged_models_log_outputs"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2555,7 +2555,7 @@ export interface paths {
          * Params
          * @description A run's parameters.
          */
-        get: operations["tracking_params"];
+        get: operations["tracking_runs_params"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2677,7 +2677,7 @@ export interface paths {
          * Start
          * @description Open a run of an experiment.
          */
-        post: operations["tracking_start"];
+        post: operations["tracking_runs_start"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2695,21 +2695,21 @@ export interface paths {
          * Run
          * @description One run with what it told.
          */
-        get: operations["tracking_run"];
+        get: operations["tracking_runs_run"];
         put?: never;
         post?: never;
         /**
          * Delete
          * @description Delete a run; it can be restored.
          */
-        delete: operations["tracking_delete"];
+        delete: operations["tracking_runs_delete"];
         options?: never;
         head?: never;
         /**
          * Update
          * @description Change a run's state, name or end.
          */
-        patch: operations["tracking_update"];
+        patch: operations["tracking_runs_update"];
         trace?: never;
     };
     "/api/v1/tracked-runs/{run_id}/restore": {
@@ -2725,7 +2725,7 @@ export interface paths {
          * Restore
          * @description Restore a deleted run.
          */
-        post: operations["tracking_restore"];
+        post: operations["tracking_runs_restore"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2744,13 +2744,13 @@ export interface paths {
          * Set Tag
          * @description Set a tag of a run.
          */
-        put: operations["tracking_set_tag"];
+        put: operations["tracking_runs_set_tag"];
         post?: never;
         /**
          * Delete Tag
          * @description Take a tag of a run away.
          */
-        delete: operations["tracking_delete_tag"];
+        delete: operations["tracking_runs_delete_tag"];
         options?: never;
         head?: never;
         patch?: never;
@@ -2769,7 +2769,7 @@ export interface paths {
          * Search
          * @description Find runs of experiments.
          */
-        post: operations["tracking_search"];
+        post: operations["tracking_runs_search"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2788,7 +2788,7 @@ export interface paths {
          * Take Content
          * @description Take in the bytes of files: a line of JSON (pairs of digest and size), then their bytes.
          */
-        put: operations["tracking_take_content"];
+        put: operations["tracking_transfers_take_content"];
         post?: never;
         delete?: never;
         options?: never;
@@ -2807,7 +2807,7 @@ export interface paths {
          * Give Content
          * @description A file's bytes.
          */
-        get: operations["tracking_give_content"];
+        get: operations["tracking_transfers_give_content"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2827,13 +2827,13 @@ export interface paths {
          * Give Experiments
          * @description A project's experiments, deleted ones too.
          */
-        get: operations["tracking_give_experiments"];
+        get: operations["tracking_transfers_give_experiments"];
         put?: never;
         /**
          * Take Experiments
          * @description Find experiments by project and name, or make them.
          */
-        post: operations["tracking_take_experiments"];
+        post: operations["tracking_transfers_take_experiments"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2853,7 +2853,7 @@ export interface paths {
          * Take Files
          * @description Put files in their places, by owner; the digests of content that is not here yet.
          */
-        post: operations["tracking_take_files"];
+        post: operations["tracking_transfers_take_files"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2871,7 +2871,7 @@ export interface paths {
          * Give Files
          * @description The files of a run or a logged model.
          */
-        get: operations["tracking_give_files"];
+        get: operations["tracking_transfers_give_files"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2893,7 +2893,7 @@ export interface paths {
          * Lacking
          * @description Which of these contents are not here.
          */
-        post: operations["tracking_lacking"];
+        post: operations["tracking_transfers_lacking"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2911,13 +2911,13 @@ export interface paths {
          * Give Logged Models
          * @description The next 100 logged models of an experiment behind one, by id.
          */
-        get: operations["tracking_give_logged_models"];
+        get: operations["tracking_transfers_give_logged_models"];
         put?: never;
         /**
          * Take Logged Models
          * @description Take in logged models with all but their files; the ids of new ones.
          */
-        post: operations["tracking_take_logged_models"];
+        post: operations["tracking_transfers_take_logged_models"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2937,7 +2937,7 @@ export interface paths {
          * Take Model
          * @description Take a model in with its versions, numbers kept.
          */
-        post: operations["registry_take_model"];
+        post: operations["registry_transfers_take_model"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2955,7 +2955,7 @@ export interface paths {
          * Give Model
          * @description A model with all its versions.
          */
-        get: operations["registry_give_model"];
+        get: operations["registry_transfers_give_model"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2975,13 +2975,13 @@ export interface paths {
          * Give Runs
          * @description The next runs of an experiment behind one, by id.
          */
-        get: operations["tracking_give_runs"];
+        get: operations["tracking_transfers_give_runs"];
         put?: never;
         /**
          * Take Runs
          * @description Take in runs with all but their files; the ids of new ones.
          */
-        post: operations["tracking_take_runs"];
+        post: operations["tracking_transfers_take_runs"];
         delete?: never;
         options?: never;
         head?: never;
@@ -3001,7 +3001,7 @@ export interface paths {
          * Settle
          * @description Say that owners have arrived whole.
          */
-        post: operations["tracking_settle"];
+        post: operations["tracking_transfers_settle"];
         delete?: never;
         options?: never;
         head?: never;
@@ -3021,7 +3021,7 @@ export interface paths {
          * Wanted
          * @description Which owners have not arrived with these marks.
          */
-        post: operations["tracking_wanted"];
+        post: operations["tracking_transfers_wanted"];
         delete?: never;
         options?: never;
         head?: never;
@@ -3041,7 +3041,7 @@ export interface paths {
          * Begin Upload
          * @description Announce a file that comes in parts.
          */
-        post: operations["tracking_begin_upload"];
+        post: operations["tracking_files_begin_upload"];
         delete?: never;
         options?: never;
         head?: never;
@@ -3062,7 +3062,7 @@ export interface paths {
          * Abort Upload
          * @description Forget an upload.
          */
-        delete: operations["tracking_abort_upload"];
+        delete: operations["tracking_files_abort_upload"];
         options?: never;
         head?: never;
         patch?: never;
@@ -3080,7 +3080,7 @@ export interface paths {
          * Receive Part
          * @description Send one part; the body is its bytes.
          */
-        put: operations["tracking_receive_part"];
+        put: operations["tracking_files_receive_part"];
         post?: never;
         delete?: never;
         options?: never;
@@ -3101,7 +3101,7 @@ export interface paths {
          * Complete Upload
          * @description Put the parts together.
          */
-        post: operations["tracking_complete_upload"];
+        post: operations["tracking_files_complete_upload"];
         delete?: never;
         options?: never;
         head?: never;
@@ -3139,13 +3139,13 @@ export interface paths {
          * Webhooks
          * @description Webhooks, newest first.
          */
-        get: operations["registry_webhooks"];
+        get: operations["registry_webhooks_webhooks"];
         put?: never;
         /**
          * Create Webhook
          * @description Tell an address of events from now on.
          */
-        post: operations["registry_create_webhook"];
+        post: operations["registry_webhooks_create_webhook"];
         delete?: never;
         options?: never;
         head?: never;
@@ -3163,21 +3163,21 @@ export interface paths {
          * Webhook
          * @description One webhook; its secret is not shown.
          */
-        get: operations["registry_webhook"];
+        get: operations["registry_webhooks_webhook"];
         put?: never;
         post?: never;
         /**
          * Delete Webhook
          * @description Tell an address no longer.
          */
-        delete: operations["registry_delete_webhook"];
+        delete: operations["registry_webhooks_delete_webhook"];
         options?: never;
         head?: never;
         /**
          * Change Webhook
          * @description Change a webhook; what is left out stays.
          */
-        patch: operations["registry_change_webhook"];
+        patch: operations["registry_webhooks_change_webhook"];
         trace?: never;
     };
     "/api/v1/webhooks/{webhook_id}/test": {
@@ -3193,7 +3193,7 @@ export interface paths {
          * Test Webhook
          * @description Send an example now, and say how it went.
          */
-        post: operations["registry_test_webhook"];
+        post: operations["registry_webhooks_test_webhook"];
         delete?: never;
         options?: never;
         head?: never;
@@ -7816,7 +7816,7 @@ export interface operations {
             };
         };
     };
-    registry_protections: {
+    registry_promotions_protections: {
         parameters: {
             query?: {
                 model?: string | null;
@@ -7848,7 +7848,7 @@ export interface operations {
             };
         };
     };
-    registry_protect_alias: {
+    registry_promotions_protect_alias: {
         parameters: {
             query?: never;
             header?: never;
@@ -7881,7 +7881,7 @@ export interface operations {
             };
         };
     };
-    registry_unprotect_alias: {
+    registry_promotions_unprotect_alias: {
         parameters: {
             query?: {
                 model?: string;
@@ -7913,7 +7913,7 @@ export interface operations {
             };
         };
     };
-    registry_requests: {
+    registry_promotions_requests: {
         parameters: {
             query?: {
                 limit?: number;
@@ -7946,7 +7946,7 @@ export interface operations {
             };
         };
     };
-    registry_request: {
+    registry_promotions_request: {
         parameters: {
             query?: never;
             header?: never;
@@ -7977,7 +7977,7 @@ export interface operations {
             };
         };
     };
-    registry_approve: {
+    registry_promotions_approve: {
         parameters: {
             query?: never;
             header?: never;
@@ -8012,7 +8012,7 @@ export interface operations {
             };
         };
     };
-    registry_reject: {
+    registry_promotions_reject: {
         parameters: {
             query?: never;
             header?: never;
@@ -8977,7 +8977,7 @@ export interface operations {
             };
         };
     };
-    tracking_create: {
+    tracking_experiments_create: {
         parameters: {
             query?: never;
             header?: never;
@@ -9010,7 +9010,7 @@ export interface operations {
             };
         };
     };
-    tracking_get: {
+    tracking_experiments_get: {
         parameters: {
             query?: {
                 project?: string;
@@ -9043,7 +9043,7 @@ export interface operations {
             };
         };
     };
-    tracking_delete: {
+    tracking_experiments_delete: {
         parameters: {
             query?: {
                 project?: string;
@@ -9076,7 +9076,7 @@ export interface operations {
             };
         };
     };
-    tracking_rename: {
+    tracking_experiments_rename: {
         parameters: {
             query?: {
                 project?: string;
@@ -9113,7 +9113,7 @@ export interface operations {
             };
         };
     };
-    tracking_restore: {
+    tracking_experiments_restore: {
         parameters: {
             query?: {
                 project?: string;
@@ -9146,7 +9146,7 @@ export interface operations {
             };
         };
     };
-    tracking_set_tag: {
+    tracking_experiments_set_tag: {
         parameters: {
             query?: {
                 project?: string;
@@ -9182,7 +9182,7 @@ export interface operations {
             };
         };
     };
-    tracking_delete_tag: {
+    tracking_experiments_delete_tag: {
         parameters: {
             query?: {
                 project?: string;
@@ -9214,7 +9214,7 @@ export interface operations {
             };
         };
     };
-    tracking_by_name: {
+    tracking_experiments_by_name: {
         parameters: {
             query: {
                 name: string;
@@ -9246,7 +9246,7 @@ export interface operations {
             };
         };
     };
-    tracking_projects: {
+    tracking_experiments_projects: {
         parameters: {
             query?: never;
             header?: never;
@@ -9266,7 +9266,7 @@ export interface operations {
             };
         };
     };
-    tracking_search: {
+    tracking_experiments_search: {
         parameters: {
             query?: never;
             header?: never;
@@ -9299,7 +9299,7 @@ export interface operations {
             };
         };
     };
-    tracking_listing: {
+    tracking_files_listing: {
         parameters: {
             query?: {
                 deep?: boolean;
@@ -9332,7 +9332,7 @@ export interface operations {
             };
         };
     };
-    tracking_read: {
+    tracking_files_read: {
         parameters: {
             query?: {
                 project?: string;
@@ -9363,7 +9363,7 @@ export interface operations {
             };
         };
     };
-    tracking_put: {
+    tracking_files_put: {
         parameters: {
             query?: {
                 project?: string;
@@ -9396,7 +9396,7 @@ export interface operations {
             };
         };
     };
-    tracking_delete: {
+    tracking_files_delete: {
         parameters: {
             query?: {
                 project?: string;
@@ -9449,7 +9449,7 @@ export interface operations {
             };
         };
     };
-    tracking_search_datasets: {
+    tracking_logged_models_search_datasets: {
         parameters: {
             query: {
                 experiment: string[];
@@ -9513,7 +9513,7 @@ export interface operations {
             };
         };
     };
-    tracking_create: {
+    tracking_logged_models_create: {
         parameters: {
             query?: never;
             header?: never;
@@ -9546,7 +9546,7 @@ export interface operations {
             };
         };
     };
-    tracking_get: {
+    tracking_logged_models_get: {
         parameters: {
             query?: {
                 deleted?: boolean;
@@ -9579,7 +9579,7 @@ export interface operations {
             };
         };
     };
-    tracking_delete: {
+    tracking_logged_models_delete: {
         parameters: {
             query?: never;
             header?: never;
@@ -9608,7 +9608,7 @@ export interface operations {
             };
         };
     };
-    tracking_finalize: {
+    tracking_logged_models_finalize: {
         parameters: {
             query?: never;
             header?: never;
@@ -9643,7 +9643,7 @@ export interface operations {
             };
         };
     };
-    tracking_measure: {
+    tracking_logged_models_measure: {
         parameters: {
             query?: never;
             header?: never;
@@ -9676,7 +9676,7 @@ export interface operations {
             };
         };
     };
-    tracking_log_params: {
+    tracking_logged_models_log_params: {
         parameters: {
             query?: never;
             header?: never;
@@ -9711,7 +9711,7 @@ export interface operations {
             };
         };
     };
-    tracking_set_tags: {
+    tracking_logged_models_set_tags: {
         parameters: {
             query?: never;
             header?: never;
@@ -9746,7 +9746,7 @@ export interface operations {
             };
         };
     };
-    tracking_delete_tag: {
+    tracking_logged_models_delete_tag: {
         parameters: {
             query?: never;
             header?: never;
@@ -9776,7 +9776,7 @@ export interface operations {
             };
         };
     };
-    tracking_artifact: {
+    tracking_logged_models_artifact: {
         parameters: {
             query: {
                 project?: string;
@@ -9809,7 +9809,7 @@ export interface operations {
             };
         };
     };
-    tracking_search: {
+    tracking_logged_models_search: {
         parameters: {
             query?: never;
             header?: never;
@@ -9842,7 +9842,7 @@ export interface operations {
             };
         };
     };
-    registry_take_whole: {
+    registry_exchange_take_whole: {
         parameters: {
             query?: {
                 name?: string;
@@ -9874,7 +9874,7 @@ export interface operations {
             };
         };
     };
-    registry_search_models: {
+    registry_catalog_search_models: {
         parameters: {
             query?: {
                 /** @description Such as name LIKE 'churn%' AND tags.team = 'growth'. */
@@ -9909,7 +9909,7 @@ export interface operations {
             };
         };
     };
-    registry_search_versions: {
+    registry_catalog_search_versions: {
         parameters: {
             query?: {
                 /** @description Such as name LIKE 'churn%' AND tags.team = 'growth'. */
@@ -9944,7 +9944,7 @@ export interface operations {
             };
         };
     };
-    registry_models: {
+    registry_models_models: {
         parameters: {
             query?: never;
             header?: never;
@@ -9964,7 +9964,7 @@ export interface operations {
             };
         };
     };
-    registry_register: {
+    registry_models_register: {
         parameters: {
             query?: never;
             header?: never;
@@ -9997,7 +9997,7 @@ export interface operations {
             };
         };
     };
-    registry_model: {
+    registry_models_model: {
         parameters: {
             query?: never;
             header?: never;
@@ -10028,7 +10028,7 @@ export interface operations {
             };
         };
     };
-    registry_create_model: {
+    registry_catalog_create_model: {
         parameters: {
             query?: never;
             header?: never;
@@ -10063,7 +10063,7 @@ export interface operations {
             };
         };
     };
-    registry_delete_model: {
+    registry_catalog_delete_model: {
         parameters: {
             query?: never;
             header?: never;
@@ -10092,7 +10092,7 @@ export interface operations {
             };
         };
     };
-    registry_change_model: {
+    registry_catalog_change_model: {
         parameters: {
             query?: never;
             header?: never;
@@ -10127,7 +10127,7 @@ export interface operations {
             };
         };
     };
-    registry_set_alias: {
+    registry_models_set_alias: {
         parameters: {
             query?: never;
             header?: never;
@@ -10163,7 +10163,7 @@ export interface operations {
             };
         };
     };
-    registry_remove_alias: {
+    registry_models_remove_alias: {
         parameters: {
             query?: never;
             header?: never;
@@ -10193,7 +10193,7 @@ export interface operations {
             };
         };
     };
-    registry_give_whole: {
+    registry_exchange_give_whole: {
         parameters: {
             query?: never;
             header?: never;
@@ -10222,7 +10222,7 @@ export interface operations {
             };
         };
     };
-    registry_compare: {
+    registry_comparisons_compare: {
         parameters: {
             query: {
                 version: string[];
@@ -10255,7 +10255,7 @@ export interface operations {
             };
         };
     };
-    registry_history: {
+    registry_models_history: {
         parameters: {
             query?: never;
             header?: never;
@@ -10286,7 +10286,7 @@ export interface operations {
             };
         };
     };
-    registry_holdouts: {
+    registry_comparisons_holdouts: {
         parameters: {
             query?: never;
             header?: never;
@@ -10317,7 +10317,7 @@ export interface operations {
             };
         };
     };
-    registry_judgements: {
+    registry_promotions_judgements: {
         parameters: {
             query?: {
                 limit?: number;
@@ -10351,7 +10351,7 @@ export interface operations {
             };
         };
     };
-    registry_latest_versions: {
+    registry_catalog_latest_versions: {
         parameters: {
             query?: {
                 stage?: string[] | null;
@@ -10384,7 +10384,7 @@ export interface operations {
             };
         };
     };
-    registry_promote: {
+    registry_models_promote: {
         parameters: {
             query?: never;
             header?: never;
@@ -10419,7 +10419,7 @@ export interface operations {
             };
         };
     };
-    registry_protect: {
+    registry_models_protect: {
         parameters: {
             query?: never;
             header?: never;
@@ -10454,7 +10454,7 @@ export interface operations {
             };
         };
     };
-    registry_rename_model: {
+    registry_catalog_rename_model: {
         parameters: {
             query?: never;
             header?: never;
@@ -10489,7 +10489,7 @@ export interface operations {
             };
         };
     };
-    registry_rollback: {
+    registry_models_rollback: {
         parameters: {
             query?: never;
             header?: never;
@@ -10524,7 +10524,7 @@ export interface operations {
             };
         };
     };
-    registry_tag_model: {
+    registry_catalog_tag_model: {
         parameters: {
             query?: never;
             header?: never;
@@ -10557,7 +10557,7 @@ export interface operations {
             };
         };
     };
-    registry_untag_model: {
+    registry_catalog_untag_model: {
         parameters: {
             query: {
                 key: string;
@@ -10588,7 +10588,7 @@ export interface operations {
             };
         };
     };
-    registry_upload: {
+    registry_models_upload: {
         parameters: {
             query?: {
                 run?: string | null;
@@ -10621,7 +10621,7 @@ export interface operations {
             };
         };
     };
-    registry_versions: {
+    registry_models_versions: {
         parameters: {
             query?: never;
             header?: never;
@@ -10652,7 +10652,7 @@ export interface operations {
             };
         };
     };
-    registry_add_version: {
+    registry_catalog_add_version: {
         parameters: {
             query?: never;
             header?: never;
@@ -10687,7 +10687,7 @@ export interface operations {
             };
         };
     };
-    registry_delete_version: {
+    registry_catalog_delete_version: {
         parameters: {
             query?: never;
             header?: never;
@@ -10717,7 +10717,7 @@ export interface operations {
             };
         };
     };
-    registry_change_version: {
+    registry_catalog_change_version: {
         parameters: {
             query?: never;
             header?: never;
@@ -10753,7 +10753,7 @@ export interface operations {
             };
         };
     };
-    registry_move_stage: {
+    registry_catalog_move_stage: {
         parameters: {
             query?: never;
             header?: never;
@@ -10789,7 +10789,7 @@ export interface operations {
             };
         };
     };
-    registry_tag_version: {
+    registry_catalog_tag_version: {
         parameters: {
             query?: never;
             header?: never;
@@ -10825,7 +10825,7 @@ export interface operations {
             };
         };
     };
-    registry_untag_version: {
+    registry_catalog_untag_version: {
         parameters: {
             query: {
                 key: string;
@@ -10859,7 +10859,7 @@ export interface operations {
             };
         };
     };
-    registry_version: {
+    registry_models_version: {
         parameters: {
             query?: never;
             header?: never;
@@ -10891,7 +10891,7 @@ export interface operations {
             };
         };
     };
-    registry_card_text: {
+    registry_cards_card_text: {
         parameters: {
             query?: never;
             header?: never;
@@ -10923,7 +10923,7 @@ export interface operations {
             };
         };
     };
-    registry_edit_card: {
+    registry_cards_edit_card: {
         parameters: {
             query?: never;
             header?: never;
@@ -10959,7 +10959,7 @@ export interface operations {
             };
         };
     };
-    registry_card: {
+    registry_cards_card: {
         parameters: {
             query?: never;
             header?: never;
@@ -10991,7 +10991,7 @@ export interface operations {
             };
         };
     };
-    registry_write_section: {
+    registry_cards_write_section: {
         parameters: {
             query?: never;
             header?: never;
@@ -11028,7 +11028,7 @@ export interface operations {
             };
         };
     };
-    registry_download: {
+    registry_models_download: {
         parameters: {
             query?: never;
             header?: never;
@@ -11058,7 +11058,7 @@ export interface operations {
             };
         };
     };
-    registry_judge: {
+    registry_promotions_judge: {
         parameters: {
             query?: {
                 alias?: string;
@@ -11092,7 +11092,7 @@ export interface operations {
             };
         };
     };
-    registry_permission: {
+    registry_safety_permission: {
         parameters: {
             query?: never;
             header?: never;
@@ -11124,7 +11124,7 @@ export interface operations {
             };
         };
     };
-    registry_scan: {
+    registry_safety_scan: {
         parameters: {
             query?: never;
             header?: never;
@@ -11358,7 +11358,7 @@ export interface operations {
             };
         };
     };
-    registry_consents: {
+    registry_safety_consents: {
         parameters: {
             query?: {
                 project?: string | null;
@@ -11389,7 +11389,7 @@ export interface operations {
             };
         };
     };
-    registry_allow: {
+    registry_safety_allow: {
         parameters: {
             query?: never;
             header?: never;
@@ -11422,7 +11422,7 @@ export interface operations {
             };
         };
     };
-    registry_withdraw: {
+    registry_safety_withdraw: {
         parameters: {
             query?: {
                 model?: string;
@@ -12302,7 +12302,7 @@ export interface operations {
             };
         };
     };
-    tracking_diagnosis: {
+    tracking_debug_diagnosis: {
         parameters: {
             query?: never;
             header?: never;
@@ -12333,7 +12333,7 @@ export interface operations {
             };
         };
     };
-    tracking_judge: {
+    tracking_debug_judge: {
         parameters: {
             query?: never;
             header?: never;
@@ -12364,7 +12364,7 @@ export interface operations {
             };
         };
     };
-    tracking_inputs_of_run: {
+    tracking_logged_models_inputs_of_run: {
         parameters: {
             query?: never;
             header?: never;
@@ -12395,7 +12395,7 @@ export interface operations {
             };
         };
     };
-    tracking_log_inputs: {
+    tracking_logged_models_log_inputs: {
         parameters: {
             query?: never;
             header?: never;
@@ -12428,7 +12428,7 @@ export interface operations {
             };
         };
     };
-    tracking_log: {
+    tracking_runs_log: {
         parameters: {
             query?: never;
             header?: never;
@@ -12461,7 +12461,7 @@ export interface operations {
             };
         };
     };
-    tracking_metrics: {
+    tracking_runs_metrics: {
         parameters: {
             query?: never;
             header?: never;
@@ -12492,7 +12492,7 @@ export interface operations {
             };
         };
     };
-    tracking_history: {
+    tracking_runs_history: {
         parameters: {
             query?: never;
             header?: never;
@@ -12524,7 +12524,7 @@ export interface operations {
             };
         };
     };
-    tracking_log_outputs: {
+    tracking_logged_models_log_outputs: {
         parameters: {
             query?: never;
             header?: never;
@@ -12557,7 +12557,7 @@ export interface operations {
             };
         };
     };
-    tracking_params: {
+    tracking_runs_params: {
         parameters: {
             query?: never;
             header?: never;
@@ -12725,7 +12725,7 @@ export interface operations {
             };
         };
     };
-    tracking_start: {
+    tracking_runs_start: {
         parameters: {
             query?: never;
             header?: never;
@@ -12758,7 +12758,7 @@ export interface operations {
             };
         };
     };
-    tracking_run: {
+    tracking_runs_run: {
         parameters: {
             query?: never;
             header?: never;
@@ -12789,7 +12789,7 @@ export interface operations {
             };
         };
     };
-    tracking_delete: {
+    tracking_runs_delete: {
         parameters: {
             query?: never;
             header?: never;
@@ -12818,7 +12818,7 @@ export interface operations {
             };
         };
     };
-    tracking_update: {
+    tracking_runs_update: {
         parameters: {
             query?: never;
             header?: never;
@@ -12853,7 +12853,7 @@ export interface operations {
             };
         };
     };
-    tracking_restore: {
+    tracking_runs_restore: {
         parameters: {
             query?: never;
             header?: never;
@@ -12882,7 +12882,7 @@ export interface operations {
             };
         };
     };
-    tracking_set_tag: {
+    tracking_runs_set_tag: {
         parameters: {
             query?: never;
             header?: never;
@@ -12916,7 +12916,7 @@ export interface operations {
             };
         };
     };
-    tracking_delete_tag: {
+    tracking_runs_delete_tag: {
         parameters: {
             query?: never;
             header?: never;
@@ -12946,7 +12946,7 @@ export interface operations {
             };
         };
     };
-    tracking_search: {
+    tracking_runs_search: {
         parameters: {
             query?: never;
             header?: never;
@@ -12979,7 +12979,7 @@ export interface operations {
             };
         };
     };
-    tracking_take_content: {
+    tracking_transfers_take_content: {
         parameters: {
             query?: never;
             header?: never;
@@ -12997,7 +12997,7 @@ export interface operations {
             };
         };
     };
-    tracking_give_content: {
+    tracking_transfers_give_content: {
         parameters: {
             query: {
                 path: string;
@@ -13028,7 +13028,7 @@ export interface operations {
             };
         };
     };
-    tracking_give_experiments: {
+    tracking_transfers_give_experiments: {
         parameters: {
             query?: {
                 project?: string;
@@ -13059,7 +13059,7 @@ export interface operations {
             };
         };
     };
-    tracking_take_experiments: {
+    tracking_transfers_take_experiments: {
         parameters: {
             query?: never;
             header?: never;
@@ -13092,7 +13092,7 @@ export interface operations {
             };
         };
     };
-    tracking_take_files: {
+    tracking_transfers_take_files: {
         parameters: {
             query?: never;
             header?: never;
@@ -13127,7 +13127,7 @@ export interface operations {
             };
         };
     };
-    tracking_give_files: {
+    tracking_transfers_give_files: {
         parameters: {
             query?: never;
             header?: never;
@@ -13158,7 +13158,7 @@ export interface operations {
             };
         };
     };
-    tracking_lacking: {
+    tracking_transfers_lacking: {
         parameters: {
             query?: never;
             header?: never;
@@ -13191,7 +13191,7 @@ export interface operations {
             };
         };
     };
-    tracking_give_logged_models: {
+    tracking_transfers_give_logged_models: {
         parameters: {
             query: {
                 after?: string;
@@ -13223,7 +13223,7 @@ export interface operations {
             };
         };
     };
-    tracking_take_logged_models: {
+    tracking_transfers_take_logged_models: {
         parameters: {
             query?: never;
             header?: never;
@@ -13256,7 +13256,7 @@ export interface operations {
             };
         };
     };
-    registry_take_model: {
+    registry_transfers_take_model: {
         parameters: {
             query?: never;
             header?: never;
@@ -13289,7 +13289,7 @@ export interface operations {
             };
         };
     };
-    registry_give_model: {
+    registry_transfers_give_model: {
         parameters: {
             query?: never;
             header?: never;
@@ -13320,7 +13320,7 @@ export interface operations {
             };
         };
     };
-    tracking_give_runs: {
+    tracking_transfers_give_runs: {
         parameters: {
             query: {
                 after?: string;
@@ -13352,7 +13352,7 @@ export interface operations {
             };
         };
     };
-    tracking_take_runs: {
+    tracking_transfers_take_runs: {
         parameters: {
             query?: never;
             header?: never;
@@ -13385,7 +13385,7 @@ export interface operations {
             };
         };
     };
-    tracking_settle: {
+    tracking_transfers_settle: {
         parameters: {
             query?: never;
             header?: never;
@@ -13418,7 +13418,7 @@ export interface operations {
             };
         };
     };
-    tracking_wanted: {
+    tracking_transfers_wanted: {
         parameters: {
             query?: never;
             header?: never;
@@ -13453,7 +13453,7 @@ export interface operations {
             };
         };
     };
-    tracking_begin_upload: {
+    tracking_files_begin_upload: {
         parameters: {
             query?: {
                 project?: string;
@@ -13488,7 +13488,7 @@ export interface operations {
             };
         };
     };
-    tracking_abort_upload: {
+    tracking_files_abort_upload: {
         parameters: {
             query?: never;
             header?: never;
@@ -13517,7 +13517,7 @@ export interface operations {
             };
         };
     };
-    tracking_receive_part: {
+    tracking_files_receive_part: {
         parameters: {
             query?: never;
             header?: never;
@@ -13549,7 +13549,7 @@ export interface operations {
             };
         };
     };
-    tracking_complete_upload: {
+    tracking_files_complete_upload: {
         parameters: {
             query?: never;
             header?: never;
@@ -13615,7 +13615,7 @@ export interface operations {
             };
         };
     };
-    registry_webhooks: {
+    registry_webhooks_webhooks: {
         parameters: {
             query?: {
                 limit?: number;
@@ -13648,7 +13648,7 @@ export interface operations {
             };
         };
     };
-    registry_create_webhook: {
+    registry_webhooks_create_webhook: {
         parameters: {
             query?: never;
             header?: never;
@@ -13681,7 +13681,7 @@ export interface operations {
             };
         };
     };
-    registry_webhook: {
+    registry_webhooks_webhook: {
         parameters: {
             query?: never;
             header?: never;
@@ -13712,7 +13712,7 @@ export interface operations {
             };
         };
     };
-    registry_delete_webhook: {
+    registry_webhooks_delete_webhook: {
         parameters: {
             query?: never;
             header?: never;
@@ -13741,7 +13741,7 @@ export interface operations {
             };
         };
     };
-    registry_change_webhook: {
+    registry_webhooks_change_webhook: {
         parameters: {
             query?: never;
             header?: never;
@@ -13776,7 +13776,7 @@ export interface operations {
             };
         };
     };
-    registry_test_webhook: {
+    registry_webhooks_test_webhook: {
         parameters: {
             query?: never;
             header?: never;

@@ -166,7 +166,9 @@ def front_of(app: FastAPI) -> ASGIApp:
 
 def _operation_id(route: Any) -> str:
     tag = route.tags[0] if route.tags else "platform"
-    return f"{tag}_{route.name}"
+    # Where a room's routes are a folder, each of its files may have a `delete` of its own.
+    _, _, part = route.endpoint.__module__.partition(".routes.")
+    return "_".join(name for name in (tag, part, route.name) if name)
 
 
 class _Entrance:

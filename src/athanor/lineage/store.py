@@ -17,6 +17,7 @@ from sqlalchemy import (
     func,
     select,
     text,
+    tuple_,
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
@@ -93,6 +94,8 @@ run_table = Table(
 )
 Index("ix_lineage_run_project_kind", run_table.c.project, run_table.c.kind, run_table.c.id)
 Index("ix_lineage_run_parent", run_table.c.parent)
+# Runs that were brought in have ids of their own: their order is that of their times.
+Index("ix_lineage_run_started", run_table.c.started_at, run_table.c.id)
 
 artifact_table = Table(
     "lineage_artifact",
@@ -194,13 +197,16 @@ class SqlLineageStore:
 
     def list_runs(self, query: RunFilter) -> list[Run]:
         """Runs, newest first."""
-        found = select(*_RUN).order_by(run_table.c.id.desc()).limit(query.limit)
+        newest = (run_table.c.started_at.desc(), run_table.c.id.desc())
+        found = select(*_RUN).order_by(*newest).limit(query.limit)
         for name in ("project", "kind", "state", "parent", "name"):
             wanted = getattr(query, name)
             if wanted is not None:
                 found = found.where(run_table.c[name] == wanted)
         if query.before is not None:
-            found = found.where(run_table.c.id < query.before)
+            at = select(run_table.c.started_at).where(run_table.c.id == query.before)
+            place = tuple_(run_table.c.started_at, run_table.c.id)
+            found = found.where(place < tuple_(at.scalar_subquery(), query.before))
         with self._database.connection() as connection:
             return [Run(**row) for row in connection.execute(found).mappings()]
 

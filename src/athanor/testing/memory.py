@@ -179,13 +179,15 @@ class MemoryLineageStore:
         """Runs, newest first."""
         fields = ("project", "kind", "state", "parent", "name")
         wanted = {name: value for name in fields if (value := getattr(query, name)) is not None}
+        last = None if query.before is None else self._runs.get(query.before)
         found = [
             run
             for run in self._runs.values()
             if all(getattr(run, name) == value for name, value in wanted.items())
-            and (query.before is None or run.id < query.before)
+            and (last is None or (run.started_at, run.id) < (last.started_at, last.id))
         ]
-        return sorted(found, key=lambda run: run.id, reverse=True)[: query.limit]
+        found.sort(key=lambda run: (run.started_at, run.id), reverse=True)
+        return found[: query.limit]
 
     def add_artifact(self, artifact: Artifact) -> Artifact:
         """Add an artifact; one with the same id is returned as it stands."""
