@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 
 from athanor.kernel.workers import Workers
+from athanor.serving.errors import PortTaken
 from athanor.serving.logic.doors import Doors, loopback_origins
 from athanor.serving.plane.http import Limits
 from athanor.serving.supervisor import PlaneSettings
+from athanor.serving.supervisor.planes import Planes
 from athanor.testing.serving import (
     Browser,
     RunningPlane,
@@ -390,6 +392,25 @@ def test_secrets_are_masked_in_the_log_alone(served: RunningPlane, browser: Brow
     assert browser.predict([{"size": 1.0, "mood": mood}]).status == 200
     assert served.logged()[0]["features"]["mood"] == "https://***@example.org"
     assert b"hunter22" not in b"".join(p.read_bytes() for p in served.predictions.iterdir())
+
+
+def test_a_restart_keeps_the_usual_port_and_a_taken_one_gives_way(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        usual = int(taken.getsockname()[1])
+        settings = PlaneSettings(usual=usual, processes=0)
+        other = Planes(settings, tmp_path, tmp_path, tmp_path / "plane.log")
+        other.start()
+        assert not other.url.endswith(f":{usual}")
+        other.stop()
+    for _ in range(2):
+        again = Planes(settings, tmp_path, tmp_path, tmp_path / "plane.log")
+        again.start()
+        assert again.url == f"http://127.0.0.1:{usual}"
+        chosen = PlaneSettings(port=usual, usual=usual + 1, processes=0)
+        with pytest.raises(PortTaken) as refused:
+            Planes(chosen, tmp_path, tmp_path, tmp_path / "plane.log").start()
+        assert "ATHANOR_SERVING_PORT" in refused.value.hint
+        again.stop()
 
 
 def test_the_plane_loads_no_heavy_library(served: RunningPlane) -> None:

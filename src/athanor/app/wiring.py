@@ -431,6 +431,7 @@ def _serving(house: "House", steps: dict[str, Operation]) -> ServingLog:
                 plane=PlaneSettings(
                     host=settings.host,
                     port=settings.serving_port,
+                    usual=settings.port + 1 if settings.port else 0,
                     doors=PlaneDoors(
                         loopback=is_loopback(settings.host),
                         tokens=(house.demanded_token,) if house.demanded_token else (),

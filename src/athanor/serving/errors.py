@@ -152,7 +152,8 @@ class PortTaken(Conflict):
     def __init__(self, host: str, port: int, reason: str) -> None:
         super().__init__(
             f"The data plane can't listen at {host} port {port}: {reason}.",
-            hint="Choose another one: athanor up --plane-port N",
+            hint="Choose another one: the setting serving_port, or the environment's "
+            "ATHANOR_SERVING_PORT=N; 0 takes a free one.",
         )
 
 

@@ -28,6 +28,7 @@ _STOP_SECONDS = 15.0
 _QUICK_DEATH_SECONDS = 5.0
 _LONGEST_PAUSE = 5.0
 _LINE = 1 << 16
+_LAST_PORT = 65_535
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +37,10 @@ class PlaneSettings:
 
     host: str = "127.0.0.1"
     port: int = 0
-    """0 takes any free one; it stays the same until the server ends."""
+    """0 takes `usual` or, where that can't be had, any free one. It stays the same until the
+    server ends."""
+    usual: int = 0
+    """The port to try first where `port` is 0, so that a restart keeps it; 0 names none."""
     processes: int = 1
     doors: Doors = field(default_factory=Doors)
     limits: Limits = field(default_factory=Limits)
@@ -74,7 +78,7 @@ class Planes:
 
         Raises: PortTaken.
         """
-        self._listener = _listener(self._settings.host, self._settings.port)
+        self._listener = _listener_of(self._settings)
         for number in range(self._settings.processes):
             config = PlaneConfig(
                 listener=self._listener.fileno(),
@@ -242,6 +246,14 @@ def _talk(path: str, line: bytes) -> dict[str, Any]:
             parts.append(data)
     answer: dict[str, Any] = orjson.loads(b"".join(parts))
     return answer
+
+
+def _listener_of(settings: PlaneSettings) -> socket.socket:
+    if settings.port == 0 and 0 < settings.usual <= _LAST_PORT:
+        with contextlib.suppress(PortTaken):
+            return _listener(settings.host, settings.usual)
+        logger.warning("Port %d can't be had; the data plane takes a free one", settings.usual)
+    return _listener(settings.host, settings.port)
 
 
 def _listener(host: str, port: int) -> socket.socket:
