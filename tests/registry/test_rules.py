@@ -492,12 +492,14 @@ def test_pickles_ask_for_consent(room: Room) -> None:
     ]
     assert "registry.pickle.found" in room.actions()  # at its registration
     scanner.require(safe)
-    with pytest.raises(PickleNotAllowed, match="churn@2"):
+    with pytest.raises(PickleNotAllowed, match="churn@2") as refused:
         scanner.require(usual)
+    assert refused.value.hint.endswith("allow-pickle churn")
     safety.allow(OWNER, NewConsent())
     scanner.require(usual)
-    with pytest.raises(PickleNotAllowed, match=r"builtins\.eval\('1\+1'\)"):
+    with pytest.raises(PickleNotAllowed, match=r"builtins\.eval\('1\+1'\)") as refused:
         scanner.require(evil)
+    assert refused.value.hint.endswith("allow-pickle churn --dangerous")
     with pytest.raises(PickleNotAllowed, match="by its name"):
         scanner.runs_code("churn@2")  # serving asks for the model's own
     safety.allow(OWNER, NewConsent(model="churn", level="dangerous"))

@@ -267,12 +267,13 @@ class RequestClosed(Conflict):
 class PickleNotAllowed(Forbidden):
     """A model runs code when it is loaded, and nobody has agreed to that."""
 
-    def __init__(self, reference: str, what: str, agree: str) -> None:
+    def __init__(self, reference: str, what: str, agree: str, *, dangerous: bool = False) -> None:
         model = reference.rpartition("@")[0]
+        option = " --dangerous" if dangerous else ""
         super().__init__(
             f"{reference} is not loaded: {what}",
             hint=f"Look into it: athanor model scan {reference}. {agree} "
-            f"athanor model allow-pickle {model}",
+            f"athanor model allow-pickle {model}{option}",
         )
 
 

@@ -81,7 +81,8 @@ class Scanner:
         told = self.permission(version, by_name=by_name)
         if not told.allowed:
             agree = "Agree to it by name:" if by_name else "Agree to it:"
-            raise PickleNotAllowed(version.reference, told.reason, agree)
+            dangerous = told.scan.level == "dangerous"
+            raise PickleNotAllowed(version.reference, told.reason, agree, dangerous=dangerous)
         return told.scan
 
     def runs_code(self, reference: str) -> bool:
