@@ -1,10 +1,13 @@
 """Files of one's own that can't be run are refused by name and line."""
 
+import os
 from pathlib import Path
 
 import pytest
 
+from athanor.app.running.commands import mlflow_follows
 from athanor.app.running.files import FileFailed, NotPython, functions_of, training_pipeline
+from athanor.client.http import HttpTransport
 from athanor.pipelines.authoring.loading import load_document
 from athanor.pipelines.errors import BadPipeline
 
@@ -33,3 +36,16 @@ def test_a_file_that_raises_is_named_with_its_line(tmp_path: Path, line: str) ->
         training_pipeline(path, "train", model="m")
     with pytest.raises(BadPipeline, match=r"raising\.py"):
         load_document(str(path))
+
+
+def test_mlflow_in_a_script_records_where_the_run_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    way = HttpTransport("http://127.0.0.1:9/", token="secret")
+    with mlflow_follows(way):
+        assert os.environ["MLFLOW_TRACKING_URI"] == "http://127.0.0.1:9"
+        assert os.environ["MLFLOW_TRACKING_TOKEN"] == "secret"
+    assert "MLFLOW_TRACKING_URI" not in os.environ
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://elsewhere")
+    with mlflow_follows(way):
+        assert os.environ["MLFLOW_TRACKING_URI"] == "http://elsewhere"
+    way.close()

@@ -29,6 +29,7 @@ class HttpTransport:
 
     def __init__(self, url: str, *, token: str = "") -> None:
         self.url = url.rstrip("/")
+        self.token = token
         headers = {"authorization": f"Bearer {token}"} if token else {}
         self._client = httpx.Client(
             base_url=self.url,

@@ -2,10 +2,12 @@
 
 import hashlib
 import json as jsonlib
+import os
 import runpy
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,6 +18,7 @@ from athanor.app.moving.boards import export_tensorboard, import_tensorboard
 from athanor.app.running.files import TRAIN, UnknownArgument, functions_of, training_pipeline
 from athanor.app.sdk import recording
 from athanor.client import Client
+from athanor.client.http import HttpTransport
 from athanor.kernel import Invalid, NotFound, provenance
 from athanor.kernel.console import Json, emit, say, transport
 from athanor.lineage import NewRun
@@ -238,7 +241,7 @@ def _run_script(file: Path, *, json: bool) -> None:
     arguments = sys.argv
     sys.argv = [str(file)]
     try:
-        with recording(run.id):
+        with recording(run.id), mlflow_follows(transport()):
             runpy.run_path(str(file), run_name="__main__")
         state = "done"
     except SystemExit as ended:
@@ -257,6 +260,26 @@ def _run_script(file: Path, *, json: bool) -> None:
             emit(ended_run)
         else:
             say(f"Run {run.id}: {ended_run.state}. More: athanor run show {run.id}")
+
+
+@contextmanager
+def mlflow_follows(way: object) -> Iterator[None]:
+    """Meanwhile, MLflow's clients in this process record on the server, if they are told no other.
+
+    Without a server there is nobody who could listen to them.
+    """
+    if not isinstance(way, HttpTransport) or "MLFLOW_TRACKING_URI" in os.environ:
+        yield
+        return
+    told = {"MLFLOW_TRACKING_URI": way.url} | (
+        {"MLFLOW_TRACKING_TOKEN": way.token} if way.token else {}
+    )
+    os.environ.update(told)
+    try:
+        yield
+    finally:
+        for name in told:
+            os.environ.pop(name, None)
 
 
 def _code_of(file: Path) -> dict[str, Any]:

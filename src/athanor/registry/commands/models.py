@@ -153,12 +153,20 @@ def show(reference: Reference, *, json: Json = False) -> None:
 @commands.command()
 def compare(
     model: Name,
-    versions: Annotated[list[str], typer.Argument(help="Numbers or aliases.")],
+    versions: Annotated[
+        list[str] | None, typer.Argument(help="Numbers or aliases. [default: all]")
+    ] = None,
     *,
     json: Json = False,
 ) -> None:
     """Print versions of a model side by side."""
-    found = _models().compare(model, versions)
+    asked = list(versions or [])
+    name, _, first = model.rpartition("@")
+    if name and asked and asked[0].startswith(f"{name}@"):  # churn@1 churn@2
+        model, asked = name, [first, *(item.removeprefix(f"{name}@") for item in asked)]
+    if not asked:
+        asked = [str(version.number) for version in reversed(_models().versions(model))]
+    found = _models().compare(model, asked)
     if json:
         emit(found)
         return
