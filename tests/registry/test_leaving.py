@@ -18,6 +18,7 @@ from athanor.registry.errors import AliasProtected, PickleNotAllowed, UploadTooL
 from athanor.registry.protection import NewProtection
 from athanor.registry.scans import NewConsent
 from athanor.serving import Deploy
+from athanor.serving.errors import FlavorNotServed
 from athanor.testing.server import RunningServer, running_server
 
 MLMODEL = """\
@@ -27,6 +28,7 @@ flavors:
 signature:
   inputs: '[{"name": "x", "type": "double", "required": true}]'
 """
+SIGNATURE = MLMODEL.partition("signature:")[2]
 
 
 class Evil:
@@ -164,6 +166,35 @@ def test_serving_asks_for_consent_by_name(client: Client, tmp_path: Path) -> Non
             client.endpoints.deploy("served", Deploy(model="served@1"))
     finally:
         client.safety.withdraw()
+
+
+@pytest.mark.parametrize(
+    ("flavor", "file", "served"),
+    [
+        ("lightgbm: {data: model.lgb, serialization_format: skops}", "model.lgb", False),
+        ("xgboost: {data: model.ubj, model_format: ubj}", "model.ubj", False),
+        ("python_function: {python_model: python_model.pkl}", "python_model.pkl", False),
+        ("onnx: {data: model.onnx}", "model.onnx", False),
+        ("pytorch: {model_data: data, serialization_format: pickle}", "data/model.pth", False),
+        ("lightgbm: {data: model.skops, serialization_format: skops}", "model.skops", True),
+    ],
+)
+def test_what_no_worker_loads_gets_no_endpoint(
+    client: Client, tmp_path: Path, flavor: str, file: str, *, served: bool
+) -> None:
+    path, name = tmp_path / "up.zip", flavor.partition(":")[0]
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("MLmodel", f"flavors: {{{flavor}}}\nsignature:{SIGNATURE}")
+        archive.writestr(file, b"trees")
+    reference = client.models.upload(Upload(model="native", archive=path)).reference
+    if served:
+        client.endpoints.deploy("native", Deploy(model=reference))
+        client.endpoints.remove("native")
+        return
+    with pytest.raises(FlavorNotServed, match=name) as refused:
+        client.endpoints.deploy("native", Deploy(model=reference))
+    assert "scikit-learn" in refused.value.hint
+    assert "native" not in [item.name for item in client.endpoints.list()]
 
 
 def test_commands_of_scans_and_gates(server: RunningServer, client: Client, tmp_path: Path) -> None:

@@ -4,8 +4,9 @@ import logging
 from collections.abc import Iterator
 
 from athanor.kernel import SYSTEM, AthanorError
-from athanor.registry.errors import PickleNotAllowed
+from athanor.registry.errors import BadModelFolder, PickleNotAllowed
 from athanor.registry.ground import Ground
+from athanor.registry.logic.mlmodel import loadable, parse
 from athanor.registry.logic.pickles import FolderFile, scan
 from athanor.registry.scans import (
     LEVELS,
@@ -93,6 +94,21 @@ class Scanner:
         model, _, number = reference.rpartition("@")
         version = self._models.find_version(model, int(number))
         return version is not None and self.require(version, by_name=True).pickled
+
+    def loadable(self, reference: str) -> bool:
+        """Whether a version's MLmodel says that it holds an estimator that workers load.
+
+        Raises: BadModelFolder, BlobNotFound.
+        """
+        model, _, number = reference.rpartition("@")
+        version = self._models.find_version(model, int(number))
+        if version is None or version.artifact_id is None:
+            return False
+        for file in self._files(version):
+            if file.path == "MLmodel":
+                with file.open() as stream:
+                    return loadable(parse(stream.read().decode("utf-8", "replace"), reference))
+        raise BadModelFolder(reference, "there is no MLmodel in it")
 
     def permission(self, version: ModelVersion, *, by_name: bool = False) -> Permission:
         """Whether a version may be loaded, and why."""

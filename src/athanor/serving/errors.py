@@ -116,6 +116,18 @@ class ModelElsewhere(Unprocessable):
         )
 
 
+class FlavorNotServed(Unprocessable):
+    """The folder holds no model that a runtime loads, whatever flavour it has."""
+
+    def __init__(self, model: str, flavor: str) -> None:
+        super().__init__(
+            f"{model} can't be served: its flavour is {flavor!r}, and its MLmodel names no file "
+            "that holds a scikit-learn estimator.",
+            hint="Served are scikit-learn estimators: kept by skops, or as a pickle that somebody "
+            "agreed to load. Register the model as one, say by mlflow.sklearn.log_model.",
+        )
+
+
 class SignatureMissing(Unprocessable):
     """The model does not say which columns it reads."""
 

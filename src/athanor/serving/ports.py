@@ -54,6 +54,11 @@ class RegisteredVersion(Protocol):
         ...
 
     @property
+    def flavor(self) -> str:
+        """`sklearn`, `lightgbm` ..., as its MLmodel says."""
+        ...
+
+    @property
     def signature(self) -> RegisteredSignature:
         """What it reads and gives."""
         ...
@@ -71,7 +76,14 @@ class ModelSource(Protocol):
 
 
 class Loading(Protocol):
-    """Who agreed to load models that run code when they are loaded."""
+    """Which models can be loaded, and who agreed to those that run code when they are."""
+
+    def loadable(self, reference: str) -> bool:
+        """Whether a version's folder says that it holds a model that runtimes load.
+
+        Raises: a failure that names the folder, where it does not say what it holds.
+        """
+        ...
 
     def runs_code(self, reference: str) -> bool:
         """Whether loading a version for serving runs code, to which somebody agreed by name.
@@ -83,6 +95,10 @@ class Loading(Protocol):
 
 class OnlySafe:
     """Nobody agrees to anything: model workers refuse what would run code."""
+
+    def loadable(self, reference: str) -> bool:  # noqa: ARG002 - the port's form
+        """Its worker finds out."""
+        return True
 
     def runs_code(self, reference: str) -> bool:  # noqa: ARG002 - the port's form
         """It is loaded as what runs nothing."""

@@ -19,6 +19,8 @@ from athanor.registry.types import InputColumn, ModelDescription, Signature
 
 MODEL_FILE = "model.skops"
 FORMAT_VERSION = 1
+PICKLED = frozenset({"pickle", "cloudpickle", "joblib"})
+"""How scikit-learn's flavour of MLflow names files that run code when they are loaded."""
 COLUMN_TYPES = frozenset(
     {"double", "float", "long", "integer", "boolean", "string", "datetime", "binary"}
 )
@@ -134,6 +136,19 @@ def parse(text: str, where: str) -> ModelDescription:
         trusted=tuple(flavor.get("skops_trusted_types") or ()),
         metadata=metadata,
     )
+
+
+def loadable(description: ModelDescription) -> bool:
+    """Whether the folder says that it holds an estimator that `load_model` reads.
+
+    LightGBM's flavour keeps scikit-learn's estimators of it so, too; it gives a native booster the
+    same format, but a file that is named otherwise.
+    """
+    said = description.serialization
+    if said not in {"skops", *PICKLED} or not description.model_file:
+        return False
+    suffix = ".skops" if said == "skops" else ".pkl"
+    return description.flavor == "sklearn" or description.model_file.endswith(suffix)
 
 
 def _flavor_of(flavors: Mapping[str, Any]) -> str:

@@ -13,15 +13,12 @@ import skops.io
 from numpy.typing import NDArray
 
 from athanor.registry.errors import BadModelFolder, UnsafeModel
-from athanor.registry.logic.mlmodel import read_description
+from athanor.registry.logic.mlmodel import PICKLED, read_description
 from athanor.registry.logic.pickles import FolderFile, scan
 from athanor.registry.packaging.frames import frame_of_records, frame_of_table
 from athanor.registry.packaging.scoring import probabilities
 from athanor.registry.packaging.trust import ALLOWED, strangers
 from athanor.registry.types import Estimator, InputColumn, Label, ModelDescription
-
-PICKLED = frozenset({"pickle", "cloudpickle", "joblib"})
-"""How scikit-learn's flavour of MLflow names files that run code when they are loaded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from athanor.kernel.clock import Clock
 from athanor.kernel.database import Database
-from athanor.kernel.errors import Forbidden, NotFound
+from athanor.kernel.errors import Forbidden, NotFound, Unprocessable
 from athanor.kernel.events import Event, Events
 from athanor.kernel.ids import is_id, new_id
 from athanor.kernel.permissions import SYSTEM, Access, Principal
@@ -15,6 +15,7 @@ from athanor.lineage import Artifact, Lineage, NewArtifact, NewRun
 from athanor.serving.errors import (
     CanaryShareInvalid,
     EndpointNameInvalid,
+    FlavorNotServed,
     LabelsInvalid,
     LabelsMissing,
     ModelElsewhere,
@@ -90,8 +91,8 @@ class Endpoints:
         The version is pinned now. It takes traffic once its worker answers: all of it, or as a
         canary where one is asked for and another version is live.
 
-        Raises: EndpointNameInvalid, CanaryShareInvalid, ModelElsewhere, SignatureMissing; what the
-        registry raises.
+        Raises: EndpointNameInvalid, CanaryShareInvalid, ModelElsewhere, FlavorNotServed,
+        SignatureMissing; what the registry raises.
         """
         self._access.require(who, "serving.deploy", name)
         if not _NAME.fullmatch(name):
@@ -103,11 +104,14 @@ class Endpoints:
                 if done is not None:
                     return done
             version = self._models.version(who, deploy.model)
+            reference = f"{version.model}@{version.number}"
             if version.artifact_id is None:
-                raise ModelElsewhere(f"{version.model}@{version.number}")
+                raise ModelElsewhere(reference)
+            if not self._loading.loadable(reference):
+                raise FlavorNotServed(reference, version.flavor)
             if not version.signature.inputs:
-                raise SignatureMissing(f"{version.model}@{version.number}")
-            self._loading.runs_code(f"{version.model}@{version.number}")
+                raise SignatureMissing(reference)
+            self._loading.runs_code(reference)
             endpoint = self._opened(who, name, deploy)
             number = max((item.number for item in endpoint.deployments), default=0) + 1
             self._traffic.supersede(who, endpoint, number)
@@ -293,8 +297,8 @@ class Endpoints:
     def _deploy_again(self, endpoint: Endpoint, again: Deploy) -> None:
         try:
             self.deploy(SYSTEM, endpoint.name, again)
-        except Forbidden as refused:
-            # What serves goes on serving; that the new version may not be loaded is told.
+        except (Forbidden, Unprocessable) as refused:
+            # What serves goes on serving; that the new version is not loaded is told.
             detail = {"endpoint": endpoint.name, "model": again.model, "reason": refused.message}
             self._events.tell(
                 SYSTEM,
