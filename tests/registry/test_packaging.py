@@ -283,6 +283,23 @@ def test_a_broken_folder_is_refused(
         load_model(tmp_path / "m")
 
 
+@pytest.mark.parametrize(("labels", "true"), [((0, 1), 1), ((False, True), True)])
+def test_a_folder_that_names_no_positive_class_means_what_is_true(
+    tmp_path: Path, labels: tuple[Any, Any], true: object
+) -> None:
+    frame = table()
+    told = np.where(np.arange(len(frame)) % 2, labels[1], labels[0])
+    save_model(pipeline(LogisticRegression()).fit(frame, told), tmp_path)
+    text = (tmp_path / "MLmodel").read_text()
+    named = f"positive: {json.dumps(true)}"
+    assert named in text
+    (tmp_path / "MLmodel").write_text(text.replace(named, "positive: null"))
+    loaded = load_model(tmp_path)
+    assert loaded.positive == true
+    for answer in loaded.predict_records(records(frame.head(5))):
+        assert answer["score"] == answer["probabilities"][str(true)]
+
+
 def test_the_archive_holds_no_address_and_no_time(fitted: Pipeline, tmp_path: Path) -> None:
     save_model(fitted, tmp_path / "m")
     with zipfile.ZipFile(tmp_path / "m" / "model.skops") as archive:

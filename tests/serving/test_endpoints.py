@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from sklearn.linear_model import LogisticRegression
 
 from athanor.kernel.database import Database
 from athanor.kernel.permissions import OWNER
 from athanor.kernel.workers import Workers
 from athanor.lineage import OperationCall
+from athanor.registry.packaging.materializer import ModelMaterializer
 from athanor.serving.errors import (
     CanaryShareInvalid,
     EndpointNameInvalid,
@@ -193,6 +195,22 @@ def test_a_new_version_takes_over_and_a_rollback_brings_the_first_one_back(
     room.endpoints.rollback(OWNER, "churn")
     assert browser.predict([record], "churn").body["version"] == 2
     assert room.actions().count("serving.endpoint.rolled_back") == 2
+
+
+def test_without_a_named_class_the_score_is_of_what_is_true(
+    room: ServingRoom, champion: Trained, tmp_path: Path
+) -> None:
+    estimator = LogisticRegression().fit(champion.rows[["trend"]], champion.rows.trend > 0)
+    said = ModelMaterializer().save(estimator, tmp_path / "model")
+    unnamed = said | {"task": "", "classes": (), "positive": None}  # as of MLflow's folders
+    room.register(tmp_path / "model", "churn", unnamed)
+    room.endpoints.deploy(OWNER, "churn", Deploy(model="churn"))
+    room.wait_for("churn", 1, "live")
+    rows = [{"trend": -2.0}, {"trend": 2.0}]
+    low, high = Browser(port_of(room)).predict(rows, "churn").body["predictions"]
+    assert (low["label"], high["label"]) == (False, True)
+    assert low["score"] == low["probabilities"]["True"] < 0.5
+    assert high["score"] == high["probabilities"]["True"] > 0.5
 
 
 def test_what_cannot_be_done_is_said(room: ServingRoom, champion: Trained) -> None:

@@ -16,7 +16,7 @@ from athanor.serving.logic.frames import Ask, Frames
 from athanor.serving.logic.routing import Target, choose, fraction_of
 from athanor.serving.logic.rows import Recorder
 from athanor.serving.logic.sequential import share
-from athanor.serving.logic.signature import parse
+from athanor.serving.logic.signature import parse, scored
 from athanor.serving.types import CanaryPlan, InputColumn, Signature
 
 TYPES = ("double", "float", "long", "integer", "string", "boolean", "datetime")
@@ -50,6 +50,23 @@ def test_what_fits_is_taken_as_it_is(records: list[dict[str, Any]]) -> None:
         "data": [[record[kind] for kind in TYPES] for record in records],
     }
     assert parse(ALL, {"dataframe_split": split}).rows == parsed.rows
+
+
+@pytest.mark.parametrize(
+    ("classes", "place"),
+    [
+        ([0, 1], 1),
+        ([1, 0], 0),
+        ([False, True], 1),
+        ([1, 2], -1),
+        (["0", "1"], -1),
+        ([0, 1, 2], -1),
+        ([], -1),
+    ],
+)
+def test_the_score_is_of_what_is_true(classes: list[Any], place: int) -> None:
+    assert scored(Signature(), classes) == place
+    assert scored(Signature(positive=0), classes) == 0
 
 
 def refusal(body: object) -> AthanorError | None:

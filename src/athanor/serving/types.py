@@ -37,8 +37,9 @@ class Signature:
     target: str = ""
     """The column that the model predicts, or "" where nobody said."""
     positive: int = -1
-    """The place in `classes` of the class that `score` is the probability of; -1 where `score` is
-    the probability of the predicted class (more than two classes) or the value (regression)."""
+    """The place in `classes` of the class that `score` is the probability of; -1 where none
+    was named: it is 1 or True beside 0 or False, else the predicted class. (Regression: the
+    value.)"""
     names: tuple[str, ...] = field(default=(), compare=False)
     """The columns' names, filled in here."""
 

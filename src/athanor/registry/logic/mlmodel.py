@@ -122,13 +122,15 @@ def parse(text: str, where: str) -> ModelDescription:
     if newer:
         raise BadModelFolder(where, "a newer Athanor wrote it")
     pickled = "pickle" if name == "sklearn" else name
+    classes, positive = tuple(ours.get("classes", ())), ours.get("positive")
+    truths = classes in ((0, 1), (1, 0))  # or False and True, which are equal to them
     return ModelDescription(
         signature=Signature(
             inputs=inputs,
             target=str(ours.get("target", "")),
             task=str(ours.get("task", "")),
-            classes=tuple(ours.get("classes", ())),
-            positive=ours.get("positive"),
+            classes=classes,
+            positive=classes[classes.index(1)] if truths and positive is None else positive,
         ),
         flavor=name,
         model_file=str(flavor.get("pickled_model") or flavor.get("data") or ""),

@@ -4,7 +4,7 @@ Types are MLflow's: double, float, long, integer, string, boolean, datetime. A n
 for every column (imputing is the model's), and so is a category that training never saw.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeAlias
@@ -50,6 +50,17 @@ class Parsed:
     """The value of the key column in each record; None where it is absent."""
     ignored: list[str]
     """Columns that came and that the model does not read, sorted."""
+
+
+def scored(signature: Signature, classes: Sequence[Any]) -> int:
+    """The place in `classes` of the class that `score` is the probability of; -1: the predicted.
+
+    Where no class was named, as in models of MLflow, it is 1 of 0 and 1, and True of False and
+    True. `classes` are those that the loaded model tells.
+    """
+    if signature.positive < 0 and list(classes) in ([0, 1], [1, 0]):
+        return classes.index(1)
+    return signature.positive
 
 
 def parse(signature: Signature, body: object, *, key: str = "", max_rows: int = 10_000) -> Parsed:

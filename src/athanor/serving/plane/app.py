@@ -29,7 +29,7 @@ from athanor.serving.logic.exposition import Figures, Labels
 from athanor.serving.logic.frames import Hello, Reply
 from athanor.serving.logic.routing import Route, Table, Target
 from athanor.serving.logic.rows import PredictionRow, Recorder, line
-from athanor.serving.logic.signature import Parsed, parse
+from athanor.serving.logic.signature import Parsed, parse, scored
 from athanor.serving.plane.http import Connection, Exchange, Limits, Request, guarded
 from athanor.serving.plane.links import Call, Pool, deadline_in
 from athanor.serving.plane.log import PredictionLog
@@ -279,7 +279,7 @@ class _Pending:
         target, classes, parsed = self._served.target, hello.classes, self._parsed
         width = len(classes) or 1
         numbers = struct.unpack(f"<{len(parsed.rows) * width}d", reply.numbers)
-        names, positive = [str(item) for item in classes], target.signature.positive
+        names, positive = [str(item) for item in classes], scored(target.signature, classes)
         now = datetime.now(UTC)
         rows: list[PredictionRow] = []
         answers: list[dict[str, Any]] = []

@@ -18,6 +18,7 @@ from athanor.serving.logic import canary
 from athanor.serving.logic.canary import Counts, Evidence, Judgement
 from athanor.serving.logic.exposition import BUCKETS
 from athanor.serving.logic.frames import Hello, Reply
+from athanor.serving.logic.signature import scored
 from athanor.serving.runtimes.caller import Caller, Timed
 from athanor.serving.service import Traffic
 from athanor.serving.types import (
@@ -244,8 +245,8 @@ def _read(reply: Reply, hello: Hello, signature: Signature) -> tuple[str | None,
     if not hello.classes:
         return None, numbers[0]
     chosen = reply.labels[0]
-    place = signature.positive if signature.positive >= 0 else chosen
-    return str(hello.classes[chosen]), numbers[place]
+    place = scored(signature, hello.classes)
+    return str(hello.classes[chosen]), numbers[chosen if place < 0 else place]
 
 
 def _counted(stats: Mapping[str, Any], deployment: str, plan: CanaryPlan) -> Counts:
