@@ -295,6 +295,7 @@ def test_a_clean_up_takes_nothing_from_under_a_writer(
     """Writers store old, nameless blobs again and name them, while clean-ups run without a pause.
 
     With a guard of half a second instead of a day; each blob is made old before it is stored again.
+    Now and then one is left without a name, so that the clean-ups have something to remove.
     """
     monkeypatch.setattr("athanor.app.keeping.clean.KEEP_SECONDS", 0.5)
     lost: list[str] = []
@@ -303,6 +304,12 @@ def test_a_clean_up_takes_nothing_from_under_a_writer(
 
     def write(number: int) -> None:
         for count in range(120):
+            if count % 20 == 0:
+                left = house.storage.path_of(
+                    house.storage.put_bytes(b"%d %d" % (number, count)).digest
+                )
+                assert left is not None
+                os.utime(left, (OLD, OLD))
             content = f"{number}-{count}".encode() * 50
             blob = house.storage.put_bytes(content)
             path = house.storage.path_of(blob.digest)
