@@ -56,23 +56,17 @@ def find_pipeline(module: ModuleType, name: str, where: str) -> Pipeline[..., ob
     """
     found = {key: item for key, item in vars(module).items() if isinstance(item, Pipeline)}
     if name:
-        if name not in found:
-            names = ", ".join(found) or "none"
-            raise BadPipeline(
-                f"{where} has no pipeline {name!r}.",
-                hint=nearest(name, found) or f"It has: {names}.",
-            )
-        return found[name]
+        return _chosen(found, name, where)
     own = {id(item): item for item in found.values() if item.__module__ == module.__name__}
     return _only({item.name: item for item in own.values()}, where)
 
 
-def _chosen(found: dict[str, Any], name: str, where: str) -> Any:
+def _chosen(found: dict[str, T], name: str, where: str) -> T:
     """The one of this name, or the only one. Raises: BadPipeline."""
     if not name:
         return _only(found, where)
     if name not in found:
-        hint = nearest(name, found) or f"It has: {', '.join(found)}."
+        hint = nearest(name, found) or f"It has: {', '.join(found) or 'none'}."
         raise BadPipeline(f"{where} has no pipeline {name!r}.", hint=hint)
     return found[name]
 

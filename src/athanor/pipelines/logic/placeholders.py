@@ -7,12 +7,13 @@ that a step returned is a text, whatever it looks like.
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from msgspec import UNSET
 
 from athanor.pipelines.errors import BadSelector, UnknownPlaceholder
+from athanor.pipelines.logic.texts import map_texts, texts_of
 from athanor.pipelines.logic.values import as_text
 
 _MARK = re.compile(r"\{\{\$(?P<body>[^{}]*)\}\}")
@@ -33,13 +34,7 @@ def fill(value: Any, find: Find) -> Any:
     A text that is one placeholder and nothing else takes the value with its type.
     Raises: UnknownPlaceholder.
     """
-    if isinstance(value, str):
-        return _fill_text(value, find)
-    if isinstance(value, list):
-        return [fill(item, find) for item in value]
-    if isinstance(value, dict):
-        return {name: fill(item, find) for name, item in value.items()}
-    return value
+    return map_texts(value, lambda text: _fill_text(text, find))
 
 
 def names_of(parameters: Mapping[str, Any], known: Mapping[str, str]) -> Find:
@@ -59,19 +54,13 @@ def names_of(parameters: Mapping[str, Any], known: Mapping[str, str]) -> Find:
 
 def mentioned(value: Any) -> set[str]:
     """The names of the input parameters that a value's placeholders ask for."""
-    if isinstance(value, str):
-        found = (_PARAMETER.fullmatch(mark["body"]) for mark in _MARK.finditer(value))
-        return {match["name"] for match in found if match is not None}
-    items = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return {name for item in items for name in mentioned(item)}
+    found = (_PARAMETER.fullmatch(body) for body in _bodies(value))
+    return {match["name"] for match in found if match is not None}
 
 
 def has_placeholder(value: Any) -> bool:
     """Whether some text in a value has a placeholder of the protocol's."""
-    if isinstance(value, str):
-        return any(mark["body"].startswith(_OURS) for mark in _MARK.finditer(value))
-    items = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return any(has_placeholder(item) for item in items)
+    return any(body.startswith(_OURS) for body in _bodies(value))
 
 
 def select(value: Any, selector: str, where: str) -> Any:
@@ -96,6 +85,11 @@ def select(value: Any, selector: str, where: str) -> Any:
         except (LookupError, TypeError):
             raise BadSelector(where, selector, f"the value has no {key!r}") from None
     return value
+
+
+def _bodies(value: Any) -> Iterator[str]:
+    """What stands between `{{$` and `}}` in a value's texts."""
+    return (mark["body"] for text in texts_of(value) for mark in _MARK.finditer(text))
 
 
 def _fill_text(text: str, find: Find) -> Any:

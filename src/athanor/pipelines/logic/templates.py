@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from athanor.pipelines.errors import BadTemplate, BadTrigger
+from athanor.pipelines.logic.texts import map_texts, texts_of
 
 _SLOT = re.compile(r"\{event\.([A-Za-z0-9_.-]+)\}")
 _MEANT = re.compile(r"\{\s*event\b[^}]*\}?")
@@ -28,11 +29,8 @@ def check_templates(value: Any) -> None:
 
     Raises: BadTrigger.
     """
-    if isinstance(value, dict | list):
-        for item in value.values() if isinstance(value, dict) else value:
-            check_templates(item)
-    elif isinstance(value, str):
-        for meant in _MEANT.findall(value):
+    for text in texts_of(value):
+        for meant in _MEANT.findall(text):
             if not _SLOT.fullmatch(meant):
                 raise BadTrigger(
                     f"The template {meant[:100]!r} can't be filled.",
@@ -48,13 +46,7 @@ def fill(value: Any, event: Mapping[str, Any]) -> Any:
 
     Raises: BadTemplate.
     """
-    if isinstance(value, str):
-        return _fill_text(value, event)
-    if isinstance(value, list):
-        return [fill(item, event) for item in value]
-    if isinstance(value, dict):
-        return {name: fill(item, event) for name, item in value.items()}
-    return value
+    return map_texts(value, lambda text: _fill_text(text, event))
 
 
 def matches(wanted: Mapping[str, Any], event: Mapping[str, Any]) -> bool:

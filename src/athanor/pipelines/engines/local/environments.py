@@ -7,7 +7,8 @@ import shutil
 import subprocess
 import sys
 import venv
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from athanor.pipelines.errors import NoEnvironment
@@ -27,16 +28,12 @@ def environment_with(
     """
     wish = json.dumps([sys.version_info[:3], list(packages), list(options)])
     place = folder / digest_of(wish).removeprefix("sha256:")[:24]
-    folder.mkdir(parents=True, exist_ok=True)
-    with place.with_suffix(".lock").open("wb") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (place / _READY).exists():
-            shutil.rmtree(place, ignore_errors=True)
+    with _made_once(place) as there:
+        if not there:
             _uv(step, "venv", "--quiet", "--python", sys.executable, str(place))
             if packages:
                 python = str(place / "bin" / "python")
                 _uv(step, "pip", "install", "--python", python, *options, *packages)
-            (place / _READY).write_text(wish, "utf-8")
     return place / "bin" / "python3"
 
 
@@ -46,11 +43,8 @@ def bare_python(folder: Path) -> Path:
     Raises: NoEnvironment.
     """
     place = folder / f"bare-{sys.version_info.major}.{sys.version_info.minor}"
-    folder.mkdir(parents=True, exist_ok=True)
-    with place.with_suffix(".lock").open("wb") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (place / _READY).exists():
-            shutil.rmtree(place, ignore_errors=True)
+    with _made_once(place) as there:
+        if not there:
             try:
                 venv.create(place, with_pip=True)
             except (OSError, subprocess.CalledProcessError) as error:
@@ -58,8 +52,20 @@ def bare_python(folder: Path) -> Path:
             if (bash := shutil.which("bash")) is not None:
                 # What images call `sh` mostly knows more than a plain one does.
                 (place / "bin" / "sh").symlink_to(bash)
-            (place / _READY).touch()
     return place / "bin" / "python3"
+
+
+@contextmanager
+def _made_once(place: Path) -> Iterator[bool]:
+    """Whether a folder is there whole; who is told no makes it, and the others wait for him."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with place.with_suffix(".lock").open("wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        there = (place / _READY).exists()
+        if not there:
+            shutil.rmtree(place, ignore_errors=True)
+        yield there
+        (place / _READY).touch()
 
 
 def _uv(step: str, *words: str) -> None:
