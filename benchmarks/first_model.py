@@ -19,9 +19,10 @@ import time
 import urllib.request
 from pathlib import Path
 
+from measures.processes import cpu_of, tree
+
 LIMIT_CPU_SECONDS = 20.0
 _ATHANOR = str(Path(sys.executable).with_name("athanor"))
-_TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def main() -> int:
@@ -61,7 +62,7 @@ def _five_commands(environment: dict[str, str], rows: int) -> dict[str, float]:
                 parts[f"{words.split()[0]}_command_cpu_seconds"] = round(_cpu_of_children() - at, 2)
             about = json.loads((folder / ".athanor" / "server.json").read_text())
             score = _predict(f"{about['serving_url']}/endpoints/customers/predict")
-            server_seconds = sum(map(_cpu_of, _tree(about["pid"])))
+            server_seconds = sum(map(cpu_of, tree(about["pid"])))
         finally:
             _call(["down"], folder, environment)
         return parts | {
@@ -103,25 +104,6 @@ def _predict(url: str) -> float:
 def _cpu_of_children() -> float:
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
-
-
-def _tree(pid: int) -> list[int]:
-    found = subprocess.run(
-        ["/bin/ps", "-o", "pid=", "--ppid", str(pid)],
-        check=False,
-        capture_output=True,
-        text=True,
-    )
-    return [pid, *(item for child in found.stdout.split() for item in _tree(int(child)))]
-
-
-def _cpu_of(pid: int) -> float:
-    """User and system time of a process and of its ended children."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return 0.0
-    return sum(map(int, fields[11:15])) / _TICKS
 
 
 if __name__ == "__main__":

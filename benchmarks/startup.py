@@ -23,8 +23,9 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
+from measures.processes import cpu_of, megabytes_of, tree
+
 _ATHANOR = str(Path(sys.executable).with_name("athanor"))
-_TICKS = os.sysconf("SC_CLK_TCK")
 _PATIENCE_SECONDS = 120
 _IDLE_SECONDS = 5
 
@@ -113,15 +114,15 @@ def _measure(environment: dict[str, str]) -> Figures:
     with _server(environment) as (server, workspace, started):
         url = _wait_until_served(server, workspace)
         first_wall = time.monotonic() - started
-        first, first_tree = _cpu_of(server.pid), sum(map(_cpu_of, _tree(server.pid)))
+        first, first_tree = cpu_of(server.pid), sum(map(cpu_of, tree(server.pid)))
         while not _answer(f"{url}/readyz").get("pool_warm"):
             _check_patience(started)
             time.sleep(0.05)
         warm_wall = time.monotonic() - started
-        warm = sum(map(_cpu_of, _tree(server.pid)))
+        warm = sum(map(cpu_of, tree(server.pid)))
         time.sleep(_IDLE_SECONDS)
-        processes = _tree(server.pid)
-        memory = sum(map(_megabytes_of, processes))
+        processes = tree(server.pid)
+        memory = sum(map(megabytes_of, processes))
     return Figures(
         help_cpu_seconds=round(_cpu_of_help(environment), 3),
         import_seconds=round(_import_seconds(environment), 4),
@@ -188,33 +189,6 @@ def _check_patience(started: float) -> None:
 def _answer(url: str) -> dict[str, object]:
     with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310 - our own loopback URL
         return dict(json.load(answer))
-
-
-def _tree(pid: int) -> list[int]:
-    """A process and everything below it."""
-    found = [pid]
-    for parent in found:
-        with contextlib.suppress(OSError):
-            for task in Path(f"/proc/{parent}/task").iterdir():
-                found += [int(child) for child in (task / "children").read_text().split()]
-    return found
-
-
-def _cpu_of(pid: int) -> float:
-    """CPU seconds of a process, with those of its children that have ended."""
-    try:
-        after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return 0.0
-    return sum(int(ticks) for ticks in after_name[11:15]) / _TICKS
-
-
-def _megabytes_of(pid: int) -> float:
-    try:
-        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-    except OSError:
-        return 0.0
-    return next(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1024
 
 
 def _cpu_of_help(environment: dict[str, str]) -> float:

@@ -29,10 +29,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from measures.processes import cpu_of, megabytes_of, tree
+
 HERE = Path(__file__).resolve().parent
 ATHANOR = str(Path(sys.executable).with_name("athanor"))
 API = "/api/2.0/mlflow"
-TICKS = os.sysconf("SC_CLK_TCK")
 PATIENCE_SECONDS = 600
 POINTS = 50_000
 MODELS = ("gbm", "linear", "mlp")
@@ -454,34 +455,6 @@ def free_port() -> int:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])
-
-
-def tree(pid: int) -> list[int]:
-    """A process and everything below it."""
-    found = [pid]
-    for parent in found:
-        with contextlib.suppress(OSError):
-            for task in Path(f"/proc/{parent}/task").iterdir():
-                found += [int(child) for child in (task / "children").read_text().split()]
-    return found
-
-
-def cpu_of(pid: int) -> float:
-    """CPU seconds of a process, with those of its children that have ended."""
-    try:
-        after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return 0.0
-    return sum(int(ticks) for ticks in after_name[11:15]) / TICKS
-
-
-def megabytes_of(pid: int) -> float:
-    """Its proportional memory (PSS), in units of 2^20 bytes."""
-    try:
-        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-    except OSError:
-        return 0.0
-    return next(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1024
 
 
 if __name__ == "__main__":
