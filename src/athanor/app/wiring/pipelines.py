@@ -1,0 +1,63 @@
+"""Pipelines, their engine and their triggers."""
+
+import os
+from typing import TYPE_CHECKING
+
+from athanor.lineage import Lineage, Operation
+from athanor.pipelines import (
+    Pipelines,
+    SqlRunStore,
+    SqlTriggerStore,
+    Surroundings,
+    TriggerWatch,
+    local_engine,
+)
+
+if TYPE_CHECKING:
+    from athanor.app.house import House
+
+_MANY = 1000
+_MATERIALIZERS = ("athanor.registry.packaging.materializer:ModelMaterializer",)
+
+
+def join_pipelines(house: "House", steps: dict[str, Operation]) -> None:
+    """Make the pipelines; the steps that rooms above offer are filled in later."""
+    runs, triggers = SqlRunStore(house.database), SqlTriggerStore(house.database)
+    pipelines = Pipelines(
+        runs,
+        triggers,
+        house.database,
+        lineage=house.services[Lineage],
+        events=house.events,
+        access=house.access,
+        clock=house.clock,
+    )
+    engine = local_engine(
+        Surroundings(
+            store=runs,
+            database=house.database,
+            storage=house.storage,
+            lineage=house.services[Lineage],
+            events=house.events,
+            clock=house.clock,
+            workers=house.workers,
+            folder=house.folder("work"),
+            materializers=(*_MATERIALIZERS, *house.settings.materializers),
+            operations=steps,
+            slots=house.settings.workers or os.cpu_count() or 1,
+        )
+    )
+    pipelines.use_engine(engine)
+    pipelines.offer_gallery(
+        "classification",
+        "athanor.app.gallery.classification:classification",
+        "Check, split, train two models, evaluate, gate, register and deploy a classifier.",
+    )
+    watch = TriggerWatch(
+        pipelines, triggers, house.database, events=house.events, clock=house.clock
+    )
+    watch.attach(house.jobs)
+    house.services[Pipelines] = pipelines
+    house.starters.append(engine.start)
+    house.closers.append(engine.stop)
+    house.counters["pipelines"] = lambda who: len(pipelines.runs(who, limit=_MANY))

@@ -1,0 +1,92 @@
+"""Endpoints, the data plane under its supervisor, the prediction log."""
+
+from typing import TYPE_CHECKING
+
+from athanor.app.doors import is_loopback
+from athanor.lineage import Lineage, Operation
+from athanor.registry import (
+    Models,
+)
+from athanor.registry.scanning import Scanner
+from athanor.serving import (
+    Endpoints,
+    Fleet,
+    Neighbours,
+    NoFleet,
+    PlaneSettings,
+    ServingLog,
+    SqlEndpointStore,
+    Supervisor,
+    SupervisorSettings,
+    Traffic,
+)
+from athanor.serving import Surroundings as ServingSurroundings
+from athanor.serving import operations as endpoint_operations
+from athanor.serving import resolvers as prediction_resolvers
+from athanor.serving.logic.doors import Doors as PlaneDoors
+
+if TYPE_CHECKING:
+    from athanor.app.house import House
+
+
+def join_serving(house: "House", steps: dict[str, Operation]) -> ServingLog:
+    """Make the endpoints; where this process serves, also the plane. Gives the prediction log."""
+    settings, lineage = house.settings, house.services[Lineage]
+    store = SqlEndpointStore(house.database)
+    log = ServingLog(settings.workspace, house.storage, house.workers)
+    fleet: Fleet = NoFleet()
+    if house.serving:
+        traffic = Traffic(
+            store, house.database, events=house.events, lineage=lineage, clock=house.clock
+        )
+        supervisor = Supervisor(
+            SupervisorSettings(
+                workspace=settings.workspace,
+                plane=PlaneSettings(
+                    host=settings.host,
+                    port=settings.serving_port,
+                    usual=settings.port + 1 if settings.port else 0,
+                    doors=PlaneDoors(
+                        loopback=is_loopback(settings.host),
+                        tokens=(house.demanded_token,) if house.demanded_token else (),
+                    ),
+                ),
+            ),
+            ServingSurroundings(
+                store=store,
+                traffic=traffic,
+                log=log,
+                lineage=lineage,
+                storage=house.storage,
+                workers=house.workers,
+                clock=house.clock,
+                loading=house.services[Scanner],
+            ),
+        )
+        house.starters.append(supervisor.start)
+        house.closers.append(supervisor.stop)
+        fleet = supervisor
+        house.serving_url = supervisor.url
+    endpoints = Endpoints(
+        store,
+        house.database,
+        events=house.events,
+        access=house.access,
+        clock=house.clock,
+        neighbours=Neighbours(
+            lineage=lineage,
+            models=house.services[Models],
+            log=log,
+            fleet=fleet,
+            loading=house.services[Scanner],
+        ),
+    )
+    steps |= endpoint_operations(endpoints)
+    for kind, resolver in prediction_resolvers(endpoints, lineage, house.database).items():
+        lineage.offer_resolver(kind, resolver)
+    house.events.subscribe("serving.follow", endpoints.follow, ("registry.alias.moved",))
+    house.events.subscribe("serving.renamed", endpoints.renamed, ("registry.model.renamed",))
+    house.services[Endpoints] = endpoints
+    house.relations += log.relations(house.access)
+    house.counters["endpoints"] = lambda who: len(endpoints.list(who))
+    return log

@@ -1,0 +1,10 @@
+"""Deployments."""
+
+revision = "0014"
+down_revision = "0013"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Add nothing so far."""
