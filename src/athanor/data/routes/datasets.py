@@ -26,7 +26,7 @@ from athanor.data.types import (
 from athanor.data.types import Query as SqlQuery
 from athanor.kernel.http import Caller, provide
 
-router = APIRouter(tags=["data"])
+router = APIRouter()
 TheDatasets = Annotated[Datasets, provide(Datasets)]
 TheWatches = Annotated[Watches, provide(Watches)]
 TheSql = Annotated[Sql, provide(Sql)]
