@@ -23,6 +23,8 @@ class Hello(msgspec.Struct, array_like=True):
     """Of a classifier: its classes in the order of the probabilities; of a regressor: none."""
     batching: str
     """How requests share a call: `whole`, `final` or `none`."""
+    outputs: list[str] = []
+    """Of a model that tells several values for a row: their names, in the order of the numbers."""
 
 
 class Ask(msgspec.Struct, array_like=True):
@@ -38,8 +40,11 @@ class Reply(msgspec.Struct, array_like=True):
     labels: list[int]
     """Of a classifier: each row's class, as its place in `Hello.classes`."""
     numbers: bytes
-    """float64, little-endian: a row's probabilities, or its one value; row after row."""
+    """float64, little-endian: a row's probabilities, or its one value (or one for each of
+    `Hello.outputs`); row after row. Empty where the model tells labels alone, or `values`."""
     error: str = ""
+    values: list[Any] = []
+    """Of a model whose answers are neither classes nor numbers: each row's answer, as JSON."""
 
 
 class FrameError(Exception):

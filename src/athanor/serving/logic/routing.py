@@ -24,6 +24,9 @@ class Target:
     sockets: list[str]
     """Unix sockets of its workers."""
     signature: Signature
+    runtime: dict[str, str] = field(default_factory=dict)
+    """What answers inside the plane: {"kind": "folded" | "onnx" | "trees", "folder": path}, loaded
+    by `athanor.serving.runtimes.compiled.load`; empty where workers do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
