@@ -13,6 +13,8 @@ _log = logging.getLogger(__name__)
 _LOOK_SECONDS = 0.5
 _PAUSE_SECONDS = 0.02
 """Between two looks that commits ask for, at least: under load, one look serves many."""
+_REST = 4.0
+"""How much longer than a look took it rests before the next."""
 _JOB_THREADS = 4
 
 
@@ -66,8 +68,9 @@ class Background:
                 continue
             if job is not None:
                 return job
+            took = time.monotonic() - looked
             self._database.wait_for_commit(commits, _LOOK_SECONDS)
-            self._pause(looked)
+            self._pause(looked, took)
         return None
 
     def _run(self, name: str, step: Callable[[], bool]) -> None:
@@ -79,12 +82,14 @@ class Background:
                 _log.exception("the %s loop stumbled", name)
                 self._stop.wait(_LOOK_SECONDS)
                 continue
+            took = time.monotonic() - looked
             if not busy:
                 self._database.wait_for_commit(commits, _LOOK_SECONDS)
-            self._pause(looked)
+            self._pause(looked, took)
 
-    def _pause(self, looked: float) -> None:
-        """Wait a little longer where the last look is new."""
-        left = looked + _PAUSE_SECONDS - time.monotonic()
+    def _pause(self, looked: float, took: float) -> None:
+        """Wait a little longer where the last look is new, or was long."""
+        rest = min(max(_PAUSE_SECONDS, took * _REST), _LOOK_SECONDS)
+        left = looked + rest - time.monotonic()
         if left > 0:
             self._stop.wait(left)

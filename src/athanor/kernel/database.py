@@ -139,6 +139,8 @@ class _Transaction:
     """Whether those who wait for commits are to look."""
     lost: BaseException | None = None
     """Why the database undid all of it, in its midst."""
+    flat: bool = False
+    """Whether those inside have no savepoints: what fails in one of them fails all."""
     after_commit: list[Callable[[], None]] = field(default_factory=list)
 
 
@@ -235,6 +237,11 @@ class Database:
             with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as fresh:
                 yield fresh
 
+    def ambient(self) -> Connection | None:
+        """The connection of the transaction or the shared reading under way."""
+        current = self._current.get()
+        return self._reading.get() if current is None else current.connection
+
     @contextmanager
     def reading(self) -> Iterator[None]:
         """Let the queries inside share one connection; joins the transaction under way."""
@@ -249,15 +256,16 @@ class Database:
                 self._reading.reset(token)
 
     @contextmanager
-    def transaction(self, *, quiet: bool = False) -> Iterator[Connection]:
+    def transaction(self, *, quiet: bool = False, flat: bool = False) -> Iterator[Connection]:
         """All or nothing; what it returned from survives `kill -9` and a power cut.
 
-        A quiet one wakes nobody who waits for commits, unless there is `news` in it.
+        A quiet one wakes nobody who waits for commits, unless there is `news` in it. In a flat one,
+        transactions inside cost nothing, and the failure of one, caught or not, undoes the whole.
         Raises: DatabaseFull, DatabaseUnavailable.
         """
         current = self._current.get()
         if current is not None:
-            with self._savepoint(current):
+            with self._inside(current) if current.flat else self._savepoint(current):
                 yield current.connection
             return
         opened = (
@@ -265,9 +273,12 @@ class Database:
         )
         with opened as transaction:
             transaction.news = not quiet
+            transaction.flat = flat
             token = self._current.set(transaction)
             try:
                 yield transaction.connection
+                if transaction.lost is not None:
+                    raise transaction.lost
             finally:
                 self._current.reset(token)
         for act in transaction.after_commit:
@@ -296,6 +307,16 @@ class Database:
             act()
         else:
             current.after_commit.append(act)
+
+    @contextmanager
+    def _inside(self, current: _Transaction) -> Iterator[None]:
+        if current.lost is not None:
+            raise current.lost
+        try:
+            yield
+        except BaseException as error:
+            current.lost = error
+            raise
 
     @contextmanager
     def _savepoint(self, current: _Transaction) -> Iterator[None]:
@@ -348,8 +369,6 @@ class Database:
         transaction = _Transaction(writer)
         try:
             yield transaction
-            if transaction.lost is not None:
-                raise transaction.lost
             writer.exec_driver_sql("RELEASE SAVEPOINT member")
         except BaseException as error:
             self._leave_group(group, undone=error)

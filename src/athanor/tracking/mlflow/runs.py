@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import starmap
 from typing import Any
 
@@ -38,6 +39,7 @@ from athanor.tracking.types import (
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _PAGE = 50_000
+_as_point = partial(tuple.__new__, KeyedPoint)
 _LEAST = -1.7976931348623157e308
 
 _STATUS_OF: dict[RunState, str] = {
@@ -394,8 +396,7 @@ class _Routes:
     async def log_batch(self, call: Call) -> Answered:
         asked = call.read(LogBatch)
         rules.check_run_id(asked.run_id)
-        points = [_point(metric) for metric in asked.metrics]
-        rules.check_points(points)
+        points = _points(asked.metrics)
         settings = rules.checked_params((param.key, param.value) for param in asked.params)
         tags = rules.checked_tags((tag.key, tag.value) for tag in asked.tags)
         rules.check_sizes(len(points), len(asked.params), len(asked.tags))
@@ -434,6 +435,15 @@ class _Routes:
                 self._model_metrics(who, run_id, of_models)
 
         await self._writes.run(work)
+
+
+def _points(given: Sequence[BatchMetric]) -> list[KeyedPoint]:
+    if all(
+        one.timestamp <= rules.LAST_MOMENT and -GREATEST <= one.value <= GREATEST for one in given
+    ):
+        # Batches have a thousand: this takes a third of the time.
+        return [_as_point((one.key, one.timestamp * 1000, one.step, one.value)) for one in given]
+    return [_point(one) for one in given]
 
 
 def _point(given: LogMetric | BatchMetric) -> KeyedPoint:

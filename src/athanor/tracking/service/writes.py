@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import Callable
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from threading import Thread
+from time import monotonic
 from typing import Any, TypeVar
 
 from athanor.kernel import Database
@@ -12,6 +13,9 @@ Result = TypeVar("Result")
 
 _GROUP = 256
 """Writes that share one transaction, at most."""
+_PATIENCE = 0.5
+"""How long a group waits for the crowd, in parts of what the last one took to be written."""
+_LONGEST_PATIENCE = 0.003
 
 
 class _Write:
@@ -43,13 +47,17 @@ class WriteQueue:
     """One thread that writes what waits, group by group.
 
     A write that fails is undone by itself; the others of its group stay. Nobody is answered before
-    the group is committed.
+    the group is committed. Clients that write one thing after another would meet in two groups by
+    turns, each half as large as it could be: so a group waits for as many as the last one had and
+    left, but never longer than a part of what a commit takes.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._waiting: SimpleQueue[_Write | None] = SimpleQueue()
         self._thread: Thread | None = None
+        self._crowd = 1
+        self._patience = 0.0
 
     def start(self) -> None:
         """Begin to write."""
@@ -66,7 +74,7 @@ class WriteQueue:
     async def run(self, work: Callable[[], Result]) -> Result:
         """Do some work in a transaction that it shares; returns once that is durable.
 
-        Raises: what the work raises.
+        The work may be done twice: once in vain, beside one that failed. Raises: what it raises.
         """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Result] = loop.create_future()
@@ -74,39 +82,55 @@ class WriteQueue:
         return await future
 
     def _serve(self) -> None:
-        while True:
+        ended = False
+        while not ended:
             first = self._waiting.get()
             if first is None:
                 return
-            group = [first]
-            ended = False
-            while len(group) < _GROUP and not self._waiting.empty():
-                another = self._waiting.get()
-                if another is None:
-                    ended = True
-                    break
-                group.append(another)
+            group, ended = self._gathered(first)
+            began = monotonic()
             self._write(group)
-            if ended:
-                return
+            self._patience = min((monotonic() - began) * _PATIENCE, _LONGEST_PATIENCE)
+            self._crowd = min(len(group) + self._waiting.qsize(), _GROUP)
+
+    def _gathered(self, first: _Write) -> tuple[list[_Write], bool]:
+        """A group, and whether the queue has ended."""
+        group = [first]
+        until = monotonic() + self._patience
+        while len(group) < _GROUP:
+            left = until - monotonic() if len(group) < self._crowd else 0.0
+            try:
+                another = self._waiting.get(left > 0, max(left, 0.0))
+            except Empty:
+                break
+            if another is None:
+                return group, True
+            group.append(another)
+        return group, False
 
     def _write(self, group: list[_Write]) -> None:
         try:
-            with self._database.transaction(quiet=True):
-                for write in group:
-                    self._do(write)
+            try:
+                with self._database.transaction(quiet=True, flat=True):
+                    for write in group:
+                        write.result = write.work()
+            except Exception:  # noqa: BLE001 - each of them is heard below
+                self._write_apart(group)
         except BaseException as error:  # noqa: BLE001 - told to every caller
             for write in group:
                 write.error = error
         for loop in {write.loop for write in group}:
             loop.call_soon_threadsafe(_tell, [write for write in group if write.loop is loop])
 
-    def _do(self, write: _Write) -> None:
-        try:
-            with self._database.transaction():
-                write.result = write.work()
-        except Exception as error:  # noqa: BLE001 - told to the caller
-            write.error = error
+    def _write_apart(self, group: list[_Write]) -> None:
+        """One of them fails: let each have a savepoint."""
+        with self._database.transaction(quiet=True):
+            for write in group:
+                try:
+                    with self._database.transaction():
+                        write.result = write.work()
+                except Exception as error:  # noqa: BLE001 - told to the caller
+                    write.error = error
 
 
 def _tell(writes: list[_Write]) -> None:
