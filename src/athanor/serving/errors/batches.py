@@ -1,0 +1,116 @@
+"""What can go wrong in batch predictions, each with what to do next."""
+
+from collections.abc import Iterable
+
+from athanor.kernel.errors import (
+    Conflict,
+    Invalid,
+    NotFound,
+    Unavailable,
+    Unprocessable,
+    nearest,
+)
+
+
+class BatchNotFound(NotFound):
+    """No batch has this id."""
+
+    def __init__(self, batch: str) -> None:
+        super().__init__(
+            f"There is no batch prediction {batch!r}.", hint="See what exists: athanor batch list"
+        )
+
+
+class BatchEnded(Conflict):
+    """The batch is past what was asked of it."""
+
+    def __init__(self, batch: str, state: str, wanted: str) -> None:
+        super().__init__(
+            f"Batch {batch} is {state}; it can't be {wanted}.",
+            hint=f"See it: athanor batch show {batch}",
+        )
+
+
+class BadBatch(Invalid):
+    """A batch that can't be worked through as it was asked for."""
+
+    def __init__(self, problem: str, hint: str = "") -> None:
+        super().__init__(problem, hint=hint or "See what it takes: athanor batch run --help")
+
+
+class BatchFileMissing(NotFound):
+    """A file that was to be sent before is not there."""
+
+    def __init__(self, file: str, digest: str) -> None:
+        super().__init__(
+            f"The file {file!r} ({digest}) was not sent, or was cleaned away.",
+            hint="Send it again: PUT /api/v1/batch-files?file=NAME, then submit.",
+        )
+
+
+class BatchFileUnreadable(Unprocessable):
+    """An input file that is no table."""
+
+    def __init__(self, file: str, problem: str) -> None:
+        super().__init__(
+            f"{file} can't be read: {problem}",
+            hint="Give CSV with a header line, JSON records, JSON lines, Parquet or Arrow files.",
+        )
+
+
+class InputColumnsMissing(Invalid):
+    """The input lacks columns that the model reads."""
+
+    def __init__(self, missing: list[str], came: Iterable[str], where: str) -> None:
+        named = ", ".join(repr(name) for name in missing[:5])
+        more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
+        noun = "column" if len(missing) == 1 else "columns"
+        super().__init__(
+            f"{where} lacks the {noun} {named}{more}, which the model reads.",
+            hint=nearest(missing[0], came) or "Give a table that has the model's columns.",
+            details={"columns": missing},
+        )
+
+
+class InputColumnUnfit(Invalid):
+    """A column of the input has another type than the model reads."""
+
+    def __init__(self, column: str, found: str, expected: str, where: str) -> None:
+        super().__init__(
+            f"Column {column!r} of {where} is of type {found}; the model reads {expected}.",
+            hint="Convert it, in a query for example: CAST(column AS type).",
+            details={"column": column, "found": found, "expected": expected},
+        )
+
+
+class InputColumnTaken(Conflict):
+    """A column that is to be kept has the name of one that is made."""
+
+    def __init__(self, column: str) -> None:
+        super().__init__(
+            f"The input's column {column!r} has the name of a column that the predictions make.",
+            hint="Leave it out by naming the columns to keep: --keep COLUMN",
+            details={"column": column},
+        )
+
+
+class TooManyRowErrors(Unprocessable):
+    """The model refused more rows than were allowed."""
+
+    def __init__(self, row: int, reason: str, allowed: int) -> None:
+        super().__init__(
+            f"The model refused row {row}: {reason}",
+            hint="Correct the row, or let such rows pass with a null prediction: "
+            f"--max-errors N (now {allowed}).",
+            details={"row": row, "allowed": allowed},
+        )
+
+
+class BatchWorkersDied(Unavailable):
+    """The processes of a batch ended again and again without an answer."""
+
+    def __init__(self, how: str) -> None:
+        super().__init__(
+            f"The processes of the batch ended before they finished a chunk ({how}).",
+            hint="Smaller chunks need less memory: --chunk-rows 50000. Then: athanor batch resume",
+        )
