@@ -144,7 +144,7 @@ def test_each_failure_says_what_there_is(room: DataRoom, written: Written) -> No
     with pytest.raises(VersionNotFound, match="athanor data versions churn"):
         room.datasets.version(OWNER, "churn@7")
     with pytest.raises(BadVersionReference):
-        room.datasets.version(OWNER, "churn@first")
+        room.datasets.version(OWNER, "churn@1st")
     with pytest.raises(BadDatasetName):
         room.datasets.add(OWNER, "../churn", churn(written("a.csv", customers(0, 60))))
     assert issubclass(NoReadyVersion, Exception)

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     )
     from athanor.data.store import (
         DataStore,
+        MarkStore,
         SqlDataStore,
+        SqlMarkStore,
         SqlWatchStore,
         WatchStore,
     )
@@ -63,6 +65,7 @@ __getattr__ = lazily(
         "Ground": "service",
         "Intake": "service.intake",
         "Leak": "types",
+        "MarkStore": "store",
         "NewVersion": "types",
         "NoReadyVersion": "errors",
         "Profile": "types",
@@ -74,6 +77,7 @@ __getattr__ = lazily(
         "Source": "types",
         "Sql": "service",
         "SqlDataStore": "store",
+        "SqlMarkStore": "store",
         "SqlWatchStore": "store",
         "UnfitTable": "errors",
         "UnknownColumn": "errors",
@@ -99,6 +103,7 @@ __all__ = [
     "Ground",
     "Intake",
     "Leak",
+    "MarkStore",
     "NewVersion",
     "NoReadyVersion",
     "Profile",
@@ -110,6 +115,7 @@ __all__ = [
     "Source",
     "Sql",
     "SqlDataStore",
+    "SqlMarkStore",
     "SqlWatchStore",
     "UnfitTable",
     "UnknownColumn",

@@ -19,6 +19,7 @@ from athanor.data import (
     Source,
     Sql,
     SqlDataStore,
+    SqlMarkStore,
     SqlWatchStore,
     Watch,
     WatchedFile,
@@ -294,8 +295,8 @@ def open_data_room(
         clock=ticking,
         workers=workers,
     )
-    store = SqlDataStore(database)
-    datasets = Datasets(store, lineage, ground)
+    store, marks = SqlDataStore(database), SqlMarkStore(database)
+    datasets = Datasets(store, marks, lineage, ground)
     return DataRoom(
         database=database,
         storage=storage,

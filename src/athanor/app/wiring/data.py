@@ -8,6 +8,7 @@ from athanor.data import (
     Ground,
     Sql,
     SqlDataStore,
+    SqlMarkStore,
     SqlWatchStore,
     Watches,
 )
@@ -29,8 +30,8 @@ def join_data(house: "House") -> None:
         clock=house.clock,
         workers=house.workers,
     )
-    store = SqlDataStore(house.database)
-    datasets = Datasets(store, house.services[Lineage], ground)
+    store, marks = SqlDataStore(house.database), SqlMarkStore(house.database)
+    datasets = Datasets(store, marks, house.services[Lineage], ground)
     watches = Watches(SqlWatchStore(house.database), store, datasets.intake, house.jobs, ground)
     if house.database.dialect == "sqlite":
         # Under the workspace's lock: whoever wrote when the last process died is gone.

@@ -70,8 +70,100 @@ class BadVersionReference(Invalid):
     def __init__(self, reference: str) -> None:
         super().__init__(
             f"{reference!r} is no version of a dataset.",
-            hint="Write NAME, NAME@latest, NAME@3 or NAME@v3.",
+            hint="Write NAME, NAME@latest, NAME@3, NAME@2026-01-31T12:00, NAME@sha256:<digest> or "
+            "NAME@<tag>.",
         )
+
+
+class BadTag(Invalid):
+    """The word can't be a version's tag."""
+
+    def __init__(self, tag: str) -> None:
+        super().__init__(
+            f"{tag!r} can't be a tag.",
+            hint="Use 1 to 80 letters, digits, ., - and _, begin with a letter; not `latest` nor "
+            "what reads as a version.",
+        )
+
+
+class AmbiguousDigest(Invalid):
+    """Versions of different content begin with these digits."""
+
+    def __init__(self, name: str, digest: str, numbers: Sequence[int]) -> None:
+        super().__init__(
+            f"Versions {', '.join(map(str, numbers))} of {name!r} all begin with {digest}.",
+            hint="Give more digits of the one that is meant.",
+        )
+
+
+class VersionDeleted(NotFound):
+    """The version was deleted; its files may still be there."""
+
+    def __init__(self, name: str, number: int, gone_for: str = "") -> None:
+        words = {
+            "": "is deleted",
+            "vacuum": "was deleted, and its files were vacuumed",
+            "erased": "was erased with the rows of a person",
+        }
+        super().__init__(
+            f"Version {number} of {name!r} {words.get(gone_for, 'is gone')}.",
+            hint="Its digest and lineage are kept: athanor data versions --deleted " + name
+            if gone_for
+            else f"Bring it back: athanor data restore {name}@{number}",
+            details={"dataset": name, "version": number, "gone_for": gone_for},
+        )
+
+
+class DatasetDeleted(NotFound):
+    """The dataset was deleted."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"The dataset {name!r} is deleted.",
+            hint=f"Bring it back: athanor data restore {name}",
+            details={"dataset": name},
+        )
+
+
+class NothingToRestore(Conflict):
+    """It is not deleted, or its files are gone."""
+
+    def __init__(self, what: str, why: str) -> None:
+        super().__init__(
+            f"{what} can't be restored: {why}.",
+            hint="See what is deleted: athanor data versions --deleted NAME",
+        )
+
+
+class SchemaChanged(Conflict):
+    """The rows have other columns or types than the dataset, whose rule is `strict`."""
+
+    def __init__(self, name: str, changes: Sequence[str]) -> None:
+        super().__init__(
+            f"The schema of {name!r} would change: {'; '.join(changes[:10])}.",
+            hint="Mend the file, or let the schema grow: --schema widen (or union).",
+            details={"dataset": name, "changes": list(changes)},
+        )
+
+
+class SourceUnreachable(Unprocessable):
+    """What the data should come from can't be reached or read."""
+
+    def __init__(self, where: str, what: str, *, hint: str = "") -> None:
+        super().__init__(
+            f"{where}: {what}",
+            hint=hint
+            or "Check the address, the credentials in the server's environment, and "
+            "that the server's machine reaches it.",
+            details={"source": where},
+        )
+
+
+class BadSource(Invalid):
+    """What is said about a source does not fit together."""
+
+    def __init__(self, what: str, hint: str) -> None:
+        super().__init__(what, hint=hint)
 
 
 class UnreadableFile(Unprocessable):

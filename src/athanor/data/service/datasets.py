@@ -7,17 +7,12 @@ from typing import Any
 
 import msgspec
 
-from athanor.data.errors import (
-    DatasetNotFound,
-    NoReadyVersion,
-    NotQuarantined,
-    UnknownExpectation,
-    VersionNotFound,
-)
+from athanor.data.errors import NotQuarantined, UnknownExpectation
 from athanor.data.logic.names import parsed_reference
+from athanor.data.service.finder import Finder
 from athanor.data.service.ground import Ground
 from athanor.data.service.intake import Intake, Order, as_task, failing_checks
-from athanor.data.store import DataStore
+from athanor.data.store import DataStore, MarkStore
 from athanor.data.types import (
     EXPECTATION_KINDS,
     CheckResult,
@@ -39,11 +34,14 @@ _ROWS_SHOWN = 50
 class Datasets:
     """Datasets, their versions, profiles and checks."""
 
-    def __init__(self, store: DataStore, lineage: Lineage, ground: Ground) -> None:
+    def __init__(
+        self, store: DataStore, marks: MarkStore, lineage: Lineage, ground: Ground
+    ) -> None:
         self._store = store
         self._lineage = lineage
         self._ground = ground
         self._access = ground.access
+        self._finder = Finder(store, marks)
         self.intake = Intake(store, lineage, ground)
         lineage.offer_resolver("dataset", self._resolved)
 
@@ -62,9 +60,9 @@ class Datasets:
         return self.intake.take(Order(who=who, project=project, name=name, new=new))
 
     def datasets(self, who: Principal, *, project: str = DEFAULT_PROJECT) -> list[Dataset]:
-        """All datasets, by name."""
+        """All datasets that are not deleted, by name."""
         self._access.require(who, "data.datasets", project)
-        return self._store.list_datasets(project)
+        return [item for item in self._store.list_datasets(project) if item.deleted_at is None]
 
     def dataset(self, who: Principal, name: str, *, project: str = DEFAULT_PROJECT) -> Dataset:
         """One dataset.
@@ -77,22 +75,32 @@ class Datasets:
     def version(
         self, who: Principal, reference: str, *, project: str = DEFAULT_PROJECT
     ) -> DatasetVersion:
-        """The version that NAME, NAME@latest, NAME@3 or NAME@v3 means.
+        """The version that NAME, NAME@latest, NAME@3, NAME@<date>, NAME@sha256:... or a tag means.
 
-        Raises: DatasetNotFound, VersionNotFound, NoReadyVersion, BadVersionReference.
+        A date is a day (its end) or a time (ISO 8601, UTC where it names no zone): the newest
+        version that there was.
+        Raises: DatasetNotFound, VersionNotFound, NoReadyVersion, BadVersionReference,
+        VersionDeleted, DatasetDeleted, AmbiguousDigest.
         """
         self._access.require(who, "data.version", reference)
         return self._version(project, reference)
 
     def versions(
-        self, who: Principal, name: str, *, project: str = DEFAULT_PROJECT
+        self,
+        who: Principal,
+        name: str,
+        *,
+        deleted: bool = False,
+        project: str = DEFAULT_PROJECT,
     ) -> list[DatasetVersion]:
-        """All versions of a dataset, newest first.
+        """The versions of a dataset, newest first; the deleted ones too if they are asked for.
 
-        Raises: DatasetNotFound.
+        Raises: DatasetNotFound, DatasetDeleted.
         """
         self._access.require(who, "data.versions", name)
-        return self._store.list_versions(self._dataset(project, name).id)
+        dataset = self._finder.dataset(project, name, deleted=deleted)
+        found = self._store.list_versions(dataset.id)
+        return [version for version in found if deleted or version.deleted_at is None]
 
     def profile(self, who: Principal, reference: str, *, project: str = DEFAULT_PROJECT) -> Profile:
         """What a version holds, column by column; it was measured when the version was added.
@@ -101,6 +109,8 @@ class Datasets:
         """
         self._access.require(who, "data.profile", reference)
         version = self._version(project, reference)
+        if not version.profile_digest:
+            return self._profiled(project, version)
         stored = self._ground.storage.read(version.profile_digest)
         return msgspec.json.decode(stored, type=Profile)
 
@@ -210,28 +220,24 @@ class Datasets:
         return self._store.end_all_leases()
 
     def _dataset(self, project: str, name: str) -> Dataset:
-        found = self._store.find_dataset(project, name)
-        if found is None:
-            known = [dataset.name for dataset in self._store.list_datasets(project)]
-            raise DatasetNotFound(name, known)
-        return found
+        return self._finder.dataset(project, name)
 
     def _version(self, project: str, reference: str) -> DatasetVersion:
-        name, number = parsed_reference(reference)
-        dataset = self._dataset(project, name)
-        if number is None:
-            latest = self._store.latest_version(dataset.id)
-            if latest is None:
-                raise NoReadyVersion(name)
-            return latest
-        found = self._store.find_version(dataset.id, number)
-        if found is None:
-            raise VersionNotFound(name, str(number))
-        return found
+        asked = parsed_reference(reference)
+        return self._finder.version(self._dataset(project, asked.name), asked)
 
     def _resolved(self, who: Principal, rest: str) -> Artifact:
         """The artifact behind `dataset:NAME@VERSION`."""
         return self._lineage.artifact(who, self.version(who, rest).artifact_id)
+
+    def _profiled(self, project: str, version: DatasetVersion) -> Profile:
+        """Measure a version that was stored unseen, once."""
+        task = {"version": as_task(version), "roles": msgspec.to_builtins(version.roles)}
+        found = self._ground.workers.call("athanor.data.work.look:profile", task)
+        blob = self._ground.storage.put_bytes(msgspec.json.encode(found))
+        dataset = self._dataset(project, version.dataset)
+        self._store.set_profile(dataset.id, version.number, blob.digest)
+        return msgspec.convert(found, Profile)
 
     def _rows(self, version: DatasetVersion, numbers: list[int]) -> list[NumberedRow]:
         task = {"version": as_task(version), "numbers": numbers}

@@ -59,7 +59,27 @@ class DataStore(Protocol):
         ...
 
     def latest_version(self, dataset_id: str) -> DatasetVersion | None:
-        """The newest version that is ready."""
+        """The newest version that is ready and not deleted."""
+        ...
+
+    def version_at(self, dataset_id: str, moment: datetime) -> DatasetVersion | None:
+        """The newest version, ready and not deleted, of those made at a time or before."""
+        ...
+
+    def versions_of_digest(self, dataset_id: str, start: str) -> list[DatasetVersion]:
+        """The versions, not deleted, whose digest begins so; newest first."""
+        ...
+
+    def set_profile(self, dataset_id: str, number: int, digest: str) -> None:
+        """Say where the profile of a version lies."""
+        ...
+
+    def mark_version(self, dataset_id: str, number: int, changes: dict[str, Any]) -> None:
+        """Set `deleted_at`, `purged_at` and `purged_for` of a version."""
+        ...
+
+    def mark_dataset(self, dataset_id: str, deleted_at: datetime | None) -> None:
+        """Delete a dataset, or bring it back."""
         ...
 
     def list_versions(self, dataset_id: str) -> list[DatasetVersion]:
@@ -129,6 +149,7 @@ dataset_table = Table(
     Column("expectations", Json),
     Column("created_at", Instant, nullable=False),
     Column("created_by", String(255), nullable=False),
+    Column("deleted_at", Instant),
     UniqueConstraint("project", "name"),
 )
 
@@ -156,6 +177,9 @@ version_table = Table(
     Column("profile_digest", String(80), nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("created_by", String(255), nullable=False),
+    Column("deleted_at", Instant),
+    Column("purged_at", Instant),
+    Column("purged_for", String(16)),
 )
 
 lease_table = Table(
@@ -191,6 +215,8 @@ file_table = Table(
     Column("at", Instant, nullable=False),
 )
 
+_LIVE = (version_table.c.state == "ready") & version_table.c.deleted_at.is_(None)
+_MOMENTS = ("created_at", "deleted_at", "purged_at")
 _VERSION = tuple(version_table.c[name] for name in DatasetVersion.__dataclass_fields__)
 _WATCH = tuple(watch_table.c[name] for name in Watch.__dataclass_fields__)
 _FILE = tuple(file_table.c[name] for name in WatchedFile.__dataclass_fields__)
@@ -242,7 +268,7 @@ class SqlDataStore:
     def append_version(self, dataset_id: str, version: DatasetVersion) -> None:
         """Add a version."""
         row = {name: _plain(getattr(version, name)) for name in DatasetVersion.__dataclass_fields__}
-        row |= {"created_at": version.created_at, "dataset_id": dataset_id}
+        row |= {name: getattr(version, name) for name in _MOMENTS} | {"dataset_id": dataset_id}
         with self._database.connection() as connection:
             connection.execute(version_table.insert().values(row))
 
@@ -251,8 +277,38 @@ class SqlDataStore:
         return self._first_version(dataset_id, version_table.c.number == number)
 
     def latest_version(self, dataset_id: str) -> DatasetVersion | None:
-        """The newest version that is ready."""
-        return self._first_version(dataset_id, version_table.c.state == "ready")
+        """The newest version that is ready and not deleted."""
+        return self._first_version(dataset_id, _LIVE)
+
+    def version_at(self, dataset_id: str, moment: datetime) -> DatasetVersion | None:
+        """The newest live version of those made at a time or before."""
+        return self._first_version(dataset_id, _LIVE & (version_table.c.created_at <= moment))
+
+    def versions_of_digest(self, dataset_id: str, start: str) -> list[DatasetVersion]:
+        """The versions whose digest begins so."""
+        return [
+            version
+            for version in self.list_versions(dataset_id)
+            if version.deleted_at is None and version.digest.startswith(start)
+        ]
+
+    def set_profile(self, dataset_id: str, number: int, digest: str) -> None:
+        """Say where the profile of a version lies."""
+        self.mark_version(dataset_id, number, {"profile_digest": digest})
+
+    def mark_version(self, dataset_id: str, number: int, changes: dict[str, Any]) -> None:
+        """Set what may change of a version."""
+        change = update(version_table).where(
+            version_table.c.dataset_id == dataset_id, version_table.c.number == number
+        )
+        with self._database.connection() as connection:
+            connection.execute(change.values(changes))
+
+    def mark_dataset(self, dataset_id: str, deleted_at: datetime | None) -> None:
+        """Delete a dataset, or bring it back."""
+        change = update(dataset_table).where(dataset_table.c.id == dataset_id)
+        with self._database.connection() as connection:
+            connection.execute(change.values(deleted_at=deleted_at))
 
     def list_versions(self, dataset_id: str) -> list[DatasetVersion]:
         """All versions, newest first."""
@@ -306,10 +362,8 @@ class SqlDataStore:
         newest = (
             select(
                 version_table.c.dataset_id,
-                func.count().label("versions"),
-                func.max(version_table.c.number)
-                .filter(version_table.c.state == "ready")
-                .label("latest"),
+                func.count().filter(version_table.c.deleted_at.is_(None)).label("versions"),
+                func.max(version_table.c.number).filter(_LIVE).label("latest"),
             )
             .group_by(version_table.c.dataset_id)
             .subquery()
@@ -422,7 +476,7 @@ class SqlWatchStore:
             return [_record(row, WatchedFile) for row in connection.execute(query).mappings()]
 
 
-_DATASET = ("id", "project", "name", "roles", "created_at", "created_by")
+_DATASET = ("id", "project", "name", "roles", "created_at", "created_by", "deleted_at")
 
 
 def _plain(value: Any) -> Any:

@@ -14,6 +14,9 @@ FORMAT_VERSION = 1
 Mode = Literal["replace", "append"]
 VersionState = Literal["ready", "quarantined"]
 Severity = Literal["fail", "warn"]
+SchemaRule = Literal["widen", "strict", "union"]
+"""`widen`: columns may come, whole numbers become numbers, days become times. `strict`: nothing may
+change. `union`: columns may also be absent; they are missing in the new rows."""
 ColumnType = Literal[
     "integer", "number", "boolean", "text", "date", "timestamp", "decimal", "binary", "nested"
 ]
@@ -64,6 +67,12 @@ class NewVersion:
     roles: Roles = field(default_factory=Roles)
     """Empty roles keep those that the dataset has."""
     read: ReadOptions = field(default_factory=ReadOptions)
+    keep: bool = True
+    """Whether the file is kept as it came, byte by byte, beside the table that is made of it."""
+    schema: SchemaRule = "widen"
+    """How the columns may differ from the latest version's."""
+    look: bool = True
+    """False: the rows are stored unseen; they are profiled when somebody asks, and not checked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +85,8 @@ class Column:
     """The Arrow type that it is stored as, as Arrow writes it: "int64", "timestamp[us]" ..."""
     note: str = ""
     """What was changed on the way in, or ""."""
+    given: str = ""
+    """The Arrow type that it came with, where that is another: it has it again on the way out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,6 +149,14 @@ class Source:
     delimiter: str = ""
     decimal: str = ""
     compression: str = ""
+    kind: str = "file"
+    """`file`, `frame`, `url`, `query`, `folder`, `delta`, `dvc` or `erased`."""
+    uri: str = ""
+    """Where it came from, without secrets; empty for a file that was handed in."""
+    sql: str = ""
+    """The query that gave the rows."""
+    packs: str = ""
+    """Of a folder: the digest of the stored folder of packs that hold its files."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,9 +188,15 @@ class DatasetVersion:
     notes: tuple[str, ...]
     """What was normalised on the way in, in plain words."""
     profile_digest: str
-    """The blob that holds the profile as JSON."""
+    """The blob that holds the profile as JSON; empty until somebody asks for one."""
     created_at: datetime
     created_by: str
+    deleted_at: datetime | None = None
+    """A deleted version can be restored until its files are vacuumed."""
+    purged_at: datetime | None = None
+    """Since when its files are gone."""
+    purged_for: str | None = None
+    """`vacuum` or `erased`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,6 +215,7 @@ class Dataset:
     """How many there are, quarantined ones included."""
     rows: int | None = None
     """Of the latest."""
+    deleted_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

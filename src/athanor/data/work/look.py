@@ -44,6 +44,11 @@ def suggest(version: dict[str, Any], roles: dict[str, Any]) -> list[dict[str, An
     return [asdict(item) for item in suggested(_profile(base, kept), kept)]
 
 
+def profile(version: dict[str, Any], roles: dict[str, Any]) -> dict[str, Any]:
+    """The profile of a version that was stored unseen."""
+    return asdict(_profile(msgspec.convert(version, Base), msgspec.convert(roles, Roles)))
+
+
 def check(
     version: dict[str, Any], roles: dict[str, Any], expectations: list[dict[str, Any]]
 ) -> list[dict[str, Any]]:
