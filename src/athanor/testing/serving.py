@@ -31,7 +31,14 @@ from athanor.serving.logic.routing import Route, Table, Target
 from athanor.serving.logic.signature import Row
 from athanor.serving.ports import Fleet
 from athanor.serving.runtimes.serving import serve
-from athanor.serving.service import Endpoints, Neighbours, Traffic, resolvers
+from athanor.serving.service import (
+    Deployments,
+    Endpoints,
+    Neighbours,
+    Parts,
+    Traffic,
+    resolvers,
+)
 from athanor.serving.store import EndpointStore, SqlEndpointStore
 from athanor.serving.supervisor import (
     PlaneSettings,
@@ -204,6 +211,7 @@ class ServingRoom:
     events: Events
     storage: Storage
     folder: Path
+    deployments: Deployments
 
     def register(
         self, model_folder: Path, name: str, description: Mapping[str, Any]
@@ -285,11 +293,16 @@ def serving_room(
         clock=clock,
         neighbours=Neighbours(lineage=lineage, models=models, log=log, fleet=fleet),
     )
+    deployments = Deployments(
+        store, database, access=access, parts=Parts(traffic=traffic, fleet=fleet)
+    )
     for kind, resolver in resolvers(endpoints, lineage, database).items():
         lineage.offer_resolver(kind, resolver)
     supervisor.start()
     try:
-        yield ServingRoom(endpoints, supervisor, log, lineage, models, events, storage, folder)
+        yield ServingRoom(
+            endpoints, supervisor, log, lineage, models, events, storage, folder, deployments
+        )
     finally:
         supervisor.stop()
 

@@ -24,6 +24,7 @@ from athanor.pipelines.routes import router as pipelines_router
 from athanor.registry.routes import router as registry_router
 from athanor.responsible.routes import router as responsible_router
 from athanor.serving.routes import router as serving_router
+from athanor.serving.routes.deployments import router as deployments_router
 from athanor.tracking.routes import router as tracking_router
 
 if TYPE_CHECKING:
@@ -59,5 +60,6 @@ def all_routers() -> list[APIRouter]:
         registry_router,
         responsible_router,
         serving_router,
+        deployments_router,
         monitoring_router,
     ]

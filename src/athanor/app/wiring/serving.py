@@ -9,10 +9,12 @@ from athanor.registry import (
 )
 from athanor.registry.scanning import Scanner
 from athanor.serving import (
+    Deployments,
     Endpoints,
     Fleet,
     Neighbours,
     NoFleet,
+    Parts,
     PlaneSettings,
     ServingLog,
     SqlEndpointStore,
@@ -35,10 +37,10 @@ def join_serving(house: "House", steps: dict[str, Operation]) -> ServingLog:
     store = SqlEndpointStore(house.database)
     log = ServingLog(settings.workspace, house.storage, house.workers)
     fleet: Fleet = NoFleet()
+    traffic = Traffic(
+        store, house.database, events=house.events, lineage=lineage, clock=house.clock
+    )
     if house.serving:
-        traffic = Traffic(
-            store, house.database, events=house.events, lineage=lineage, clock=house.clock
-        )
         supervisor = Supervisor(
             SupervisorSettings(
                 workspace=settings.workspace,
@@ -87,6 +89,9 @@ def join_serving(house: "House", steps: dict[str, Operation]) -> ServingLog:
     house.events.subscribe("serving.follow", endpoints.follow, ("registry.alias.moved",))
     house.events.subscribe("serving.renamed", endpoints.renamed, ("registry.model.renamed",))
     house.services[Endpoints] = endpoints
+    house.services[Deployments] = Deployments(
+        store, house.database, access=house.access, parts=Parts(traffic=traffic, fleet=fleet)
+    )
     house.relations += log.relations(house.access)
     house.counters["endpoints"] = lambda who: len(endpoints.list(who))
     return log

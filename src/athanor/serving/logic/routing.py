@@ -1,13 +1,23 @@
 """The table that tells the data plane what answers where, and the choice among deployments."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from fnmatch import translate
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
 
+from athanor.serving.errors import DeploymentNotFound, WorkerUnavailable
+from athanor.serving.errors.deployments import ModelNotNamed
 from athanor.serving.types import Signature
+from athanor.serving.types.graphs import InferenceGraph
 
 FORMAT_VERSION = 1
+PIN = "x-athanor-deployment"
+"""The header that names a deployment by its number or id."""
+MODEL = "x-athanor-model"
+"""The header that names one of many models: `churn`, `churn@3`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,9 +34,29 @@ class Target:
     sockets: list[str]
     """Unix sockets of its workers."""
     signature: Signature
+    mirror: float = 0.0
+    """The part of the requests that is copied to it, its answers compared and never returned."""
+    member: bool = False
+    """Whether it is one of many models, which requests name."""
+    asleep: bool = False
+    """Whether it has no worker: a request is held, and the server told."""
+    broken: str = ""
+    """Why it can't answer, or ""."""
     runtime: dict[str, str] = field(default_factory=dict)
     """What answers inside the plane: {"kind": "folded" | "onnx" | "trees", "folder": path}, loaded
     by `athanor.serving.runtimes.compiled.load`; empty where workers do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """Requests with this header go to one target."""
+
+    header: str
+    """In small letters."""
+    value: str
+    """With `*` for any text and `?` for one character."""
+    target: str
+    """The target's id."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +67,14 @@ class Route:
     targets: list[Target]
     key: str = ""
     """The column whose value is kept in the log as the key that labels join by, or ""."""
+    rules: list[Rule] = field(default_factory=list)
+    """The first that holds decides, before the shares."""
+    sticky: str = ""
+    """The header, in small letters, whose equal values stay with one target; or ""."""
+    problem: str = ""
+    """Why there is no target, or ""."""
+    graph: InferenceGraph | None = None
+    """How it answers through other endpoints."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,14 +92,79 @@ def fraction_of(request_id: str) -> float:
     return int.from_bytes(digest) / (1 << 64)
 
 
+def pick(route: Route, header: Callable[[str], str], request_id: str) -> Target:
+    """The deployment that answers a request; `header` gives a header's value, or "".
+
+    Raises: DeploymentNotFound (of a pin), ModelNotNamed, WorkerUnavailable.
+    """
+    found = _picked(route, header, request_id)
+    if found.broken:
+        raise WorkerUnavailable(found.broken)
+    return found
+
+
+def _picked(route: Route, header: Callable[[str], str], request_id: str) -> Target:
+    pin = header(PIN)
+    if pin:
+        named = choose(route.targets, request_id, pin)
+        if named is None:
+            raise DeploymentNotFound(route.name, pin)
+        return named
+    for rule in route.rules:
+        value = header(rule.header)
+        if value and _pattern(rule.value)(value):
+            ruled = next((item for item in route.targets if item.id == rule.target), None)
+            if ruled is not None:
+                return ruled
+    model = header(MODEL)
+    if model:
+        return _member(route, model)
+    point = header(route.sticky) if route.sticky else ""
+    found = choose(route.targets, point or request_id)
+    if found is None:
+        if any(item.member for item in route.targets):
+            return _member(route, "")
+        raise WorkerUnavailable(
+            f"no deployment of endpoint {route.name!r} is ready"
+            + (f": {route.problem}" if route.problem else " yet")
+        )
+    return found
+
+
+def mirrors(route: Route, request_id: str) -> list[Target]:
+    """The targets that a request is copied to, besides the one that answers it."""
+    return [
+        item
+        for item in route.targets
+        if item.mirror > 0 and fraction_of(f"{item.id}{request_id}") < item.mirror
+    ]
+
+
+def _member(route: Route, model: str) -> Target:
+    """The newest member for a model's name, or for its name and version."""
+    members = [item for item in route.targets if item.member]
+    if not model and len(members) == 1:
+        return members[0]
+    named = [item for item in members if model in {item.model, f"{item.model}@{item.version}"}]
+    if not named:
+        known = [f"{item.model}@{item.version}" for item in members]
+        raise ModelNotNamed(route.name, model, known)
+    return max(named, key=lambda item: item.number)
+
+
+@lru_cache(maxsize=1_024)
+def _pattern(text: str) -> Callable[[str], re.Match[str] | None]:
+    return re.compile(translate(text)).match
+
+
 def choose(targets: Sequence[Target], request_id: str, pin: str = "") -> Target | None:
     """The deployment that answers a request, or None where the pin names none.
 
-    Weights need not sum to one; targets of weight 0 are reached by their pin alone.
+    Weights need not sum to one; targets of weight 0 are reached by their pin alone, or by rules.
     """
     if pin:
         return next((item for item in targets if pin in {item.id, str(item.number)}), None)
-    if len(targets) == 1:
+    if len(targets) == 1 and not targets[0].member:
         return targets[0]
     total = sum(item.weight for item in targets)
     point = fraction_of(request_id) * total
@@ -78,6 +181,7 @@ def described(route: Route) -> dict[str, Any]:
     return {
         "endpoint": route.name,
         "key": route.key or None,
+        "problem": route.problem or None,
         "deployments": [
             {
                 "id": item.id,
@@ -85,6 +189,9 @@ def described(route: Route) -> dict[str, Any]:
                 "model": item.model,
                 "version": item.version,
                 "share": item.weight,
+                "shadow": item.mirror > 0,
+                "member": item.member,
+                "asleep": item.asleep,
                 "inputs": [
                     {"name": column.name, "type": column.type} for column in item.signature.columns
                 ],

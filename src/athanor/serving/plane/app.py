@@ -15,7 +15,6 @@ from athanor.kernel.errors import AthanorError
 from athanor.kernel.ids import new_id
 from athanor.serving.errors import (
     BadPrediction,
-    DeploymentNotFound,
     EndpointNotFound,
     LogUnwritable,
     ModelRefusedInput,
@@ -36,7 +35,6 @@ from athanor.serving.plane.log import PredictionLog
 
 logger = logging.getLogger(__name__)
 
-_PIN = "x-athanor-deployment"
 _REQUEST_ID = "x-request-id"
 _LONGEST_ID = 128
 _PREFIX = "/endpoints/"
@@ -155,12 +153,7 @@ class Plane:
     def _predict(self, name: str, request: Request, exchange: Exchange) -> None:
         route = self._route(name)
         request_id = request.header(_REQUEST_ID)[:_LONGEST_ID] or new_id()
-        pin = request.header(_PIN)
-        target = routing.choose(route.targets, request_id, pin)
-        if target is None:
-            if pin:
-                raise DeploymentNotFound(name, pin)
-            raise WorkerUnavailable(f"no deployment of endpoint {name!r} is ready yet")
+        target = routing.pick(route, request.header, request_id)
         served = self._served[target.id]
         try:
             body = orjson.loads(request.body)

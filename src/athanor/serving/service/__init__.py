@@ -1,7 +1,16 @@
 """The verbs of serving."""
 
+from athanor.serving.service.deployments import Deployments, Parts
 from athanor.serving.service.endpoints import Endpoints, Neighbours
 from athanor.serving.service.offers import operations, resolvers
 from athanor.serving.service.traffic import Traffic
 
-__all__ = ["Endpoints", "Neighbours", "Traffic", "operations", "resolvers"]
+__all__ = [
+    "Deployments",
+    "Endpoints",
+    "Neighbours",
+    "Parts",
+    "Traffic",
+    "operations",
+    "resolvers",
+]

@@ -13,7 +13,6 @@ from athanor.kernel.ids import is_id, new_id
 from athanor.kernel.permissions import SYSTEM, Access, Principal
 from athanor.lineage import Artifact, Lineage, NewArtifact, NewRun
 from athanor.serving.errors import (
-    CanaryShareInvalid,
     EndpointNameInvalid,
     FlavorNotServed,
     LabelsInvalid,
@@ -22,7 +21,9 @@ from athanor.serving.errors import (
     PredictionNotFound,
     SignatureMissing,
 )
+from athanor.serving.errors.deployments import EndpointIsGraph, NothingToShadow
 from athanor.serving.log import ServingLog
+from athanor.serving.logic.rollouts import checked, plan_of, rollout_of, takes_all
 from athanor.serving.logic.rows import LabelRow
 from athanor.serving.ports import Fleet, Loading, ModelSource, OnlySafe, RegisteredVersion
 from athanor.serving.service.traffic import Traffic
@@ -41,6 +42,7 @@ from athanor.serving.types import (
     Signature,
     SnapshotRequest,
 )
+from athanor.serving.types.rollouts import Scaling
 
 Predictions: TypeAlias = list[Prediction]
 
@@ -88,16 +90,19 @@ class Endpoints:
     def deploy(self, who: Principal, name: str, deploy: Deploy) -> Deployment:
         """Put a model version behind an endpoint, which is made if it is not there.
 
-        The version is pinned now. It takes traffic once its worker answers: all of it, or as a
-        canary where one is asked for and another version is live.
+        The version is pinned now. It takes traffic once its worker answers: all of it, or as its
+        rollout says (a canary, a share, a shadow, staged, one of many models) where another
+        version is live.
 
-        Raises: EndpointNameInvalid, CanaryShareInvalid, ModelElsewhere, FlavorNotServed,
+        Raises: EndpointNameInvalid, CanaryShareInvalid, RolloutUnclear, ShareInvalid,
+        ScalingInvalid, NothingToShadow, EndpointIsGraph, ModelElsewhere, FlavorNotServed,
         SignatureMissing; what the registry raises.
         """
         self._access.require(who, "serving.deploy", name)
         if not _NAME.fullmatch(name):
             raise EndpointNameInvalid(name)
-        plan = _plan(deploy)
+        plan, rollout = plan_of(deploy), rollout_of(deploy)
+        checked(deploy.scaling)
         with self._database.transaction():
             if deploy.idempotency_key is not None:
                 done = self._store.by_key(name, deploy.idempotency_key)
@@ -113,8 +118,13 @@ class Endpoints:
                 raise SignatureMissing(reference)
             self._loading.runs_code(reference)
             endpoint = self._opened(who, name, deploy)
-            number = max((item.number for item in endpoint.deployments), default=0) + 1
-            self._traffic.supersede(who, endpoint, number)
+            if endpoint.graph is not None:
+                raise EndpointIsGraph(name)
+            if rollout.kind == "shadow" and endpoint.live is None:
+                raise NothingToShadow(name)
+            if takes_all(rollout):
+                number = max((item.number for item in endpoint.deployments), default=0) + 1
+                self._traffic.supersede(who, endpoint, number)
             deployment = self._add(who, endpoint, (version, version.artifact_id), deploy, plan)
         self._database.after_commit(self._fleet.changed)
         return deployment
@@ -318,15 +328,20 @@ class Endpoints:
                 project=deploy.project,
                 key=deploy.key or "",
                 follow=follow,
+                capacity=max(0, deploy.capacity or 0),
                 created_by=who.name,
                 created_at=self._clock.now(),
             )
             self._store.add_endpoint(endpoint)
             self._events.tell(who, "serving.endpoint.created", name, project=deploy.project)
             return endpoint
-        changes = {"follow": follow}
+        changes: dict[str, str | int] = {}
+        if takes_all(rollout_of(deploy)):
+            changes["follow"] = follow
         if deploy.key is not None:
             changes["key"] = deploy.key
+        if deploy.capacity is not None:
+            changes["capacity"] = max(0, deploy.capacity)
         self._store.change_endpoint(name, changes)
         return endpoint
 
@@ -351,6 +366,8 @@ class Endpoints:
                 signature=_signature(version),
                 replicas=min(16, max(1, deploy.replicas)),
                 canary=None if plan is None else Canary(plan=plan),
+                rollout=rollout_of(deploy),
+                scaling=_scaling(deploy),
                 created_by=who.name,
                 created_at=self._clock.now(),
             ),
@@ -381,6 +398,7 @@ class Endpoints:
                 "digest": deployment.digest,
                 "key": deploy.key or endpoint.key,
                 "canary": None if plan is None else plan.steps[0],
+                "rollout": deployment.rollout.kind,
             },
             project=endpoint.project,
         )
@@ -391,18 +409,11 @@ class Endpoints:
         return replace(endpoint, url=f"{url}/endpoints/{endpoint.name}/predict" if url else "")
 
 
-def _plan(deploy: Deploy) -> CanaryPlan | None:
-    """How the canary goes: it begins with the share asked for, then takes the plan's larger ones.
-
-    Raises: CanaryShareInvalid.
-    """
-    if deploy.canary is None:
-        return deploy.plan
-    if not 0 < deploy.canary < 1:
-        raise CanaryShareInvalid(deploy.canary)
-    plan = deploy.plan or CanaryPlan()
-    later = tuple(step for step in plan.steps if step > deploy.canary)
-    return replace(plan, steps=(deploy.canary, *later))
+def _scaling(deploy: Deploy) -> Scaling | None:
+    """Members sleep until they are named, where nothing else was asked."""
+    if deploy.scaling is None and deploy.member:
+        return Scaling(min=0)
+    return deploy.scaling
 
 
 def _signature(version: RegisteredVersion) -> Signature:

@@ -61,29 +61,46 @@ class Traffic:
         candidate = endpoint.candidate
         if candidate is not None:
             self._end(by, candidate, "retired", f"superseded by deployment {number}")
-            self._share(endpoint.live, 1.0)
+            self._divide(endpoint, 1.0)
 
     def ready(self, by: Principal, deployment: Deployment) -> None:
-        """Its worker answers: begin its canary, or have it take over."""
+        """Its worker answers: it comes to its traffic as its rollout says."""
         with self._database.transaction():
             endpoint = self.endpoint(deployment.endpoint)
             current = self._store.deployment(deployment.id)
             if current is None or current.state != "starting":
                 return
-            if current.canary is None or endpoint.live is None:
+            kind = current.rollout.kind
+            if kind == "member":
+                self._set(current, "member", 0.0, "answers requests that name it")
+                self._told_shares(by, endpoint)
+            elif endpoint.live is None:
+                self._take_over(by, endpoint, current, "ready")
+            elif kind == "shadow":
+                self._set(current, "shadow", 0.0, "its answers are compared, not returned")
+                self._told_shares(by, endpoint)
+            elif kind == "stage":
+                self._set(current, "staged", 0.0, "waits for its promotion")
+                self._told_shares(by, endpoint)
+            elif kind == "share":
+                self._join(by, endpoint, current)
+            elif current.canary is None:
                 self._take_over(by, endpoint, current, "ready")
             else:
                 self._to_step(by, endpoint, current, current.canary, 0)
 
     def failed(self, by: Principal, deployment: Deployment, reason: str) -> None:
-        """Its model can't be loaded."""
+        """Its model can't be loaded: what it had goes to the others, or back to the ones before."""
         with self._database.transaction():
             current = self._store.deployment(deployment.id)
-            if current is None or current.state not in {"starting", "canary"}:
+            if current is None or current.state not in RUNNING:
                 return
-            endpoint = self.endpoint(deployment.endpoint)
             self._end(by, current, "failed", reason)
-            self._share(endpoint.live, 1.0)
+            endpoint = self.endpoint(deployment.endpoint)
+            if current.state == "live" and not endpoint.lives:
+                self._restore(endpoint, f"deployment {current.number} failed")
+            else:
+                self._divide(endpoint, 1.0)
             self._tell(by, "serving.deployment.failed", current, {"reason": reason})
             self._told_shares(by, endpoint)
 
@@ -108,47 +125,68 @@ class Traffic:
             judged = replace(canary, history=(*canary.history, step))
             self._store.change_deployment(current.id, {"canary": judged})
             self._end(by, current, "refused", step.reason)
-            self._share(endpoint.live, 1.0)
+            self._divide(endpoint, 1.0)
             detail = {"reason": step.reason, "share": step.share, "measured": step.measured}
             self._tell(by, "serving.canary.refused", current, detail)
             self._told_shares(by, endpoint)
 
     def promote(self, by: Principal, name: str, reason: str) -> None:
-        """Have the candidate take over now, without further judgement.
+        """Have the candidate take over now, without further judgement; without one, a shadow.
 
         Raises: EndpointNotFound, NoCanary.
         """
         with self._database.transaction():
             endpoint = self.endpoint(name)
             candidate = endpoint.candidate
-            if candidate is None or candidate.state != "canary":
+            if candidate is None or candidate.state == "starting":
+                found = (item for item in endpoint.deployments if item.state == "shadow")
+                candidate = next(found, None)
+            if candidate is None:
                 raise NoCanary(name)
             self._take_over(by, endpoint, candidate, reason)
             self._tell(by, "serving.canary.finished", candidate, {"reason": reason})
 
     def roll_back(self, by: Principal, name: str) -> None:
-        """End a canary; without one, give the traffic back to the deployment before.
+        """End a candidate; without one, divide the traffic as it was before its last change.
 
         Raises: EndpointNotFound, NoEarlierDeployment.
         """
         with self._database.transaction():
             endpoint = self.endpoint(name)
-            live, standby, candidate = endpoint.live, endpoint.standby, endpoint.candidate
+            live, candidate = endpoint.live, endpoint.candidate
             if candidate is not None and live is not None:
                 self._end(by, candidate, "refused", f"rolled back by {by.name}")
-                self._share(live, 1.0)
+                self._divide(endpoint, 1.0)
                 left, came = candidate, live
-            elif standby is None or live is None:
+            elif live is None or not self._restore(endpoint, f"rolled back by {by.name}"):
                 raise NoEarlierDeployment(name)
             else:
-                self._set(live, "standby", 0.0, f"rolled back by {by.name}")
-                self._set(standby, "live", 1.0, f"brought back by {by.name}")
-                left, came = live, standby
+                left, came = live, self.endpoint(name).live or live
             detail = {"from": _named(left), "to": _named(came)}
             self._events.tell(
                 by, "serving.endpoint.rolled_back", name, detail, project=endpoint.project
             )
             self._told_shares(by, endpoint)
+
+    def split(self, by: Principal, endpoint: Endpoint, shares: Mapping[str, float]) -> None:
+        """Divide the traffic among deployments (id to share, summing to 1) that are ready."""
+        self._remember(endpoint)
+        for item in endpoint.deployments:
+            share = shares.get(item.id, 0.0)
+            if share:
+                self._set(item, "live", share, f"has a share by {by.name}")
+            elif item.state == "live":
+                self._set(item, "standby", 0.0, f"its share was given away by {by.name}")
+
+    def retire(self, by: Principal, endpoint: Endpoint, deployment: Deployment) -> None:
+        """End one deployment; its share goes to the others."""
+        self._end(by, deployment, "retired", f"retired by {by.name}")
+        self._divide(self.endpoint(endpoint.name), 1.0)
+        self._told_shares(by, endpoint)
+
+    def told(self, by: Principal, endpoint: Endpoint) -> None:
+        """Tell how the traffic is divided now."""
+        self._told_shares(by, endpoint)
 
     def close(self, by: Principal, endpoint: Endpoint) -> None:
         """End every deployment of an endpoint that goes away."""
@@ -177,7 +215,7 @@ class Traffic:
         self._store.change_deployment(
             deployment.id, {"state": "canary", "share": share, "canary": begun, "reason": ""}
         )
-        self._share(endpoint.live, 1.0 - share)
+        self._divide(endpoint, 1.0 - share)
         detail: dict[str, Any] = {
             "share": share,
             "step": place + 1,
@@ -191,12 +229,65 @@ class Traffic:
     def _take_over(
         self, by: Principal, endpoint: Endpoint, deployment: Deployment, reason: str
     ) -> None:
-        if endpoint.standby is not None:
-            self._end(by, endpoint.standby, "retired", f"deployment {deployment.number} took over")
-        if endpoint.live is not None:
-            self._set(endpoint.live, "standby", 0.0, f"deployment {deployment.number} took over")
+        self._remember(endpoint)
+        ruled = {rule.deployment for rule in endpoint.rules}
+        why = f"deployment {deployment.number} took over"
+        for item in endpoint.deployments:
+            if item.id == deployment.id:
+                continue
+            if item.state == "standby" and item.number not in ruled:
+                self._end(by, item, "retired", why)
+            elif item.state == "live":
+                self._set(item, "standby", 0.0, why)
         self._set(deployment, "live", 1.0, reason)
         self._told_shares(by, endpoint)
+
+    def _join(self, by: Principal, endpoint: Endpoint, deployment: Deployment) -> None:
+        """Give a deployment its part beside the others."""
+        share = deployment.rollout.share
+        if not share:
+            self._set(deployment, "standby", 0.0, "reached by rules and by its number")
+        else:
+            self._remember(endpoint)
+            taken = sum(item.share for item in endpoint.deployments if item.state == "canary")
+            self._divide(endpoint, (1.0 - share) * (1.0 - taken))
+            self._set(deployment, "live", share * (1.0 - taken), "has its share")
+            if share == 1.0:
+                for item in endpoint.lives:
+                    self._set(item, "standby", 0.0, f"deployment {deployment.number} has it all")
+        self._told_shares(by, endpoint)
+
+    def _remember(self, endpoint: Endpoint) -> None:
+        """Keep how the traffic is divided, for a rollback."""
+        total = sum(item.share for item in endpoint.lives)
+        if total:
+            earlier = {item.id: item.share / total for item in endpoint.lives}
+            self._store.change_endpoint(endpoint.name, {"earlier": earlier})
+
+    def _restore(self, endpoint: Endpoint, reason: str) -> bool:
+        """Divide the traffic as it was before; False where nothing of that runs any more."""
+        running = {item.id: item for item in endpoint.deployments if item.state in RUNNING}
+        before = {name: share for name, share in endpoint.earlier.items() if name in running}
+        if not before and endpoint.standby is not None:
+            before = {endpoint.standby.id: 1.0}
+        total = sum(before.values())
+        if not total:
+            return False
+        self._remember(endpoint)
+        for item in endpoint.lives:
+            if item.id not in before:
+                self._set(item, "standby", 0.0, reason)
+        for name, share in before.items():
+            self._set(running[name], "live", share / total, reason)
+        return True
+
+    def _divide(self, endpoint: Endpoint, rest: float) -> None:
+        """Give this much to those that are live, each its part of it."""
+        lives = self.endpoint(endpoint.name).lives
+        total = sum(item.share for item in lives)
+        for item in lives:
+            part = item.share / total if total else 1.0 / len(lives)
+            self._store.change_deployment(item.id, {"share": rest * part})
 
     def _set(
         self, deployment: Deployment, state: DeploymentState, share: float, reason: str
@@ -204,10 +295,6 @@ class Traffic:
         self._store.change_deployment(
             deployment.id, {"state": state, "share": share, "reason": reason}
         )
-
-    def _share(self, deployment: Deployment | None, share: float) -> None:
-        if deployment is not None:
-            self._store.change_deployment(deployment.id, {"share": share})
 
     def _end(
         self, by: Principal, deployment: Deployment, state: DeploymentState, reason: str

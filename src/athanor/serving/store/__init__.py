@@ -71,6 +71,11 @@ endpoint_table = Table(
     Column("project", String(255), nullable=False),
     Column("key", String(255), nullable=False),
     Column("follow", String(500), nullable=False),
+    Column("rules", Json, nullable=False),
+    Column("sticky", String(255), nullable=False),
+    Column("capacity", Integer, nullable=False),
+    Column("earlier", Json, nullable=False),
+    Column("graph", Json),
     Column("revision", Integer, nullable=False),
     Column("created_by", String(255), nullable=False),
     Column("created_at", Instant, nullable=False),
@@ -92,6 +97,8 @@ deployment_table = Table(
     Column("share", Float, nullable=False),
     Column("replicas", Integer, nullable=False),
     Column("canary", Json),
+    Column("rollout", Json, nullable=False),
+    Column("scaling", Json),
     Column("created_by", String(255), nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("ended_at", Instant),
@@ -100,7 +107,8 @@ deployment_table = Table(
     UniqueConstraint("endpoint", "idempotency_key", name="uq_serving_deployment_idempotency_key"),
 )
 
-_NESTED = frozenset({"signature", "canary"})
+_NESTED = frozenset({"signature", "canary", "rollout", "scaling"})
+_NESTED_OF_ENDPOINT = frozenset({"rules", "earlier", "graph"})
 _DEPLOYMENT = tuple(deployment_table.c[name] for name in Deployment.__dataclass_fields__)
 
 
@@ -113,6 +121,7 @@ class SqlEndpointStore:
     def add_endpoint(self, endpoint: Endpoint) -> None:
         """Add an endpoint without deployments."""
         row = {column.name: getattr(endpoint, column.name) for column in endpoint_table.c}
+        row |= {name: msgspec.to_builtins(row[name]) for name in _NESTED_OF_ENDPOINT}
         with self._database.connection() as connection:
             connection.execute(endpoint_table.insert().values(row))
 
@@ -128,7 +137,7 @@ class SqlEndpointStore:
                 .where(deployment_table.c.endpoint == name)
                 .order_by(deployment_table.c.number.desc())
             ).mappings()
-            return Endpoint(**row, deployments=tuple(map(_deployment, found)))
+            return _endpoint(row, tuple(map(_deployment, found)))
 
     def all(self) -> list[Endpoint]:
         """Every endpoint with its deployments, by name."""
@@ -142,13 +151,15 @@ class SqlEndpointStore:
             rows = connection.execute(
                 select(endpoint_table).order_by(endpoint_table.c.name)
             ).mappings()
-            return [
-                Endpoint(**row, deployments=tuple(deployments.get(row["name"], ()))) for row in rows
-            ]
+            return [_endpoint(row, tuple(deployments.get(row["name"], ()))) for row in rows]
 
     def change_endpoint(self, name: str, changes: Mapping[str, Any]) -> None:
         """Set fields of an endpoint, and count its revision up."""
-        counted = {**changes, "revision": endpoint_table.c.revision + 1}
+        plain = {
+            name: msgspec.to_builtins(value) if name in _NESTED_OF_ENDPOINT else value
+            for name, value in changes.items()
+        }
+        counted = {**plain, "revision": endpoint_table.c.revision + 1}
         with self._database.connection() as connection:
             connection.execute(
                 update(endpoint_table).where(endpoint_table.c.name == name).values(counted)
@@ -202,6 +213,12 @@ class SqlEndpointStore:
                 .where(deployment_table.c.id == deployment_id)
                 .values(values)
             )
+
+
+def _endpoint(row: RowMapping, deployments: tuple[Deployment, ...]) -> Endpoint:
+    fields = Endpoint.__dataclass_fields__
+    nested = {name: msgspec.convert(row[name], fields[name].type) for name in _NESTED_OF_ENDPOINT}
+    return Endpoint(**(dict(row) | nested), deployments=deployments)
 
 
 def _row(deployment: Deployment) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,13 +21,14 @@ from athanor.kernel.workers import Workers
 from athanor.lineage import Lineage
 from athanor.serving.errors import ModelUnloadable, PlaneUnreachable
 from athanor.serving.log import ServingLog
-from athanor.serving.logic.routing import Route, Table, Target
+from athanor.serving.logic.routing import Table
 from athanor.serving.ports import Loading, OnlySafe
 from athanor.serving.service import Traffic
 from athanor.serving.store import EndpointStore
 from athanor.serving.supervisor.crew import NATIVE, Crew, Post
 from athanor.serving.supervisor.judging import Judge
 from athanor.serving.supervisor.planes import Planes, PlaneSettings
+from athanor.serving.supervisor.tables import route_of
 from athanor.serving.types import RUNNING, Deployment, Endpoint
 
 logger = logging.getLogger(__name__)
@@ -229,7 +230,7 @@ class Supervisor:
                 self._publish(self._crew, self._around.store.all(), patient=False)
 
     def _publish(self, crew: Crew, endpoints: list[Endpoint], *, patient: bool = True) -> None:
-        wanted = [_route(endpoint, crew.sockets) for endpoint in endpoints]
+        wanted = [route_of(endpoint, crew.sockets) for endpoint in endpoints]
         if self._planes is None:
             return
         if self._published is not None and self._published.routes == wanted:
@@ -298,24 +299,6 @@ class Supervisor:
             self._around.log.compact()
         except AthanorError:
             logger.exception("Segments could not be moved into their table; they are tried again")
-
-
-def _route(endpoint: Endpoint, sockets: Callable[[str], list[str]]) -> Route:
-    """The endpoint as planes see it: who has traffic, and who may be asked by name."""
-    targets = [
-        Target(
-            id=item.id,
-            number=item.number,
-            model=item.model,
-            version=item.version,
-            weight=item.share,
-            sockets=sockets(item.id),
-            signature=item.signature,
-        )
-        for item in endpoint.deployments
-        if item.state in RUNNING and item.state != "starting"
-    ]
-    return Route(name=endpoint.name, targets=targets, key=endpoint.key)
 
 
 def _sweep_runs() -> None:

@@ -4,13 +4,33 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
-DeploymentState = Literal["starting", "canary", "live", "standby", "retired", "refused", "failed"]
-"""`starting`: its worker loads the model. `canary`: it has a share. `live`: it has the rest.
-`standby`: the one before, kept warm for a rollback. `retired`: without a worker. `refused`: its
-canary was. `failed`: its model can't be loaded."""
+from athanor.serving.types.graphs import InferenceGraph
+from athanor.serving.types.rollouts import HeaderRule, Rollout, Scaling
 
-RUNNING: frozenset[DeploymentState] = frozenset({"starting", "canary", "live", "standby"})
-"""The states that have workers."""
+DeploymentState = Literal[
+    "starting",
+    "canary",
+    "live",
+    "standby",
+    "staged",
+    "shadow",
+    "member",
+    "retired",
+    "refused",
+    "failed",
+]
+"""`starting`: its worker loads the model. `canary`: it has a share and is judged. `live`: it has
+the traffic, or its share. `standby`: it has none and is kept for a rollback or a rule. `staged`: it
+has none and waits for its promotion. `shadow`: requests are copied to it. `member`: one of many
+models, named by requests. `retired`: without a worker. `refused`: its canary was. `failed`: its
+model can't be loaded."""
+
+RUNNING: frozenset[DeploymentState] = frozenset(
+    {"starting", "canary", "live", "standby", "staged", "shadow", "member"}
+)
+"""The states that have workers, or may have."""
+
+_ON_ITS_WAY: frozenset[DeploymentState] = frozenset({"starting", "canary", "staged"})
 
 DEFAULT_PROJECT = "default"
 
@@ -116,7 +136,11 @@ class Deployment:
     share: float = 0.0
     """Its part of the traffic, 0 to 1."""
     replicas: int = 1
+    """Workers, where `scaling` says nothing else."""
     canary: Canary | None = None
+    rollout: Rollout = field(default_factory=Rollout)
+    scaling: Scaling | None = None
+    """None keeps `replicas` workers at all times."""
     created_by: str = ""
     created_at: datetime
     ended_at: datetime | None = None
@@ -132,6 +156,16 @@ class Endpoint:
     """The input column by which labels may join; "" where there is none."""
     follow: str = ""
     """The model alias that it follows (`churn@champion`), or "" where it is pinned."""
+    rules: tuple[HeaderRule, ...] = ()
+    """Which requests go to one deployment, whatever the shares; the first that holds counts."""
+    sticky: str = ""
+    """The header whose equal values stay with one deployment; "" spreads every request anew."""
+    capacity: int = 0
+    """How many of its members may be loaded at once; 0 sets no limit."""
+    earlier: dict[str, float] = field(default_factory=dict)
+    """The shares before the last change of traffic, by deployment id: what a rollback restores."""
+    graph: InferenceGraph | None = None
+    """Of an endpoint that joins others: how."""
     revision: int = 0
     """Counts the changes of its traffic."""
     created_by: str = ""
@@ -142,15 +176,36 @@ class Endpoint:
     """Where to POST records, or "" while no server runs."""
 
     @property
+    def lives(self) -> tuple[Deployment, ...]:
+        """The deployments that have traffic, newest first, canaries left out."""
+        return tuple(item for item in self.deployments if item.state == "live")
+
+    @property
     def live(self) -> Deployment | None:
-        """The deployment that has the traffic, or the rest of it."""
-        return next((item for item in self.deployments if item.state == "live"), None)
+        """The deployment that has the traffic, or most of it."""
+        return max(self.lives, key=lambda item: (item.share, item.number), default=None)
 
     @property
     def candidate(self) -> Deployment | None:
-        """The deployment that is on its way to the traffic."""
-        found = (item for item in self.deployments if item.state in {"starting", "canary"})
+        """The deployment that is on its way to all of the traffic."""
+        found = (
+            item
+            for item in self.deployments
+            if item.state in _ON_ITS_WAY and item.rollout.kind not in {"share", "shadow", "member"}
+        )
         return next(found, None)
+
+    @property
+    def problem(self) -> str:
+        """Why nothing of it can answer, or "" where something does, or will."""
+        if self.graph is not None or any(item.state in RUNNING for item in self.deployments):
+            return ""
+        failed = next((item for item in self.deployments if item.state == "failed"), None)
+        if failed is None:
+            return "it has no deployment"
+        return (
+            f"deployment {failed.number} ({failed.model}@{failed.version}) failed: {failed.reason}"
+        )
 
     @property
     def standby(self) -> Deployment | None:
@@ -172,8 +227,22 @@ class Deploy:
     """The input column by which labels may join; None leaves the endpoint's."""
     follow: bool = False
     """Redeploy when the alias in `model` moves."""
+    share: float | None = None
+    """A part of the traffic that it takes beside the others and keeps, 0 to 1, unjudged; with 0
+    only rules and the header X-Athanor-Deployment reach it."""
+    shadow: float | None = None
+    """The part of the requests that is copied to it, above 0 and at most 1."""
+    stage: bool = False
+    """Have it wait, without traffic, for its promotion (blue/green)."""
+    member: bool = False
+    """Make it one of many models of this endpoint: it answers the requests that name it by the
+    header X-Athanor-Model, and is loaded when one does."""
+    capacity: int | None = None
+    """How many members of the endpoint may be loaded at once, 0 for any; None leaves it."""
     replicas: int = 1
     """Workers; 1 to 16."""
+    scaling: Scaling | None = None
+    """Workers by load, down to none; None keeps `replicas` at all times."""
     project: str = DEFAULT_PROJECT
     idempotency_key: str | None = None
     """A repetition with the same one returns the first one's deployment."""

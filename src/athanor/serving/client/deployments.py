@@ -1,0 +1,49 @@
+"""Deployments over a transport: shares and rules, workers, shadows, canaries."""
+
+from collections.abc import Mapping, Sequence
+
+from athanor.kernel.transport import Transport, segment
+from athanor.serving.types import Deployment, Endpoint
+from athanor.serving.types.rollouts import HeaderRule, Scaling, TrafficRules
+
+
+class DeploymentsClient:
+    """Several model versions behind one endpoint: their shares, rules, workers."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def traffic(self, name: str) -> TrafficRules:
+        """How the endpoint's traffic is divided."""
+        return self._transport.send("GET", f"{_path(name)}/traffic").read(TrafficRules)
+
+    def split(
+        self,
+        name: str,
+        shares: Mapping[int, float] | None = None,
+        *,
+        rules: Sequence[HeaderRule] | None = None,
+        sticky: str | None = None,
+    ) -> TrafficRules:
+        """Divide the traffic: `split("churn", {1: 0.7, 2: 0.3})`; what is None stays."""
+        body = TrafficRules(
+            shares=None if shares is None else {str(name): part for name, part in shares.items()},
+            rules=None if rules is None else tuple(rules),
+            sticky=sticky,
+        )
+        path = f"{_path(name)}/traffic"
+        return self._transport.send("PUT", path, body=body).read(TrafficRules)
+
+    def retire(self, name: str, number: int) -> Endpoint:
+        """End one deployment; its share goes to the others."""
+        path = f"{_path(name)}/deployments/{number}"
+        return self._transport.send("DELETE", path).read(Endpoint)
+
+    def scale(self, name: str, number: int, scaling: Scaling) -> Deployment:
+        """Change how many workers a deployment has by its load."""
+        path = f"{_path(name)}/deployments/{number}/scaling"
+        return self._transport.send("PUT", path, body=scaling).read(Deployment)
+
+
+def _path(name: str) -> str:
+    return f"/endpoints/{segment(name)}"

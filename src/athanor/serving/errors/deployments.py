@@ -1,0 +1,149 @@
+"""What can go wrong when deployments come to their traffic."""
+
+from collections.abc import Iterable
+
+from athanor.kernel.errors import Conflict, Invalid, NotFound, Unprocessable, nearest
+
+
+class RolloutUnclear(Invalid):
+    """More than one way to the traffic was asked for."""
+
+    def __init__(self, named: Iterable[str]) -> None:
+        super().__init__(
+            f"A deployment comes to its traffic in one way; asked for were {', '.join(named)}.",
+            hint="Give one of canary, share, shadow, stage and member.",
+        )
+
+
+class ShareInvalid(Invalid):
+    """A share lies outside of what it can be."""
+
+    def __init__(self, what: str, share: float) -> None:
+        super().__init__(
+            f"A {what} can't have the share {share:g}.",
+            hint="Shares are parts of 1: 0.3 is 30 percent; on the command line give percent.",
+        )
+
+
+class SharesInvalid(Invalid):
+    """Shares that do not divide the traffic."""
+
+    def __init__(self, endpoint: str, reason: str) -> None:
+        super().__init__(
+            f"The traffic of endpoint {endpoint!r} can't be divided so: {reason}.",
+            hint='Give each deployment\'s part of 1 by its number, such as {"1": 0.7, "2": 0.3}.',
+        )
+
+
+class RuleInvalid(Invalid):
+    """A header rule that can't hold."""
+
+    def __init__(self, place: int, reason: str) -> None:
+        super().__init__(
+            f"Rule {place} can't be used: {reason}.",
+            hint='A rule is {"header": "X-Tenant", "value": "beta*", "deployment": 2}.',
+        )
+
+
+class ScalingInvalid(Invalid):
+    """Bounds that no number of workers fits."""
+
+    def __init__(self, field: str, value: float, wanted: str) -> None:
+        super().__init__(
+            f"The scaling's {field} can't be {value:g}.", hint=f"It is {wanted}.", details={}
+        )
+
+
+class DeploymentNotReady(Conflict):
+    """The deployment is in no state to have traffic."""
+
+    def __init__(self, endpoint: str, number: int, state: str) -> None:
+        super().__init__(
+            f"Deployment {number} of endpoint {endpoint!r} is {state}, so it can't have traffic.",
+            hint=f"See which are live, standby or staged: athanor endpoint show {endpoint}",
+        )
+
+
+class CanaryUnderWay(Conflict):
+    """A canary is judged now, and its share is not to be changed by hand."""
+
+    def __init__(self, endpoint: str, number: int) -> None:
+        super().__init__(
+            f"Deployment {number} of endpoint {endpoint!r} is a canary that is judged now.",
+            hint=f"End that first: athanor endpoint promote {endpoint}, or rollback {endpoint}",
+        )
+
+
+class NothingToShadow(Conflict):
+    """There is no live deployment whose answers could be compared."""
+
+    def __init__(self, endpoint: str) -> None:
+        super().__init__(
+            f"Endpoint {endpoint!r} has no live deployment to compare a shadow with.",
+            hint=f"Deploy one first: athanor deploy MODEL --endpoint {endpoint}",
+        )
+
+
+class LastDeployment(Conflict):
+    """The deployment is the only one that answers."""
+
+    def __init__(self, endpoint: str, number: int) -> None:
+        super().__init__(
+            f"Deployment {number} is the only live one of endpoint {endpoint!r}.",
+            hint=f"Deploy another one first, or remove it: athanor endpoint remove {endpoint}",
+        )
+
+
+class NoShadow(NotFound):
+    """The endpoint has no such shadow."""
+
+    def __init__(self, endpoint: str, number: int | None) -> None:
+        which = "no shadow" if number is None else f"no shadow with the number {number}"
+        super().__init__(
+            f"Endpoint {endpoint!r} has had {which}.",
+            hint=f"Start one: athanor deploy MODEL --endpoint {endpoint} --shadow 100",
+        )
+
+
+class ModelNotNamed(NotFound):
+    """The request names none of the models that this endpoint holds."""
+
+    def __init__(self, endpoint: str, model: str, known: list[str]) -> None:
+        told = f"holds no model {model!r}" if model else "holds several models"
+        shown = ", ".join(known[:10]) + (" ..." if len(known) > 10 else "")
+        super().__init__(
+            f"Endpoint {endpoint!r} {told}.",
+            hint=nearest(model, known)
+            or f"Name one by the header X-Athanor-Model: {shown or 'there are none yet'}.",
+            details={"models": known[:1_000]},
+        )
+
+
+class GraphInvalid(Unprocessable):
+    """A graph that can't answer."""
+
+    def __init__(self, place: str, reason: str) -> None:
+        super().__init__(
+            f"The graph can't be used: {place} {reason}.",
+            hint="Its node `root` answers; a step names an endpoint that is there, or a node.",
+        )
+
+
+class EndpointIsGraph(Conflict):
+    """The endpoint answers through others and has no deployments."""
+
+    def __init__(self, endpoint: str) -> None:
+        super().__init__(
+            f"Endpoint {endpoint!r} is a graph of other endpoints.",
+            hint="Deploy to an endpoint that it names, or give this one another name.",
+        )
+
+
+class EndpointHasDeployments(Conflict):
+    """The endpoint holds models of its own and can't become a graph."""
+
+    def __init__(self, endpoint: str) -> None:
+        super().__init__(
+            f"Endpoint {endpoint!r} has deployments of its own.",
+            hint="Give the graph a name of its own.",
+        )

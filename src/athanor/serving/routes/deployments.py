@@ -1,0 +1,39 @@
+"""Deployments over HTTP: shares and rules, workers, shadows, canaries."""
+
+from typing import Annotated
+
+from fastapi import APIRouter
+
+from athanor.kernel.http import Caller, provide
+from athanor.serving.service import Deployments
+from athanor.serving.types import Deployment, Endpoint
+from athanor.serving.types.rollouts import Scaling, TrafficRules
+
+router = APIRouter(tags=["serving"])
+TheDeployments = Annotated[Deployments, provide(Deployments)]
+
+
+@router.get("/endpoints/{name}/traffic")
+def traffic(name: str, who: Caller, serving: TheDeployments) -> TrafficRules:
+    """How the endpoint's traffic is divided: shares by deployment number, header rules."""
+    return serving.traffic(who, name)
+
+
+@router.put("/endpoints/{name}/traffic")
+def split(name: str, rules: TrafficRules, who: Caller, serving: TheDeployments) -> TrafficRules:
+    """Divide the endpoint's traffic: by shares, by headers, sticky or not; at once."""
+    return serving.split(who, name, rules)
+
+
+@router.delete("/endpoints/{name}/deployments/{number}")
+def retire(name: str, number: int, who: Caller, serving: TheDeployments) -> Endpoint:
+    """End one deployment; its share goes to the others."""
+    return serving.retire(who, name, number)
+
+
+@router.put("/endpoints/{name}/deployments/{number}/scaling")
+def scale(
+    name: str, number: int, scaling: Scaling, who: Caller, serving: TheDeployments
+) -> Deployment:
+    """Change how many workers a deployment has by its load; 0 at least lets it sleep."""
+    return serving.scale(who, name, number, scaling)
