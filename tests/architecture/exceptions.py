@@ -8,6 +8,7 @@ _BY_PROTOCOL = "MLflow's protocol calls it; `log` and `history` are its plain fo
 NOT_REACHABLE_BY_ROUTE: dict[str, str] = {
     "tracking.Tracking.log_points": _BY_PROTOCOL,
     "tracking.Tracking.points": _BY_PROTOCOL,
+    "data.Sql.copy": "Rooms above write a query's rows to a file by it; callers have `query`.",
 }
 
 NOT_REACHABLE_BY_CLIENT: dict[str, str] = NOT_REACHABLE_BY_ROUTE | {

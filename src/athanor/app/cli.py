@@ -68,6 +68,9 @@ COMMANDS = {
     "endpoint": Entry(
         "athanor.serving.commands:commands", "Endpoints: list, predict, label, roll back.", "Work"
     ),
+    "batch": Entry(
+        "athanor.serving.commands.batches:commands", "Predict whole tables: run, resume.", "Work"
+    ),
     "monitor": Entry("athanor.monitoring.commands:commands", "Monitors: list, show, run.", "Watch"),
     "alert": Entry(
         "athanor.monitoring.commands:alert_commands", "Alerts: list, show, close.", "Watch"

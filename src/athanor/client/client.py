@@ -17,6 +17,7 @@ from athanor.registry.client import (
 )
 from athanor.responsible.client import ReportsClient
 from athanor.serving.client import EndpointsClient
+from athanor.serving.client.batches import BatchesClient
 from athanor.serving.client.deployments import DeploymentsClient
 from athanor.tracking.client import (
     DebugClient,
@@ -54,6 +55,7 @@ class Client:
         self.webhooks = WebhooksClient(transport)
         self.reports = ReportsClient(transport)
         self.endpoints = EndpointsClient(transport)
+        self.batches = BatchesClient(transport)
         self.deployments = DeploymentsClient(transport)
         self.monitors = MonitorsClient(transport)
         self.alerts = AlertsClient(transport)

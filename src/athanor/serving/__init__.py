@@ -25,6 +25,9 @@ if TYPE_CHECKING:
         operations,
         resolvers,
     )
+    from athanor.serving.shadows import (
+        ShadowLog,
+    )
     from athanor.serving.store import (
         EndpointStore,
         SqlEndpointStore,
@@ -46,6 +49,11 @@ if TYPE_CHECKING:
         PredictionQuery,
         SnapshotRequest,
     )
+    from athanor.serving.types.batches import (
+        Batch,
+        BatchFile,
+        NewBatch,
+    )
     from athanor.serving.types.graphs import (
         GraphCondition,
         GraphNode,
@@ -62,6 +70,8 @@ if TYPE_CHECKING:
 __getattr__ = lazily(
     __name__,
     {
+        "Batch": "types.batches",
+        "BatchFile": "types.batches",
         "Canary": "types",
         "CanaryPlan": "types",
         "Deploy": "types",
@@ -77,6 +87,7 @@ __getattr__ = lazily(
         "HeaderRule": "types.rollouts",
         "InferenceGraph": "types.graphs",
         "Neighbours": "service",
+        "NewBatch": "types.batches",
         "NewLabel": "types",
         "NoFleet": "ports",
         "Parts": "service",
@@ -86,6 +97,7 @@ __getattr__ = lazily(
         "Rollout": "types.rollouts",
         "Scaling": "types.rollouts",
         "ServingLog": "log",
+        "ShadowLog": "shadows",
         "SnapshotRequest": "types",
         "SqlEndpointStore": "store",
         "Supervisor": "supervisor",
@@ -99,6 +111,8 @@ __getattr__ = lazily(
 )
 
 __all__ = [
+    "Batch",
+    "BatchFile",
     "Canary",
     "CanaryPlan",
     "Deploy",
@@ -114,6 +128,7 @@ __all__ = [
     "HeaderRule",
     "InferenceGraph",
     "Neighbours",
+    "NewBatch",
     "NewLabel",
     "NoFleet",
     "Parts",
@@ -123,6 +138,7 @@ __all__ = [
     "Rollout",
     "Scaling",
     "ServingLog",
+    "ShadowLog",
     "SnapshotRequest",
     "SqlEndpointStore",
     "Supervisor",

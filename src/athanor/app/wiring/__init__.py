@@ -7,6 +7,7 @@ from fastapi import APIRouter
 from athanor.app.hooks import join_webhooks
 from athanor.app.moving.wiring import join_transfers
 from athanor.app.rules import govern_models
+from athanor.app.wiring.batches import join_batches
 from athanor.app.wiring.data import join_data
 from athanor.app.wiring.lineage import join_lineage
 from athanor.app.wiring.monitoring import join_monitoring
@@ -24,6 +25,7 @@ from athanor.pipelines.routes import router as pipelines_router
 from athanor.registry.routes import router as registry_router
 from athanor.responsible.routes import router as responsible_router
 from athanor.serving.routes import router as serving_router
+from athanor.serving.routes.batches import router as batches_router
 from athanor.serving.routes.deployments import router as deployments_router
 from athanor.tracking.routes import router as tracking_router
 
@@ -44,6 +46,7 @@ def join_rooms(house: "House") -> None:
     join_responsible(house)
     govern_models(house)
     log = join_serving(house, steps)
+    join_batches(house)
     join_monitoring(house, log)
     sql: Sql = house.services[Sql]
     for relation in house.relations:
@@ -60,6 +63,7 @@ def all_routers() -> list[APIRouter]:
         registry_router,
         responsible_router,
         serving_router,
+        batches_router,
         deployments_router,
         monitoring_router,
     ]

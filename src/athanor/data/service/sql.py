@@ -1,5 +1,6 @@
 """SQL over whatever the rooms offer: datasets, runs, models, predictions."""
 
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -20,6 +21,8 @@ _PARSING_SECONDS = 20.0
 _MEGABYTE = 1 << 20
 _OVERHEAD_MB = 512
 """What the libraries themselves take, beside the query."""
+_COPY_SECONDS = 6 * 3600.0
+_COPY_MB = 2_048
 
 
 _LIMITS = {"limit": (0, 10_000_000), "seconds": (0.001, 86_400), "memory_mb": (1, 1 << 20)}
@@ -87,18 +90,11 @@ class Sql:
         for what, (least, most) in _LIMITS.items():
             if not least <= getattr(query, what) <= most:
                 raise BadLimits(what, least, most)
-        reads = self._call("parse:tables_of", {"sql": query.sql}, _PARSING_SECONDS)
-        tables: dict[str, Any] = {}
-        for name in reads["names"]:
-            try:
-                tables[name] = self._scan(who, name, project)
-            except UnknownRelation:
-                if name not in reads["local"]:
-                    raise
+        text, tables = self._read(who, query.sql, project)
         found = self._call(
             "sql:run",
             {
-                "sql": reads["sql"],
+                "sql": text,
                 "tables": tables,
                 "limit": query.limit,
                 "memory_mb": query.memory_mb,
@@ -107,6 +103,19 @@ class Sql:
             memory_bytes=(query.memory_mb + _OVERHEAD_MB) * _MEGABYTE,
         )
         return msgspec.convert(found | {"relations": tuple(tables)}, QueryResult)
+
+    def copy(
+        self, who: Principal, sql: str, path: Path, *, project: str = DEFAULT_PROJECT
+    ) -> list[str]:
+        """Write all rows of one SELECT to a Parquet file, as they come; the names that it read.
+
+        Raises: BadQuery, NotReadOnly, UnknownRelation, QueryTookTooLong, QueryTooLarge.
+        """
+        self._access.require(who, "data.copy", project)
+        text, tables = self._read(who, sql, project)
+        task = {"sql": text, "tables": tables, "path": str(path), "memory_mb": _COPY_MB}
+        self._call("sql:copy", task, _COPY_SECONDS)
+        return list(tables)
 
     def _versions(self, who: Principal, rest: str) -> Scan:
         """The rows of the relation `datasets`; there are no versions of it."""
@@ -128,6 +137,18 @@ class Sql:
             for version in self._datasets.versions(who, dataset.name)
         ]
         return Scan(rows=rows)
+
+    def _read(self, who: Principal, sql: str, project: str) -> tuple[str, dict[str, Any]]:
+        """The query as it is run, and the tables that it names, each as where its rows lie."""
+        reads = self._call("parse:tables_of", {"sql": sql}, _PARSING_SECONDS)
+        tables: dict[str, Any] = {}
+        for name in reads["names"]:
+            try:
+                tables[name] = self._scan(who, name, project)
+            except UnknownRelation:
+                if name not in reads["local"]:
+                    raise
+        return reads["sql"], tables
 
     def _call(
         self, function: str, payload: dict[str, Any], seconds: float, **limits: int

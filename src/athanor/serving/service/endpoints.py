@@ -26,6 +26,7 @@ from athanor.serving.log import ServingLog
 from athanor.serving.logic.rollouts import checked, plan_of, rollout_of, takes_all
 from athanor.serving.logic.rows import LabelRow
 from athanor.serving.ports import Fleet, Loading, ModelSource, OnlySafe, RegisteredVersion
+from athanor.serving.service.signatures import signature_of
 from athanor.serving.service.traffic import Traffic
 from athanor.serving.store import EndpointStore
 from athanor.serving.types import (
@@ -34,12 +35,10 @@ from athanor.serving.types import (
     Deploy,
     Deployment,
     Endpoint,
-    InputColumn,
     LabelsReceived,
     NewLabel,
     Prediction,
     PredictionQuery,
-    Signature,
     SnapshotRequest,
 )
 from athanor.serving.types.rollouts import Scaling
@@ -363,7 +362,7 @@ class Endpoints:
                 version=version.number,
                 artifact=artifact,
                 digest=version.digest,
-                signature=_signature(version),
+                signature=signature_of(version),
                 replicas=min(16, max(1, deploy.replicas)),
                 canary=None if plan is None else Canary(plan=plan),
                 rollout=rollout_of(deploy),
@@ -414,19 +413,3 @@ def _scaling(deploy: Deploy) -> Scaling | None:
     if deploy.scaling is None and deploy.member:
         return Scaling(min=0)
     return deploy.scaling
-
-
-def _signature(version: RegisteredVersion) -> Signature:
-    told = version.signature
-    positive = -1
-    if told.positive is not None and told.positive in told.classes:
-        positive = told.classes.index(told.positive)
-    return Signature(
-        columns=tuple(
-            InputColumn(name=item.name, type=item.type, required=item.required)
-            for item in told.inputs
-        ),
-        classes=tuple(told.classes),
-        target=told.target,
-        positive=positive,
-    )

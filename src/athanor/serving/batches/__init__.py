@@ -1,0 +1,1 @@
+"""How batches are worked through: threads of their own, a runner, and the work in processes."""

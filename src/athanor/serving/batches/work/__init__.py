@@ -1,0 +1,1 @@
+"""The work of batches, in processes of their own: Arrow, DuckDB, scikit-learn; by name only."""

@@ -1,0 +1,137 @@
+"""Files that were sent, as Parquet: CSV, JSON, JSON lines, Parquet, Arrow; maybe gzipped."""
+
+import gzip
+import shutil
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyarrow import feather
+
+from athanor.serving.errors.batches import BatchFileUnreadable
+from athanor.serving.types import Signature
+
+_TYPES = {
+    "double": "DOUBLE",
+    "float": "DOUBLE",
+    "long": "BIGINT",
+    "integer": "BIGINT",
+    "string": "VARCHAR",
+    "boolean": "BOOLEAN",
+    "datetime": "TIMESTAMP",
+}
+_MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None")
+_SAMPLE_ROWS = 100_000
+FORMATS = {
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".txt": "csv",
+    ".json": "json",
+    ".jsonl": "json",
+    ".ndjson": "json",
+    ".parquet": "parquet",
+    ".pq": "parquet",
+    ".arrow": "arrow",
+    ".feather": "arrow",
+    ".ipc": "arrow",
+}
+
+
+def as_parquet(path: Path, name: str, target: Path, signature: Signature, rows: int) -> None:
+    """Write a file as Parquet, with the model's types for the columns that it reads.
+
+    Raises: BatchFileUnreadable, which names the file by `name`.
+    """
+    ending, packed = _ending(name)
+    kind = FORMATS.get(ending)
+    if kind is None:
+        raise BatchFileUnreadable(name, f"the ending {ending or '(none)'!r} tells no known format.")
+    passing = target.with_suffix(".part")
+    source = path
+    try:
+        if packed:
+            source = target.with_suffix(".unpacked")
+            with gzip.open(path, "rb") as packed_stream, source.open("wb") as plain:
+                shutil.copyfileobj(packed_stream, plain, 1 << 20)
+        if kind in {"csv", "json"}:
+            _by_duckdb(source, kind, passing, signature, rows)
+        else:
+            _by_arrow(source, kind, passing, rows)
+    except (duckdb.Error, pa.ArrowException, OSError, EOFError, ValueError) as error:
+        problem = " ".join(str(error).split())[:400]
+        raise BatchFileUnreadable(name, problem) from error
+    finally:
+        if packed:
+            source.unlink(missing_ok=True)
+    passing.replace(target)
+
+
+def _ending(name: str) -> tuple[str, bool]:
+    lower = Path(name.lower())
+    if lower.suffix == ".gz":
+        return Path(lower.stem).suffix, True
+    return lower.suffix, False
+
+
+def _by_duckdb(source: Path, kind: str, target: Path, signature: Signature, rows: int) -> None:
+    with duckdb.connect(":memory:", config={"threads": 2}) as connection:
+        reader = _csv_reader if kind == "csv" else _json_reader
+        reading = reader(connection, source, signature)
+        connection.execute(
+            f"COPY (SELECT * FROM {reading}) TO {_text(str(target))} "  # noqa: S608 - our literals
+            f"(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {max(2_048, rows)})"
+        )
+
+
+def _csv_reader(connection: duckdb.DuckDBPyConnection, source: Path, signature: Signature) -> str:
+    missing = ", ".join(map(_text, _MISSING))
+    plain = f"read_csv({_text(str(source))}, header = true, nullstr = [{missing}]"
+    looked = connection.sql(
+        f"SELECT * FROM {plain}, all_varchar = true, sample_size = 1000) LIMIT 0"  # noqa: S608
+    )
+    types = _declared(signature, looked.columns)
+    return f"{plain}, sample_size = {_SAMPLE_ROWS}, types = {types})"
+
+
+def _json_reader(connection: duckdb.DuckDBPyConnection, source: Path, signature: Signature) -> str:
+    plain = (
+        f"read_json({_text(str(source))}, sample_size = {_SAMPLE_ROWS}, "
+        "maximum_object_size = 104857600"
+    )
+    found = connection.sql(f"SELECT * FROM {plain}) LIMIT 0")  # noqa: S608 - our literals
+    known = {column.name: _TYPES.get(column.type, "") for column in signature.columns}
+    cells = ", ".join(
+        f"CAST({_name(name)} AS {known[name]}) AS {_name(name)}" if known.get(name) else _name(name)
+        for name in found.columns
+    )
+    return f"(SELECT {cells} FROM {plain}))"  # noqa: S608 - quoted names
+
+
+def _declared(signature: Signature, present: list[str]) -> str:
+    pairs = [
+        f"{_text(column.name)}: {_text(_TYPES[column.type])}"
+        for column in signature.columns
+        if column.name in present and column.type in _TYPES
+    ]
+    return f"{{{', '.join(pairs)}}}" if pairs else "MAP {}"
+
+
+def _by_arrow(source: Path, kind: str, target: Path, rows: int) -> None:
+    if kind == "parquet":
+        with pq.ParquetFile(source) as file:
+            schema = file.schema_arrow
+            with pq.ParquetWriter(target, schema, compression="zstd") as writer:
+                for batch in file.iter_batches(batch_size=max(2_048, rows)):
+                    writer.write_batch(batch)
+        return
+    table = feather.read_table(source, memory_map=True)
+    pq.write_table(table, target, compression="zstd", row_group_size=max(2_048, rows))
+
+
+def _text(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _name(text: str) -> str:
+    return '"' + text.replace('"', '""') + '"'

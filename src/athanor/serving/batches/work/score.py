@@ -1,0 +1,185 @@
+"""Chunk by chunk: rows in, rows with predictions out, each chunk's file whole or not there.
+
+Any number of processes work on one batch. A chunk belongs to the process that holds the lock on
+its place in the file `claims`; the system frees it when that process ends, however it ends.
+"""
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from athanor.kernel.workers import report
+from athanor.serving.batches.work import plan as plans
+from athanor.serving.batches.work.models import Scorer, load_scorer
+from athanor.serving.errors.batches import TooManyRowErrors
+
+_SLICE_ROWS = 65_536
+_CLAIMS = "claims"
+ERRORS = b"athanor.errors"
+"""In a chunk file's footer: how many of its rows the model refused."""
+
+
+def work(folder: str, model: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Score the chunks that nobody else scores, until none is left; says what it took.
+
+    Raises: TooManyRowErrors, and what the model's loading raises.
+    """
+    home = Path(folder)
+    plan = plans.read(home)
+    allowed = int(settings["max_errors"])
+    began, done = time.process_time(), 0
+    scorer: Scorer | None = None
+    with _Claims(home) as claims:
+        for number, chunk in enumerate(plan["chunks"]):
+            target = chunk_path(home, number)
+            if target.exists() or not claims.take(number):
+                continue
+            if not target.exists():
+                scorer = scorer or load_scorer(model)
+                errors = _Errors(allowed=allowed)
+                _score_chunk(plan, chunk, scorer, errors, target)
+                done += 1
+                report({"chunk": number, "rows": chunk["rows"], "errors": errors.count})
+            claims.drop(number)
+    return {"chunks": done, "cpu_seconds": time.process_time() - began}
+
+
+def chunk_path(folder: Path, number: int) -> Path:
+    """Where a chunk's predictions are, once they are."""
+    return folder / f"chunk-{number:06d}.parquet"
+
+
+@dataclass(slots=True)
+class _Errors:
+    """Rows that the model refused, up to what is allowed."""
+
+    allowed: int
+    count: int = 0
+    reasons: dict[int, str] = field(default_factory=dict)
+    """By the row's place in its slice."""
+
+    def add(self, place: int, row: int, error: Exception) -> None:
+        self.count += 1
+        reason = f"{type(error).__name__}: {error}".splitlines()[0][:300]
+        if self.count > self.allowed:
+            raise TooManyRowErrors(row, reason, self.allowed) from error
+        self.reasons[place] = reason
+
+
+class _Claims:
+    """Who works on which chunk: one lock a chunk, freed by the system with its process."""
+
+    def __init__(self, folder: Path) -> None:
+        self._file = os.open(folder / _CLAIMS, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        os.close(self._file)
+
+    def take(self, number: int) -> bool:
+        try:
+            fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, number)
+        except OSError:
+            return False
+        return True
+
+    def drop(self, number: int) -> None:
+        fcntl.lockf(self._file, fcntl.LOCK_UN, 1, number)
+
+
+def _score_chunk(
+    plan: Mapping[str, Any],
+    chunk: Mapping[str, Any],
+    scorer: Scorer,
+    errors: _Errors,
+    target: Path,
+) -> None:
+    schema: pa.Schema = plan["schema"]
+    kept = [schema.field(name) for name in plan["keep"]]
+    made = list(scorer.schema)
+    reasons = [pa.field("error", pa.string())] if errors.allowed else []
+    whole = pa.schema([*kept, *made, *reasons])
+    passing = target.with_suffix(".part")
+    row = int(chunk["start"])
+    with pq.ParquetWriter(passing, whole, compression="zstd", compression_level=1) as writer:
+        for batch in _rows(plan, chunk, scorer.columns):
+            errors.reasons.clear()
+            arrays = _scored(scorer, batch, row, errors)
+            told = [
+                pa.array([errors.reasons.get(i) for i in range(batch.num_rows)], pa.string())
+                for _ in reasons
+            ]
+            columns = [_column(batch, item) for item in kept]
+            writer.write_batch(pa.record_batch([*columns, *arrays, *told], schema=whole))
+            row += batch.num_rows
+        writer.add_key_value_metadata({ERRORS: str(errors.count).encode()})
+    if row - int(chunk["start"]) != int(chunk["rows"]):
+        message = f"A file of the input changed: {target.stem} has {row - chunk['start']} rows."
+        raise RuntimeError(message)
+    _settle(passing, target)
+
+
+def _rows(
+    plan: Mapping[str, Any], chunk: Mapping[str, Any], read: Sequence[str]
+) -> Iterator[pa.RecordBatch]:
+    wanted = dict.fromkeys([*plan["keep"], *read])
+    with plans.opened(plan["files"][chunk["file"]]) as file:
+        present = set(file.schema_arrow.names)
+        names = [name for name in wanted if name in present]
+        if not names:
+            yield from _bare(chunk)
+            return
+        yield from file.iter_batches(
+            batch_size=_SLICE_ROWS, row_groups=chunk["groups"], columns=names
+        )
+
+
+def _bare(chunk: Mapping[str, Any]) -> Iterator[pa.RecordBatch]:
+    """Rows of a file that has none of the columns."""
+    left = int(chunk["rows"])
+    while left:
+        size = min(left, _SLICE_ROWS)
+        yield pa.record_batch([pa.nulls(size)], names=[""])
+        left -= size
+
+
+def _column(batch: pa.RecordBatch, wanted: pa.Field) -> pa.Array:
+    place = batch.schema.get_field_index(wanted.name)
+    if place < 0:
+        return pa.nulls(batch.num_rows, wanted.type)
+    values = batch.column(place)
+    return values if values.type == wanted.type else values.cast(wanted.type)
+
+
+def _scored(
+    scorer: Scorer, batch: pa.RecordBatch, row: int, errors: _Errors, first: int = 0
+) -> list[pa.Array]:
+    """The predictions of a slice; where they fail, of its halves, down to the rows to blame."""
+    try:
+        return scorer.score(batch)
+    except Exception as error:  # noqa: BLE001 - whatever a model raises is its rows' answer
+        if batch.num_rows == 1:
+            errors.add(first, row + first + 1, error)
+            return [pa.nulls(1, item.type) for item in scorer.schema]
+    half = batch.num_rows // 2
+    left = _scored(scorer, batch.slice(0, half), row, errors, first)
+    right = _scored(scorer, batch.slice(half), row, errors, first + half)
+    return [pa.concat_arrays(pair) for pair in zip(left, right, strict=True)]
+
+
+def _settle(passing: Path, target: Path) -> None:
+    descriptor = os.open(passing, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    passing.replace(target)

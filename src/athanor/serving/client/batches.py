@@ -1,0 +1,74 @@
+"""Batch predictions over a transport."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeAlias
+
+from athanor.kernel.errors import TookTooLong, error_from_dict
+from athanor.kernel.transport import Transport, segment
+from athanor.serving.types.batches import Batch, BatchFile, NewBatch
+
+BatchList: TypeAlias = list[Batch]
+
+_LOOK_SECONDS = 0.25
+
+
+class BatchesClient:
+    """Predictions for whole tables: a dataset, a query or files in, a dataset version out."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def submit(self, new: NewBatch) -> Batch:
+        """Have a model version predict rows; returns at once."""
+        return self._transport.send("POST", "/batches", body=new).read(Batch)
+
+    def add_file(self, path: Path | str, file: str = "") -> BatchFile:
+        """Send a file that batches can name."""
+        sent = Path(path)
+        query = {"file": file or sent.name}
+        answer = self._transport.send("PUT", "/batch-files", query=query, content=sent)
+        return answer.read(BatchFile)
+
+    def get(self, batch_id: str) -> Batch:
+        """One batch, and how far it is."""
+        return self._transport.send("GET", f"/batches/{segment(batch_id)}").read(Batch)
+
+    def list(self, *, state: str = "", limit: int = 100) -> BatchList:
+        """Batches, newest first."""
+        query = {"state": state, "limit": limit}
+        return self._transport.send("GET", "/batches", query=query).read(BatchList)
+
+    def cancel(self, batch_id: str) -> Batch:
+        """Stop a batch; what it scored so far is removed."""
+        return self._transport.send("POST", f"/batches/{segment(batch_id)}/cancel").read(Batch)
+
+    def resume(self, batch_id: str) -> Batch:
+        """Go on with a batch that failed or was cancelled."""
+        return self._transport.send("POST", f"/batches/{segment(batch_id)}/resume").read(Batch)
+
+    def wait(
+        self,
+        batch_id: str,
+        timeout: float | None = None,
+        told: Callable[[Batch], None] = lambda _: None,
+    ) -> Batch:
+        """The batch once it is done; `told` is called at each look.
+
+        Raises: TookTooLong after `timeout` seconds; why the batch failed.
+        """
+        end = None if timeout is None else time.monotonic() + timeout
+        while True:
+            found = self.get(batch_id)
+            told(found)
+            if found.state == "failed" and found.error is not None:
+                raise error_from_dict(found.error)
+            if found.ended:
+                return found
+            if end is not None and time.monotonic() > end:
+                raise TookTooLong(
+                    f"Batch {batch_id} is {found.state} after {timeout:g} s.",
+                    hint="It goes on. Look again later, or cancel it.",
+                )
+            time.sleep(_LOOK_SECONDS)

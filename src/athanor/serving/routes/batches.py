@@ -1,0 +1,61 @@
+"""Batch predictions over HTTP."""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+from starlette.concurrency import run_in_threadpool
+
+from athanor.kernel.http import Caller, provide
+from athanor.serving.service.batches import Batches
+from athanor.serving.types.batches import Batch, BatchFile, NewBatch
+
+router = APIRouter(tags=["serving"])
+TheBatches = Annotated[Batches, provide(Batches)]
+
+
+@router.put("/batch-files", status_code=201)
+async def add_file(request: Request, who: Caller, batches: TheBatches, file: str) -> BatchFile:
+    """Keep the body, a file of any size, so that batches can name it."""
+    with TemporaryDirectory(prefix="athanor-upload-") as place:
+        path = Path(place) / "file"
+        with path.open("wb") as stream:
+            async for piece in request.stream():
+                stream.write(piece)
+        return await run_in_threadpool(batches.add_file, who, file, path)
+
+
+@router.post("/batches", status_code=202)
+def submit(new: NewBatch, who: Caller, batches: TheBatches) -> Batch:
+    """Have a model version predict the rows of a dataset, a query or files."""
+    return batches.submit(who, new)
+
+
+@router.get("/batches")
+def list_batches(
+    who: Caller,
+    batches: TheBatches,
+    state: str = "",
+    limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
+) -> list[Batch]:
+    """Batch predictions, newest first."""
+    return batches.list(who, state=state, limit=limit)
+
+
+@router.get("/batches/{batch_id}")
+def get(batch_id: str, who: Caller, batches: TheBatches) -> Batch:
+    """One batch prediction, and how far it is."""
+    return batches.get(who, batch_id)
+
+
+@router.post("/batches/{batch_id}/cancel")
+def cancel(batch_id: str, who: Caller, batches: TheBatches) -> Batch:
+    """Stop a batch prediction."""
+    return batches.cancel(who, batch_id)
+
+
+@router.post("/batches/{batch_id}/resume")
+def resume(batch_id: str, who: Caller, batches: TheBatches) -> Batch:
+    """Go on with a batch prediction that failed or was cancelled."""
+    return batches.resume(who, batch_id)

@@ -1,0 +1,303 @@
+"""The verbs of batch prediction."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import msgspec
+
+from athanor.data import Query
+from athanor.kernel import DEFAULT_PROJECT
+from athanor.kernel.ids import is_id, new_id
+from athanor.kernel.permissions import Access, Principal
+from athanor.lineage import NewArtifact, NewRun
+from athanor.serving.batches.desk import Desk
+from athanor.serving.batches.runner import BATCH, BatchGround
+from athanor.serving.errors import FlavorNotServed, ModelElsewhere, SignatureMissing
+from athanor.serving.errors.batches import (
+    BadBatch,
+    BatchEnded,
+    BatchFileMissing,
+    BatchNotFound,
+    InputColumnsMissing,
+)
+from athanor.serving.ports import ModelSource, RegisteredVersion
+from athanor.serving.service.signatures import signature_of
+from athanor.serving.store.batches import BatchStore
+from athanor.serving.types.batches import Batch, BatchFile, NewBatch
+
+BatchList: TypeAlias = list[Batch]
+
+_LEAST_ROWS, _MOST_ROWS = 1_000, 10_000_000
+_MOST_WORKERS = 64
+_MOST_LISTED = 1_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Pinned:
+    """What a submission comes down to."""
+
+    version: RegisteredVersion
+    artifact: str
+    source: dict[str, Any]
+    consumed: tuple[tuple[str, str], ...]
+    """Artifacts that go in: (id, as)."""
+
+
+class Batches:
+    """Predictions for whole tables, chunk by chunk; each row exactly once."""
+
+    def __init__(
+        self,
+        store: BatchStore,
+        ground: BatchGround,
+        *,
+        models: ModelSource,
+        access: Access,
+        desk: Desk,
+        at_once: bool = False,
+    ) -> None:
+        """`at_once`: whether this process works on what it was given, being no server."""
+        self._store = store
+        self._ground = ground
+        self._models = models
+        self._access = access
+        self._desk = desk
+        self._at_once = at_once
+
+    def submit(self, who: Principal, new: NewBatch) -> Batch:
+        """Have a model version predict the rows of a dataset, a query or files.
+
+        Model and dataset version are pinned now. The predictions become the next version of the
+        dataset `to`, beside the columns to be kept, in the order of the input.
+
+        Raises: BadBatch, InputColumnsMissing, BatchFileMissing; ModelElsewhere, FlavorNotServed,
+        SignatureMissing; what the registry, the datasets and SQL raise.
+        """
+        self._access.require(who, "serving.submit", new.to)
+        _check(new)
+        if new.idempotency_key is not None:
+            done = self._store.by_key(new.project, new.idempotency_key)
+            if done is not None:
+                return _shown(done)
+        pinned = self._pinned(who, new)
+        batch = self._new(who, new, pinned)
+        with self._ground.database.transaction():
+            self._store.add(batch, new.idempotency_key)
+            self._record(who, batch, pinned)
+            self._queue(who, batch)
+        return _shown(batch)
+
+    def get(self, who: Principal, batch_id: str) -> Batch:
+        """The batch with this id.
+
+        Raises: BatchNotFound.
+        """
+        self._access.require(who, "serving.get", batch_id)
+        return _shown(self._found(batch_id))
+
+    def list(
+        self,
+        who: Principal,
+        *,
+        state: str = "",
+        limit: int = 100,
+        project: str = DEFAULT_PROJECT,
+    ) -> BatchList:
+        """A project's batches, newest first; at most 1,000."""
+        self._access.require(who, "serving.list", project)
+        found = self._store.page(project, state=state, limit=max(1, min(limit, _MOST_LISTED)))
+        return [_shown(item) for item in found]
+
+    def cancel(self, who: Principal, batch_id: str) -> Batch:
+        """Stop a batch; what it scored so far is removed.
+
+        Raises: BatchNotFound, BatchEnded.
+        """
+        self._access.require(who, "serving.cancel", batch_id)
+        ground = self._ground
+        with ground.database.transaction():
+            batch = self._found(batch_id)
+            changes = {"state": "cancelled", "ended_at": ground.clock.now()}
+            if not self._store.change(batch_id, changes, while_in=("queued", "running")):
+                raise BatchEnded(batch_id, batch.state, "cancelled")
+            ground.lineage.finish_run(who, batch_id, state="stopped")
+            ground.events.tell(
+                who, "serving.batch.cancelled", batch_id, {"batch": batch_id}, project=batch.project
+            )
+        return _shown(self._found(batch_id))
+
+    def resume(self, who: Principal, batch_id: str) -> Batch:
+        """Go on with a batch that failed or was cancelled: chunks that are done stay done.
+
+        Raises: BatchNotFound, BatchEnded (it is done, or goes on anyway).
+        """
+        self._access.require(who, "serving.resume", batch_id)
+        ground = self._ground
+        with ground.database.transaction():
+            batch = self._found(batch_id)
+            changes = {"state": "queued", "error": None, "ended_at": None}
+            if not self._store.change(batch_id, changes, while_in=("failed", "cancelled")):
+                raise BatchEnded(batch_id, batch.state, "resumed")
+            ground.lineage.reopen_run(who, batch_id)
+            self._queue(who, batch)
+            ground.events.tell(
+                who, "serving.batch.resumed", batch_id, {"batch": batch_id}, project=batch.project
+            )
+        return _shown(self._found(batch_id))
+
+    def add_file(self, who: Principal, file: str, path: Path) -> BatchFile:
+        """Keep a file that batches may name. It is kept as long as one does; a day otherwise.
+
+        Raises: BadBatch (its name), DiskNearlyFull.
+        """
+        self._access.require(who, "serving.add_file", file)
+        name = file.replace("\\", "/").rsplit("/", 1)[-1]
+        if not name:
+            raise BadBatch("The file has no name.", "Name it: PUT /api/v1/batch-files?file=NAME")
+        blob = self._ground.storage.put_file(path)
+        return BatchFile(file=name, digest=blob.digest, size=blob.size)
+
+    def _found(self, batch_id: str) -> Batch:
+        found = self._store.find(batch_id) if is_id(batch_id) else None
+        if found is None:
+            raise BatchNotFound(batch_id)
+        return found
+
+    def _queue(self, who: Principal, batch: Batch) -> None:
+        payload = {"batch": batch.id, "who": asdict(who)}
+        key = f"batch:{batch.id}:{batch.attempts}"
+        self._desk.jobs.submit(BATCH, payload, key=key, project=batch.project)
+        if self._at_once:
+            self._ground.database.after_commit(self._desk.start)
+
+    def _pinned(self, who: Principal, new: NewBatch) -> _Pinned:
+        version = self._models.version(who, new.model)
+        reference = f"{version.model}@{version.number}"
+        if version.artifact_id is None:
+            raise ModelElsewhere(reference)
+        if not self._ground.loading.loadable(reference):
+            raise FlavorNotServed(reference, version.flavor)
+        if not version.signature.inputs:
+            raise SignatureMissing(reference)
+        self._ground.loading.runs_code(reference)
+        source, consumed = self._input(who, new, version)
+        return _Pinned(
+            version=version,
+            artifact=version.artifact_id,
+            source=source,
+            consumed=((version.artifact_id, "model"), *consumed),
+        )
+
+    def _input(
+        self, who: Principal, new: NewBatch, version: RegisteredVersion
+    ) -> tuple[dict[str, Any], tuple[tuple[str, str], ...]]:
+        """What goes in, pinned, its columns checked as far as they are known now."""
+        if new.dataset:
+            reference = new.dataset.removeprefix("dataset:")
+            found = self._ground.datasets.version(who, reference, project=new.project)
+            pinned = f"{found.dataset}@{found.number}"
+            _check_columns(version, [column.name for column in found.columns], pinned)
+            return {"dataset": pinned}, ((found.artifact_id, "input"),)
+        if new.sql:
+            looked = self._ground.sql.query(who, Query(sql=new.sql, limit=0), project=new.project)
+            _check_columns(version, looked.columns, "The query")
+            return {"sql": new.sql}, ()
+        consumed = []
+        for item in new.files:
+            if not self._ground.storage.exists(item.digest):
+                raise BatchFileMissing(item.file, item.digest)
+            consumed.append((self._recorded_file(who, new, item), item.file))
+        return {"files": [asdict(item) for item in new.files]}, tuple(consumed)
+
+    def _recorded_file(self, who: Principal, new: NewBatch, item: BatchFile) -> str:
+        return self._ground.lineage.record(
+            who,
+            NewArtifact(
+                type="file",
+                name=item.file,
+                uri=f"blob:{item.digest}",
+                digest=item.digest,
+                size=item.size,
+                project=new.project,
+            ),
+        ).id
+
+    def _new(self, who: Principal, new: NewBatch, pinned: _Pinned) -> Batch:
+        return Batch(
+            id=new_id(),
+            project=new.project,
+            state="queued",
+            model=pinned.version.model,
+            version=pinned.version.number,
+            artifact=pinned.artifact,
+            digest=pinned.version.digest,
+            source=pinned.source,
+            to=new.to,
+            settings={
+                "keep": None if new.keep is None else [*new.keep],
+                "mode": new.mode,
+                "chunk_rows": new.chunk_rows,
+                "workers": new.workers,
+                "max_errors": new.max_errors,
+                "signature": msgspec.to_builtins(signature_of(pinned.version)),
+            },
+            created_by=who.name,
+            created_at=self._ground.clock.now(),
+        )
+
+    def _record(self, who: Principal, batch: Batch, pinned: _Pinned) -> None:
+        lineage = self._ground.lineage
+        run = lineage.start_run(
+            who,
+            NewRun(
+                id=batch.id,
+                kind="batch",
+                name=f"{batch.model}@{batch.version} to {batch.to}",
+                project=batch.project,
+                labels={"model": batch.model, "version": str(batch.version), "dataset": batch.to},
+            ),
+        )
+        for artifact, as_ in pinned.consumed:
+            lineage.consumed(who, run.id, artifact, as_)
+        detail = {
+            "batch": batch.id,
+            "model": batch.model,
+            "version": batch.version,
+            "source": pinned.source,
+            "to": batch.to,
+        }
+        self._ground.events.tell(
+            who, "serving.batch.submitted", batch.id, detail, project=batch.project
+        )
+
+
+def _shown(batch: Batch) -> Batch:
+    """The batch as callers see it: the signature is the model's, and told there."""
+    plain = {name: value for name, value in batch.settings.items() if name != "signature"}
+    return replace(batch, settings=plain)
+
+
+def _check(new: NewBatch) -> None:
+    given = [name for name in ("dataset", "sql", "files") if getattr(new, name)]
+    if len(given) != 1:
+        told = "none is" if not given else " and ".join(given) + " are"
+        raise BadBatch(f"A batch reads one of dataset, sql and files; {told} given.")
+    if not new.to:
+        raise BadBatch("The batch names no dataset for its predictions.", "Give `to`.")
+    for name, least, most in (
+        ("chunk_rows", _LEAST_ROWS, _MOST_ROWS),
+        ("workers", 0, _MOST_WORKERS),
+        ("max_errors", 0, 1 << 62),
+    ):
+        if not least <= getattr(new, name) <= most:
+            raise BadBatch(f"{name} is {getattr(new, name)}; it can be {least:,} to {most:,}.")
+
+
+def _check_columns(version: RegisteredVersion, came: Sequence[str], where: str) -> None:
+    missing = [
+        item.name for item in version.signature.inputs if item.required and item.name not in came
+    ]
+    if missing:
+        raise InputColumnsMissing(missing, came, where)
