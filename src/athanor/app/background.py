@@ -13,7 +13,7 @@ _log = logging.getLogger(__name__)
 _LOOK_SECONDS = 0.5
 _PAUSE_SECONDS = 0.02
 """Between two looks that commits ask for, at least: under load, one look serves many."""
-_REST = 4.0
+_REST = 9.0
 """How much longer than a look took it rests before the next."""
 _JOB_THREADS = 4
 

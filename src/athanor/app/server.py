@@ -26,6 +26,9 @@ _log = logging.getLogger("athanor.server")
 
 _BACKLOG = 2048
 _GRACE_SECONDS = 5
+_SWITCH_SECONDS = 0.001
+"""How long a thread computes while others wait: requests pass through several, and Python's 5 ms
+would be a good part of their time."""
 
 
 class PortInUse(Conflict):
@@ -50,6 +53,7 @@ def serve(settings: Settings) -> None:
     lock = WorkspaceLock(settings.workspace, "a server").take()
     try:
         listener = _listen(settings.host, settings.port)
+        sys.setswitchinterval(_SWITCH_SECONDS)
         start_logging(settings.log_level, settings.workspace / "logs")
         house = House.open(settings, serving=True, token=doors.token)
         try:
