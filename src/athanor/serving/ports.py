@@ -1,9 +1,12 @@
 """What serving asks of others: the registry for versions, the server for running planes."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from athanor.kernel.permissions import Principal
 from athanor.registry import InputColumn, Label
+from athanor.serving.types import Deployment
+from athanor.serving.types.rollouts import CanaryStatus, DeploymentStatus
 
 
 class RegisteredSignature(Protocol):
@@ -119,6 +122,18 @@ class Fleet(Protocol):
         """
         ...
 
+    def wake(self, deployment: str) -> None:
+        """Have a worker for a deployment that sleeps, by its id."""
+        ...
+
+    def status(self, deployments: Sequence[Deployment]) -> list[DeploymentStatus] | None:
+        """What runs of these deployments at this moment; None where no server runs."""
+        ...
+
+    def canary(self, deployment: str) -> CanaryStatus | None:
+        """How a canary under way does, by its id; None before it was looked at."""
+        ...
+
 
 class NoFleet:
     """The fleet of a process that serves nothing."""
@@ -129,3 +144,12 @@ class NoFleet:
 
     def changed(self) -> None:
         """Nothing runs that could be told."""
+
+    def wake(self, deployment: str) -> None:
+        """Nothing runs that could wake."""
+
+    def status(self, deployments: Sequence[Deployment]) -> None:
+        """Nothing runs."""
+
+    def canary(self, deployment: str) -> None:
+        """Nothing is judged."""

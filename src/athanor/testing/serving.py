@@ -25,6 +25,7 @@ from athanor.kernel.storage import Storage
 from athanor.kernel.workers import Workers
 from athanor.lineage import Lineage, NewArtifact, SqlLineageStore
 from athanor.registry import Models, ModelVersion, NewModelVersion, SqlModelStore
+from athanor.serving.errors import ModelUnloadable
 from athanor.serving.log import ServingLog
 from athanor.serving.logic.frames import Hello, Reply
 from athanor.serving.logic.routing import Route, Table, Target
@@ -39,6 +40,7 @@ from athanor.serving.service import (
     Traffic,
     resolvers,
 )
+from athanor.serving.shadows import ShadowLog
 from athanor.serving.store import EndpointStore, SqlEndpointStore
 from athanor.serving.supervisor import (
     PlaneSettings,
@@ -46,7 +48,7 @@ from athanor.serving.supervisor import (
     SupervisorSettings,
     Surroundings,
 )
-from athanor.serving.supervisor.crew import Crew, Post
+from athanor.serving.supervisor.crew import NATIVE, Crew, Post
 from athanor.serving.supervisor.planes import Planes
 from athanor.serving.types import (
     Canary,
@@ -70,6 +72,18 @@ SIGNATURE = Signature(
     positive=1,
 )
 """What the stub reads."""
+STUB_DESCRIPTION = {
+    "flavor": "stub",
+    "inputs": [
+        {"name": item.name, "type": item.type, "required": item.required}
+        for item in SIGNATURE.columns
+    ],
+    "classes": list(SIGNATURE.classes),
+    "target": SIGNATURE.target,
+    "positive": "yes",
+    "task": "classification",
+}
+"""What a stub's folder is registered with."""
 STUB = "athanor.testing.serving:stub_main"
 _READY_SECONDS = 60.0
 _WHEN = datetime(2026, 3, 1, 12, 30, 15, 123456, tzinfo=UTC)
@@ -108,8 +122,13 @@ def formula(size: float | None, rooms: int | None, bias: float = 0.0) -> float:
 
 
 def stub_main(folder: str, path: str) -> None:
-    """A worker of the stub; `folder` holds a file `bias` or is empty."""
-    bias = Path(folder) / "bias"
+    """A worker of the stub; `folder` holds a file `bias` or is empty.
+
+    Raises: ModelUnloadable where it holds a file `refuse`, for the reason in it.
+    """
+    bias, refused = Path(folder) / "bias", Path(folder) / "refuse"
+    if refused.exists():
+        raise ModelUnloadable(Path(folder).name, refused.read_text("utf-8"))
     serve(StubRuntime(float(bias.read_text("utf-8")) if bias.exists() else 0.0), path)
 
 
@@ -251,7 +270,11 @@ class ServingRoom:
 
 @contextmanager
 def serving_room(
-    folder: Path, database: Database, workers: Workers, plane: PlaneSettings | None = None
+    folder: Path,
+    database: Database,
+    workers: Workers,
+    plane: PlaneSettings | None = None,
+    runtime: str = NATIVE,
 ) -> Iterator[ServingRoom]:
     """Everything of serving, started; it ends with the block. Call again for a restart."""
     clock, access = SystemClock(), OwnerAccess()
@@ -273,7 +296,7 @@ def serving_room(
     log = ServingLog(folder, storage, workers)
     traffic = Traffic(store, database, events=events, lineage=lineage, clock=clock)
     supervisor = Supervisor(
-        SupervisorSettings(workspace=folder, plane=plane or PlaneSettings()),
+        SupervisorSettings(workspace=folder, plane=plane or PlaneSettings(), runtime=runtime),
         Surroundings(
             store=store,
             traffic=traffic,
@@ -293,9 +316,9 @@ def serving_room(
         clock=clock,
         neighbours=Neighbours(lineage=lineage, models=models, log=log, fleet=fleet),
     )
-    deployments = Deployments(
-        store, database, access=access, parts=Parts(traffic=traffic, fleet=fleet)
-    )
+    shadows = ShadowLog(log.predictions_folder.parent / "shadows", log, workers)
+    parts = Parts(traffic=traffic, fleet=fleet, shadows=shadows)
+    deployments = Deployments(store, database, access=access, parts=parts)
     for kind, resolver in resolvers(endpoints, lineage, database).items():
         lineage.offer_resolver(kind, resolver)
     supervisor.start()
@@ -305,6 +328,13 @@ def serving_room(
         )
     finally:
         supervisor.stop()
+
+
+@contextmanager
+def stub_room(folder: Path, database: Database, workers: Workers) -> Iterator[ServingRoom]:
+    """A serving room whose models are stubs."""
+    with serving_room(folder, database, workers, runtime=STUB) as room:
+        yield room
 
 
 @dataclass(frozen=True, slots=True)

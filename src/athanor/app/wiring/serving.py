@@ -17,6 +17,7 @@ from athanor.serving import (
     Parts,
     PlaneSettings,
     ServingLog,
+    ShadowLog,
     SqlEndpointStore,
     Supervisor,
     SupervisorSettings,
@@ -90,7 +91,14 @@ def join_serving(house: "House", steps: dict[str, Operation]) -> ServingLog:
     house.events.subscribe("serving.renamed", endpoints.renamed, ("registry.model.renamed",))
     house.services[Endpoints] = endpoints
     house.services[Deployments] = Deployments(
-        store, house.database, access=house.access, parts=Parts(traffic=traffic, fleet=fleet)
+        store,
+        house.database,
+        access=house.access,
+        parts=Parts(
+            traffic=traffic,
+            fleet=fleet,
+            shadows=ShadowLog(log.predictions_folder.parent / "shadows", log, house.workers),
+        ),
     )
     house.relations += log.relations(house.access)
     house.counters["endpoints"] = lambda who: len(endpoints.list(who))

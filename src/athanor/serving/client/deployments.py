@@ -4,7 +4,14 @@ from collections.abc import Mapping, Sequence
 
 from athanor.kernel.transport import Transport, segment
 from athanor.serving.types import Deployment, Endpoint
-from athanor.serving.types.rollouts import HeaderRule, Scaling, TrafficRules
+from athanor.serving.types.rollouts import (
+    CanaryStatus,
+    EndpointStatus,
+    HeaderRule,
+    Scaling,
+    ShadowReport,
+    TrafficRules,
+)
 
 
 class DeploymentsClient:
@@ -43,6 +50,24 @@ class DeploymentsClient:
         """Change how many workers a deployment has by its load."""
         path = f"{_path(name)}/deployments/{number}/scaling"
         return self._transport.send("PUT", path, body=scaling).read(Deployment)
+
+    def status(self, name: str) -> EndpointStatus:
+        """What runs of an endpoint at this moment: workers, sleep, cold starts, requests."""
+        return self._transport.send("GET", f"{_path(name)}/status").read(EndpointStatus)
+
+    def wake(self, name: str) -> EndpointStatus:
+        """Have workers for what sleeps before a request comes."""
+        return self._transport.send("POST", f"{_path(name)}/wake").read(EndpointStatus)
+
+    def shadow(self, name: str, number: int | None = None) -> ShadowReport:
+        """A shadow's answers compared with those that were returned."""
+        query = {} if number is None else {"number": number}
+        path = f"{_path(name)}/shadow"
+        return self._transport.send("GET", path, query=query).read(ShadowReport)
+
+    def canary(self, name: str) -> CanaryStatus:
+        """How the canary under way does."""
+        return self._transport.send("GET", f"{_path(name)}/canary").read(CanaryStatus)
 
 
 def _path(name: str) -> str:

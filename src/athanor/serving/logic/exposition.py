@@ -56,15 +56,15 @@ def _lines(figures: Figures, gauges: Mapping[str, tuple[str, float]]) -> Iterato
     yield "# TYPE athanor_predict_requests_total counter"
     for labels, series in figures.series.items():
         for code, count in sorted(series.codes.items()):
-            yield f'athanor_predict_requests_total{{{_text(labels)},code="{code}"}} {count}'
+            yield f'athanor_predict_requests_total{{{label_text(labels)},code="{code}"}} {count}'
     yield "# HELP athanor_predict_rows_total Rows predicted."
     yield "# TYPE athanor_predict_rows_total counter"
     for labels, series in figures.series.items():
-        yield f"athanor_predict_rows_total{{{_text(labels)}}} {series.rows}"
+        yield f"athanor_predict_rows_total{{{label_text(labels)}}} {series.rows}"
     yield "# HELP athanor_predict_duration_seconds Time from a request's last byte to its answer."
     yield "# TYPE athanor_predict_duration_seconds histogram"
     for labels, series in figures.series.items():
-        yield from _histogram(_text(labels), series)
+        yield from _histogram(label_text(labels), series)
     for name, (help_, value) in gauges.items():
         yield f"# HELP {name} {help_}"
         yield f"# TYPE {name} gauge"
@@ -82,7 +82,8 @@ def _histogram(labels: str, series: Series) -> Iterator[str]:
     yield f"athanor_predict_duration_seconds_count{{{labels}}} {total}"
 
 
-def _text(labels: Labels) -> str:
+def label_text(labels: Labels) -> str:
+    """Labels as they stand between the braces of a sample."""
     return ",".join(
         f'{name}="{_escaped(value)}"' for name, value in zip(_NAMES, labels, strict=True)
     )

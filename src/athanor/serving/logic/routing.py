@@ -21,6 +21,15 @@ MODEL = "x-athanor-model"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Cold:
+    """The cold starts of a deployment so far, in seconds."""
+
+    count: int = 0
+    last: float = 0.0
+    total: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
     """One deployment as the plane sees it."""
 
@@ -40,6 +49,7 @@ class Target:
     """Whether it is one of many models, which requests name."""
     asleep: bool = False
     """Whether it has no worker: a request is held, and the server told."""
+    cold: Cold = field(default_factory=Cold)
     broken: str = ""
     """Why it can't answer, or ""."""
     runtime: dict[str, str] = field(default_factory=dict)
@@ -73,6 +83,8 @@ class Route:
     """The header, in small letters, whose equal values stay with one target; or ""."""
     problem: str = ""
     """Why there is no target, or ""."""
+    mirrored: bool = False
+    """Whether a target of it is a shadow."""
     graph: InferenceGraph | None = None
     """How it answers through other endpoints."""
 

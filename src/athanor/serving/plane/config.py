@@ -18,6 +18,10 @@ class PlaneConfig:
     """The file that holds the routing table as it was last told."""
     predictions: str
     """The folder of the prediction log's segments."""
+    shadows: str = ""
+    """The folder where shadows' answers are written down; "" asks no shadows."""
+    doorbell: str = ""
+    """The datagram socket to say at that a request waits for a deployment without workers."""
     doors: Doors = field(default_factory=Doors)
     limits: Limits = field(default_factory=Limits)
     seal_bytes: int = 64 << 20

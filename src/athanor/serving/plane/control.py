@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import orjson
 
+from athanor.serving.logic.exposition import BUCKETS
 from athanor.serving.logic.routing import Table
 from athanor.serving.plane.app import Plane
 
@@ -58,15 +59,19 @@ class Control:
     def _stats(self) -> dict[str, Any]:
         """Counts since this process began, by deployment."""
         figures = self._plane.figures.series
+        told: dict[str, dict[str, Any]] = {
+            labels[1]: {
+                "codes": dict(series.codes),
+                "buckets": series.buckets,
+                "nonsense": series.nonsense,
+            }
+            for labels, series in figures.items()
+        }
+        for name, use in self._plane.uses().items():
+            empty = {"codes": {}, "buckets": [0] * (len(BUCKETS) + 1), "nonsense": 0}
+            told.setdefault(name, empty).update(use)
         return {
             "revision": self._plane.revision,
             "in_flight": self._plane.in_flight(),
-            "deployments": {
-                labels[1]: {
-                    "codes": dict(series.codes),
-                    "buckets": series.buckets,
-                    "nonsense": series.nonsense,
-                }
-                for labels, series in figures.items()
-            },
+            "deployments": told,
         }

@@ -7,7 +7,13 @@ from fastapi import APIRouter
 from athanor.kernel.http import Caller, provide
 from athanor.serving.service import Deployments
 from athanor.serving.types import Deployment, Endpoint
-from athanor.serving.types.rollouts import Scaling, TrafficRules
+from athanor.serving.types.rollouts import (
+    CanaryStatus,
+    EndpointStatus,
+    Scaling,
+    ShadowReport,
+    TrafficRules,
+)
 
 router = APIRouter(tags=["serving"])
 TheDeployments = Annotated[Deployments, provide(Deployments)]
@@ -37,3 +43,29 @@ def scale(
 ) -> Deployment:
     """Change how many workers a deployment has by its load; 0 at least lets it sleep."""
     return serving.scale(who, name, number, scaling)
+
+
+@router.get("/endpoints/{name}/status")
+def status(name: str, who: Caller, serving: TheDeployments) -> EndpointStatus:
+    """What runs of an endpoint at this moment: workers, sleep, cold starts, requests."""
+    return serving.status(who, name)
+
+
+@router.post("/endpoints/{name}/wake")
+def wake(name: str, who: Caller, serving: TheDeployments) -> EndpointStatus:
+    """Have a worker for each deployment with traffic that sleeps, before a request comes."""
+    return serving.wake(who, name)
+
+
+@router.get("/endpoints/{name}/shadow")
+def shadow(
+    name: str, who: Caller, serving: TheDeployments, *, number: int | None = None
+) -> ShadowReport:
+    """A shadow's answers compared with those that were returned; the newest one, unless said."""
+    return serving.shadow(who, name, number)
+
+
+@router.get("/endpoints/{name}/canary")
+def canary(name: str, who: Caller, serving: TheDeployments) -> CanaryStatus:
+    """How the canary under way does: its step, the evidence, what it says so far."""
+    return serving.canary(who, name)

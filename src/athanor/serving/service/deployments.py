@@ -5,22 +5,32 @@ from typing import Any
 
 from athanor.kernel.database import Database
 from athanor.kernel.permissions import Access, Principal
-from athanor.serving.errors import DeploymentNotFound
+from athanor.serving.errors import DeploymentNotFound, NoCanary
 from athanor.serving.errors.deployments import (
     CanaryUnderWay,
     DeploymentNotReady,
     EndpointIsGraph,
     LastDeployment,
+    NoShadow,
     RuleInvalid,
     SharesInvalid,
 )
 from athanor.serving.logic.rollouts import check_rules, checked, is_header, shares_by_number
 from athanor.serving.ports import Fleet
 from athanor.serving.service.traffic import Traffic
+from athanor.serving.shadows import ShadowLog
 from athanor.serving.store import EndpointStore
 from athanor.serving.types import RUNNING, Deployment, Endpoint
-from athanor.serving.types.rollouts import Scaling, TrafficRules
+from athanor.serving.types.rollouts import (
+    CanaryStatus,
+    EndpointStatus,
+    Scaling,
+    ShadowReport,
+    TrafficRules,
+)
 
+_SHOWN = RUNNING | {"failed"}
+_ANSWERS = frozenset({"live", "canary", "member"})
 _DIVISIBLE = frozenset({"live", "standby", "staged"})
 
 
@@ -30,6 +40,7 @@ class Parts:
 
     traffic: Traffic
     fleet: Fleet
+    shadows: ShadowLog
 
 
 class Deployments:
@@ -43,6 +54,7 @@ class Deployments:
         self._access = access
         self._traffic = parts.traffic
         self._fleet = parts.fleet
+        self._shadows = parts.shadows
 
     def traffic(self, who: Principal, name: str) -> TrafficRules:
         """How the endpoint's traffic is divided.
@@ -108,6 +120,79 @@ class Deployments:
             self._store.change_deployment(deployment.id, {"scaling": checked(scaling)})
         self._database.after_commit(self._fleet.changed)
         return _numbered(self._traffic.endpoint(name), number)
+
+    def status(self, who: Principal, name: str) -> EndpointStatus:
+        """What runs of an endpoint at this moment: workers, sleep, cold starts, requests.
+
+        Raises: EndpointNotFound.
+        """
+        self._access.require(who, "serving.get", name)
+        endpoint = self._traffic.endpoint(name)
+        shown = [item for item in endpoint.deployments if item.state in _SHOWN]
+        found = self._fleet.status(shown)
+        if found is None:
+            problem = endpoint.problem or "no server runs in this workspace: athanor up"
+            return EndpointStatus(endpoint=name, running=False, ready=False, problem=problem)
+        ready = any((item.workers or item.asleep) and item.state in _ANSWERS for item in found)
+        return EndpointStatus(
+            endpoint=name,
+            running=True,
+            ready=ready or endpoint.graph is not None,
+            problem=endpoint.problem,
+            deployments=tuple(found),
+        )
+
+    def wake(self, who: Principal, name: str) -> EndpointStatus:
+        """Have a worker for each deployment with traffic that sleeps, before a request comes.
+
+        Raises: EndpointNotFound.
+        """
+        self._access.require(who, "serving.wake", name)
+        for item in self._traffic.endpoint(name).deployments:
+            if item.state in RUNNING and item.state not in {"member", "standby"}:
+                self._fleet.wake(item.id)
+        return self.status(who, name)
+
+    def shadow(self, who: Principal, name: str, number: int | None = None) -> ShadowReport:
+        """A shadow's answers compared with those that were returned; the newest one's, if None.
+
+        Raises: EndpointNotFound, NoShadow.
+        """
+        self._access.require(who, "serving.predictions", name)
+        endpoint = self._traffic.endpoint(name)
+        found = (
+            item
+            for item in endpoint.deployments
+            if item.rollout.kind == "shadow" and number in {None, item.number}
+        )
+        shadow = next(found, None)
+        if shadow is None:
+            raise NoShadow(name, number)
+        return self._shadows.report(shadow)
+
+    def canary(self, who: Principal, name: str) -> CanaryStatus:
+        """How the canary under way does: its step, the evidence, what it says so far.
+
+        Raises: EndpointNotFound, NoCanary.
+        """
+        self._access.require(who, "serving.get", name)
+        endpoint = self._traffic.endpoint(name)
+        under_way = next((item for item in endpoint.deployments if item.state == "canary"), None)
+        if under_way is None or under_way.canary is None or endpoint.live is None:
+            raise NoCanary(name)
+        said = self._fleet.canary(under_way.id)
+        if said is not None and said.step == under_way.canary.step + 1:
+            return said
+        return CanaryStatus(
+            endpoint=name,
+            deployment=under_way.number,
+            champion=endpoint.live.number,
+            step=under_way.canary.step + 1,
+            steps=len(under_way.canary.plan.steps),
+            share=under_way.share,
+            action="wait",
+            reason="it was not looked at since this step began",
+        )
 
 
 def _numbered(endpoint: Endpoint, number: int) -> Deployment:

@@ -1,5 +1,6 @@
 """The model workers: some for each deployment that may be asked, hired again when they die."""
 
+import itertools
 import logging
 import threading
 import time
@@ -47,27 +48,29 @@ class Crew:
         self._logs = logs
         self._changed = changed
         self._hired: dict[str, list[_Worker]] = {}
+        self._serials = itertools.count()
 
     def staff(self, posts: Mapping[str, Post]) -> None:
-        """Have workers for these deployments and for no others."""
+        """Have as many workers as these posts say, and none of other deployments."""
         for deployment in [name for name in self._hired if name not in posts]:
             for worker in self._hired.pop(deployment):
                 worker.leave()
         for deployment, post in posts.items():
-            if deployment not in self._hired:
-                short = f"{deployment[:8]}{deployment[-8:]}"
-                self._hired[deployment] = [
-                    _Worker(
-                        self._workers,
-                        post,
-                        self._sockets / f"{short}-{number}.sock",
-                        self._logs / f"{deployment}.log",
-                        self._changed,
-                    )
-                    for number in range(post.replicas)
-                ]
-                for worker in self._hired[deployment]:
-                    worker.hire()
+            workers = self._hired.setdefault(deployment, [])
+            while len(workers) > post.replicas:
+                workers.pop().leave()
+            while len(workers) < post.replicas:
+                # No path is used twice: a worker that leaves removes its own.
+                short = f"{deployment[:8]}{deployment[-8:]}-{next(self._serials)}"
+                worker = _Worker(
+                    self._workers,
+                    post,
+                    self._sockets / f"{short}.sock",
+                    self._logs / f"{deployment}.log",
+                    self._changed,
+                )
+                workers.append(worker)
+                worker.hire()
 
     def tend(self) -> None:
         """Hire again for those that died."""
@@ -76,8 +79,13 @@ class Crew:
                 worker.tend()
 
     def sockets(self, deployment: str) -> list[str]:
-        """Where the deployment's workers listen, or will."""
-        return [str(worker.path) for worker in self._hired.get(deployment, [])]
+        """Where the deployment's workers listen, or will again."""
+        hired = self._hired.get(deployment, [])
+        return [str(worker.path) for worker in hired if worker.came_up]
+
+    def size(self, deployment: str) -> int:
+        """How many workers it has, those that are being started included."""
+        return len(self._hired.get(deployment, []))
 
     def ready(self, deployment: str) -> bool:
         """Whether one of its workers answers."""
@@ -120,6 +128,8 @@ class _Worker:
         changed: Callable[[], None],
     ) -> None:
         self.path = path
+        self.came_up = False
+        """Whether it answered once; since then planes may link to it, also while it is away."""
         self.failure: AthanorError | None = None
         self._workers = workers
         self._post = post
@@ -136,7 +146,9 @@ class _Worker:
     def ready(self) -> bool:
         """Whether it answers: its socket appears once its model is loaded."""
         child = self._child
-        return child is not None and child.wait(0) is None and self.path.exists()
+        answers = child is not None and child.wait(0) is None and self.path.exists()
+        self.came_up = self.came_up or answers
+        return answers
 
     @property
     def pid(self) -> int:
@@ -173,6 +185,7 @@ class _Worker:
         self._changed()
         while not self._left and self._child is not None and self._child.wait(0.01) is None:
             if self.path.exists():
+                self.came_up = True
                 self._changed()
                 return
 

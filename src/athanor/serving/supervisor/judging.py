@@ -31,6 +31,7 @@ from athanor.serving.types import (
     PredictionQuery,
     Signature,
 )
+from athanor.serving.types.rollouts import CanaryStatus
 
 logger = logging.getLogger(__name__)
 
@@ -80,6 +81,7 @@ class Judge:
         self._socket_of = socket_of
         self._moving = moving
         self._trials: dict[str, _Trial] = {}
+        self._said: dict[str, CanaryStatus] = {}
 
     def tend(self, endpoints: list[Endpoint]) -> bool:
         """Look at every canary once; whether any traffic moved."""
@@ -91,8 +93,13 @@ class Judge:
         }
         for gone in [name for name in self._trials if name not in under_way]:
             del self._trials[gone]
+            self._said.pop(gone, None)
         moved = [self._look(*pair) for pair in under_way.values()]
         return any(moved)
+
+    def status(self, deployment: str) -> CanaryStatus | None:
+        """How a canary does, as it was last looked at."""
+        return self._said.get(deployment)
 
     def _look(self, endpoint: Endpoint, challenger: Deployment) -> bool:
         champion, way = endpoint.live, challenger.canary
@@ -122,6 +129,17 @@ class Judge:
             challenger_alone_right=trial.challenger_alone_right,
         )
         judgement = canary.judge(way.plan, evidence)
+        self._said[challenger.id] = CanaryStatus(
+            endpoint=endpoint.name,
+            deployment=challenger.number,
+            champion=champion.number,
+            step=way.step + 1,
+            steps=len(way.plan.steps),
+            share=challenger.share,
+            action=judgement.action,
+            reason=judgement.reason,
+            measured=judgement.measured,
+        )
         return self._act(challenger, way, trial, judgement, age)
 
     def _act(

@@ -29,6 +29,8 @@ _QUICK_DEATH_SECONDS = 5.0
 _LONGEST_PAUSE = 5.0
 _LINE = 1 << 16
 _LAST_PORT = 65_535
+DOORBELL = "wake.sock"
+"""The name, in the planes' folder, of the socket that they ring when a request waits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +87,8 @@ class Planes:
                 control=str(self._run / f"p{number}.sock"),
                 table=str(self._run / "table.json"),
                 predictions=str(self._predictions),
+                shadows=str(self._predictions.parent / "shadows"),
+                doorbell=str(self._run / DOORBELL),
                 doors=self._settings.doors,
                 limits=self._settings.limits,
                 seal_bytes=self._settings.seal_bytes,

@@ -7,7 +7,7 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,10 +26,13 @@ from athanor.serving.ports import Loading, OnlySafe
 from athanor.serving.service import Traffic
 from athanor.serving.store import EndpointStore
 from athanor.serving.supervisor.crew import NATIVE, Crew, Post
+from athanor.serving.supervisor.headcount import Headcount
 from athanor.serving.supervisor.judging import Judge
-from athanor.serving.supervisor.planes import Planes, PlaneSettings
-from athanor.serving.supervisor.tables import route_of
+from athanor.serving.supervisor.planes import DOORBELL, Planes, PlaneSettings
+from athanor.serving.supervisor.tables import Manning, asleep, route_of, status_of
+from athanor.serving.supervisor.waking import Doorbell
 from athanor.serving.types import RUNNING, Deployment, Endpoint
+from athanor.serving.types.rollouts import CanaryStatus, DeploymentStatus
 
 logger = logging.getLogger(__name__)
 
@@ -81,6 +84,8 @@ class Supervisor:
         self._planes: Planes | None = None
         self._crew: Crew | None = None
         self._judge: Judge | None = None
+        self._headcount = Headcount()
+        self._doorbell: Doorbell | None = None
 
     def start(self) -> None:
         """Take the port, start the planes, and bring back every endpoint that there is.
@@ -106,9 +111,12 @@ class Supervisor:
             socket_of=self._socket_of,
             moving=self._moved_at_once,
         )
+        self._doorbell = Doorbell(self._run / DOORBELL, self.wake)
+        self._doorbell.start()
         try:
             self._planes.start()
         except AthanorError:
+            self._doorbell.stop()
             shutil.rmtree(self._run, ignore_errors=True)
             raise
         self._compact_at = time.monotonic() + _COMPACT_SECONDS
@@ -122,6 +130,8 @@ class Supervisor:
         if self._thread is not None:
             self._thread.join()
             self._thread = None
+        if self._doorbell is not None:
+            self._doorbell.stop()
         if self._planes is not None:
             self._planes.stop()
         if self._crew is not None:
@@ -141,6 +151,28 @@ class Supervisor:
             with contextlib.suppress(AthanorError):
                 self._reconcile()
         self._wake.set()
+
+    def wake(self, deployment: str) -> None:
+        """Have a worker for a deployment that sleeps; without effect on one that does not."""
+        if self._headcount.wake(deployment):
+            if self._headcount.crowded:
+                self._headcount.observe(self._counts())
+            with contextlib.suppress(AthanorError):
+                self._reconcile()
+
+    def status(self, deployments: Sequence[Deployment]) -> list[DeploymentStatus]:
+        """What runs of these deployments at this moment."""
+        crew = self._crew
+        if crew is None:
+            return [asleep(item) for item in deployments]
+        stats = self._counts()
+        return [
+            status_of(item, crew, self._headcount, stats.get(item.id, ())) for item in deployments
+        ]
+
+    def canary(self, deployment: str) -> CanaryStatus | None:
+        """How a canary under way does, by its id; None before it was looked at."""
+        return None if self._judge is None else self._judge.status(deployment)
 
     def compact(self) -> int:
         """Have the planes seal their segments, and move them; how many rows were moved."""
@@ -175,6 +207,8 @@ class Supervisor:
         planes.tend()
         crew.tend()
         endpoints = self._reconcile()
+        if self._headcount.watches and self._headcount.observe(self._counts()):
+            self._reconcile()
         if judge.tend(endpoints):
             self._reconcile()
         self._compact_now_and_then()
@@ -186,25 +220,29 @@ class Supervisor:
             if crew is None:
                 return []
             endpoints = self._around.store.all()
-            crew.staff(
-                {
-                    item.id: self._post(item)
-                    for endpoint in endpoints
-                    for item in endpoint.deployments
-                    if item.state in RUNNING
-                }
-            )
+            crew.staff(self._posts(endpoints))
             if self._came_up(crew, endpoints):
                 endpoints = self._around.store.all()
+                crew.staff(self._posts(endpoints))
             self._publish(crew, endpoints)
             return endpoints
+
+    def _posts(self, endpoints: list[Endpoint]) -> dict[str, Post]:
+        """What is needed of workers; nothing of deployments that sleep."""
+        wanted = self._headcount.wanted(endpoints)
+        return {
+            item.id: self._post(item, wanted[item.id])
+            for endpoint in endpoints
+            for item in endpoint.deployments
+            if wanted.get(item.id)
+        }
 
     def _came_up(self, crew: Crew, endpoints: list[Endpoint]) -> bool:
         """Move on the deployments whose workers answer, or can't; whether there were any."""
         moved = False
         for endpoint in endpoints:
             for item in endpoint.deployments:
-                if item.state not in {"starting", "canary"}:
+                if item.state not in RUNNING:
                     continue
                 failure = crew.failure(item.id)
                 if failure is not None:
@@ -230,7 +268,8 @@ class Supervisor:
                 self._publish(self._crew, self._around.store.all(), patient=False)
 
     def _publish(self, crew: Crew, endpoints: list[Endpoint], *, patient: bool = True) -> None:
-        wanted = [route_of(endpoint, crew.sockets) for endpoint in endpoints]
+        manning = Manning(crew, self._headcount)
+        wanted = [route_of(endpoint, manning) for endpoint in endpoints]
         if self._planes is None:
             return
         if self._published is not None and self._published.routes == wanted:
@@ -243,12 +282,15 @@ class Supervisor:
             logger.warning("A plane did not take the routes; it reads them when it is back")
             return
         self._published = table
+        for name in self._headcount.waking():
+            if crew.sockets(name) and self._headcount.answers(name):
+                self._wake.set()  # its figures are part of the table
 
-    def _post(self, deployment: Deployment) -> Post:
+    def _post(self, deployment: Deployment, replicas: int) -> Post:
         return Post(
             deployment=deployment.id,
             folder=lambda: self._folder_of(deployment),
-            replicas=deployment.replicas,
+            replicas=replicas,
             target=self._settings.runtime,
             runs_code=lambda: self._around.loading.runs_code(
                 f"{deployment.model}@{deployment.version}"

@@ -1,15 +1,30 @@
-"""Endpoints as the planes see them."""
+"""Deployments as the planes see them, and as callers ask what runs of them."""
 
-from collections.abc import Callable
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
 
-from athanor.serving.logic.routing import Route, Rule, Target
+from athanor.serving.logic.routing import Cold, Route, Rule, Target
+from athanor.serving.supervisor.crew import Crew
+from athanor.serving.supervisor.headcount import Headcount
 from athanor.serving.types import RUNNING, Deployment, Endpoint
+from athanor.serving.types.rollouts import DeploymentStatus
+
+_SERVER_FAULT = 500
 
 
-def route_of(endpoint: Endpoint, sockets: Callable[[str], list[str]]) -> Route:
+@dataclass(frozen=True, slots=True)
+class Manning:
+    """Who answers for deployments by now."""
+
+    crew: Crew
+    headcount: Headcount
+
+
+def route_of(endpoint: Endpoint, manning: Manning) -> Route:
     """The endpoint as planes see it: who has traffic, and who may be asked by name."""
     targets = [
-        _target(item, sockets)
+        _target(item, manning)
         for item in endpoint.deployments
         if item.state in RUNNING and item.state != "starting"
     ]
@@ -26,19 +41,68 @@ def route_of(endpoint: Endpoint, sockets: Callable[[str], list[str]]) -> Route:
         rules=rules,
         sticky=endpoint.sticky.lower(),
         problem="" if targets else endpoint.problem,
+        mirrored=any(target.mirror > 0 for target in targets),
         graph=endpoint.graph,
     )
 
 
-def _target(deployment: Deployment, sockets: Callable[[str], list[str]]) -> Target:
+def _target(deployment: Deployment, manning: Manning) -> Target:
+    cold = manning.headcount.cold_start(deployment.id)
+    sockets = manning.crew.sockets(deployment.id)
     return Target(
         id=deployment.id,
         number=deployment.number,
         model=deployment.model,
         version=deployment.version,
         weight=deployment.share,
-        sockets=sockets(deployment.id),
+        sockets=sockets,
         signature=deployment.signature,
         mirror=deployment.rollout.share if deployment.state == "shadow" else 0.0,
         member=deployment.state == "member",
+        asleep=not manning.crew.size(deployment.id),
+        cold=Cold(
+            count=cold.count,
+            last=cold.last_seconds or 0.0,
+            total=(cold.mean_seconds or 0.0) * cold.count,
+        ),
+    )
+
+
+def asleep(deployment: Deployment) -> DeploymentStatus:
+    """A deployment of which nothing runs."""
+    return DeploymentStatus(
+        number=deployment.number,
+        model=deployment.model,
+        version=deployment.version,
+        state=deployment.state,
+        share=deployment.share,
+        problem=deployment.reason if deployment.state == "failed" else "no server runs",
+    )
+
+
+def status_of(
+    deployment: Deployment, crew: Crew, headcount: Headcount, stats: Iterable[Any]
+) -> DeploymentStatus:
+    """What runs of a deployment at this moment; `stats` are the planes' figures."""
+    series = list(stats)
+    codes = [(int(code), int(count)) for item in series for code, count in item["codes"].items()]
+    pids = tuple(crew.pids(deployment.id))
+    running = deployment.state in RUNNING
+    wanted = crew.size(deployment.id)
+    return DeploymentStatus(
+        number=deployment.number,
+        model=deployment.model,
+        version=deployment.version,
+        state=deployment.state,
+        share=deployment.share,
+        workers=len(pids),
+        wanted=wanted,
+        asleep=running and not wanted,
+        pids=pids,
+        in_flight=sum(int(item.get("in_flight", 0)) for item in series),
+        requests=sum(count for _, count in codes),
+        errors=sum(count for code, count in codes if code >= _SERVER_FAULT),
+        idle_seconds=headcount.idle_seconds(deployment.id) if running else None,
+        cold_start=headcount.cold_start(deployment.id),
+        problem="" if running else deployment.reason,
     )

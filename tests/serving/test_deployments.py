@@ -1,0 +1,284 @@
+"""Several deployments behind one endpoint: shares, rules, shadows, sleep, workers by load."""
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from athanor.kernel.database import Database
+from athanor.kernel.permissions import OWNER
+from athanor.kernel.workers import Workers
+from athanor.serving.errors import CanaryShareInvalid, DeploymentNotFound, NoCanary
+from athanor.serving.errors.deployments import (
+    CanaryUnderWay,
+    DeploymentNotReady,
+    LastDeployment,
+    NoShadow,
+    NothingToShadow,
+    RolloutUnclear,
+    RuleInvalid,
+    ScalingInvalid,
+    ShareInvalid,
+    SharesInvalid,
+)
+from athanor.serving.types import CanaryPlan, Deploy, NewLabel
+from athanor.serving.types.rollouts import HeaderRule, Scaling, TrafficRules
+from athanor.testing.serving import (
+    STUB_DESCRIPTION,
+    Browser,
+    ServingRoom,
+    eventually,
+    formula,
+    record,
+    stub_room,
+)
+
+
+@pytest.fixture
+def stubs(tmp_path: Path, sqlite: Database, warm_workers: Workers) -> Iterator[ServingRoom]:
+    """Versions 1, 2, 3 of `houses` differ by what they add in the stub's formula."""
+    with stub_room(tmp_path, sqlite, warm_workers) as room:
+        for number, bias in enumerate((0.0, 1.0, -1.0)):
+            folder = tmp_path / f"model{number}"
+            folder.mkdir()
+            (folder / "bias").write_text(str(bias), "utf-8")
+            room.register(folder, "houses", STUB_DESCRIPTION)
+        yield room
+
+
+BIASES = {1: 0.0, 2: 1.0, 3: -1.0}
+
+
+def browser_of(room: ServingRoom) -> Browser:
+    return Browser(int(room.supervisor.url().rpartition(":")[2]))
+
+
+def deploy(room: ServingRoom, version: int, state: str = "live", **asked: object) -> int:
+    made = room.endpoints.deploy(
+        OWNER,
+        "houses",
+        Deploy(model=f"houses@{version}", **asked),  # type: ignore[arg-type]
+    )
+    room.wait_for("houses", made.number, state)  # type: ignore[arg-type]
+    return made.number
+
+
+def versions(room: ServingRoom, count: int, **headers: str) -> Counter[int]:
+    """Which versions answered, each answer checked against its version's formula."""
+    browser, found = browser_of(room), Counter[int]()
+    for number in range(count):
+        asked = record(number)
+        answer = browser.predict([asked], **headers)
+        assert answer.status == 200, answer.content
+        version = answer.body["version"]
+        score = formula(asked["size"], asked["rooms"], BIASES[version])
+        assert answer.body["predictions"][0]["score"] == score
+        found[version] += 1
+    return found
+
+
+def shares(room: ServingRoom) -> dict[str, float]:
+    return room.deployments.traffic(OWNER, "houses").shares or {}
+
+
+def test_traffic_is_divided_by_shares_and_headers_and_goes_back(stubs: ServingRoom) -> None:
+    deploy(stubs, 1)
+    deploy(stubs, 2, share=0.3)
+    assert shares(stubs) == pytest.approx({"1": 0.7, "2": 0.3})
+    assert 30 < versions(stubs, 200)[2] < 95
+    deploy(stubs, 3, "standby", share=0.0)
+    assert set(versions(stubs, 50)) == {1, 2}
+    stubs.deployments.split(
+        OWNER,
+        "houses",
+        TrafficRules(
+            shares={"1": 0.5, "2": 0.5},
+            rules=(HeaderRule(header="X-Tenant", value="beta*", deployment=3),),
+            sticky="X-User",
+        ),
+    )
+    assert versions(stubs, 5, X_Tenant="beta-7") == {3: 5}
+    assert set(versions(stubs, 50, X_Tenant="gamma")) == {1, 2}
+    users = [versions(stubs, 4, X_User=f"user{number}") for number in range(12)]
+    assert all(len(seen) == 1 for seen in users)
+    assert {version for seen in users for version in seen} == {1, 2}
+    stubs.endpoints.rollback(OWNER, "houses")
+    assert shares(stubs) == pytest.approx({"1": 0.7, "2": 0.3})
+    stubs.deployments.retire(OWNER, "houses", 2)
+    assert shares(stubs) == {"1": 1.0}
+    assert versions(stubs, 10) == {1: 10}
+    assert versions(stubs, 3, X_Tenant="beta") == {3: 3}
+
+
+def test_a_staged_version_is_asked_by_its_number_until_it_is_promoted(stubs: ServingRoom) -> None:
+    deploy(stubs, 1)
+    deploy(stubs, 2, "staged", stage=True)
+    assert versions(stubs, 20) == {1: 20}
+    assert versions(stubs, 2, X_Athanor_Deployment="2") == {2: 2}
+    stubs.endpoints.promote(OWNER, "houses")
+    assert versions(stubs, 20) == {2: 20}
+    stubs.endpoints.rollback(OWNER, "houses")
+    assert versions(stubs, 20) == {1: 20}
+
+
+def test_a_shadow_is_compared_and_never_answers(stubs: ServingRoom) -> None:
+    deploy(stubs, 1)
+    deploy(stubs, 2, "shadow", shadow=1.0)
+    browser = browser_of(stubs)
+    assert versions(stubs, 60) == {1: 60}
+    assert browser.predict([record(1, "raise")]).status == 422
+    found = browser.predict([record(number) for number in range(40)]).body["predictions"]
+    labels = [NewLabel(id=row["id"], label="yes") for row in found]
+    stubs.endpoints.label(OWNER, "houses", labels)
+    assert eventually(lambda: stubs.deployments.shadow(OWNER, "houses").rows == 100)
+    told = stubs.deployments.shadow(OWNER, "houses", 2)
+    both = [
+        (formula(r["size"], r["rooms"]), formula(r["size"], r["rooms"], 1.0))
+        for r in (record(number) for number in [*range(60), *range(40)])
+    ]
+    assert told.agreed == sum((mine > 0.5) == (theirs > 0.5) for mine, theirs in both)
+    assert told.score_difference.max == pytest.approx(max(b - a for a, b in both))
+    assert (told.requests, told.failed, told.skipped, told.against) == (61, 0, 0, (1,))
+    assert (told.labelled, told.right) == (40, sum(a > 0.5 for a, _ in both[60:]))
+    assert told.shadow_right == sum(b > 0.5 for _, b in both[60:])
+    assert told.examples[0].label != told.examples[0].shadow_label
+    assert "same label" in told.verdict
+    stubs.endpoints.promote(OWNER, "houses")
+    assert versions(stubs, 5) == {2: 5}
+
+
+def test_a_sleeping_deployment_wakes_and_holds_the_request(stubs: ServingRoom) -> None:
+    deploy(stubs, 1, scaling=Scaling(min=0, idle_seconds=0.3))
+    assert eventually(lambda: stubs.deployments.status(OWNER, "houses").deployments[0].asleep)
+    assert eventually(lambda: list(stubs.supervisor.pids) == ["plane"])
+    assert versions(stubs, 3) == {1: 3}
+    (told,) = stubs.deployments.status(OWNER, "houses").deployments
+    assert (told.cold_start.count, told.workers, told.requests) == (1, 1, 3)
+    assert told.cold_start.last_seconds is not None
+    page = browser_of(stubs).send("GET", "/metrics").content.decode()
+    assert "athanor_cold_starts_total{" in page
+    assert eventually(lambda: stubs.deployments.status(OWNER, "houses").deployments[0].asleep)
+    many = [threading.Thread(target=versions, args=(stubs, 2)) for _ in range(8)]
+    for thread in many:
+        thread.start()
+    for thread in many:
+        thread.join()
+    (told,) = stubs.deployments.status(OWNER, "houses").deployments
+    assert (told.cold_start.count, told.requests, told.errors) == (2, 19, 0)
+    stubs.deployments.scale(OWNER, "houses", 1, Scaling(min=1, max=1))
+    assert eventually(lambda: stubs.deployments.status(OWNER, "houses").deployments[0].workers == 1)
+
+
+def test_workers_come_and_go_with_the_load(stubs: ServingRoom) -> None:
+    deploy(stubs, 1, scaling=Scaling(min=1, max=3, concurrency=2.0, cooldown_seconds=0.5))
+    stop = threading.Event()
+
+    def client() -> None:
+        browser = browser_of(stubs)
+        while not stop.is_set():
+            assert browser.predict([record(1, "slow")]).status == 200
+
+    def workers() -> int:
+        return stubs.deployments.status(OWNER, "houses").deployments[0].workers
+
+    threads = [threading.Thread(target=client) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    try:
+        assert eventually(lambda: workers() == 3)
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+    assert eventually(lambda: workers() == 1)
+    assert versions(stubs, 5) == {1: 5}
+
+
+def test_many_models_are_loaded_by_name_and_unloaded_by_least_use(stubs: ServingRoom) -> None:
+    for version in (1, 2, 3):
+        stubs.endpoints.deploy(
+            OWNER, "houses", Deploy(model=f"houses@{version}", member=True, capacity=2)
+        )
+    for number in (1, 2, 3):
+        stubs.wait_for("houses", number, "member")
+    browser = browser_of(stubs)
+
+    def loaded() -> set[int]:
+        told = stubs.deployments.status(OWNER, "houses").deployments
+        return {item.version for item in told if item.workers}
+
+    assert eventually(lambda: len(loaded()) <= 2)
+    for version in (1, 2, 1, 3):
+        assert versions(stubs, 2, X_Athanor_Model=f"houses@{version}") == {version: 2}
+    assert eventually(lambda: loaded() == {1, 3})
+    assert versions(stubs, 1, X_Athanor_Model="houses") == {3: 1}
+    unnamed = browser.predict([record(1)])
+    assert unnamed.status == 404
+    assert unnamed.body["details"]["models"] == ["houses@3", "houses@2", "houses@1"]
+    assert browser.predict([record(1)], X_Athanor_Model="hauses@1").status == 404
+
+
+def test_what_is_asked_of_the_traffic_is_checked(stubs: ServingRoom) -> None:
+    with pytest.raises(NothingToShadow):
+        stubs.endpoints.deploy(OWNER, "houses", Deploy(model="houses@1", shadow=1.0))
+    deploy(stubs, 1)
+    for wrong, error in (
+        (Deploy(model="houses", canary=0.1, shadow=0.5), RolloutUnclear),
+        (Deploy(model="houses", canary=1.0), CanaryShareInvalid),
+        (Deploy(model="houses", share=30.0), ShareInvalid),
+        (Deploy(model="houses", shadow=0.0), ShareInvalid),
+        (Deploy(model="houses", scaling=Scaling(min=2, max=1)), ScalingInvalid),
+        (Deploy(model="houses", scaling=Scaling(idle_seconds=float("nan"))), ScalingInvalid),
+    ):
+        with pytest.raises(error):
+            stubs.endpoints.deploy(OWNER, "houses", wrong)
+    for rules, refusal in (
+        (TrafficRules(shares={"1": 0.5}), SharesInvalid),
+        (TrafficRules(shares={"one": 1.0}), SharesInvalid),
+        (TrafficRules(shares={"1": 2.0, "2": -1.0}), SharesInvalid),
+        (TrafficRules(shares={"7": 1.0}), DeploymentNotFound),
+        (TrafficRules(rules=(HeaderRule(header="X A", deployment=1),)), RuleInvalid),
+        (TrafficRules(rules=(HeaderRule(header="X-A", deployment=9),)), RuleInvalid),
+        (TrafficRules(sticky="no header"), RuleInvalid),
+    ):
+        with pytest.raises(refusal):
+            stubs.deployments.split(OWNER, "houses", rules)
+    with pytest.raises(LastDeployment):
+        stubs.deployments.retire(OWNER, "houses", 1)
+    with pytest.raises(NoShadow):
+        stubs.deployments.shadow(OWNER, "houses")
+    with pytest.raises(NoCanary):
+        stubs.deployments.canary(OWNER, "houses")
+    plan = CanaryPlan(patience_seconds=600.0, seconds=600.0)
+    deploy(stubs, 2, "canary", canary=0.5, plan=plan)
+    assert eventually(lambda: bool(stubs.deployments.canary(OWNER, "houses").measured))
+    told = stubs.deployments.canary(OWNER, "houses")
+    assert (told.deployment, told.champion, told.step, told.action) == (2, 1, 1, "wait")
+    with pytest.raises(CanaryUnderWay):
+        stubs.deployments.split(OWNER, "houses", TrafficRules(shares={"1": 1.0}))
+    stubs.endpoints.rollback(OWNER, "houses")
+    with pytest.raises(DeploymentNotReady):
+        stubs.deployments.split(OWNER, "houses", TrafficRules(shares={"2": 1.0}))
+
+
+def test_an_endpoint_without_a_model_that_loads_says_so(stubs: ServingRoom, tmp_path: Path) -> None:
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    (broken / "refuse").write_text("its weights are missing", "utf-8")
+    stubs.register(broken, "houses", STUB_DESCRIPTION)
+    deploy(stubs, 4, "failed")
+    shown = stubs.endpoints.get(OWNER, "houses")
+    assert "its weights are missing" in shown.problem
+    told = stubs.deployments.status(OWNER, "houses")
+    assert not told.ready
+    assert "its weights are missing" in told.problem
+    answer = browser_of(stubs).predict([record(1)])
+    assert answer.status == 503
+    assert "its weights are missing" in answer.body["message"]
+    began = time.monotonic()
+    deploy(stubs, 1)
+    assert versions(stubs, 2) == {1: 2}
+    assert time.monotonic() - began < 60
