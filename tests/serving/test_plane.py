@@ -194,8 +194,10 @@ def test_other_routes(served: RunningPlane, browser: Browser) -> None:
     missing = browser.predict([record(1)], name="horses")
     assert missing.status == 404
     assert "houses" in missing.body["hint"]
-    for method, path in (("GET", "/"), ("DELETE", "/endpoints/houses"), ("GET", "/metrics/x")):
-        assert browser.send(method, path).status == 404
+    for path in ("/", "/metrics/x", "/endpoints/houses/else", "/v2/models", "/v2/else"):
+        assert browser.send("GET", path).status == 404
+    wrong = browser.send("DELETE", "/endpoints/houses")
+    assert (wrong.status, wrong.headers["allow"]) == (405, "GET")
     browser.predict([record(1)])
     browser.send("POST", "/endpoints/houses/predict", b"{")
     page = browser.send("GET", "/metrics").content.decode()

@@ -131,11 +131,11 @@ def _row(signature: Signature, record: dict[str, Any], number: int) -> Row:
         value = values[place]
         kind = type(value)
         if kind is float or kind not in _EXACT[column.type] or kind is int:
-            values[place] = _checked(column, value, number)
+            values[place] = checked(column, value, number)
     return values
 
 
-def _checked(column: InputColumn, value: object, row: int) -> object:
+def checked(column: InputColumn, value: object, row: int) -> object:
     """The value as the model's type, or the reason why it is not one."""
     found = _READERS[column.type](value)
     if found is None and value is not None:

@@ -24,6 +24,8 @@ from athanor.serving.plane.config import PlaneConfig
 from athanor.serving.plane.control import Control
 from athanor.serving.plane.http import Connection
 from athanor.serving.plane.log import PredictionLog
+from athanor.serving.plane.shadows import Shadows
+from athanor.serving.plane.waking import Bell
 
 _LEAVING_SECONDS = 10.0
 
@@ -33,7 +35,11 @@ def prepared(config: PlaneConfig) -> tuple[Plane, PredictionLog]:
     log = PredictionLog(
         Path(config.predictions), seal_bytes=config.seal_bytes, seal_seconds=config.seal_seconds
     )
-    return Plane(config.limits, config.doors, log), log
+    plane = Plane(config.limits, config.doors, log)
+    plane.bell = Bell(config.doorbell)
+    if config.shadows:
+        plane.shadows = Shadows(Path(config.shadows), config.limits.answer_seconds)
+    return plane, log
 
 
 async def serve(config: PlaneConfig, table: Table | None) -> None:
@@ -59,6 +65,9 @@ async def serve(config: PlaneConfig, table: Table | None) -> None:
     control.close()
     await _drained(plane)
     await log.seal()
+    if plane.shadows is not None:
+        plane.shadows.close()
+    plane.bell.close()
 
 
 def _end_of_input(leaving: asyncio.Event) -> None:

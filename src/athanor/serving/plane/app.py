@@ -1,59 +1,56 @@
-"""The plane's routes: predictions, health, metrics."""
+"""The plane's routes: predictions in every protocol, health, metrics."""
 
 import logging
-import math
-import struct
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
-from typing import Any
-from urllib.parse import unquote
 
 import orjson
 
 from athanor.kernel.errors import AthanorError
 from athanor.kernel.ids import new_id
 from athanor.serving.errors import (
-    BadPrediction,
     EndpointNotFound,
-    LogUnwritable,
-    ModelRefusedInput,
     Overloaded,
     RouteUnknown,
-    WorkerUnavailable,
 )
+from athanor.serving.errors.protocols import EndpointUnnamed, MethodRefused, ServedModelNotFound
 from athanor.serving.logic import exposition, routing
 from athanor.serving.logic.doors import Doors
-from athanor.serving.logic.exposition import Figures, Labels
-from athanor.serving.logic.frames import Hello, Reply
+from athanor.serving.logic.exposition import Figures
 from athanor.serving.logic.routing import Route, Table, Target
-from athanor.serving.logic.rows import PredictionRow, Recorder, line
-from athanor.serving.logic.signature import Parsed, parse, scored
+from athanor.serving.logic.rows import PredictionRow
+from athanor.serving.logic.signature import Row
+from athanor.serving.plane import encodings, telling
+from athanor.serving.plane.asking import Asking
+from athanor.serving.plane.dialects.mlflow import Invocations
+from athanor.serving.plane.dialects.oip import OpenInference
+from athanor.serving.plane.dialects.port import Dialect
+from athanor.serving.plane.dialects.records import Records
+from athanor.serving.plane.gauges import fleet_page
 from athanor.serving.plane.http import Connection, Exchange, Limits, Request, guarded
-from athanor.serving.plane.links import Call, Pool, deadline_in
 from athanor.serving.plane.log import PredictionLog
+from athanor.serving.plane.paths import Aim, aim_of
+from athanor.serving.plane.served import Served
+from athanor.serving.plane.shadows import Returned, Shadows
+from athanor.serving.plane.waking import Bell
 
 logger = logging.getLogger(__name__)
 
+_ENDPOINT = "x-athanor-endpoint"
 _REQUEST_ID = "x-request-id"
 _LONGEST_ID = 128
-_PREFIX = "/endpoints/"
 _METRICS_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
+_PATHS_KEPT = 4_096
 
-
-class Served:
-    """One deployment that the plane answers from."""
-
-    def __init__(self, route: Route, target: Target) -> None:
-        self.pool = Pool(target.sockets)
-        self.update(route, target)
-
-    def update(self, route: Route, target: Target) -> None:
-        """Take a new table's word for it."""
-        self.route = route
-        self.target = target
-        self.recorder = Recorder(target.signature)
-        self.labels: Labels = (route.name, target.id, target.model, str(target.version))
+_DIALECTS: dict[str, Dialect] = {
+    "predict": Records(),
+    "invocations": Invocations(),
+    "infer": OpenInference(),
+}
+_IN_OIP = frozenset(
+    {"infer", "server", "live", "ready", "model", "model_ready", "config", "stats", "index"}
+    | {"load", "unload"}
+)
 
 
 class Plane:
@@ -65,10 +62,13 @@ class Plane:
         self.figures = Figures()
         self.log = log
         self.revision = -1
+        self.routes: dict[str, Route] = {}
+        self.bell = Bell("")
+        self.shadows: Shadows | None = None
         self._doors = doors
-        self._routes: dict[str, Route] = {}
         self._served: dict[str, Served] = {}
         self._in_flight: dict[str, int] = {}
+        self._aims: dict[str, Aim | None] = {}
 
     def admit(self, headers: dict[str, list[str]]) -> None:
         """Check the doors.
@@ -88,15 +88,15 @@ class Plane:
             for target in route.targets:
                 served = gone.pop(target.id, None)
                 if served is None:
-                    served = self._served[target.id] = Served(route, target)
-                    served.pool.connect()
+                    served = self._served[target.id] = Served(route, target, self.bell.ring)
                 else:
                     served.update(route, target)
                     served.pool.retarget(target.sockets)
+                served.connect()
         for name, served in gone.items():
             del self._served[name]
-            served.pool.close()
-        self._routes = {route.name: route for route in table.routes}
+            served.close()
+        self.routes = {route.name: route for route in table.routes}
 
     def in_flight(self) -> int:
         """Requests for predictions that wait for their answers."""
@@ -109,6 +109,8 @@ class Plane:
             connection.expire(now)
         for served in self._served.values():
             served.pool.expire(now, self.limits.answer_seconds)
+            if served.target.asleep and served.pool.in_flight:
+                self.bell.ring(served.target.id)
         self.log.tend()
 
     def handle(self, request: Request, exchange: Exchange) -> None:
@@ -117,51 +119,96 @@ class Plane:
         Raises: AthanorError.
         """
         path = request.path.partition("?")[0]
-        name, slash, verb = path.removeprefix(_PREFIX).partition("/")
-        match request.method, path:
-            case "POST", _ if verb == "predict" and path.startswith(_PREFIX):
-                guarded(
-                    exchange,
-                    lambda: self._predict(unquote(name), request, exchange),
-                    logger.exception,
-                )
-            case "GET", "/healthz":
-                exchange.answer(200, b'{"status":"alive"}')
-            case "GET", "/readyz":
-                self._ready(exchange)
-            case "GET", "/metrics":
-                page = exposition.render(self.figures, self._gauges())
-                exchange.answer(200, page.encode(), _METRICS_TYPE)
-            case "GET", _ if path.startswith(_PREFIX) and name and not slash:
-                route = self._route(unquote(name))
-                exchange.answer(200, orjson.dumps(routing.described(route)))
-            case _:
-                raise RouteUnknown(request.method, path)
-
-    def _ready(self, exchange: Exchange) -> None:
-        if self.revision < 0:
-            exchange.answer(503, b'{"status":"no routing table yet"}')
+        aim = self._aim(path)
+        if aim is None:
+            raise RouteUnknown(request.method, path)
+        dialect = _DIALECTS.get(aim.verb)
+        if dialect is not None:
+            exchange.refusal = dialect.refuse
+        elif aim.verb in _IN_OIP:
+            exchange.refusal = _DIALECTS["infer"].refuse
+        if request.method != aim.method:
+            raise MethodRefused(request.method, path, aim.method)
+        if dialect is None:
+            guarded(exchange, lambda: self._tell(aim, request, exchange), logger.exception)
         else:
-            exchange.answer(200, b'{"status":"ready"}')
+            guarded(
+                exchange, lambda: self._predict(aim, dialect, request, exchange), logger.exception
+            )
 
-    def _route(self, name: str) -> Route:
-        route = self._routes.get(name)
-        if route is None:
-            raise EndpointNotFound(name, self._routes)
-        return route
+    def _aim(self, path: str) -> Aim | None:
+        try:
+            return self._aims[path]
+        except KeyError:
+            if len(self._aims) >= _PATHS_KEPT:
+                self._aims.clear()
+            found = self._aims[path] = aim_of(path)
+            return found
 
-    def _predict(self, name: str, request: Request, exchange: Exchange) -> None:
-        route = self._route(name)
+    def route(self, aim: Aim, request: Request) -> Route:
+        """The endpoint that a request is for.
+
+        Raises: EndpointNotFound, EndpointUnnamed, ServedModelNotFound.
+        """
+        name = aim.endpoint or aim.model
+        if aim.model and aim.endpoint not in {"", aim.model}:
+            raise ServedModelNotFound(aim.model, "", [aim.endpoint])
+        if not name:
+            name = request.header(_ENDPOINT)
+            if not name and len(self.routes) == 1:
+                return next(iter(self.routes.values()))
+            if not name:
+                raise EndpointUnnamed(sorted(self.routes))
+        route = self.routes.get(name)
+        if route is not None:
+            return route
+        if aim.model:
+            raise ServedModelNotFound(name, "", sorted(self.routes))
+        raise EndpointNotFound(name, self.routes)
+
+    def ready(self, route: Route, target: Target | None = None) -> bool:
+        """Whether an endpoint, or one deployment of it, would answer at once."""
+        asked = [target] if target is not None else [t for t in route.targets if t.weight > 0]
+        found = (self._served.get(item.id) for item in asked)
+        return any(item is not None and (item.ready or item.target.asleep) for item in found)
+
+    def _tell(self, aim: Aim, request: Request, exchange: Exchange) -> None:
+        match aim.verb:
+            case "metrics":
+                page = exposition.render(self.figures, self._gauges())
+                page += fleet_page(self.routes.values())
+                exchange.answer(200, page.encode(), _METRICS_TYPE)
+            case "endpoint":
+                exchange.answer(200, orjson.dumps(routing.described(self.route(aim, request))))
+            case _:
+                exchange.answer(*telling.TELLERS[aim.verb](self, aim, request))
+
+    def target(
+        self, aim: Aim, route: Route, request_id: str, header: Callable[[str], str]
+    ) -> Target:
+        """The deployment that answers a request.
+
+        Raises: DeploymentNotFound, ServedModelNotFound, ModelNotNamed, WorkerUnavailable.
+        """
+        if not aim.version:
+            return routing.pick(route, header, request_id)
+        found = routing.choose(route.targets, request_id, aim.version)
+        if found is None:
+            known = [str(item.number) for item in route.targets]
+            raise ServedModelNotFound(route.name, aim.version, known)
+        return found
+
+    def _predict(self, aim: Aim, dialect: Dialect, request: Request, exchange: Exchange) -> None:
+        route = self.route(aim, request)
         request_id = request.header(_REQUEST_ID)[:_LONGEST_ID] or new_id()
-        target = routing.pick(route, request.header, request_id)
+        target = self.target(aim, route, request_id, request.header)
         served = self._served[target.id]
+        name = route.name
         try:
-            body = orjson.loads(request.body)
-        except orjson.JSONDecodeError as error:
-            self.figures.observe(served.labels, 400, 0.0)
-            raise BadPrediction(f"The body is no valid JSON: {error}.") from None
-        try:
-            parsed = parse(target.signature, body, key=route.key, max_rows=self.limits.rows)
+            encoding = request.header("content-encoding")
+            if encoding:
+                request.body = encodings.plain(request.body, encoding, self.limits.body_bytes)
+            asked = dialect.read(route, target, request, self.limits)
         except AthanorError as error:
             self.figures.observe(served.labels, error.status, 0.0)
             raise
@@ -169,13 +216,36 @@ class Plane:
             self.figures.observe(served.labels, 429, 0.0)
             raise Overloaded(name)
         self._in_flight[name] = self._in_flight.get(name, 0) + 1
-        pending = _Pending(self, served, request_id, request.arrived, parsed, exchange)
-        deadline = deadline_in(self.limits.answer_seconds)
-        served.pool.submit(Call(parsed.rows, pending.replied, deadline))
+        asking = Asking(self, served, request_id, request, dialect, asked, exchange)
+        served.submit(asked.rows, asking.replied, self.limits.answer_seconds)
 
     def ended(self, name: str) -> None:
         """A request of this endpoint has its answer."""
         self._in_flight[name] -= 1
+
+    def copy(
+        self, served: Served, request_id: str, rows: list[Row], answered: list[PredictionRow]
+    ) -> None:
+        """Ask the endpoint's shadows what was asked, and compare."""
+        if self.shadows is None:
+            return
+        returned = Returned(
+            request_id=request_id,
+            target=served.target,
+            rows=rows,
+            ids=[row.id for row in answered],
+            labels=[row.label for row in answered if row.label is not None],
+            scores=[row.score for row in answered],
+            seconds=answered[0].latency if answered else 0.0,
+        )
+        self.shadows.copy(served.route, returned, self._served)
+
+    def uses(self) -> dict[str, dict[str, float]]:
+        """By deployment: calls without a reply yet, and time.monotonic() of the last request."""
+        return {
+            name: {"in_flight": served.pool.in_flight, "used": served.used}
+            for name, served in self._served.items()
+        }
 
     def _gauges(self) -> dict[str, tuple[str, float]]:
         waiting = sum(served.pool.in_flight for served in self._served.values())
@@ -190,127 +260,3 @@ class Plane:
                 self.log.oldest_unsynced_seconds,
             ),
         }
-
-
-class _Pending:
-    """One request for predictions between its parsing and its answer."""
-
-    __slots__ = ("_arrived", "_exchange", "_parsed", "_plane", "_request_id", "_served")
-
-    def __init__(
-        self,
-        plane: Plane,
-        served: Served,
-        request_id: str,
-        arrived: float,
-        parsed: Parsed,
-        exchange: Exchange,
-    ) -> None:
-        self._plane = plane
-        self._served = served
-        self._request_id = request_id
-        self._arrived = arrived
-        self._parsed = parsed
-        self._exchange = exchange
-
-    def replied(self, result: Reply | AthanorError, hello: Hello | None) -> None:
-        """The worker answered, or nobody will."""
-        guarded(self._exchange, lambda: self._finish(result, hello), self._failed)
-
-    def _failed(self, message: str) -> None:
-        logger.error(message)
-        self._end(500)
-
-    def _finish(self, result: Reply | AthanorError, hello: Hello | None) -> None:
-        if isinstance(result, Reply) and result.error:
-            result = ModelRefusedInput(result.error)
-        if isinstance(result, AthanorError) or hello is None:
-            failure = result if isinstance(result, AthanorError) else WorkerUnavailable("no hello")
-            self._end(failure.status)
-            self._exchange.refuse(failure)
-            return
-        seconds = time.monotonic() - self._arrived
-        rows, answers = self._rows(result, hello, seconds)
-        sound = all(_sound(row.score, row.probabilities) for row in rows)
-        body: dict[str, Any] = {
-            "predictions": answers,
-            "model": self._served.target.model,
-            "version": self._served.target.version,
-            "deployment": self._served.target.id,
-        }
-        if self._parsed.ignored:
-            body["ignored_columns"] = self._parsed.ignored
-        encoded = orjson.dumps(body)
-        self._plane.log.append(
-            b"".join(map(line, rows)), self._released(encoded, len(rows), sound=sound)
-        )
-
-    def _released(
-        self, encoded: bytes, rows: int, *, sound: bool
-    ) -> Callable[[OSError | None], None]:
-        def release(failure: OSError | None) -> None:
-            if failure is not None:
-                self._end(503)
-                self._exchange.refuse(LogUnwritable(failure.strerror or str(failure)))
-                return
-            series = self._end(200)
-            series.rows += rows
-            series.nonsense += not sound
-            self._exchange.answer(200, encoded)
-
-        return release
-
-    def _end(self, status: int) -> exposition.Series:
-        self._plane.ended(self._served.route.name)
-        seconds = time.monotonic() - self._arrived
-        return self._plane.figures.observe(self._served.labels, status, seconds)
-
-    def _rows(
-        self, reply: Reply, hello: Hello, seconds: float
-    ) -> tuple[list[PredictionRow], list[dict[str, Any]]]:
-        """Each record's line for the log and its part of the answer."""
-        target, classes, parsed = self._served.target, hello.classes, self._parsed
-        width = len(classes) or 1
-        numbers = struct.unpack(f"<{len(parsed.rows) * width}d", reply.numbers)
-        names, positive = [str(item) for item in classes], scored(target.signature, classes)
-        now = datetime.now(UTC)
-        rows: list[PredictionRow] = []
-        answers: list[dict[str, Any]] = []
-        for place, values in enumerate(parsed.rows):
-            mine = numbers[place * width : (place + 1) * width]
-            score = mine[0]
-            label: Any = score
-            if classes:
-                chosen = reply.labels[place]
-                label = classes[chosen]
-                score = mine[chosen if positive < 0 else positive]
-            answer = {
-                "id": new_id(),
-                "label": label,
-                "probabilities": dict(zip(names, mine, strict=True)) if classes else {},
-                "score": score,
-            }
-            answers.append(answer)
-            rows.append(
-                PredictionRow(
-                    id=answer["id"],
-                    request=self._request_id,
-                    predicted_at=now,
-                    endpoint=self._served.route.name,
-                    deployment=target.id,
-                    model=target.model,
-                    version=target.version,
-                    latency=seconds,
-                    key=parsed.keys[place],
-                    features=self._served.recorder.features(values),
-                    label=str(label) if classes else None,
-                    score=score if math.isfinite(score) else None,
-                    probabilities=answer["probabilities"] or None,
-                )
-            )
-        return rows, answers
-
-
-def _sound(score: float | None, probabilities: dict[str, float] | None) -> bool:
-    """Whether a score can be one: finite, and for a class a probability."""
-    return score is not None and (probabilities is None or 0.0 <= score <= 1.0)

@@ -10,13 +10,15 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Any, Protocol, cast
+from typing import Any, NamedTuple, Protocol, cast
 
 import httptools
 import orjson
 
 from athanor.kernel.errors import AthanorError, error_to_dict
 from athanor.serving.errors import BadRequest, BodyTooLarge, HeaderTooLarge, PlaneFailed
+from athanor.serving.errors.protocols import MethodRefused
+from athanor.serving.plane.encodings import compressed
 
 _STATUS_LINES = {
     int(status): f"HTTP/1.1 {int(status)} {status.phrase}\r\n".encode() for status in HTTPStatus
@@ -65,37 +67,69 @@ class Request:
         return values[-1] if values else ""
 
 
+class Answer(NamedTuple):
+    """One answer, ready for the wire."""
+
+    status: int
+    body: bytes
+    content_type: bytes = _JSON
+    headers: bytes = b""
+    """Further header lines, each with its end."""
+
+
+def refusal(error: AthanorError) -> Answer:
+    """A failure as everywhere in Athanor."""
+    return Answer(error.status, orjson.dumps(error_to_dict(error)))
+
+
 class Exchange:
     """One request's place in the order of its connection's answers."""
 
-    __slots__ = ("_connection", "answered", "close", "wire")
+    __slots__ = ("_connection", "answered", "close", "refusal", "wire")
 
     def __init__(self, connection: "Connection", *, close: bool) -> None:
         self._connection = connection
         self.close = close
         self.answered = False
+        self.refusal: Callable[[AthanorError], Answer] = refusal
+        """How failures are told: in the words of the protocol that asked."""
         self.wire = b""
 
-    def answer(self, status: int, body: bytes, content_type: bytes = _JSON) -> None:
-        """Answer with these bytes; a second answer, or one to a client that left, does nothing."""
+    def answer(
+        self, status: int, body: bytes, content_type: bytes = _JSON, headers: bytes = b""
+    ) -> None:
+        """Answer with these bytes; a second answer, or one to a client that left, does nothing.
+
+        `headers` are further header lines, each with its end.
+        """
         if self.answered:
             return
         self.answered = True
         retry = b"Retry-After: 1\r\n" if status in _RETRY_AFTER else b""
         close = b"Connection: close\r\n" if self.close else b""
-        self.wire = b"%bContent-Type: %b\r\nContent-Length: %d\r\n%b%b\r\n%b" % (
+        self.wire = b"%bContent-Type: %b\r\nContent-Length: %d\r\n%b%b%b\r\n%b" % (
             _STATUS_LINES[status],
             content_type,
             len(body),
+            headers,
             retry,
             close,
             body,
         )
         self._connection.write_answers()
 
+    def send(self, answer: "Answer", accepted: str = "") -> None:
+        """Answer, compressed where the client accepts that (its Accept-Encoding)."""
+        body, told = compressed(answer.body, accepted)
+        self.answer(answer.status, body, answer.content_type, answer.headers + told)
+
     def refuse(self, error: AthanorError) -> None:
         """Answer with a named failure."""
-        self.answer(error.status, orjson.dumps(error_to_dict(error)))
+        told = self.refusal(error)
+        allow = (
+            b"Allow: %b\r\n" % error.allowed.encode() if isinstance(error, MethodRefused) else b""
+        )
+        self.answer(told.status, told.body, told.content_type, told.headers + allow)
 
 
 class App(Protocol):

@@ -61,6 +61,11 @@ class Pool:
         """Calls without a reply yet."""
         return len(self._waiting) + sum(len(link.calls) for link in self._links)
 
+    @property
+    def ready(self) -> bool:
+        """Whether a worker is linked."""
+        return any(link.ready for link in self._links)
+
     def submit(self, call: Call) -> None:
         """Send the call to the worker with the fewest under way; keep it while there is none."""
         ready = [link for link in self._links if link.ready]

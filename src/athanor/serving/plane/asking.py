@@ -1,0 +1,141 @@
+"""One request for predictions, from its rows to its logged answer."""
+
+import logging
+import math
+import struct
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from athanor.kernel.errors import AthanorError
+from athanor.kernel.ids import new_id
+from athanor.serving.errors import LogUnwritable, ModelRefusedInput, WorkerUnavailable
+from athanor.serving.logic import exposition
+from athanor.serving.logic.frames import Hello, Reply
+from athanor.serving.logic.predictions import Predicted
+from athanor.serving.logic.rows import PredictionRow, line
+from athanor.serving.logic.signature import scored
+from athanor.serving.plane.dialects.port import Asked, Dialect
+from athanor.serving.plane.http import Answer, Exchange, Request, guarded
+
+if TYPE_CHECKING:
+    from athanor.serving.plane.app import Plane
+    from athanor.serving.plane.served import Served
+
+logger = logging.getLogger(__name__)
+
+
+class Asking:
+    """A request whose rows are at the model."""
+
+    __slots__ = ("_asked", "_dialect", "_exchange", "_plane", "_request", "_request_id", "_served")
+
+    def __init__(
+        self,
+        plane: "Plane",
+        served: "Served",
+        request_id: str,
+        request: Request,
+        dialect: Dialect,
+        asked: Asked,
+        exchange: Exchange,
+    ) -> None:
+        self._plane = plane
+        self._served = served
+        self._request_id = request_id
+        self._request = request
+        self._dialect = dialect
+        self._asked = asked
+        self._exchange = exchange
+
+    def replied(self, result: Reply | AthanorError, hello: Hello | None) -> None:
+        """The model answered, or nobody will."""
+        guarded(self._exchange, lambda: self._finish(result, hello), self._failed)
+
+    def _failed(self, message: str) -> None:
+        logger.error(message)
+        self._end(500)
+
+    def _finish(self, result: Reply | AthanorError, hello: Hello | None) -> None:
+        if isinstance(result, Reply) and result.error:
+            result = ModelRefusedInput(result.error)
+        if isinstance(result, AthanorError) or hello is None:
+            failure = result if isinstance(result, AthanorError) else WorkerUnavailable("no hello")
+            self._end(failure.status)
+            self._exchange.refuse(failure)
+            return
+        predicted = self._predicted(result, hello)
+        answer = self._dialect.write(self._served.target, self._asked, predicted)
+        rows = self._rows(predicted)
+        if self._served.route.mirrored and self._plane.shadows is not None:
+            self._plane.copy(self._served, self._request_id, self._asked.rows, rows)
+        sound = not predicted.numbers or all(_sound(row.score, row.probabilities) for row in rows)
+        self._plane.log.append(
+            b"".join(map(line, rows)), self._released(answer, len(rows), sound=sound)
+        )
+
+    def _predicted(self, reply: Reply, hello: Hello) -> Predicted:
+        rows = len(self._asked.rows)
+        return Predicted(
+            ids=[new_id() for _ in range(rows)],
+            classes=hello.classes,
+            labels=reply.labels,
+            numbers=struct.unpack(f"<{len(reply.numbers) // 8}d", reply.numbers),
+            positive=scored(self._served.target.signature, hello.classes),
+            outputs=hello.outputs,
+            values=reply.values,
+        )
+
+    def _released(
+        self, answer: Answer, rows: int, *, sound: bool
+    ) -> Callable[[OSError | None], None]:
+        def release(failure: OSError | None) -> None:
+            if failure is not None:
+                self._end(503)
+                self._exchange.refuse(LogUnwritable(failure.strerror or str(failure)))
+                return
+            series = self._end(200)
+            series.rows += rows
+            series.nonsense += not sound
+            self._exchange.send(answer, self._request.header("accept-encoding"))
+
+        return release
+
+    def _end(self, status: int) -> exposition.Series:
+        self._plane.ended(self._served.route.name)
+        seconds = time.monotonic() - self._request.arrived
+        return self._plane.figures.observe(self._served.labels, status, seconds)
+
+    def _rows(self, predicted: Predicted) -> list[PredictionRow]:
+        """Each record's line for the log."""
+        served, target = self._served, self._served.target
+        seconds = time.monotonic() - self._request.arrived
+        now = datetime.now(UTC)
+        rows: list[PredictionRow] = []
+        for place, values in enumerate(self._asked.rows):
+            score = predicted.score(place)
+            label = predicted.label(place)
+            rows.append(
+                PredictionRow(
+                    id=predicted.ids[place],
+                    request=self._request_id,
+                    predicted_at=now,
+                    endpoint=served.route.name,
+                    deployment=target.id,
+                    model=target.model,
+                    version=target.version,
+                    latency=seconds,
+                    key=self._asked.keys[place] if self._asked.keys else None,
+                    features=served.recorder.features(values),
+                    label=None if label is None else str(label),
+                    score=score if score is not None and math.isfinite(score) else None,
+                    probabilities=predicted.probabilities(place),
+                )
+            )
+        return rows
+
+
+def _sound(score: float | None, probabilities: dict[str, float] | None) -> bool:
+    """Whether a score can be one: finite, and for a class a probability."""
+    return score is not None and (probabilities is None or 0.0 <= score <= 1.0)

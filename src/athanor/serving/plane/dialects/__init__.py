@@ -1,0 +1,1 @@
+"""How requests for predictions are put, and answered: one module a protocol."""

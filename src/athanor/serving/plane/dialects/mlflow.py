@@ -1,0 +1,101 @@
+"""`POST /invocations`: MLflow's scoring server, and SageMaker's container contract."""
+
+from collections.abc import Mapping
+
+import orjson
+
+from athanor.kernel.errors import AthanorError
+from athanor.serving.errors.protocols import ContentTypeRefused, InvocationRefused
+from athanor.serving.logic import mlflow
+from athanor.serving.logic.predictions import Predicted
+from athanor.serving.logic.routing import Route, Target
+from athanor.serving.plane.dialects.port import Asked
+from athanor.serving.plane.http import Answer, Limits, Request
+
+_JSON, _CSV = "application/json", "text/csv"
+_PLAIN = b"text/plain; charset=utf-8"
+_NAMES: Mapping[int, str] = {
+    400: "BAD_REQUEST",
+    401: "UNAUTHENTICATED",
+    403: "PERMISSION_DENIED",
+    404: "RESOURCE_DOES_NOT_EXIST",
+    422: "BAD_REQUEST",
+    429: "RESOURCE_EXHAUSTED",
+    500: "INTERNAL_ERROR",
+    503: "TEMPORARILY_UNAVAILABLE",
+}
+_STATES: Mapping[str, tuple[str, str]] = {
+    "BAD_REQUEST": ("KAM00", "INVALID_PARAMETER_VALUE"),
+    "INVALID_PARAMETER_VALUE": ("KAM01", "SCHEMA_ENFORCEMENT_FAILED"),
+}
+_UNEXPECTED = (
+    "Encountered an unexpected error while evaluating the model. Verify that the serialized input "
+    "Dataframe is compatible with the model for inference."
+)
+
+
+class Invocations:
+    """MLflow's words."""
+
+    def read(self, route: Route, target: Target, request: Request, limits: Limits) -> Asked:
+        """The rows of a body: dataframe_split, dataframe_records, instances, inputs, or CSV.
+
+        Raises: ContentTypeRefused, InvocationRefused, TooManyRecords.
+        """
+        if _mime(request.header("content-type")) == _CSV:
+            found = mlflow.read_csv(target.signature, request.body, limits.rows)
+        else:
+            found = mlflow.read_json(target.signature, request.body, limits.rows)
+        keys = None
+        if route.key in found.columns:
+            keys = [None if item is None else str(item) for item in found.columns[route.key]]
+        return Asked(found.rows, keys, found.bare)
+
+    def write(self, target: Target, asked: Asked, predicted: Predicted) -> Answer:  # noqa: ARG002
+        """The predictions: labels, values, or lists of values."""
+        plain = predicted.plain()
+        if predicted.outputs and not predicted.values:
+            plain = [dict(zip(predicted.outputs, item, strict=True)) for item in plain]
+        body = orjson.dumps(plain if asked.extra else {"predictions": plain})
+        return Answer(200, body, headers=b"X-Prediction-Id: %b\r\n" % predicted.ids[0].encode())
+
+    def refuse(self, error: AthanorError) -> Answer:
+        """The failure as MLflow's scoring server tells it."""
+        if isinstance(error, ContentTypeRefused):
+            return Answer(error.status, error.message.encode(), _PLAIN)
+        name = _NAMES.get(error.status, "INTERNAL_ERROR" if error.status > 499 else "BAD_REQUEST")
+        message = f"{error.message} {error.hint}".strip()
+        status = error.status
+        if isinstance(error, InvocationRefused):
+            name = error.name
+        elif status == 422:
+            status, message = 400, f"{_UNEXPECTED} {message}"
+        told = {"error_code": name, "message": message}
+        if name in _STATES:
+            told["sqlstate"], told["error_class"] = _STATES[name]
+        return Answer(status, orjson.dumps(told))
+
+
+def _mime(told: str) -> str:
+    """The media type of a Content-Type; none at all is JSON.
+
+    Raises: ContentTypeRefused.
+    """
+    if not told:
+        return _JSON
+    mime, *pairs = [part.strip() for part in told.split(";")]
+    parameters = {key: value for key, _, value in (pair.partition("=") for pair in pairs)}
+    if parameters.get("charset", "utf-8").lower() != "utf-8":
+        raise ContentTypeRefused("The scoring server only supports UTF-8")
+    strange = sorted(parameters.keys() - {"charset"})
+    if strange:
+        raise ContentTypeRefused(
+            f"Unrecognized content type parameters: {', '.join(strange)}. IMPORTANT: The MLflow "
+            "Model scoring protocol has changed in MLflow version 2.0."
+        )
+    if mime not in {_JSON, _CSV}:
+        raise ContentTypeRefused(
+            "This predictor only supports the following content types: Types: "
+            f"['text/csv', 'application/json']. Got '{told[:200]}'."
+        )
+    return mime

@@ -1,0 +1,233 @@
+"""The open protocols of the data plane, with a stub for a model."""
+
+import gzip
+import json
+import struct
+import subprocess
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from athanor.kernel.workers import Workers
+from athanor.testing.serving import (
+    Browser,
+    RunningPlane,
+    deployment_ids,
+    formula,
+    record,
+    running_plane,
+)
+
+REPOSITORY = Path(__file__).parents[2]
+INFER = "/v2/models/houses/infer"
+
+
+@pytest.fixture(scope="module")
+def shared(
+    tmp_path_factory: pytest.TempPathFactory, warm_workers: Workers
+) -> Iterator[RunningPlane]:
+    with running_plane(tmp_path_factory.mktemp("plane"), warm_workers) as running:
+        running.route({deployment_ids(1)[0]: 1.0}, key="house")
+        yield running
+
+
+@pytest.fixture
+def browser(shared: RunningPlane) -> Browser:
+    return Browser(shared.port)
+
+
+def tensor(name: str, datatype: str, data: list[Any], *shape: int, **more: Any) -> dict[str, Any]:
+    told = {"name": name, "datatype": datatype, "shape": list(shape or (len(data),))}
+    return told | {"data": data} | more
+
+
+def inputs(*numbers: int) -> list[dict[str, Any]]:
+    rows = [record(number) for number in numbers]
+    return [
+        tensor("size", "FP64", [row["size"] for row in rows]),
+        tensor("rooms", "INT64", [row["rooms"] for row in rows]),
+        tensor("mood", "BYTES", [row["mood"] for row in rows]),
+    ]
+
+
+def scores(*numbers: int) -> list[float]:
+    return [formula(record(n)["size"], record(n)["rooms"]) for n in numbers]
+
+
+def infer(browser: Browser, body: Any, **headers: str) -> Any:
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return browser.send("POST", INFER, content, headers=named)
+
+
+def test_metadata_and_health(browser: Browser) -> None:
+    told = browser.send("GET", "/v2/models/houses").body
+    assert told == {
+        "name": "houses",
+        "versions": ["1"],
+        "platform": "athanor",
+        "inputs": [
+            {"name": "size", "datatype": "FP64", "shape": [-1]},
+            {"name": "rooms", "datatype": "INT64", "shape": [-1]},
+            {"name": "mood", "datatype": "BYTES", "shape": [-1]},
+        ],
+        "outputs": [
+            {"name": "predict", "datatype": "BYTES", "shape": [-1]},
+            {"name": "predict_proba", "datatype": "FP64", "shape": [-1, 2]},
+        ],
+    }
+    assert browser.send("GET", "/v2").body["name"] == "athanor"
+    assert browser.send("GET", "/v2/health/live").body == {"live": True}
+    assert browser.send("GET", "/v2/health/ready").body == {"ready": True}
+    for prefix in ("", "/endpoints/houses"):
+        path = f"{prefix}/v2/models/houses"
+        assert browser.send("GET", f"{path}/ready").body == {"name": "houses", "ready": True}
+        assert browser.send("GET", f"{path}/versions/1").body == told
+        assert browser.send("GET", f"{path}/versions/7").status == 404
+    index = browser.send("POST", "/v2/repository/index", b"").body
+    assert index == [{"name": "houses", "version": "1", "state": "READY", "reason": ""}]
+    for path in ("/ping", "/health", "/version", "/endpoints/houses/ping"):
+        assert browser.send("GET", path).status == 200
+    assert browser.send("GET", "/endpoints/horses/ping").status == 404
+
+
+def test_inference_in_json(browser: Browser) -> None:
+    answer = infer(browser, {"id": "a7", "inputs": inputs(1, 50)})
+    assert answer.status == 200
+    body = answer.body
+    assert (body["model_name"], body["model_version"], body["id"]) == ("houses", "1", "a7")
+    label, chances = body["outputs"]
+    assert label == {"name": "predict", "datatype": "BYTES", "shape": [2], "data": ["no", "no"]}
+    assert chances["shape"] == [2, 2]
+    assert chances["data"][1::2] == scores(1, 50)
+    assert "id" not in infer(browser, {"inputs": inputs(1)}).body
+    nested = inputs(1, 2)
+    for item in nested:
+        item["data"] = [[value] for value in item["data"]]
+        item["shape"] = [2, 1]
+    wanted = {"inputs": nested, "outputs": [{"name": "predict_proba"}]}
+    (only,) = infer(browser, wanted).body["outputs"]
+    assert only["data"][1::2] == scores(1, 2)
+    without = infer(browser, {"inputs": [*inputs(1)[::2], tensor("house", "BYTES", ["h9"])]})
+    assert without.body["outputs"][1]["data"][1] == formula(record(1)["size"], None)
+
+
+def binary(*numbers: int) -> tuple[dict[str, Any], bytes]:
+    told, raw = inputs(*numbers), b""
+    for item in told:
+        data = item.pop("data")
+        if item["datatype"] == "BYTES":
+            texts = [text.encode() for text in data]
+            part = b"".join(struct.pack("<I", len(text)) + text for text in texts)
+        else:
+            part = struct.pack(f"<{len(data)}{'d' if item['datatype'] == 'FP64' else 'q'}", *data)
+        item["parameters"] = {"binary_data_size": len(part)}
+        raw += part
+    return {"inputs": told, "parameters": {"binary_data_output": True}}, raw
+
+
+@pytest.mark.parametrize("encoding", ["", "gzip", "deflate"])
+def test_inference_in_raw_bytes(browser: Browser, encoding: str) -> None:
+    told, raw = binary(*range(90))
+    head = json.dumps(told).encode()
+    whole = {"": bytes, "gzip": gzip.compress, "deflate": zlib.compress}[encoding](head + raw)
+    headers = {"Inference_Header_Content_Length": str(len(head))}
+    if encoding:
+        headers |= {"Content_Encoding": encoding, "Accept_Encoding": encoding}
+    answer = infer(browser, whole, **headers)
+    assert answer.status == 200
+    assert answer.headers.get("content-encoding", "") == encoding
+    plain = {"": bytes, "gzip": gzip.decompress, "deflate": zlib.decompress}[encoding]
+    content = plain(answer.content)
+    length = int(answer.headers["inference-header-content-length"])
+    label, chances = json.loads(content[:length])["outputs"]
+    rest = content[length:]
+    sizes = [item["parameters"]["binary_data_size"] for item in (label, chances)]
+    assert sum(sizes) == len(rest)
+    found = struct.unpack("<180d", rest[sizes[0] :])
+    assert list(found[1::2]) == scores(*range(90))
+
+
+def changed(place: int, **changes: Any) -> dict[str, Any]:
+    made = inputs(1, 2)
+    made[place] |= changes
+    return {"inputs": made}
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b"{", "no valid JSON"),
+        (b"", "no valid JSON"),
+        (b"[]", "Expected `object`"),
+        ({}, "`inputs`"),
+        ({"inputs": []}, "empty"),
+        ({"inputs": inputs(1)[:2]}, "lacks the input 'mood'"),
+        ({"inputs": inputs(1) * 2}, "came twice"),
+        ({"inputs": [*inputs(1), tensor("garden", "BOOL", [True])]}, "'garden'"),
+        (changed(0, shape=[3]), "3 elements and its data 2"),
+        (changed(0, shape=[-2]), "negative"),
+        (changed(0, shape=["2"]), "shape"),
+        (changed(0, shape=[2, 2], data=[1.0] * 4), "[rows]"),
+        (changed(0, shape=[1], data=[1.0]), "it has 2 rows and those before it 1"),
+        (changed(0, datatype="FP65"), "'FP65'"),
+        (changed(0, datatype="BYTES", data=["1", "2"]), "datatype is BYTES"),
+        (changed(0, data=[1.0, "x"]), "element 1 is 'x', no FP64"),
+        (changed(0, data=[[1.0], 2.0]), "mixes"),
+        (changed(0, datatype="FP16"), "no form in JSON"),
+        (changed(1, data=[1, 1 << 63]), "element 1"),
+        (changed(1, datatype="INT8", data=[1, 300]), "no INT8"),
+        (changed(1, datatype="FP64", data=[1.0, 2.5]), "'rooms' of record 1"),
+        (changed(2, data=["a", 5]), "element 1 is 5"),
+        (changed(0, parameters={"binary_data_size": 16}), "both"),
+        (changed(0, parameters=[1]), "parameters"),
+        ({"inputs": inputs(1), "outputs": [{"name": "x"}]}, "no output 'x'"),
+        ({"inputs": inputs(1), "id": 7}, "id"),
+    ],
+)
+def test_bad_inference_is_named(browser: Browser, body: Any, said: str) -> None:
+    answer = infer(browser, body)
+    assert answer.status == 400
+    assert set(answer.body) == {"error"}
+    assert said in answer.body["error"]
+
+
+def test_bad_bytes_are_named(browser: Browser) -> None:
+    told, raw = binary(1, 2)
+    head = json.dumps(told).encode()
+    length = {"Inference_Header_Content_Length": str(len(head))}
+    for body, headers, said in (
+        (head + raw[:-1], length, "are left"),
+        (head + raw + b"x", length, "1 bytes are left"),
+        (head, length, "0 are left"),
+        (head + raw, {"Inference_Header_Content_Length": "99999"}, "99999"),
+        (head + raw, {"Inference_Header_Content_Length": "-1"}, "no number of bytes"),
+        (head + raw, {}, "no valid JSON"),
+        (raw, {"Inference_Header_Content_Length": "0"}, "needs a model of one input"),
+        (b"\x1f\x8b\x08", length | {"Content_Encoding": "gzip"}, "no whole gzip"),
+        (b"\xff" * 9, length | {"Content_Encoding": "deflate"}, "no whole deflate"),
+        (gzip.compress(b" " * (17 << 20)), {"Content_Encoding": "gzip"}, "decompressed"),
+        (head, {"Content_Encoding": "br"}, "'br'"),
+    ):
+        answer = infer(browser, body, **headers)
+        assert 400 <= answer.status < 500
+        assert said in answer.body["error"]
+    assert infer(browser, head + raw, **length).status == 200
+
+
+@pytest.mark.skipif(
+    not (REPOSITORY / ".venvs/triton/bin/python").exists(), reason="no environment .venvs/triton"
+)
+def test_tritonclient_and_kserve_s_client(shared: RunningPlane) -> None:
+    script = Path(__file__).with_name("oracle_triton.py")
+    done = subprocess.run(
+        [str(REPOSITORY / ".venvs/triton/bin/python"), str(script), shared.planes.url],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
