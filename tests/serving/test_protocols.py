@@ -133,14 +133,15 @@ def binary(*numbers: int) -> tuple[dict[str, Any], bytes]:
 def test_inference_in_raw_bytes(browser: Browser, encoding: str) -> None:
     told, raw = binary(*range(90))
     head = json.dumps(told).encode()
-    whole = {"": bytes, "gzip": gzip.compress, "deflate": zlib.compress}[encoding](head + raw)
+    squeeze: Any = {"": bytes, "gzip": gzip.compress, "deflate": zlib.compress}[encoding]
+    whole = squeeze(head + raw)
     headers = {"Inference_Header_Content_Length": str(len(head))}
     if encoding:
         headers |= {"Content_Encoding": encoding, "Accept_Encoding": encoding}
     answer = infer(browser, whole, **headers)
     assert answer.status == 200
     assert answer.headers.get("content-encoding", "") == encoding
-    plain = {"": bytes, "gzip": gzip.decompress, "deflate": zlib.decompress}[encoding]
+    plain: Any = {"": bytes, "gzip": gzip.decompress, "deflate": zlib.decompress}[encoding]
     content = plain(answer.content)
     length = int(answer.headers["inference-header-content-length"])
     label, chances = json.loads(content[:length])["outputs"]
@@ -231,3 +232,69 @@ def test_tritonclient_and_kserve_s_client(shared: RunningPlane) -> None:
         timeout=120,
     )
     assert done.returncode == 0, done.stderr
+
+
+def invoke(browser: Browser, body: Any, type_: str = "application/json", path: str = "") -> Any:
+    content = body.encode() if isinstance(body, str) else json.dumps(body).encode()
+    headers = {"Content-Type": type_}
+    return browser.send("POST", f"{path}/invocations", content, headers=headers)
+
+
+def test_invocations(shared: RunningPlane, browser: Browser) -> None:
+    rows = [record(1), record(400)]
+    split = {"columns": list(rows[0]), "data": [list(row.values()) for row in rows]}
+    columns = {name: [row[name] for row in rows] for name in rows[0]}
+    for body in (
+        {"dataframe_records": rows},
+        {"dataframe_split": split, "params": {"a": 1}},
+        {"instances": rows},
+        {"inputs": columns},
+    ):
+        for path in ("", "/endpoints/houses"):
+            answer = invoke(browser, body, path=path)
+            assert (answer.status, answer.body) == (200, {"predictions": ["no", "yes"]})
+    table = "house,mood,rooms,size\nh1,calm,1,-19.63\nh2,calm,1,128.0\n"
+    answer = invoke(browser, table, "text/csv")
+    assert answer.body == {"predictions": ["no", "yes"]}
+    logged = {row["id"]: row for row in shared.logged()}
+    assert logged[answer.headers["x-prediction-id"]]["key"] == "h1"
+    refused = invoke(browser, {"dataframe_records": [record(1, "raise")]})
+    assert refused.status == 400
+    assert refused.body["error_code"] == "BAD_REQUEST"
+    assert "unexpected error" in refused.body["message"]
+    missing = invoke(browser, {"dataframe_records": [{"size": 1.0}]})
+    assert (missing.status, missing.body["error_code"]) == (400, "INVALID_PARAMETER_VALUE")
+    assert "['mood']" in missing.body["message"]
+    strange = invoke(browser, table, "image/png")
+    assert strange.status == 415
+    assert strange.headers["content-type"].startswith("text/plain")
+
+
+def test_vertex_s_instances(browser: Browser) -> None:
+    rows = [record(1), record(400)]
+    for instances in (rows, [list(row.values()) for row in rows]):
+        body = json.dumps({"instances": instances, "parameters": {}}).encode()
+        answer = browser.send("POST", "/endpoints/houses/predict", body)
+        assert answer.body["predictions"] == ["no", "yes"]
+        assert answer.body["deployedModelId"]
+    short = json.dumps({"instances": [[1, 2]]}).encode()
+    refused = browser.send("POST", "/predict", short)
+    assert refused.status == 400
+    assert "Instance 0 has 2 values" in refused.body["message"]
+
+
+def test_an_address_without_a_name_needs_one_endpoint(
+    tmp_path: Path, warm_workers: Workers
+) -> None:
+    with running_plane(tmp_path, warm_workers) as plane:
+        browser = Browser(plane.port)
+        body = {"dataframe_records": [record(1)]}
+        assert invoke(browser, body).status == 404
+        plane.route({deployment_ids(1)[0]: 1.0})
+        assert invoke(browser, body).status == 200
+        named = {"X-Athanor-Endpoint": "houses", "Content-Type": "application/json"}
+        content = json.dumps(body).encode()
+        assert browser.send("POST", "/invocations", content, headers=named).status == 200
+        named["X-Athanor-Endpoint"] = "horses"
+        unknown = browser.send("POST", "/invocations", content, headers=named)
+        assert (unknown.status, unknown.body["error_code"]) == (404, "RESOURCE_DOES_NOT_EXIST")

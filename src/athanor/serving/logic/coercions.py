@@ -53,8 +53,10 @@ def array_cast(column: InputColumn, value: Any) -> Any:
     if isinstance(value, list):
         message = "a list stands where a single value is expected"
         raise TypeError(message)
+    if value is MISSING:
+        return None
     if column.type == "string":
-        return None if value is MISSING else str(value)
+        return str(value)
     return frame_cast(column, value)
 
 
@@ -113,13 +115,23 @@ def _parsed_time(text: str) -> datetime:
 
 
 def _csv_double(column: InputColumn, text: str) -> float | None:
+    if "_" in text:
+        raise ValueError(f"could not convert string to float: {text!r}")
     return None if text in _MISSING_IN_CSV else _float(column.type, text)
 
 
 def _csv_int(column: InputColumn, text: str) -> int:
     if text in _MISSING_IN_CSV:
         raise ValueError("an integer column has a missing value")
-    return _int(column.type, text)
+    if "_" in text:
+        raise ValueError(f"{text!r} is no whole number")
+    try:
+        return _int(column.type, text)
+    except ValueError:
+        found = float(text)
+        if not found.is_integer():
+            raise ValueError(f"{text!r} is no whole number") from None
+        return _int(column.type, found)
 
 
 def _csv_truth(column: InputColumn, text: str) -> bool:  # noqa: ARG001 - Cast's form

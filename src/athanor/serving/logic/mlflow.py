@@ -16,7 +16,6 @@ from typing import Any, TypeAlias
 from athanor.serving.errors import TooManyRecords
 from athanor.serving.errors.protocols import InvocationRefused
 from athanor.serving.logic.coercions import (
-    BITS,
     CSV_CASTS,
     MISSING,
     NUMPY,
@@ -63,6 +62,8 @@ def read_json(signature: Signature, body: bytes, max_rows: int) -> Invocation:
     if len(found) != 1:
         raise InvocationRefused(f"{_ONE_OF}. Received dictionary with input fields: {found}.")
     columns, rows, cast = _READERS[found[0]](signature, asked[found[0]])
+    if rows < 0:
+        raise _enforced("All arrays must be of the same length")
     if rows > max_rows:
         raise TooManyRecords(rows, max_rows)
     return _invocation(signature, _converted(signature, columns, cast), rows)
@@ -106,6 +107,10 @@ def _loaded(body: bytes) -> dict[str, Any]:
             f"Invalid input. {_ONE_OF}. Received unexpected input type '{type(asked)}'."
         )
     return asked
+
+
+_NEVER_MISSING = frozenset({"float", "long", "integer"})
+"""Types that a column of doubles, which holds what is missing, is not converted to."""
 
 
 # The four forms: values by column, how many rows, and how values are cast.
@@ -170,14 +175,22 @@ def _split(_signature: Signature, data: Any) -> tuple[Columns, int, Cast]:
 
 def _instances(signature: Signature, data: Any) -> tuple[Columns, int, Cast]:
     if not (isinstance(data, list) and data and isinstance(data[0], dict)):
-        return _inputs(signature, data)
-    columns: Columns = {}
+        columns, rows, cast = _inputs(signature, data)
+        if rows < 0:
+            raise _uneven()
+        return columns, rows, cast
+    columns = {}
     for item in data:
         if not isinstance(item, dict):
             raise _unusable("an instance is no object")
         for name, value in item.items():
             columns.setdefault(name, []).append(value)
-    return columns, _even(columns), array_cast
+            if isinstance(value, list) and name in signature.names:
+                raise _incompatible(name, "object", signature)
+    rows = _even(columns)
+    if rows < 0:
+        raise _uneven()
+    return columns, rows, array_cast
 
 
 def _inputs(signature: Signature, data: Any) -> tuple[Columns, int, Cast]:
@@ -187,6 +200,7 @@ def _inputs(signature: Signature, data: Any) -> tuple[Columns, int, Cast]:
     if isinstance(data, list) and len(signature.columns) == 1:
         return {signature.names[0]: data}, len(data), array_cast
     if not isinstance(data, dict):
+        _nameless(signature, data)
         rows = len(data) if isinstance(data, list) else 1
         return {0: [None] * rows}, rows, array_cast
     if data and not any(isinstance(value, list) for value in data.values()):
@@ -199,6 +213,15 @@ def _inputs(signature: Signature, data: Any) -> tuple[Columns, int, Cast]:
     return columns, _even(columns), array_cast
 
 
+def _nameless(signature: Signature, data: Any) -> None:
+    """Values without names are first made an array of the first column's type."""
+    column = signature.columns[0]
+    values = data if isinstance(data, list) else [data]
+    for row, value in enumerate(values):
+        for item in value if isinstance(value, list) else [value]:
+            _guarded(column, item, row, array_cast)
+
+
 _READERS: Mapping[str, Callable[[Signature, Any], tuple[Columns, int, Cast]]] = {
     "dataframe_records": _records,
     "dataframe_split": _split,
@@ -207,13 +230,16 @@ _READERS: Mapping[str, Callable[[Signature, Any], tuple[Columns, int, Cast]]] = 
 }
 
 
+def _uneven() -> InvocationRefused:
+    return InvocationRefused(
+        "Invalid input. The length of values for each input/column name are not the same"
+    )
+
+
 def _even(columns: Columns) -> int:
+    """How many rows the columns have; -1 where they differ."""
     lengths = {len(values) for values in columns.values()}
-    if len(lengths) > 1:
-        raise InvocationRefused(
-            "Invalid input. The length of values for each input/column name are not the same"
-        )
-    return lengths.pop() if lengths else 0
+    return -1 if len(lengths) > 1 else lengths.pop() if lengths else 0
 
 
 # Casts of single values: as pandas' astype casts a frame's, and as numpy.array does.
@@ -225,11 +251,8 @@ def _converted(signature: Signature, columns: Columns, cast: Cast) -> Columns:
         if column.name not in found:
             continue
         values = found[column.name]
-        if cast is array_cast and column.type in BITS and MISSING in values:
-            raise _enforced(
-                f"Incompatible input types for column {column.name}. "
-                f"Can not safely convert float64 to {NUMPY[column.type]}."
-            )
+        if cast is array_cast and MISSING in values and column.type in _NEVER_MISSING:
+            raise _incompatible(column.name, "float64", signature)
         found[column.name] = [
             _guarded(column, value, row, cast) for row, value in enumerate(values)
         ]
@@ -294,10 +317,7 @@ def _kept(signature: Signature, columns: Columns) -> Columns:
     for column in signature.columns:
         value = columns.get(column.name, [None])[0]
         if column.name in columns and not _SAME[column.type](value):
-            raise _enforced(
-                f"Incompatible input types for column {column.name}. "
-                f"Can not safely convert {type(value).__name__} to {NUMPY[column.type]}."
-            )
+            raise _incompatible(column.name, type(value).__name__, signature)
     return columns
 
 
@@ -339,6 +359,14 @@ def _enforced(reason: str) -> InvocationRefused:
         f"Failed to predict data. \nError: Failed to enforce schema of data. Error: {reason}",
         name=_ENFORCEMENT,
         hint="See the model's columns: GET /endpoints/NAME",
+    )
+
+
+def _incompatible(name: str, found: str, signature: Signature) -> InvocationRefused:
+    (type_,) = (column.type for column in signature.columns if column.name == name)
+    return _enforced(
+        f"Incompatible input types for column {name}. "
+        f"Can not safely convert {found} to {NUMPY[type_]}."
     )
 
 

@@ -42,7 +42,7 @@ class Invocations:
 
         Raises: ContentTypeRefused, InvocationRefused, TooManyRecords.
         """
-        if _mime(request.header("content-type")) == _CSV:
+        if media_type(request.header("content-type")) == _CSV:
             found = mlflow.read_csv(target.signature, request.body, limits.rows)
         else:
             found = mlflow.read_json(target.signature, request.body, limits.rows)
@@ -76,7 +76,7 @@ class Invocations:
         return Answer(status, orjson.dumps(told))
 
 
-def _mime(told: str) -> str:
+def media_type(told: str) -> str:
     """The media type of a Content-Type; none at all is JSON.
 
     Raises: ContentTypeRefused.

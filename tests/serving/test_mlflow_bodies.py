@@ -1,0 +1,89 @@
+"""Bodies of `/invocations` become what MLflow's own scoring server made of them.
+
+`mlflow_invocations.json` was written by `oracle_mlflow.py`: each body, MLflow's status, and the
+rows that its model was given, or MLflow's error code.
+"""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from athanor.kernel.errors import AthanorError
+from athanor.serving.logic import mlflow
+from athanor.serving.plane.dialects.mlflow import Invocations, media_type
+from athanor.serving.types import InputColumn, Signature
+
+RECORDED: list[list[Any]] = json.loads(
+    Path(__file__).with_name("mlflow_invocations.json").read_text("utf-8")
+)
+SIGNATURE = Signature(
+    columns=tuple(
+        InputColumn(name=name, type=type_)
+        for name, type_ in (
+            ("d", "double"),
+            ("f", "float"),
+            ("l", "long"),
+            ("i", "integer"),
+            ("s", "string"),
+            ("b", "boolean"),
+        )
+    )
+)
+
+
+def row(**changes: Any) -> dict[str, Any]:
+    return {"d": 1.5, "f": 2.5, "l": 7, "i": 8, "s": "blue", "b": True} | changes
+
+
+def answered(type_: str, text: str) -> tuple[int, Any]:
+    """Our status, and the rows or the error code."""
+    try:
+        if media_type(type_) == "text/csv":
+            found = mlflow.read_csv(SIGNATURE, text.encode(), 100)
+        else:
+            found = mlflow.read_json(SIGNATURE, text.encode(), 100)
+    except AthanorError as error:
+        told = Invocations().refuse(error)
+        if told.content_type.startswith(b"text/plain"):
+            return told.status, ""
+        return told.status, json.loads(told.body)["error_code"]
+    return 200, [[plain(value) for value in row] for row in found.rows]
+
+
+def plain(value: Any) -> Any:
+    return str(value) if isinstance(value, float) and math.isinf(value) else value
+
+
+def test_every_body_is_read_as_mlflow_reads_it() -> None:
+    different = [
+        (text, status, told, ours)
+        for type_, text, status, told in RECORDED
+        if (ours := answered(type_, text)) != (status, told)
+    ]
+    # What pandas wraps around or repeats, and lists where the signature says single values.
+    strange = ("2147483648", "9007199254740993", "1e+300", "[]", "[1]", '"index": [0, 1]')
+    for text, status, told, ours in different:
+        assert (status, ours[0]) == (200, 400), (text, told, ours)
+        assert any(item in text for item in strange), (text, told, ours)
+    assert len(RECORDED) > 1_200
+    assert len(different) <= 14
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ({"dataframe_records": [row(), row(d="x")]}, "d to type 'float64' in row 1"),
+        ({"inputs": {"d": [1.5]}}, "['f', 'l', 'i', 's', 'b']"),
+        ({"instances": [row(l=None)]}, "l to type 'int64' in row 0"),
+    ],
+)
+def test_refusals_name_column_and_row(body: Any, said: str) -> None:
+    with pytest.raises(AthanorError) as refused:
+        mlflow.read_json(SIGNATURE, json.dumps(body).encode(), 100)
+    assert said in refused.value.message
+    assert refused.value.hint
+    with pytest.raises(AthanorError, match="records came"):
+        mlflow.read_json(SIGNATURE, json.dumps({"dataframe_records": [row()] * 9}).encode(), 8)
