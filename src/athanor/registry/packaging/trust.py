@@ -20,6 +20,11 @@ ALLOWED = frozenset(
         "pandas.to_datetime",
         "pandas.to_numeric",
         "sklearn.compose._column_transformer._RemainderColsList",
+        "sklearn.feature_selection._mutual_info.mutual_info_classif",
+        "sklearn.feature_selection._mutual_info.mutual_info_regression",
+        "sklearn.feature_selection._univariate_selection.chi2",
+        "sklearn.feature_selection._univariate_selection.f_classif",
+        "sklearn.feature_selection._univariate_selection.f_regression",
     }
 )
 

@@ -12,6 +12,8 @@ class RowRefused(Unprocessable):
             hint="Send a value such as training had, or put an imputer into the model.",
             details={"row": row, "column": column},
         )
+        self.column = column
+        self.problem = problem
 
 
 class RuntimeUnusable(Unavailable):

@@ -16,7 +16,7 @@ from typing import Any, Protocol, TypeAlias
 
 import msgspec
 
-from athanor.serving.errors.runtimes import RuntimeUnusable
+from athanor.serving.errors.runtimes import RowRefused, RuntimeUnusable
 from athanor.serving.logic.frames import Hello, Reply
 from athanor.serving.logic.signature import Row
 
@@ -87,7 +87,7 @@ def program_of(folder: Path) -> dict[str, Any]:
     """The names that a folder's generated program defines."""
     path = folder / PROGRAM
     code: CodeType = compile(path.read_text("utf-8"), str(path), "exec")
-    names: dict[str, Any] = {"__name__": "athanor_compiled"}
+    names: dict[str, Any] = {"__name__": "athanor_compiled", "refuse": refuse}
     exec(code, names)  # noqa: S102 - our own compiler wrote it, into a folder of ours
     return names
 
@@ -105,7 +105,26 @@ class Folded:
 
         Raises: RowRefused.
         """
-        return reply_of(self._many(rows), classifies=bool(self.hello.classes))
+        try:
+            answers = self._many(rows)
+        except RowRefused:
+            for place, row in enumerate(rows):
+                refused_at(place, self.one, row)
+            raise
+        return reply_of(answers, classifies=bool(self.hello.classes))
+
+
+def refuse(column: str, problem: str) -> None:
+    """What programs call for a value that the model can't read. Raises: RowRefused."""
+    raise RowRefused(0, column, problem)
+
+
+def refused_at(place: int, ask: Callable[[Row], object], row: Row) -> None:
+    """Ask for one row, and name its place where it is refused. Raises: RowRefused."""
+    try:
+        ask(row)
+    except RowRefused as refused:
+        raise RowRefused(place, refused.column, refused.problem) from None
 
 
 def reply_of(answers: list[Answer], *, classifies: bool) -> Reply:

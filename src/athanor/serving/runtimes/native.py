@@ -28,14 +28,15 @@ class NativeRuntime:
         self._model = model
         self._names = [column.name for column in model.signature]
         self._places = {label: place for place, label in enumerate(model.classes)}
-        self.hello = Hello(list(model.classes), self._batching())
+        self.hello = Hello(list(model.classes), _ALONE)
+        self.hello = Hello(list(model.classes), self._batching(), self._outputs())
 
     def predict(self, rows: list[Row]) -> Reply:
         """The registry's answers for these rows.
 
         Raises: RecordRefused, and whatever the estimator raises.
         """
-        records = [dict(zip(self._names, row, strict=True)) for row in rows]
+        records = [self._record(row) for row in rows]
         answers = self._model.predict_records(records)
         if not self._places:
             numbers = [answer["score"] for answer in answers]
@@ -55,6 +56,23 @@ class NativeRuntime:
             return _ALONE
         same = together.numbers == b"".join(reply.numbers for reply in alone)
         return WHOLE if same else _ALONE
+
+    def _outputs(self) -> list[str]:
+        """The names of several values of one row."""
+        if self._places:
+            return []
+        try:
+            values = self._model.predict_records([self._record(self._random_row(random.Random(0)))])
+        except Exception:
+            logger.exception("The model failed on a random row; it counts as one of one value")
+            return []
+        score = values[0]["score"]
+        count = len(score) if isinstance(score, list) else 1
+        name = self._model.target or "output"
+        return [f"{name}_{place}" for place in range(count)] if count > 1 else []
+
+    def _record(self, row: Row) -> dict[str, Any]:
+        return dict(zip(self._names, row, strict=True))
 
     def _random_row(self, source: random.Random) -> Row:
         return [_random_value(column.type, source) for column in self._model.signature]
