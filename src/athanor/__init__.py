@@ -20,11 +20,32 @@ if TYPE_CHECKING:
     )
     from athanor.client import Client
     from athanor.kernel.errors import AthanorError
-    from athanor.pipelines.authoring import operation, pipeline, step
+    from athanor.pipelines.authoring import (
+        Collected,
+        Elif,
+        Else,
+        ExitHandler,
+        FinalStatus,
+        If,
+        OneOf,
+        ParallelFor,
+        operation,
+        pipeline,
+        sql_step,
+        step,
+    )
 
 _PLACES = {
     "AthanorError": "athanor.kernel.errors",
     "Client": "athanor.client",
+    "Collected": "athanor.pipelines.authoring",
+    "Elif": "athanor.pipelines.authoring",
+    "Else": "athanor.pipelines.authoring",
+    "ExitHandler": "athanor.pipelines.authoring",
+    "FinalStatus": "athanor.pipelines.authoring",
+    "If": "athanor.pipelines.authoring",
+    "OneOf": "athanor.pipelines.authoring",
+    "ParallelFor": "athanor.pipelines.authoring",
     "connect": "athanor.app.sdk",
     "log_metric": "athanor.app.sdk",
     "log_metrics": "athanor.app.sdk",
@@ -35,6 +56,7 @@ _PLACES = {
     "register_model": "athanor.app.sdk",
     "should_stop": "athanor.app.sdk",
     "sql": "athanor.app.sdk",
+    "sql_step": "athanor.pipelines.authoring",
     "start_run": "athanor.app.sdk",
     "step": "athanor.pipelines.authoring",
 }
@@ -42,6 +64,14 @@ _PLACES = {
 __all__ = [
     "AthanorError",
     "Client",
+    "Collected",
+    "Elif",
+    "Else",
+    "ExitHandler",
+    "FinalStatus",
+    "If",
+    "OneOf",
+    "ParallelFor",
     "connect",
     "log_metric",
     "log_metrics",
@@ -52,6 +82,7 @@ __all__ = [
     "register_model",
     "should_stop",
     "sql",
+    "sql_step",
     "start_run",
     "step",
 ]

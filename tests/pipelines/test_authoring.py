@@ -144,7 +144,7 @@ def test_outputs_cannot_be_computed_with_while_writing() -> None:
             pass
 
     def prints() -> None:
-        flows.shout(f"{flows.shout('a')}")
+        flows.shout(f"{flows.make()}")
 
     def loops() -> None:
         for _ in flows.make().Output:
@@ -164,11 +164,11 @@ def test_outputs_cannot_be_computed_with_while_writing() -> None:
         assert words in str(told.value)
 
 
-def test_a_list_of_outputs_is_refused() -> None:
+def test_a_list_of_artifacts_is_refused() -> None:
     def lists() -> None:
-        flows.draw_all([flows.draw()])  # type: ignore[list-item]
+        flows.draw_all([flows.make()])  # type: ignore[list-item]
 
-    with pytest.raises(WrongType, match="outputs of tasks"):
+    with pytest.raises(WrongType, match="holds artifacts"):
         spec_of(lists)
 
 
@@ -212,13 +212,16 @@ def test_tasks_may_wait_without_taking_anything() -> None:
 
 def test_equal_components_are_one() -> None:
     def twice() -> None:
+        flows.shout("a")
+        flows.shout("b")
         flows.make(1)
         flows.make(2)
 
     spec = spec_of(twice)
-    assert list(spec.components) == ["comp-make"]
+    assert list(spec.components) == ["comp-shout", "comp-make", "comp-make-2"]
+    assert list(spec.deployment_spec.executors) == ["exec-shout", "exec-make"]
     assert spec.root.dag is not None
-    assert list(spec.root.dag.tasks) == ["make", "make-2"]
+    assert list(spec.root.dag.tasks) == ["shout", "shout-2", "make", "make-2"]
 
 
 def test_the_source_goes_with_what_it_uses_and_nothing_else() -> None:

@@ -1,20 +1,15 @@
-"""`@pipeline`: a function that calls steps, as a pipeline; `If`; platform operations."""
+"""`@pipeline`: a function that calls steps, as a pipeline; platform operations."""
 
 import functools
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
 
+from athanor.pipelines.authoring.definitions import input_definitions, output_definitions, slug
 from athanor.pipelines.authoring.interface import Interface, Kind, interface_of, kind_of
-from athanor.pipelines.authoring.tracing import (
-    Scope,
-    Trace,
-    current_trace,
-    input_definitions,
-    output_definitions,
-    slug,
-)
-from athanor.pipelines.authoring.values import Condition, Reference, Task
+from athanor.pipelines.authoring.scopes import Scope
+from athanor.pipelines.authoring.tracing import Trace, bind, current_trace
+from athanor.pipelines.authoring.values import Reference, Task
 from athanor.pipelines.errors import BadPipeline
 from athanor.pipelines.ir.spec import (
     ComponentSpec,
@@ -25,6 +20,7 @@ from athanor.pipelines.ir.spec import (
 )
 from athanor.pipelines.logic.embedding import operation_container
 from athanor.pipelines.logic.graph import check
+from athanor.pipelines.logic.platforms import secrets_platform
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -40,8 +36,11 @@ class Pipeline(Generic[P, R]):
         self.name = name
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        """Run the plain functions here and now; inside of another pipeline, add their tasks."""
-        return self.function(*args, **kwargs)
+        """Run the plain functions here and now; inside of another pipeline, be one of its tasks."""
+        trace = current_trace()
+        if trace is None:
+            return self.function(*args, **kwargs)
+        return cast("R", self._nested(trace, args, kwargs))
 
     def __repr__(self) -> str:
         return f"<pipeline {self.name}>"
@@ -64,6 +63,7 @@ class Pipeline(Generic[P, R]):
                 f"Pipeline {self.name!r} calls no step.",
                 hint="Call functions decorated with @step in its body.",
             )
+        trace.finish()
         defaults = {name: item.default for name, item in interface.inputs.items()}
         optional = {name for name, item in interface.inputs.items() if item.has_default}
         spec = PipelineSpec(
@@ -81,7 +81,36 @@ class Pipeline(Generic[P, R]):
             sdk_version=SDK_VERSION,
         )
         check(spec)
-        return Document(spec=spec)
+        return Document(spec=spec, platforms=secrets_platform(trace.secrets))
+
+    def _nested(self, trace: Trace, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Task:
+        """Add this pipeline as a task of another one."""
+        if self.function in trace.nested:
+            names = [getattr(item, "__name__", "?") for item in trace.nested]
+            ring = " -> ".join([*names, self.name])
+            raise BadPipeline(
+                f"Pipeline {self.name!r} calls itself: {ring}.",
+                hint="Use ParallelFor to repeat steps.",
+            )
+        interface = interface_of(self.function)
+        given = bind(self.name, interface, args, kwargs, what="Pipeline")
+        outer = trace.scope
+        inner = trace.add_block(outer.free_name(slug(self.name)), "pipeline")
+        kinds = {name: item.kind for name, item in interface.inputs.items() if item.kind}
+        defaults = {name: item.default for name, item in interface.inputs.items()}
+        for name, kind in kinds.items():
+            value = given.get(name, defaults[name])
+            if value is not None:
+                trace.connect(self.name, inner.own_task, name, value, kind)
+            inner.inputs[name] = kind if value is not None else replace(kind, optional=True)
+        inputs = {name: Reference(inner, "", name, kind) for name, kind in kinds.items()}
+        trace.nested.append(self.function)
+        try:
+            with trace.inside(inner):
+                result = cast("Callable[..., Any]", self.function)(**inputs)
+        finally:
+            trace.nested.pop()
+        return Task(outer, inner.own_task, _outputs(inner, result, interface))
 
 
 @overload
@@ -108,36 +137,6 @@ def pipeline(function: Callable[..., Any] | None = None, /, *, name: str = "") -
 def pipeline_of(function: Callable[P, R], *, name: str = "") -> Pipeline[P, R]:
     """A function as a pipeline."""
     return Pipeline(function, name or getattr(function, "__name__", "pipeline"))
-
-
-@contextmanager
-def If(  # noqa: N802 - reads as a word
-    condition: bool | Condition | Reference | Task,  # noqa: FBT001 - comparisons read as bools
-) -> Iterator[None]:
-    """Run the steps called inside only where a condition holds.
-
-    Written `with If(score > 0.8):`.
-
-    Raises: BadPipeline outside of a pipeline.
-    """
-    trace = current_trace()
-    if trace is None:
-        raise BadPipeline(
-            "If stands only inside of a @pipeline that is being written down.",
-            hint="In plain Python, use if.",
-        )
-    # To a type checker, an output is a value of its step's return type, and a comparison a bool.
-    if isinstance(condition, Task):
-        condition = condition.single()
-    if isinstance(condition, Reference):
-        condition = Condition(left=condition, mark="==", right=True)
-    if not isinstance(condition, Condition):
-        raise BadPipeline(
-            f"The condition of an If is the constant {condition!r}.",
-            hint="Compare what a step returned, as in If(score > 0.8); for a constant use if.",
-        )
-    with trace.branch(condition):
-        yield
 
 
 def operation(name: str, *, outputs: Mapping[str, Any] | None = None) -> Callable[..., Any]:
@@ -183,11 +182,14 @@ def _outputs(scope: Scope, result: Any, interface: Interface) -> dict[str, Kind]
     kinds = {}
     for name, item in named.items():
         value = item.single() if isinstance(item, Task) else item
-        if not isinstance(value, Reference) or value.scope is not scope or not value.task:
+        task, key, selector = "", "", ""
+        if isinstance(value, Reference):
+            task, key, selector = scope.bring(value)
+        if not isinstance(value, Reference) or not task or selector:
             raise BadPipeline(
                 f"The pipeline returns {name!r}, which is not an output of one of its steps.",
                 hint="Return what a step (outside of an If) returned.",
             )
-        scope.outputs[name] = (value.task, value.key, value.kind)
+        scope.outputs[name] = ([(task, key)], value.kind)
         kinds[name] = value.kind
     return kinds

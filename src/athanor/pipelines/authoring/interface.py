@@ -34,6 +34,8 @@ _TABLES = {
     ("pyarrow", "Table"),
     ("polars", "DataFrame"),
 }
+STATUS_CLASSES = {"FinalStatus", "PipelineTaskFinalStatus"}
+"""Classes of what an exit task is told; any class of such a name will do."""
 _SINGLE = "Output"
 """The name of a component's only output, as Kubeflow has it."""
 
@@ -48,6 +50,12 @@ class Kind:
     """The artifact type, such as `table`; `any` where only the value will tell."""
     optional: bool = False
     literals: tuple[Any, ...] = ()
+    many: bool = False
+    """Whether it is a list of such artifacts."""
+    item: "Kind | None" = dataclasses.field(default=None, compare=False)
+    """Of a list, what its items are, where the hint says so."""
+    guessed: bool = dataclasses.field(default=False, compare=False)
+    """Whether nothing told its type, so that it may go anywhere."""
 
     @property
     def schema(self) -> ArtifactTypeSchema:
@@ -60,6 +68,8 @@ class Kind:
         """For messages."""
         if self.parameter:
             return f"a {self.parameter} parameter"
+        if self.many:
+            return f"a list of {'' if self.artifact == 'any' else self.artifact + ' '}artifacts"
         return "an artifact" if self.artifact == "any" else f"a {self.artifact} artifact"
 
 
@@ -131,6 +141,8 @@ def kind_of(hint: Any) -> Kind:
         inner = kind_of(type(arguments[0]))
         return dataclasses.replace(inner, literals=arguments)
     plain = origin or hint
+    if plain is list and arguments:
+        return _kind_of_list(arguments[0])
     if plain in _PARAMETERS:
         return Kind(parameter=_PARAMETERS[plain])
     if isinstance(plain, type):
@@ -207,6 +219,8 @@ def _kind_of_text(hint: str) -> Kind:
     if head in _NAMED:
         return Kind(parameter=_NAMED[head])
     tail = head.rsplit(".", 1)[-1]
+    if tail in STATUS_CLASSES:
+        return Kind(parameter="TASK_FINAL_STATUS")
     if tail in {"DataFrame", "Table"}:
         return Kind(artifact="table")
     return Kind(artifact="file" if tail == "Path" else "any")
@@ -229,8 +243,18 @@ def _kind_of_union(arguments: tuple[Any, ...]) -> Kind:
     return dataclasses.replace(kind, optional=len(present) < len(arguments))
 
 
+def _kind_of_list(hint: Any) -> Kind:
+    """A list of plain values is a parameter, one of tables or models a list of artifacts."""
+    item = kind_of(hint)
+    if item.artifact and hint not in {Any, object} and not isinstance(hint, typing.TypeVar):
+        return dataclasses.replace(item, many=True, optional=False)
+    return Kind(parameter="LIST", item=item if item.parameter else None)
+
+
 def _kind_of_class(kind: type) -> Kind:
     root = kind.__module__.split(".", 1)[0]
+    if kind.__name__ in STATUS_CLASSES:
+        return Kind(parameter="TASK_FINAL_STATUS")
     if (root, kind.__name__) in _TABLES:
         return Kind(artifact="table")
     if issubclass(kind, pathlib.PurePath):

@@ -1,44 +1,34 @@
 """`@step`: a plain function as a building block of pipelines."""
 
+import dataclasses
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Generic, ParamSpec, TypeVar, overload
+from typing import Any, Generic, ParamSpec, TypeVar, Unpack, overload
 
+import msgspec
+
+from athanor.kernel.errors import nearest
+from athanor.pipelines.authoring.carrying import carried, needs_of
 from athanor.pipelines.authoring.interface import Interface, interface_of
+from athanor.pipelines.authoring.settings import StepSettings, resources_of
 from athanor.pipelines.authoring.source import source_of
 from athanor.pipelines.authoring.tracing import current_trace
-from athanor.pipelines.ir.spec import ContainerSpec
+from athanor.pipelines.errors import BadStep
+from athanor.pipelines.ir.spec import ContainerSpec, EnvVar
 from athanor.pipelines.logic.embedding import Embedded, embed
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StepOptions:
-    """How a step is run."""
-
-    cache: bool = True
-    """Whether its outputs may come from an earlier run of equal work."""
-    retries: int = 0
-    """How often it is tried again after a failure; the pause doubles from one second."""
-    timeout: float = 0.0
-    """Seconds until it is stopped; 0 is no limit."""
-    threads: int = 1
-    """Threads that numeric libraries may use."""
-    seed: int = 0
-    """Where random numbers start, so that equal work gives equal results."""
-
-
 class Step(Generic[P, R]):
     """A function that can be called as it stands, and composed inside a `@pipeline`."""
 
-    def __init__(self, function: Callable[P, R], name: str, options: StepOptions) -> None:
+    def __init__(self, function: Callable[P, R], settings: StepSettings) -> None:
         functools.update_wrapper(self, function)
         self.function = function
-        self.name = name
-        self.options = options
+        self.name = str(settings.get("name") or getattr(function, "__name__", "step"))
+        self.settings = settings
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Call the function; inside of a pipeline being written down, add a task instead."""
@@ -57,9 +47,9 @@ class Step(Generic[P, R]):
 
     @functools.cached_property
     def container(self) -> ContainerSpec:
-        """The function as a component's container. Raises: StepWithoutSource."""
+        """The function as a component's container. Raises: StepWithoutSource, BadStep."""
         source = source_of(self.function)
-        return embed(
+        return self._contained(
             Embedded(
                 function=self.function.__name__,
                 source=source.text,
@@ -67,11 +57,39 @@ class Step(Generic[P, R]):
                 lines=source.lines,
                 modules=source.modules,
                 outputs=list(self.interface.fields),
-                seed=self.options.seed,
-                threads=self.options.threads,
-                timeout=self.options.timeout,
             )
         )
+
+    def using(self, **settings: Unpack[StepSettings]) -> "Step[P, R]":
+        """The same step with other settings: `train.using(cpu=4)(data)`.
+
+        Raises: BadStep for a setting that does not exist.
+        """
+        return Step(self.function, _checked({**self.settings, **settings}))
+
+    def _contained(self, embedded: Embedded) -> ContainerSpec:
+        """A function in a container, with this step's settings."""
+        settings = self.settings
+        packages = list(settings.get("packages", ()))
+        embedded = dataclasses.replace(
+            embedded,
+            seed=settings.get("seed", 0),
+            threads=settings.get("threads", 1),
+            timeout=settings.get("timeout", 0.0),
+            packages=packages,
+        )
+        container = embed(
+            embedded,
+            bootstrap=carried(packages or needs_of(embedded, self.interface)),
+            image=settings.get("image", ""),
+        )
+        env = [EnvVar(name=key, value=value) for key, value in settings.get("env", {}).items()]
+        resources = resources_of(
+            cpu=settings.get("cpu", ""),
+            memory=settings.get("memory", ""),
+            gpu=settings.get("gpu", 0),
+        )
+        return msgspec.structs.replace(container, env=env, resources=resources)
 
 
 @overload
@@ -80,48 +98,44 @@ def step(function: Callable[P, R], /) -> Step[P, R]: ...
 
 @overload
 def step(
-    function: None = None,
-    /,
-    *,
-    name: str = "",
-    cache: bool = True,
-    retries: int = 0,
-    timeout: float = 0.0,
-    threads: int = 1,
-    seed: int = 0,
+    function: None = None, /, **settings: Unpack[StepSettings]
 ) -> Callable[[Callable[P, R]], Step[P, R]]: ...
 
 
-def step(
-    function: Callable[..., Any] | None = None,
-    /,
-    *,
-    name: str = "",
-    cache: bool = True,
-    retries: int = 0,
-    timeout: float = 0.0,
-    threads: int = 1,
-    seed: int = 0,
-) -> Any:
+def step(function: Callable[..., Any] | None = None, /, **settings: Unpack[StepSettings]) -> Any:
     """Make a function a step.
 
     `@step`, `@step(retries=2)`, or `train = step(train)` from outside.
 
     The type hints are its interface: str, int, float, bool, list and dict are parameters; tables
-    (pandas, Arrow), models, paths and whatever a materializer handles are artifacts. Several
-    outputs are a NamedTuple, TypedDict, dataclass or fixed tuple. The function itself needs to
-    know nothing of this, and can be called and tested as it stands.
+    (pandas, Arrow), models, paths and whatever a materializer handles are artifacts, and a list of
+    these a list of artifacts. Several outputs are a NamedTuple, TypedDict, dataclass or fixed
+    tuple. The function itself needs to know nothing of this, and can be called and tested as it
+    stands. The settings are those of `StepSettings`.
 
-    `timeout` in seconds (0: none), `threads` for numeric libraries, `seed` where random numbers
-    start.
+    Raises: BadStep for a setting that does not exist.
     """
-    options = StepOptions(cache=cache, retries=retries, timeout=timeout, threads=threads, seed=seed)
+    checked = _checked(settings)
     if function is None:
-        return functools.partial(_wrap, name=name, options=options)
-    return _wrap(function, name=name, options=options)
+        return functools.partial(_wrap, settings=checked)
+    return _wrap(function, settings=checked)
 
 
-def _wrap(function: Callable[P, R], *, name: str, options: StepOptions) -> Step[P, R]:
+def _wrap(function: Callable[P, R], *, settings: StepSettings) -> Step[P, R]:
     if isinstance(function, Step):
-        function = function.function
-    return Step(function, name or getattr(function, "__name__", "step"), options)
+        return function.using(**settings)
+    return Step(function, settings)
+
+
+def _checked(settings: Any) -> StepSettings:
+    """Settings whose names and values can be used. Raises: BadStep."""
+    known = StepSettings.__annotations__
+    for name in settings:
+        if name not in known:
+            raise BadStep(
+                f"A step has no setting {name!r}.",
+                hint=nearest(name, known) or f"There are: {', '.join(known)}.",
+            )
+    resources_of(cpu=settings.get("cpu", ""), memory=settings.get("memory", ""))
+    found: StepSettings = settings
+    return found

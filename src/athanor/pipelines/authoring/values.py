@@ -9,36 +9,37 @@ from athanor.pipelines.authoring.interface import Kind
 from athanor.pipelines.errors import BadPipeline
 
 if TYPE_CHECKING:
-    from athanor.pipelines.authoring.tracing import Scope
+    from athanor.pipelines.authoring.scopes import Scope
+    from athanor.pipelines.authoring.settings import Changes
 
 _HINT = "Use `with If(value == constant):` to branch, and a step to compute."
+_HOLDERS = ("STRUCT", "LIST")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Condition:
-    """A comparison of an output with a constant or another output."""
+    """A comparison of outputs and constants; `&`, `|` and `~` join and turn comparisons."""
 
-    left: "Reference"
+    left: Any
     mark: str
-    right: Any
+    """`==`, `!=`, `<`, `<=`, `>`, `>=`; `&&` and `||` between conditions, `!` before one."""
+    right: Any = None
+
+    def __and__(self, other: object) -> "Condition":
+        return Condition(left=self, mark="&&", right=other)
+
+    def __or__(self, other: object) -> "Condition":
+        return Condition(left=self, mark="||", right=other)
+
+    def __invert__(self) -> "Condition":
+        return Condition(left=self, mark="!")
 
     def __bool__(self) -> bool:
         raise BadPipeline("The value of an output is not known yet.", hint=_HINT)
 
 
-class Reference:
-    """A value that will be known when the pipeline runs."""
-
-    def __init__(self, scope: "Scope", task: str, key: str, kind: Kind) -> None:
-        self.scope = scope
-        self.task = task
-        """The task that makes it; empty for an input of the pipeline."""
-        self.key = key
-        self.kind = kind
-
-    def __repr__(self) -> str:
-        origin = f"output of task {self.task!r}" if self.task else "pipeline input"
-        return f"<{self.key}: {origin}>"
+class Compared:
+    """What can be compared, and asked for no value while a pipeline is written down."""
 
     def __eq__(self, other: object) -> Condition:  # type: ignore[override]
         return Condition(left=self, mark="==", right=other)
@@ -58,22 +59,77 @@ class Reference:
     def __ge__(self, other: object) -> Condition:
         return Condition(left=self, mark=">=", right=other)
 
+    def __and__(self, other: object) -> Condition:
+        return truth_of(self) & truth_of(other)
+
+    def __or__(self, other: object) -> Condition:
+        return truth_of(self) | truth_of(other)
+
+    def __invert__(self) -> Condition:
+        return ~truth_of(self)
+
     __hash__ = object.__hash__
 
     def __bool__(self) -> bool:
         raise BadPipeline(f"The value of {self!r} is not known yet.", hint=_HINT)
 
-    def __iter__(self) -> Iterator[Any]:
-        raise BadPipeline(f"The items of {self!r} are not known yet.", hint=_HINT)
 
-    def __str__(self) -> str:
+class Reference(Compared):
+    """A value that will be known when the pipeline runs."""
+
+    def __init__(
+        self, scope: "Scope", task: str, key: str, kind: Kind, *, selector: str = ""
+    ) -> None:
+        self.scope = scope
+        self.task = task
+        """The task that makes it; empty for an input of the DAG."""
+        self.key = key
+        self.kind = kind
+        self.selector = selector
+        """What is picked from it, such as `["a"][0]`."""
+        self.collected = False
+        """Whether it stands for what all rounds of a loop gave."""
+
+    def __repr__(self) -> str:
+        origin = f"output of task {self.task!r}" if self.task else "pipeline input"
+        return f"<{self.key}{self.selector}: {origin}>"
+
+    def __getitem__(self, key: str | int) -> "Reference":
+        """A field of a mapping, or an item of a list, by a constant.
+
+        Raises: BadPipeline where it holds no items.
+        """
+        if self.kind.parameter not in _HOLDERS and not self.kind.guessed:
+            raise BadPipeline(
+                f"{self!r} is {self.kind.words} and holds no items.",
+                hint="Pick items of what is hinted as a list or dict.",
+            )
+        if '"' in str(key):
+            raise BadPipeline(
+                f"{key!r} picks nothing from {self!r}.",
+                hint="Give a name without quotes, or a whole number.",
+            )
+        picked = f"[{key}]" if isinstance(key, int) else f'["{key}"]'
+        found = self.kind.item if isinstance(key, int) else None
+        kind = found or Kind(parameter="STRING", guessed=True)
+        return Reference(self.scope, self.task, self.key, kind, selector=self.selector + picked)
+
+    def __iter__(self) -> Iterator[Any]:
         raise BadPipeline(
-            f"{self!r} can't be put into a text while the pipeline is written down.",
-            hint="Make the text in a step.",
+            f"The items of {self!r} are not known yet.",
+            hint="Go through them by `with ParallelFor(items) as item:`.",
         )
 
+    def __str__(self) -> str:
+        if not self.kind.parameter:
+            raise BadPipeline(
+                f"{self!r} is an artifact, which can't be put into a text.",
+                hint="Make the text in a step.",
+            )
+        return self.scope.token_of(self)
 
-class Task:
+
+class Task(Compared):
     """A task of a pipeline being written down; its outputs are attributes."""
 
     def __init__(self, scope: "Scope", name: str, outputs: Mapping[str, Kind]) -> None:
@@ -89,6 +145,14 @@ class Task:
             raise AttributeError(name)
         return self.output(name)
 
+    def __getitem__(self, key: str | int) -> Any:
+        """An output by its name; of a task with one output, an item of that."""
+        if isinstance(key, str) and key in self._outputs:
+            return self.output(key)
+        if isinstance(key, int) and len(self._outputs) > 1:
+            return list(self)[key]
+        return self.single()[key]
+
     def __iter__(self) -> Iterator[Reference]:
         return iter([self.output(name) for name in self._outputs])
 
@@ -99,6 +163,11 @@ class Task:
     def task_name(self) -> str:
         """Its name in the pipeline."""
         return self._name
+
+    @property
+    def settings(self) -> "Changes":
+        """What is set for this task alone."""
+        return self._scope.tasks[self._name].changes
 
     def output(self, name: str) -> Reference:
         """The output of this name.
@@ -136,25 +205,72 @@ class Task:
         self._scope.show_as(self._name, name)
         return self
 
-    def __eq__(self, other: object) -> Condition:  # type: ignore[override]
-        return self.single() == other
+    def ignore_upstream_failure(self) -> "Task":
+        """Run once all tasks before it have ended, however they did."""
+        self._scope.tasks[self._name].regardless = True
+        return self
 
-    def __ne__(self, other: object) -> Condition:  # type: ignore[override]
-        return self.single() != other
+    def set_display_name(self, name: str) -> "Task":
+        """Show the task under another name."""
+        return self.named(name)
 
-    def __lt__(self, other: object) -> Condition:
-        return self.single() < other
+    def set_caching_options(self, enable_caching: bool, cache_key: str = "") -> "Task":  # noqa: FBT001 - as Kubeflow's SDK has it
+        """Whether its outputs may come from an earlier equal task; under a key of your own."""
+        self.settings.cache, self.settings.cache_key = enable_caching, cache_key
+        return self
 
-    def __le__(self, other: object) -> Condition:
-        return self.single() <= other
+    def set_retry(
+        self,
+        num_retries: int,
+        backoff_duration: str | None = None,
+        backoff_factor: float | None = None,
+        backoff_max_duration: str | None = None,
+    ) -> "Task":
+        """Try it again after a failure; durations are texts such as `5s`."""
+        self.settings.retries = num_retries
+        self.settings.backoff = backoff_duration or "1s"
+        self.settings.factor = backoff_factor or 2.0
+        self.settings.most = backoff_max_duration or ""
+        return self
 
-    def __gt__(self, other: object) -> Condition:
-        return self.single() > other
+    def set_timeout(self, seconds: float) -> "Task":
+        """Stop it after so many seconds."""
+        self.settings.timeout = float(seconds)
+        return self
 
-    def __ge__(self, other: object) -> Condition:
-        return self.single() >= other
+    def set_env_variable(self, name: str, value: str) -> "Task":
+        """Set a variable of its environment."""
+        self.settings.env[name] = value
+        return self
 
-    __hash__ = object.__hash__
+    def set_cpu_limit(self, cpu: str | float) -> "Task":
+        """The cores that it may use at most, and that it waits for: `2`, `0.5`, `"500m"`."""
+        self.settings.cpu = str(cpu)
+        return self
 
-    def __bool__(self) -> bool:
-        raise BadPipeline(f"The result of {self!r} is not known yet.", hint=_HINT)
+    def set_memory_limit(self, memory: str) -> "Task":
+        """The memory that it may use at most, and that it waits for: `512M`, `2Gi`."""
+        self.settings.memory = memory
+        return self
+
+    def set_accelerator_limit(self, limit: int, accelerator: str = "nvidia.com/gpu") -> "Task":
+        """The accelerators that it waits for."""
+        self.settings.gpu, self.settings.accelerator = int(limit), accelerator
+        return self
+
+
+def truth_of(value: object) -> Condition:
+    """A value as a condition: an output that is true or false is compared with true.
+
+    Raises: BadPipeline for constants.
+    """
+    if isinstance(value, Task):
+        value = value.single()
+    if isinstance(value, Reference):
+        return Condition(left=value, mark="==", right=True)
+    if isinstance(value, Condition):
+        return value
+    raise BadPipeline(
+        f"The condition of an If is the constant {value!r}.",
+        hint="Compare what a step returned, as in If(score > 0.8); for a constant use if.",
+    )

@@ -6,7 +6,7 @@ function's name an argument; what the engine needs beyond that is one JSON argum
 
 import json
 import sys
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import msgspec
@@ -15,11 +15,6 @@ from athanor.pipelines.ir.spec import ContainerSpec
 
 OPERATION_IMAGE = "athanor/operation"
 OPERATION_COMMAND = "athanor-operation"
-
-_BOOTSTRAP = (
-    "python3 -c 'import athanor' 2>/dev/null || python3 -m pip install --quiet athanor-ml; "
-    'exec python3 -m athanor.pipelines.engines.portable "$0" "$@"'
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,15 +39,22 @@ class Embedded:
     """How many threads numeric libraries may use."""
     timeout: float = 0.0
     """Seconds until it is stopped; 0 is no limit."""
+    packages: list[str] = field(default_factory=list)
+    """What it wants installed, as pip names it; it then runs in an environment of its own."""
 
 
-def embed(embedded: Embedded) -> ContainerSpec:
-    """The container that stands for a function."""
+def embed(embedded: Embedded, *, bootstrap: str = "", image: str = "") -> ContainerSpec:
+    """The container that stands for a function.
+
+    `bootstrap` is the shell text that runs it where there is nothing of ours.
+    """
     settings = asdict(embedded)
     source, function = settings.pop("source"), settings.pop("function")
+    if not settings["packages"]:
+        del settings["packages"]
     return ContainerSpec(
-        image=f"python:{sys.version_info.major}.{sys.version_info.minor}",
-        command=["sh", "-c", _BOOTSTRAP, source],
+        image=image or f"python:{sys.version_info.major}.{sys.version_info.minor}",
+        command=["sh", "-ec", bootstrap, source],
         args=[
             "--executor_input",
             "{{$}}",
@@ -79,6 +81,15 @@ def read_embedded(container: ContainerSpec) -> Embedded | None:
         return msgspec.convert(data, Embedded)
     except (ValueError, TypeError):
         return None
+
+
+def with_timeout(container: ContainerSpec, seconds: float) -> ContainerSpec:
+    """The container of a function with another time limit; any other one as it is."""
+    embedded = read_embedded(container)
+    if embedded is None:
+        return container
+    changed = replace(embedded, timeout=seconds)
+    return embed(changed, bootstrap=container.command[2], image=container.image)
 
 
 def operation_container(name: str) -> ContainerSpec:

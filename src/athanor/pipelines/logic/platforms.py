@@ -5,11 +5,21 @@ variables of its environment. Volumes, tolerations, selectors and the like belon
 """
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
-from athanor.pipelines.ir.spec import ContainerSpec, Document, EnvVar, ExecutorSpec, PipelineSpec
+from athanor.pipelines.ir.spec import (
+    ContainerSpec,
+    Document,
+    EnvVar,
+    ExecutorSpec,
+    PipelineSpec,
+    PlatformExecutors,
+    PlatformSpec,
+    SinglePlatform,
+)
 
 _FIELD = re.compile(r"metadata\.(?P<kind>annotations|labels)\[(['\"])(?P<name>.+)\2\]")
 _TASK_NAME = "{{$.pipeline_task_name}}"
@@ -50,3 +60,28 @@ def _value(path: str, pod: dict[str, Any]) -> str:
     if field is not None:
         return str((pod.get(field["kind"]) or {}).get(field["name"], ""))
     return _TASK_NAME if path == "metadata.name" else ""
+
+
+def secrets_platform(secrets: Mapping[str, Mapping[str, str]]) -> PlatformSpec | None:
+    """Variables from secrets, by executor, as Kubernetes' part of a compiled pipeline.
+
+    A source is written `secret/key`.
+    """
+    if not secrets:
+        return None
+    executors: dict[str, dict[str, Any]] = {}
+    for executor, variables in secrets.items():
+        found = []
+        for variable, source in variables.items():
+            name, _, key = source.partition("/")
+            found.append(
+                {
+                    "secretName": name,
+                    "secretNameParameter": {"runtimeValue": {"constant": name}},
+                    "keyToEnv": [{"secretKey": key or variable, "envVar": variable}],
+                    "optional": False,
+                }
+            )
+        executors[executor] = {"secretAsEnv": found}
+    deployment = PlatformExecutors(executors=executors)
+    return PlatformSpec(platforms={"kubernetes": SinglePlatform(deployment_spec=deployment)})

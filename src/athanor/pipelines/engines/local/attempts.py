@@ -319,6 +319,9 @@ class Attempts:
                 name: str(item.metadata.get("type", "any"))
                 for name, item in outputs.artifacts.items()
             },
+            output_lists=[
+                name for name, item in outputs.artifacts.items() if item.is_artifact_list
+            ],
             materializers=list(self._place.materializers),
             storage_url=self._storage.url,
             storage_reserve=self._storage.reserve_bytes,

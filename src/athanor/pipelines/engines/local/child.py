@@ -21,7 +21,7 @@ from typing import Any
 
 from athanor.kernel.errors import AthanorError, error_to_dict
 from athanor.kernel.storage import Storage
-from athanor.pipelines.authoring.interface import hints_of
+from athanor.pipelines.authoring.interface import STATUS_CLASSES, hints_of
 from athanor.pipelines.engines.local.exchange import (
     LOCK_FILE,
     Order,
@@ -160,6 +160,15 @@ def _parameter(value: Any, hint: Any) -> Any:
         return float(value)
     if hint is tuple and isinstance(value, list):
         return tuple(value)
+    if getattr(hint, "__name__", "") in STATUS_CLASSES and isinstance(value, dict):
+        error = value.get("error") or {}
+        return hint(
+            state=value.get("state", ""),
+            pipeline_job_resource_name=value.get("pipelineJobResourceName", ""),
+            pipeline_task_name=value.get("pipelineTaskName", ""),
+            error_code=error.get("code"),
+            error_message=error.get("message"),
+        )
     return value
 
 
@@ -199,9 +208,26 @@ def _store(value: Any, order: Order, files: ArtifactFiles) -> Result:
                 hint="Return what the type hint says, or change the hint.",
             ) from None
     for name, kind in order.output_artifacts.items():
-        if named.get(name) is not None:
+        if named.get(name) is None:
+            continue
+        if name in order.output_lists:
+            artifacts[name] = [
+                files.save(f"{name}-{index}" if index else name, item, kind)
+                for index, item in enumerate(_items(named[name], name, order))
+            ]
+        else:
             artifacts[name] = [files.save(name, named[name], kind)]
     return Result(parameters=parameters, artifacts=artifacts)
+
+
+def _items(value: Any, name: str, order: Order) -> list[Any]:
+    if isinstance(value, list | tuple):
+        return list(value)
+    raise BadStep(
+        f"Step {order.step!r} returned a {type(value).__name__} as {name!r}, which its hint calls "
+        "a list.",
+        hint="Return a list, or change the hint.",
+    )
 
 
 def _named(value: Any, order: Order) -> dict[str, Any]:

@@ -7,17 +7,8 @@ from functools import cache
 
 from athanor.pipelines.ir.spec import ContainerSpec
 from athanor.pipelines.logic.embedding import read_embedded
+from athanor.pipelines.logic.libraries import DISTRIBUTIONS
 
-_DISTRIBUTIONS = {
-    "athanor": "athanor-ml",
-    "sklearn": "scikit-learn",
-    "yaml": "pyyaml",
-    "PIL": "pillow",
-    "cv2": "opencv-python",
-    "bs4": "beautifulsoup4",
-    "dateutil": "python-dateutil",
-}
-"""Import names that are not the distribution's."""
 _BELOW = {
     "pandas": ("numpy", "pyarrow"),
     "sklearn": ("numpy", "scipy"),
@@ -62,6 +53,6 @@ def _imported(text: str) -> frozenset[str]:
 @cache
 def _version(name: str) -> str:
     try:
-        return importlib.metadata.version(_DISTRIBUTIONS.get(name, name))
+        return importlib.metadata.version(DISTRIBUTIONS.get(name, name))
     except importlib.metadata.PackageNotFoundError:
         return ""

@@ -67,6 +67,8 @@ class Order:
     """Types of the output parameters by name."""
     output_artifacts: dict[str, str] = field(default_factory=dict)
     """Artifact types of the outputs by name; `any` where the value tells."""
+    output_lists: list[str] = field(default_factory=list)
+    """Outputs that are lists of artifacts."""
     materializers: list[str] = field(default_factory=list)
     storage_url: str
     storage_reserve: int = 500_000_000

@@ -4,6 +4,7 @@ import importlib
 import inspect
 import pathlib
 import shutil
+import typing
 from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
@@ -33,11 +34,13 @@ class ArtifactFiles:
 
         Raises: BadStep where nothing reads the artifact's type.
         """
+        many = typing.get_origin(hint) is list
+        inner = (typing.get_args(hint) or (None,))[0] if many else hint
         values = [
-            self._load_one(f"{name}-{index}" if index else name, artifact, hint)
+            self._load_one(f"{name}-{index}" if index else name, artifact, inner)
             for index, artifact in enumerate(artifacts)
         ]
-        return values[0] if len(values) == 1 else values
+        return values if many or len(values) != 1 else values[0]
 
     def save(self, name: str, value: Any, kind: str) -> MadeArtifact:
         """Store an output.
