@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from athanor.serving.types.graphs import InferenceGraph
 from athanor.serving.types.rollouts import HeaderRule, Rollout, Scaling
+from athanor.serving.types.runtimes import RuntimeReport
 
 DeploymentState = Literal[
     "starting",
@@ -141,6 +142,8 @@ class Deployment:
     rollout: Rollout = field(default_factory=Rollout)
     scaling: Scaling | None = None
     """None keeps `replicas` workers at all times."""
+    runtime: RuntimeReport | None = None
+    """What answers for it; None while that is being found out."""
     created_by: str = ""
     created_at: datetime
     ended_at: datetime | None = None

@@ -1,4 +1,9 @@
-"""Runtimes."""
+"""Deployments tell what answers for them."""
+
+import sqlalchemy as sa
+from alembic import op
+
+from athanor.kernel.database import Json
 
 revision = "0017"
 down_revision = "0016"
@@ -7,4 +12,10 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Add nothing so far."""
+    """Add the column."""
+    op.add_column("serving_deployment", sa.Column("runtime", Json(), nullable=True))
+
+
+def downgrade() -> None:
+    """Remove it."""
+    op.drop_column("serving_deployment", "runtime")
