@@ -15,9 +15,11 @@ from athanor.serving.logic.canary import Counts, Evidence
 from athanor.serving.logic.frames import Ask, Frames
 from athanor.serving.logic.routing import Target, choose, fraction_of
 from athanor.serving.logic.rows import Recorder
+from athanor.serving.logic.scaling import Scaler
 from athanor.serving.logic.sequential import share
 from athanor.serving.logic.signature import parse, scored
 from athanor.serving.types import CanaryPlan, InputColumn, Signature
+from athanor.serving.types.rollouts import Scaling
 
 TYPES = ("double", "float", "long", "integer", "string", "boolean", "datetime")
 ALL = Signature(columns=tuple(InputColumn(name=kind, type=kind) for kind in TYPES))
@@ -241,6 +243,16 @@ def test_labels_and_agreement_decide_too() -> None:
     assert canary.judge(plan, even).action == "advance"
     contrary = Evidence(challenger=many, compared=300, agreed=30)
     assert "contradicts" in canary.judge(plan, contrary).reason
+    live = Evidence(
+        challenger=many,
+        champion_labelled=400,
+        champion_right=360,
+        challenger_labelled=400,
+        challenger_right=280,
+    )
+    assert "wrong more often" in canary.judge(plan, live).reason
+    assert canary.judge(CanaryPlan(quality_tolerance=0.2), live).action == "advance"
+    assert canary.judge(CanaryPlan(labels=500, quality_tolerance=0.2), live).action == "wait"
     free = CanaryPlan(agreement=None)
     assert canary.judge(free, contrary).action == "advance"
 
@@ -291,3 +303,42 @@ def test_exposition_escapes_and_adds_up() -> None:
     assert 'le="+Inf"} 3\n' in page
     assert 'le="0.005"} 2\n' in page
     assert "athanor_predict_in_flight 2\n" in page
+
+
+def test_workers_follow_the_load_between_their_bounds() -> None:
+    scaling = Scaling(min=0, max=4, concurrency=2.0, idle_seconds=10.0, cooldown_seconds=5.0)
+    scaler = Scaler(scaling, 0.0, awake=False)
+    assert scaler.asleep
+    assert scaler.wake(1.0)
+    assert not scaler.wake(1.1)
+    assert scaler.wanted == 1
+    for second in range(8):
+        scaler.observe(2.0 + second / 4, in_flight=6)
+    assert scaler.wanted == 3
+    for second in range(12):
+        scaler.observe(4.0 + second / 4, in_flight=100)
+    assert scaler.wanted == 4
+    for second in range(4):
+        scaler.observe(7.0 + second, in_flight=1)
+    assert scaler.wanted == 4  # a pause within the cooldown
+    scaler.observe(12.1, in_flight=1)
+    assert scaler.wanted == 1
+    scaler.observe(20.0, in_flight=0, used=12.5)
+    assert scaler.wanted == 1
+    scaler.observe(22.6, in_flight=0, used=12.5)
+    assert scaler.asleep
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 50), st.floats(0.01, 5.0)), max_size=60),
+    st.integers(0, 3),
+    st.integers(3, 6),
+)
+def test_workers_never_leave_their_bounds(
+    loads: list[tuple[int, float]], least: int, most: int
+) -> None:
+    scaler, now = Scaler(Scaling(min=least, max=most), 0.0, awake=True), 0.0
+    for in_flight, seconds in loads:
+        now += seconds
+        scaler.observe(now, in_flight)
+        assert least <= scaler.wanted <= most

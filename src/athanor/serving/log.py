@@ -152,6 +152,13 @@ class ServingLog:
         """Where the rows lie at this moment, each row in one place."""
         return {name: kind.source(self._move) for name, kind in self._kinds.items()}
 
+    def labels_mark(self) -> tuple[tuple[str, int], ...]:
+        """What changes whenever a label comes; empty where none ever did."""
+        kind = self._kinds["labels"]
+        hot = [(path.name, path.stat().st_size) for path in segments.all_in(kind.folder)]
+        moved = Path(kind.uri) / "_delta_log"
+        return tuple(hot) or ((("moved", 0),) if moved.exists() else ())
+
     def close(self) -> None:
         """Seal the labels' segment."""
         self._labels.close()

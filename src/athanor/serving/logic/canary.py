@@ -1,12 +1,14 @@
 """Whether a challenger may have more of the traffic, keeps what it has, or has to go.
 
-Four questions, each a share with bounds that hold at all times (see `sequential`):
+Six questions, each a share with bounds that hold at all times (see `sequential`):
 
 1. errors: how often it answers with a failure of its own (5xx, or refusing what the champion took);
 2. slowness: how often it is slower than the plan's limit;
 3. nonsense: how often its score is no finite number, or no probability;
-4. labelled quality, once labels are there: among rows that exactly one of the two got right, how
-   often that one is the champion.
+4. agreement: how often it gives the champion's label to rows that are replayed;
+5. labelled quality of replayed rows: among those that exactly one of the two got right (of a
+   regressor: got closer), how often that one is the champion;
+6. labelled quality of live rows: the share that each got right, on its own part of the traffic.
 
 It goes when a bound proves harm, moves on when the bounds rule out more harm than the plan
 tolerates, and is given more requests otherwise. Each question gets an equal part of the plan's
@@ -20,7 +22,7 @@ from typing import Literal
 from athanor.serving.logic.sequential import Share, share
 from athanor.serving.types import CanaryPlan
 
-_QUESTIONS = 4
+_QUESTIONS = 6
 _EVEN = 0.5
 
 Action = Literal["wait", "advance", "refuse"]
@@ -58,6 +60,11 @@ class Evidence:
     champion_alone_right: int = 0
     """Labelled rows that the champion got right and the challenger wrong."""
     challenger_alone_right: int = 0
+    champion_labelled: int = 0
+    """Live rows of the champion whose label came."""
+    champion_right: int = 0
+    challenger_labelled: int = 0
+    challenger_right: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +87,8 @@ def judge(plan: CanaryPlan, evidence: Evidence) -> Judgement:
     discordant = evidence.champion_alone_right + evidence.challenger_alone_right
     worse = share(evidence.champion_alone_right, discordant, alpha)
     agreement = share(evidence.agreed, evidence.compared, alpha)
+    right = share(evidence.challenger_right, evidence.challenger_labelled, alpha)
+    champion_right = share(evidence.champion_right, evidence.champion_labelled, alpha)
     measured = {
         "requests": mine.requests,
         "error_rate": errors.rate,
@@ -92,11 +101,21 @@ def judge(plan: CanaryPlan, evidence: Evidence) -> Judgement:
         "compared": evidence.compared,
         "labelled_discordant": discordant,
         "champion_alone_right_rate": worse.rate,
+        "labelled": right.trials,
+        "right_rate": right.rate,
+        "champion_labelled": champion_right.trials,
+        "champion_right_rate": champion_right.rate,
     }
-    harm = _harm(plan, errors, champion.rate, slow, nonsense) or _quality(plan, worse, agreement)
+    harm = (
+        _harm(plan, errors, champion.rate, slow, nonsense)
+        or _quality(plan, worse, agreement)
+        or _live_quality(plan, right, champion_right)
+    )
     if harm:
         return Judgement(action="refuse", reason=harm, measured=measured)
     doubts = _doubts(plan, errors, champion.rate, slow, nonsense)
+    if not doubts and right.trials < plan.labels:
+        doubts = f"{right.trials} of {plan.labels} labelled rows seen"
     if doubts:
         return Judgement(action="wait", reason=doubts, measured=measured)
     return Judgement(action="advance", reason=_cleared(mine, errors, slow), measured=measured)
@@ -143,6 +162,16 @@ def _quality(plan: CanaryPlan, worse: Share, agreement: Share) -> str:
             f"it contradicts the champion on most rows: they agree on {agreement.hits} of "
             f"{agreement.trials} (proved: under {agreement.high:.1%}, "
             f"wanted are {plan.agreement:.1%})"
+        )
+    return ""
+
+
+def _live_quality(plan: CanaryPlan, mine: Share, champion: Share) -> str:
+    if mine.high < champion.low - plan.quality_tolerance:
+        return (
+            f"it is wrong more often: of {mine.trials} labelled rows it got {mine.rate:.1%} right "
+            f"(proved: under {mine.high:.1%}), the champion {champion.rate:.1%} of "
+            f"{champion.trials} (proved: over {champion.low:.1%})"
         )
     return ""
 

@@ -130,6 +130,31 @@ class Traffic:
             self._tell(by, "serving.canary.refused", current, detail)
             self._told_shares(by, endpoint)
 
+    def revert(self, by: Principal, deployment: Deployment, step: CanaryStep) -> None:
+        """Bring back what was before a canary that took over, and end that one.
+
+        Raises: EndpointNotFound, NoCanary.
+        """
+        with self._database.transaction():
+            endpoint = self.endpoint(deployment.endpoint)
+            current = self._store.deployment(deployment.id)
+            if current is None or current.state != "live" or current.canary is None:
+                raise NoCanary(deployment.endpoint)
+            reason = f"after it had taken over: {step.reason}"
+            if not self._restore(endpoint, f"brought back, as deployment {current.number} failed"):
+                raise NoCanary(deployment.endpoint)
+            judged = replace(current.canary, history=(*current.canary.history, step))
+            self._store.change_deployment(current.id, {"canary": judged})
+            self._end(by, current, "refused", reason)
+            detail = {"reason": reason, "share": step.share, "measured": step.measured}
+            self._tell(by, "serving.canary.refused", current, detail)
+            now = self.endpoint(endpoint.name)
+            moved = {"from": _named(current), "to": _named(now.live or current)}
+            self._events.tell(
+                by, "serving.endpoint.rolled_back", now.name, moved, project=now.project
+            )
+            self._told_shares(by, now)
+
     def promote(self, by: Principal, name: str, reason: str) -> None:
         """Have the candidate take over now, without further judgement; without one, a shadow.
 
@@ -143,6 +168,12 @@ class Traffic:
                 candidate = next(found, None)
             if candidate is None:
                 raise NoCanary(name)
+            if candidate.canary is not None:
+                step = CanaryStep(
+                    share=candidate.share, action="promote", reason=reason, at=self._clock.now()
+                )
+                judged = replace(candidate.canary, history=(*candidate.canary.history, step))
+                self._store.change_deployment(candidate.id, {"canary": judged})
             self._take_over(by, endpoint, candidate, reason)
             self._tell(by, "serving.canary.finished", candidate, {"reason": reason})
 

@@ -5,7 +5,7 @@ import math
 import struct
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -21,6 +21,7 @@ from athanor.serving.logic.frames import Hello, Reply
 from athanor.serving.logic.signature import scored
 from athanor.serving.runtimes.caller import Caller, Timed
 from athanor.serving.service import Traffic
+from athanor.serving.supervisor.grading import Grades
 from athanor.serving.types import (
     Canary,
     CanaryPlan,
@@ -36,6 +37,7 @@ from athanor.serving.types.rollouts import CanaryStatus
 logger = logging.getLogger(__name__)
 
 _SERVER_FAULT, _MODEL_REFUSED = 500, 422
+_ENOUGH_TO_TELL, _SLOWEST_PART = 100, 0.95
 _TOGETHER, _ROUNDS = 16, 8
 """Replayed requests under way at a time, and how many such rounds between two looks."""
 
@@ -49,6 +51,8 @@ class _Trial:
     """When this process first saw the step under way."""
     base: dict[str, Counts] = field(default_factory=dict)
     """The planes' counts when it was first seen, by deployment."""
+    slow_seconds: float = 0.0
+    """An answer that takes longer is slow."""
     at_step: int = 0
     """Requests of the challenger before the step under way."""
     replayed: Counts = field(default_factory=Counts)
@@ -82,6 +86,7 @@ class Judge:
         self._moving = moving
         self._trials: dict[str, _Trial] = {}
         self._said: dict[str, CanaryStatus] = {}
+        self._grades = Grades(log)
 
     def tend(self, endpoints: list[Endpoint]) -> bool:
         """Look at every canary once; whether any traffic moved."""
@@ -89,13 +94,78 @@ class Judge:
             item.id: (endpoint, item)
             for endpoint in endpoints
             for item in endpoint.deployments
-            if item.state == "canary" and item.canary is not None
+            if item.canary is not None and (item.state == "canary" or self._is_watched(item))
         }
         for gone in [name for name in self._trials if name not in under_way]:
             del self._trials[gone]
             self._said.pop(gone, None)
-        moved = [self._look(*pair) for pair in under_way.values()]
+        moved = [
+            self._look(*pair) if pair[1].state == "canary" else self._watch(*pair)
+            for pair in under_way.values()
+        ]
         return any(moved)
+
+    def close(self) -> None:
+        """Wait for what is under way beside the loop."""
+        self._grades.close()
+
+    def _is_watched(self, deployment: Deployment) -> bool:
+        """Whether it took over after its canary, so lately that it is watched still."""
+        way = deployment.canary
+        if deployment.state != "live" or way is None or not way.history:
+            return False
+        since = (self._clock.now() - way.history[-1].at).total_seconds()
+        return since < way.plan.watch_seconds
+
+    def _watch(self, endpoint: Endpoint, deployment: Deployment) -> bool:
+        """Bring the champion back where what took over does harm after all."""
+        way, champion = deployment.canary, endpoint.standby
+        if way is None or champion is None:
+            return False
+        evidence, _ = self._evidence(endpoint, champion, deployment, way)
+        judgement = canary.judge(way.plan, evidence)
+        if judgement.action != "refuse":
+            return False
+        step = self._step(deployment, "refuse", judgement)
+        with suppress(NoCanary, EndpointNotFound), self._moving():
+            self._traffic.revert(SYSTEM, deployment, step)
+        return True
+
+    def _evidence(
+        self, endpoint: Endpoint, champion: Deployment, challenger: Deployment, way: Canary
+    ) -> tuple[Evidence, _Trial]:
+        """All that is known by now, and what it is kept in."""
+        stats = self._counts()
+        trial = self._trials.setdefault(challenger.id, _Trial())
+        if not trial.slow_seconds:
+            trial.slow_seconds = _limit(stats, champion.id, way.plan)
+        live: list[Counts] = []
+        for deployment in (champion, challenger):
+            counted = _counted(stats, deployment.id, trial.slow_seconds)
+            live.append(_since(trial.base.setdefault(deployment.id, counted), counted))
+        grades = self._grades.of(endpoint.name, (champion.id, challenger.id))
+        evidence = Evidence(
+            champion=live[0],
+            challenger=live[1] + trial.replayed,
+            compared=trial.compared,
+            agreed=trial.agreed,
+            champion_alone_right=trial.champion_alone_right,
+            challenger_alone_right=trial.challenger_alone_right,
+            champion_labelled=grades[0].labelled,
+            champion_right=grades[0].right,
+            challenger_labelled=grades[1].labelled,
+            challenger_right=grades[1].right,
+        )
+        return evidence, trial
+
+    def _step(self, deployment: Deployment, action: str, judgement: Judgement) -> CanaryStep:
+        return CanaryStep(
+            share=deployment.share,
+            action=action,
+            reason=judgement.reason,
+            at=self._clock.now(),
+            measured=judgement.measured,
+        )
 
     def status(self, deployment: str) -> CanaryStatus | None:
         """How a canary does, as it was last looked at."""
@@ -105,29 +175,16 @@ class Judge:
         champion, way = endpoint.live, challenger.canary
         if champion is None or way is None:
             return False
-        stats = self._counts()
-        trial = self._trials.setdefault(challenger.id, _Trial())
-        for deployment in (champion, challenger):
-            trial.base.setdefault(deployment.id, _counted(stats, deployment.id, way.plan))
-        live = {
-            item.id: _since(trial.base[item.id], _counted(stats, item.id, way.plan))
-            for item in (champion, challenger)
-        }
+        evidence, trial = self._evidence(endpoint, champion, challenger, way)
         if trial.step != way.step:
             trial.step = way.step
             trial.began_at = self._clock.now()
-            trial.at_step = (live[challenger.id] + trial.replayed).requests
+            trial.at_step = evidence.challenger.requests
         age = _age(trial, self._clock.now())
-        if age >= way.plan.patience_seconds:
+        if way.plan.replay and age >= way.plan.patience_seconds:
+            before = trial.replayed
             self._replay(endpoint, champion, challenger, trial)
-        evidence = Evidence(
-            champion=live[champion.id],
-            challenger=live[challenger.id] + trial.replayed,
-            compared=trial.compared,
-            agreed=trial.agreed,
-            champion_alone_right=trial.champion_alone_right,
-            challenger_alone_right=trial.challenger_alone_right,
-        )
+            evidence = _with_replays(evidence, before, trial)
         judgement = canary.judge(way.plan, evidence)
         self._said[challenger.id] = CanaryStatus(
             endpoint=endpoint.name,
@@ -151,24 +208,19 @@ class Judge:
         age: float,
     ) -> bool:
         action, reason = judgement.action, judgement.reason
+        plan = way.plan
         seen = int(judgement.measured["requests"]) - trial.at_step
         nothing_to_ask = trial.sample is not None and not trial.sample
-        if action == "advance" and seen < way.plan.requests:
+        if action == "advance" and (seen < plan.requests or age < plan.bake_seconds):
             action = "wait"
         if action == "wait" and nothing_to_ask and not judgement.measured["requests"]:
             action, reason = "advance", "no traffic came and nothing is logged to replay"
-        elif action == "wait" and age >= way.plan.seconds:
-            action = "refuse"
-            reason = f"still undecided after {way.plan.seconds:g} s: {reason}"
-        if action == "wait":
+        elif action == "wait" and age >= max(plan.seconds, plan.bake_seconds):
+            action = plan.undecided
+            reason = f"still undecided after {age:.0f} s: {reason}"
+        if action == "wait" or (action == "advance" and not plan.automatic):
             return False
-        step = CanaryStep(
-            share=challenger.share,
-            action=action,
-            reason=reason,
-            at=self._clock.now(),
-            measured=judgement.measured,
-        )
+        step = self._step(challenger, action, replace(judgement, reason=reason))
         move = self._traffic.advance if action == "advance" else self._traffic.refuse
         # Somebody may have ended it meanwhile.
         with suppress(NoCanary, EndpointNotFound), self._moving():
@@ -243,9 +295,11 @@ class Judge:
         trial.replayed += Counts(
             requests=1,
             errors=bool(timed.reply.error),
-            slow=timed.seconds > plan.slow_seconds,
+            slow=timed.seconds > (trial.slow_seconds or plan.slow_seconds),
             nonsense=not timed.reply.error and not sound,
         )
+        if fresh and not hello.classes:
+            _compare_values(logged, score, trial)
         if not fresh or label is None or logged.label is None:
             return
         trial.compared += 1
@@ -267,7 +321,57 @@ def _read(reply: Reply, hello: Hello, signature: Signature) -> tuple[str | None,
     return str(hello.classes[chosen]), numbers[chosen if place < 0 else place]
 
 
-def _counted(stats: Mapping[str, Any], deployment: str, plan: CanaryPlan) -> Counts:
+def _with_replays(evidence: Evidence, before: Counts, trial: _Trial) -> Evidence:
+    """The evidence with what was replayed meanwhile."""
+    more = Counts(
+        requests=trial.replayed.requests - before.requests,
+        errors=trial.replayed.errors - before.errors,
+        slow=trial.replayed.slow - before.slow,
+        nonsense=trial.replayed.nonsense - before.nonsense,
+    )
+    return replace(
+        evidence,
+        challenger=evidence.challenger + more,
+        compared=trial.compared,
+        agreed=trial.agreed,
+        champion_alone_right=trial.champion_alone_right,
+        challenger_alone_right=trial.challenger_alone_right,
+    )
+
+
+def _compare_values(logged: Prediction, value: float, trial: _Trial) -> None:
+    """Of a regressor: which of the two is closer to the truth."""
+    if logged.truth is None or logged.score is None or not math.isfinite(value):
+        return
+    try:
+        truth = float(logged.truth)
+    except ValueError:
+        return
+    mine, theirs = abs(value - truth), abs(logged.score - truth)
+    trial.champion_alone_right += theirs < mine
+    trial.challenger_alone_right += mine < theirs
+
+
+def _limit(stats: Mapping[str, Any], champion: str, plan: CanaryPlan) -> float:
+    """What is slow: as the plan says, or as the champion's own answers say."""
+    if plan.slow_factor is None:
+        return plan.slow_seconds
+    columns = [series["buckets"] for series in stats.get(champion, ())]
+    buckets = [sum(column) for column in zip(*columns, strict=True)]
+    total = sum(buckets)
+    if total < _ENOUGH_TO_TELL:
+        return plan.slow_seconds
+    seen, p95 = 0, BUCKETS[-1]
+    for bound, count in zip(BUCKETS, buckets, strict=False):
+        seen += count
+        if seen >= _SLOWEST_PART * total:
+            p95 = bound
+            break
+    wanted = plan.slow_factor * p95
+    return next((bound for bound in BUCKETS if bound >= wanted), wanted)
+
+
+def _counted(stats: Mapping[str, Any], deployment: str, slow_seconds: float) -> Counts:
     """A deployment's counts over all planes."""
     total = Counts()
     for series in stats.get(deployment, ()):
@@ -281,7 +385,7 @@ def _counted(stats: Mapping[str, Any], deployment: str, plan: CanaryPlan) -> Cou
         slow = sum(
             count
             for bound, count in zip(bounds, series["buckets"], strict=True)
-            if bound > plan.slow_seconds
+            if bound > slow_seconds
         )
         total += Counts(
             requests=codes.get(200, 0) + failed,

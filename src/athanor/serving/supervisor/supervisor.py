@@ -138,6 +138,8 @@ class Supervisor:
             self._crew.stop()
         if self._compacting is not None:
             self._compacting.join()
+        if self._judge is not None:
+            self._judge.close()
         self._around.log.close()
         shutil.rmtree(self._run, ignore_errors=True)
 

@@ -82,14 +82,33 @@ class CanaryPlan:
     """How much higher than the champion's its rate of failures may be."""
     slow_seconds: float = 1.0
     """An answer that takes longer is slow."""
+    slow_factor: float | None = None
+    """Instead: an answer is slow that takes so many times as long as the slowest twentieth of the
+    champion's; where the champion was asked too little to tell, `slow_seconds` counts."""
     slow_tolerance: float = 0.05
     """The share of slow answers that is tolerated."""
     agreement: float | None = 0.5
     """The share of replayed rows, at least, with the champion's label; None asks for none."""
+    quality_tolerance: float = 0.0
+    """How much lower than the champion's its share of right labels may be, among live rows whose
+    label came."""
+    labels: int = 0
+    """Live labelled rows of the challenger that each step waits for; 0 waits for none."""
+    replay: bool = True
+    """Whether logged inputs are replayed where live traffic does not come."""
     patience_seconds: float = 2.0
     """How long a step waits for live traffic before logged inputs are replayed to judge it."""
+    bake_seconds: float = 0.0
+    """How long a step lasts at least."""
     seconds: float = 30.0
-    """How long a step may take; one that is still undecided then is refused."""
+    """How long a step may take before `undecided` holds."""
+    undecided: Literal["refuse", "advance", "wait"] = "refuse"
+    """What becomes of a step that is undecided after `seconds`."""
+    automatic: bool = True
+    """Whether it moves on by itself; if not, it waits at each step for `promote`. Harm refuses it
+    either way."""
+    watch_seconds: float = 0.0
+    """How long it is watched after it took over; harm brings the champion back by itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +117,7 @@ class CanaryStep:
 
     share: float
     action: str
-    """`advance`, `refuse` or `wait`."""
+    """`advance` or `refuse`, or `promote` where somebody did."""
     reason: str
     at: datetime
     measured: dict[str, float] = field(default_factory=dict)
