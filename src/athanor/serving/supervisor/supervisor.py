@@ -25,6 +25,7 @@ from athanor.serving.logic.routing import Table
 from athanor.serving.ports import Loading, OnlySafe
 from athanor.serving.service import Traffic
 from athanor.serving.store import EndpointStore
+from athanor.serving.supervisor.compiling import Runtimes
 from athanor.serving.supervisor.crew import NATIVE, Crew, Post
 from athanor.serving.supervisor.headcount import Headcount
 from athanor.serving.supervisor.judging import Judge
@@ -50,6 +51,8 @@ class SupervisorSettings:
     plane: PlaneSettings = field(default_factory=PlaneSettings)
     runtime: str = NATIVE
     """The target that model workers run: `module:function`, given `folder` and `path`."""
+    compiling: bool = True
+    """Whether models are compiled for the planes, where that is proved equal."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +89,7 @@ class Supervisor:
         self._judge: Judge | None = None
         self._headcount = Headcount()
         self._doorbell: Doorbell | None = None
+        self._runtimes: Runtimes | None = None
 
     def start(self) -> None:
         """Take the port, start the planes, and bring back every endpoint that there is.
@@ -103,6 +107,9 @@ class Supervisor:
             logs / "plane.log",
         )
         self._crew = Crew(self._around.workers, self._run, logs, self._wake.set)
+        if self._settings.compiling and self._settings.runtime == NATIVE:
+            cache = self._settings.workspace / "cache" / "runtimes"
+            self._runtimes = Runtimes(self._around.workers, cache, logs, self._wake.set)
         self._judge = Judge(
             self._around.traffic,
             self._around.log,
@@ -134,6 +141,8 @@ class Supervisor:
             self._doorbell.stop()
         if self._planes is not None:
             self._planes.stop()
+        if self._runtimes is not None:
+            self._runtimes.stop()
         if self._crew is not None:
             self._crew.stop()
         if self._compacting is not None:
@@ -222,6 +231,7 @@ class Supervisor:
             if crew is None:
                 return []
             endpoints = self._around.store.all()
+            self._compile(endpoints)
             crew.staff(self._posts(endpoints))
             if self._came_up(crew, endpoints):
                 endpoints = self._around.store.all()
@@ -236,8 +246,35 @@ class Supervisor:
             item.id: self._post(item, wanted[item.id])
             for endpoint in endpoints
             for item in endpoint.deployments
-            if wanted.get(item.id)
+            if wanted.get(item.id) and self._needs_workers(endpoint, item)
         }
+
+    def _needs_workers(self, endpoint: Endpoint, deployment: Deployment) -> bool:
+        """Compiled models answer in the planes; workers replay rows while a canary is judged."""
+        return not self._runtime_of(deployment.id) or any(
+            item.canary is not None and item.state in {"starting", "canary"}
+            for item in endpoint.deployments
+        )
+
+    def _runtime_of(self, deployment: str) -> dict[str, str]:
+        return {} if self._runtimes is None else self._runtimes.of(deployment)
+
+    def _compile(self, endpoints: list[Endpoint]) -> None:
+        """Have compiled what is not yet, and keep with the deployments what became of it."""
+        runtimes = self._runtimes
+        if runtimes is None:
+            return
+        running = [
+            item
+            for endpoint in endpoints
+            for item in endpoint.deployments
+            if item.state in RUNNING
+        ]
+        runtimes.want({item.id: self._post(item, 1) for item in running})
+        for item in running:
+            report = runtimes.report(item.id)
+            if report is not None and report != item.runtime:
+                self._around.store.change_deployment(item.id, {"runtime": report})
 
     def _came_up(self, crew: Crew, endpoints: list[Endpoint]) -> bool:
         """Move on the deployments whose workers answer, or can't; whether there were any."""
@@ -252,7 +289,9 @@ class Supervisor:
                     with self._moved_at_once():
                         self._around.traffic.failed(SYSTEM, item, told.message)
                     moved = True
-                elif item.state == "starting" and crew.ready(item.id):
+                elif item.state == "starting" and (
+                    crew.ready(item.id) or self._runtime_of(item.id)
+                ):
                     with self._moved_at_once():
                         self._around.traffic.ready(SYSTEM, item)
                     moved = True
@@ -270,7 +309,7 @@ class Supervisor:
                 self._publish(self._crew, self._around.store.all(), patient=False)
 
     def _publish(self, crew: Crew, endpoints: list[Endpoint], *, patient: bool = True) -> None:
-        manning = Manning(crew, self._headcount)
+        manning = Manning(crew, self._headcount, self._runtime_of)
         wanted = [route_of(endpoint, manning) for endpoint in endpoints]
         if self._planes is None:
             return

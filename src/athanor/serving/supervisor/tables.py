@@ -1,6 +1,6 @@
 """Deployments as the planes see them, and as callers ask what runs of them."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,8 @@ class Manning:
 
     crew: Crew
     headcount: Headcount
+    runtime_of: Callable[[str], dict[str, str]]
+    """What answers inside the planes, by deployment: see `Target.runtime`."""
 
 
 def route_of(endpoint: Endpoint, manning: Manning) -> Route:
@@ -57,6 +59,7 @@ def _target(deployment: Deployment, manning: Manning) -> Target:
         weight=deployment.share,
         sockets=sockets,
         signature=deployment.signature,
+        runtime=manning.runtime_of(deployment.id),
         mirror=deployment.rollout.share if deployment.state == "shadow" else 0.0,
         member=deployment.state == "member",
         asleep=not manning.crew.size(deployment.id),
@@ -80,6 +83,10 @@ def asleep(deployment: Deployment) -> DeploymentStatus:
     )
 
 
+def _compiled(deployment: Deployment) -> bool:
+    return deployment.runtime is not None and deployment.runtime.kind != "native"
+
+
 def status_of(
     deployment: Deployment, crew: Crew, headcount: Headcount, stats: Iterable[Any]
 ) -> DeploymentStatus:
@@ -97,7 +104,7 @@ def status_of(
         share=deployment.share,
         workers=len(pids),
         wanted=wanted,
-        asleep=running and not wanted,
+        asleep=running and not wanted and not _compiled(deployment),
         pids=pids,
         in_flight=sum(int(item.get("in_flight", 0)) for item in series),
         requests=sum(count for _, count in codes),
