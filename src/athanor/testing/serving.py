@@ -275,6 +275,8 @@ def serving_room(
     workers: Workers,
     plane: PlaneSettings | None = None,
     runtime: str = NATIVE,
+    *,
+    compiling: bool = False,
 ) -> Iterator[ServingRoom]:
     """Everything of serving, started; it ends with the block. Call again for a restart."""
     clock, access = SystemClock(), OwnerAccess()
@@ -296,7 +298,12 @@ def serving_room(
     log = ServingLog(folder, storage, workers)
     traffic = Traffic(store, database, events=events, lineage=lineage, clock=clock)
     supervisor = Supervisor(
-        SupervisorSettings(workspace=folder, plane=plane or PlaneSettings(), runtime=runtime),
+        SupervisorSettings(
+            workspace=folder,
+            plane=plane or PlaneSettings(),
+            runtime=runtime,
+            compiling=compiling,
+        ),
         Surroundings(
             store=store,
             traffic=traffic,

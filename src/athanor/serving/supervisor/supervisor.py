@@ -265,10 +265,7 @@ class Supervisor:
         if runtimes is None:
             return
         running = [
-            item
-            for endpoint in endpoints
-            for item in endpoint.deployments
-            if item.state in RUNNING
+            item for endpoint in endpoints for item in endpoint.deployments if item.state in RUNNING
         ]
         runtimes.want({item.id: self._post(item, 1) for item in running})
         for item in running:
