@@ -1,0 +1,129 @@
+"""`athanor deploy`."""
+
+import re
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from athanor.kernel.console import Json, emit, transport
+from athanor.kernel.errors import Invalid
+from athanor.serving.client import EndpointsClient
+from athanor.serving.commands.telling import settled, tell_deployed
+from athanor.serving.types import CanaryPlan, Deploy
+from athanor.serving.types.rollouts import Scaling
+
+_WORKERS = re.compile(r"(\d+)(?:\.\.(\d+))?")
+
+
+class OptionUnreadable(Invalid):
+    """An option that does not say what it must."""
+
+    def __init__(self, option: str, value: str, form: str) -> None:
+        super().__init__(f"{option} can't be {value!r}.", hint=f"Give it as {form}.")
+
+
+def deploy(
+    model: Annotated[str, typer.Argument(metavar="MODEL[@VERSION]", help="Its number or alias.")],
+    endpoint: Annotated[str, typer.Option(help="The endpoint; made if it is not there.")],
+    canary: Annotated[
+        float | None, typer.Option(help="Percent of the traffic to begin with, 1 to 99; judged.")
+    ] = None,
+    plan: Annotated[
+        list[str] | None,
+        typer.Option(help="How the canary is judged: steps=0.1,0.5 requests=200 watch_seconds=600"),
+    ] = None,
+    share: Annotated[
+        float | None, typer.Option(help="Percent that it takes beside the others and keeps.")
+    ] = None,
+    shadow: Annotated[
+        float | None, typer.Option(help="Percent of the requests that are copied to it.")
+    ] = None,
+    capacity: Annotated[
+        int | None, typer.Option(help="How many members may be loaded at once; 0: any.", min=0)
+    ] = None,
+    *,
+    stage: Annotated[
+        bool, typer.Option("--stage", help="Wait for `endpoint promote` (blue/green).")
+    ] = False,
+    member: Annotated[
+        bool, typer.Option("--member", help="One of many models: loaded when it is named.")
+    ] = False,
+    follow: Annotated[
+        bool, typer.Option("--follow", help="Redeploy whenever the alias moves.")
+    ] = False,
+    key: Annotated[
+        str | None, typer.Option(help="The input column by which labels will join.")
+    ] = None,
+    replicas: Annotated[int, typer.Option(help="Model workers.", min=1, max=16)] = 1,
+    workers: Annotated[
+        str, typer.Option(metavar="MIN..MAX", help="Workers by load; 0..4 lets it sleep.")
+    ] = "",
+    idle: Annotated[float, typer.Option(help="Seconds without a request until it sleeps.")] = 300.0,
+    wait: Annotated[bool, typer.Option(help="Wait until it answers, or can't.")] = True,
+    json: Json = False,
+) -> None:
+    """Put a model version behind an endpoint."""
+    client = EndpointsClient(transport())
+    asked = Deploy(
+        model=model,
+        canary=_part(canary),
+        plan=_plan(plan) if plan else None,
+        share=_part(share),
+        shadow=_part(shadow),
+        stage=stage,
+        member=member,
+        capacity=capacity,
+        follow=follow,
+        key=key,
+        replicas=replicas,
+        scaling=scaling_of(workers, idle),
+    )
+    made = client.deploy(endpoint, asked)
+    shown = client.get(endpoint)
+    if wait and shown.url:
+        shown = settled(client, endpoint, made.id)
+    mine = next((item for item in shown.deployments if item.id == made.id), made)
+    if json:
+        emit({"deployment": mine, "url": shown.url})
+    else:
+        tell_deployed(shown, mine)
+    if mine.state in {"failed", "refused"}:
+        raise typer.Exit(1)
+
+
+def scaling_of(workers: str, idle: float) -> Scaling | None:
+    """The scaling that `MIN..MAX` says; None where nothing is said.
+
+    Raises: OptionUnreadable.
+    """
+    if not workers:
+        return None
+    found = _WORKERS.fullmatch(workers)
+    if found is None:
+        raise OptionUnreadable("--workers", workers, "MIN..MAX, such as 0..4")
+    least = int(found[1])
+    return Scaling(min=least, max=int(found[2]) if found[2] else max(1, least), idle_seconds=idle)
+
+
+def _part(percent: float | None) -> float | None:
+    return None if percent is None else percent / 100
+
+
+def _plan(settings: list[str]) -> CanaryPlan:
+    """The plan with these settings, each `name=value`, several parted by spaces."""
+    told: dict[str, Any] = {}
+    known = CanaryPlan.__dataclass_fields__
+    for setting in " ".join(settings).split():
+        name, equals, value = setting.partition("=")
+        if not equals or name not in known:
+            raise OptionUnreadable("--plan", setting, f"NAME=VALUE; names are {', '.join(known)}")
+        told[name] = value.split(",") if name == "steps" else _nothing(value)
+    try:
+        return msgspec.convert(told, CanaryPlan, strict=False)
+    except msgspec.ValidationError as error:
+        raise OptionUnreadable("--plan", " ".join(settings), f"NAME=VALUE: {error}") from error
+
+
+def _nothing(text: str) -> str | None:
+    return None if text.lower() in {"none", "null"} else text

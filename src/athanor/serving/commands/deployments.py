@@ -1,0 +1,282 @@
+"""`athanor endpoint`: how traffic is divided, what runs, how shadows and canaries do."""
+
+from typing import Annotated
+
+import typer
+
+from athanor.kernel.console import Json, emit, say, table, transport
+from athanor.serving.client import EndpointsClient
+from athanor.serving.client.deployments import DeploymentsClient
+from athanor.serving.commands.deploying import OptionUnreadable, scaling_of
+from athanor.serving.commands.telling import tell_call, tell_moved
+from athanor.serving.types.rollouts import (
+    EndpointStatus,
+    HeaderRule,
+    Scaling,
+    ShadowReport,
+    TrafficRules,
+)
+
+Name = Annotated[str, typer.Argument(metavar="ENDPOINT")]
+Number = Annotated[int, typer.Argument(metavar="DEPLOYMENT", help="Its number.")]
+
+
+def show(name: Name, *, json: Json = False) -> None:
+    """Print an endpoint's deployments, what runs of them, and how to call it."""
+    found = EndpointsClient(transport()).get(name)
+    if json:
+        emit(found)
+        return
+    status = _client().status(name)
+    running = {item.number: item for item in status.deployments}
+    table(
+        ("deployment", "model", "state", "share", "workers", "cold start", "since", "by", "why"),
+        [
+            (
+                item.number,
+                f"{item.model}@{item.version}",
+                item.state,
+                f"{item.share:.0%}",
+                _workers(status, item.number),
+                _cold(running[item.number].cold_start.last_seconds)
+                if item.number in running
+                else "",
+                f"{item.created_at:%Y-%m-%d %H:%M}",
+                item.created_by,
+                item.reason,
+            )
+            for item in found.deployments
+        ],
+        title=found.name,
+    )
+    if found.problem:
+        say(f"It does not answer: {found.problem}")
+    _tell_rules(TrafficRules(rules=found.rules, sticky=found.sticky))
+    for item in found.deployments:
+        for step in item.canary.history if item.canary else ():
+            say(f"Deployment {item.number} at {step.share:.0%}: {step.action}: {step.reason}")
+    tell_call(found)
+
+
+def split(
+    name: Name,
+    shares: Annotated[
+        list[str] | None, typer.Argument(metavar="[DEPLOYMENT=PERCENT]...", help="1=70 2=30")
+    ] = None,
+    rule: Annotated[
+        list[str] | None,
+        typer.Option(help="HEADER:VALUE=DEPLOYMENT; * stands for any text. In their order."),
+    ] = None,
+    sticky: Annotated[
+        str | None, typer.Option(help="A header whose equal values stay together; '' forgets it.")
+    ] = None,
+    *,
+    no_rules: Annotated[bool, typer.Option("--no-rules", help="Remove every rule.")] = False,
+    json: Json = False,
+) -> None:
+    """Divide an endpoint's traffic by shares and headers; without any, print how it is."""
+    client = _client()
+    if not shares and not rule and sticky is None and not no_rules:
+        found = client.traffic(name)
+    else:
+        rules = [_rule(text) for text in rule] if rule else ([] if no_rules else None)
+        parts = dict(map(_share, shares)) if shares else None
+        found = client.split(name, parts, rules=rules, sticky=sticky)
+    if json:
+        emit(found)
+        return
+    for number, share in sorted((found.shares or {}).items()):
+        say(f"Deployment {number} has {share:.0%} of endpoint {name}'s traffic.")
+    _tell_rules(found)
+
+
+def retire(name: Name, number: Number, *, json: Json = False) -> None:
+    """End one deployment; its share goes to the others."""
+    tell_moved(_client().retire(name, number), json=json)
+
+
+def scale(
+    name: Name,
+    number: Number,
+    workers: Annotated[str, typer.Argument(metavar="MIN..MAX", help="0..4 lets it sleep.")],
+    idle: Annotated[float, typer.Option(help="Seconds without a request until it sleeps.")] = 300.0,
+    concurrency: Annotated[
+        float, typer.Option(help="Requests under way that one worker is wanted for.")
+    ] = 4.0,
+    cooldown: Annotated[float, typer.Option(help="Seconds of less load before workers go.")] = 30.0,
+    *,
+    json: Json = False,
+) -> None:
+    """Change how many workers a deployment has by its load."""
+    bounds = scaling_of(workers, idle) or Scaling()
+    asked = Scaling(
+        min=bounds.min,
+        max=bounds.max,
+        concurrency=concurrency,
+        idle_seconds=idle,
+        cooldown_seconds=cooldown,
+    )
+    made = _client().scale(name, number, asked)
+    if json:
+        emit(made)
+    else:
+        say(f"Deployment {number} of endpoint {name} has {asked.min} to {asked.max} workers.")
+
+
+def status(name: Name, *, json: Json = False) -> None:
+    """Print what runs of an endpoint: workers, sleep, cold starts, requests."""
+    _tell_status(_client().status(name), json=json)
+
+
+def wake(name: Name, *, json: Json = False) -> None:
+    """Have workers for what sleeps before a request comes."""
+    _tell_status(_client().wake(name), json=json)
+
+
+def shadow(
+    name: Name,
+    number: Annotated[int | None, typer.Option(help="The shadow's number; the newest's.")] = None,
+    *,
+    json: Json = False,
+) -> None:
+    """Print a shadow's answers compared with those that were returned."""
+    told = _client().shadow(name, number)
+    if json:
+        emit(told)
+    else:
+        _tell_shadow(told)
+
+
+def canary(name: Name, *, json: Json = False) -> None:
+    """Print how the canary under way does."""
+    told = _client().canary(name)
+    if json:
+        emit(told)
+        return
+    say(
+        f"Deployment {told.deployment} has {told.share:.0%} of endpoint {name}'s traffic "
+        f"(step {told.step} of {told.steps}). So far: {told.action}: {told.reason}"
+    )
+    table(
+        ("measured", "value"),
+        [(key.replace("_", " "), f"{value:.4g}") for key, value in told.measured.items()],
+        empty="Nothing was measured yet.",
+        right=("value",),
+    )
+
+
+COMMANDS = (show, split, retire, scale, status, wake, shadow, canary)
+"""What `athanor endpoint` offers of this."""
+
+
+def _client() -> DeploymentsClient:
+    return DeploymentsClient(transport())
+
+
+def _share(text: str) -> tuple[int, float]:
+    number, _, percent = text.partition("=")
+    try:
+        return int(number), float(percent.rstrip("%")) / 100
+    except ValueError as error:
+        raise OptionUnreadable("A share", text, "DEPLOYMENT=PERCENT, such as 2=30") from error
+
+
+def _rule(text: str) -> HeaderRule:
+    condition, _, number = text.rpartition("=")
+    header, _, value = condition.partition(":")
+    if not header or not number.isdecimal():
+        raise OptionUnreadable("--rule", text, "HEADER:VALUE=DEPLOYMENT, such as X-Tenant:beta*=2")
+    return HeaderRule(header=header.strip(), value=value.strip() or "*", deployment=int(number))
+
+
+def _tell_rules(found: TrafficRules) -> None:
+    for rule in found.rules or ():
+        say(f"Requests with {rule.header}: {rule.value} go to deployment {rule.deployment}.")
+    if found.sticky:
+        say(f"Requests with equal {found.sticky} stay with one deployment.")
+
+
+def _workers(status: EndpointStatus, number: int) -> str:
+    for item in status.deployments:
+        if item.number == number:
+            return "asleep" if item.asleep else f"{item.workers} of {item.wanted}"
+    return ""
+
+
+def _cold(seconds: float | None) -> str:
+    return "" if seconds is None else f"{seconds * 1000:.0f} ms"
+
+
+def _tell_status(found: EndpointStatus, *, json: bool) -> None:
+    if json:
+        emit(found)
+        return
+    table(
+        (
+            "deployment",
+            "model",
+            "state",
+            "share",
+            "workers",
+            "under way",
+            "requests",
+            "errors",
+            "cold starts",
+            "last",
+        ),
+        [
+            (
+                item.number,
+                f"{item.model}@{item.version}",
+                item.state,
+                f"{item.share:.0%}",
+                _workers(found, item.number),
+                item.in_flight,
+                item.requests,
+                item.errors,
+                item.cold_start.count,
+                _cold(item.cold_start.last_seconds),
+            )
+            for item in found.deployments
+        ],
+        title=found.endpoint,
+        empty=f"Nothing runs of endpoint {found.endpoint}.",
+    )
+    if found.problem:
+        say(f"It does not answer: {found.problem}")
+
+
+def _tell_shadow(told: ShadowReport) -> None:
+    say(f"{told.model}@{told.version}, shadow {told.shadow} of endpoint {told.endpoint}")
+    say(told.verdict)
+    if told.confusion:
+        names = sorted(
+            {*told.confusion, *(name for row in told.confusion.values() for name in row)}
+        )
+        table(
+            ("returned", *(f"shadow says {name}" for name in names)),
+            [
+                (label, *(counts.get(name, 0) for name in names))
+                for label, counts in told.confusion.items()
+            ],
+        )
+    spreads = {
+        "score difference": told.score_difference,
+        "seconds": told.seconds,
+        "shadow's seconds": told.shadow_seconds,
+    }
+    table(
+        ("", "mean", "p50", "p90", "p99", "max"),
+        [
+            (
+                name,
+                *(
+                    "" if value is None else f"{value:.4g}"
+                    for value in (spread.mean, spread.p50, spread.p90, spread.p99, spread.max)
+                ),
+            )
+            for name, spread in spreads.items()
+        ],
+    )
+    for reason, count in told.failures.items():
+        say(f"{count} failed: {reason}")

@@ -1,0 +1,104 @@
+"""How endpoints are shown on the command line."""
+
+import json as json_module
+import shlex
+import sys
+import time
+from typing import Any
+
+from athanor.kernel.console import emit, say
+from athanor.serving.client import EndpointsClient
+from athanor.serving.types import Deployment, Endpoint
+
+_WAIT_SECONDS = 120.0
+_LOOK_SECONDS = 0.2
+_SETTLED = frozenset(
+    {"live", "canary", "staged", "shadow", "member", "refused", "failed", "retired", "standby"}
+)
+
+
+def settled(client: EndpointsClient, name: str, deployment: str) -> Endpoint:
+    """The endpoint once the deployment is live, is a canary, or has ended."""
+    end = time.monotonic() + _WAIT_SECONDS
+    while True:
+        found = client.get(name)
+        mine = next((item for item in found.deployments if item.id == deployment), None)
+        if mine is None or mine.state in _SETTLED or time.monotonic() > end:
+            return found
+        time.sleep(_LOOK_SECONDS)
+
+
+def tell_deployed(endpoint: Endpoint, mine: Deployment) -> None:
+    """Say what became of a deployment, and how to call it."""
+    what = f"{mine.model}@{mine.version}"
+    match mine.state:
+        case "live":
+            share = f" with {mine.share:.0%} of its traffic" if mine.share < 1 else ""
+            say(f"{what} answers at endpoint {endpoint.name}{share} (deployment {mine.number}).")
+        case "canary":
+            say(
+                f"{what} has {mine.share:.0%} of endpoint {endpoint.name}'s traffic; it is judged "
+                f"now. Watch it: athanor endpoint show {endpoint.name}"
+            )
+        case "staged":
+            say(
+                f"{what} waits as deployment {mine.number} of endpoint {endpoint.name}. Ask it by "
+                f"the header X-Athanor-Deployment: {mine.number}; give it the traffic: "
+                f"athanor endpoint promote {endpoint.name}"
+            )
+        case "shadow":
+            say(
+                f"{what} is asked in the shadow of endpoint {endpoint.name}. Compare: "
+                f"athanor endpoint shadow {endpoint.name}"
+            )
+        case "member":
+            say(
+                f"{what} is a model of endpoint {endpoint.name}. Ask it by the header "
+                f"X-Athanor-Model: {what}"
+            )
+        case "standby":
+            say(
+                f"{what} is ready as deployment {mine.number} of endpoint {endpoint.name}, without "
+                f"traffic: athanor endpoint split {endpoint.name} {mine.number}=20 ..."
+            )
+        case "failed" | "refused":
+            say(f"{what} does not serve: {mine.reason}")
+        case _:
+            say(f"{what} is deployed to endpoint {endpoint.name} (deployment {mine.number}).")
+    tell_call(endpoint)
+
+
+def tell_moved(endpoint: Endpoint, *, json: bool) -> None:
+    """Say what an endpoint serves now."""
+    if json:
+        emit(endpoint)
+        return
+    say(f"Endpoint {endpoint.name} serves {named(endpoint.live)}.")
+
+
+def tell_call(endpoint: Endpoint) -> None:
+    """Print a call of the endpoint."""
+    if not endpoint.url:
+        say("No server runs in this workspace, so it does not answer yet: athanor up")
+        return
+    shown = endpoint.live or endpoint.candidate
+    if shown is None:
+        return
+    record = {column.name: example(column.type) for column in shown.signature.columns}
+    body = shlex.quote(json_module.dumps({"records": [record]}))
+    say("Call it:")
+    sys.stdout.write(f"curl -s {endpoint.url} -H 'Content-Type: application/json' -d {body}\n")
+
+
+def example(kind: str) -> Any:
+    """A value of a type."""
+    examples = {"string": "a", "boolean": True, "long": 1, "integer": 1}
+    return "2024-05-01T12:00:00" if kind == "datetime" else examples.get(kind, 1.0)
+
+
+def named(deployment: Deployment | None) -> str:
+    """A deployment by its model and share, or nothing."""
+    if deployment is None:
+        return ""
+    share = f" ({deployment.share:.0%})" if 0 < deployment.share < 1 else ""
+    return f"{deployment.model}@{deployment.version}{share}"
