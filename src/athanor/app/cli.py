@@ -57,6 +57,9 @@ COMMANDS = {
     "run": Entry(
         "athanor.app.running.commands:commands", "Run a file of your own as a recorded run.", "Work"
     ),
+    "feature": Entry(
+        "athanor.features.commands:commands", "Features: define, join, bring online.", "Work"
+    ),
     "pipeline": Entry(
         "athanor.pipelines.commands:commands", "Pipelines: run, watch, schedule.", "Work"
     ),

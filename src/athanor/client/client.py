@@ -1,6 +1,7 @@
 """The whole SDK: every room's client, joined over one transport."""
 
 from athanor.data.client import Data
+from athanor.features.client import FeaturesClient
 from athanor.kernel import Transport
 from athanor.lineage.client import Runs
 from athanor.monitoring.client import AlertsClient, MonitorsClient
@@ -44,6 +45,7 @@ class Client:
         self.inputs = InputsClient(transport)
         self.transfers = TransfersClient(transport)
         self.debug = DebugClient(transport)
+        self.features = FeaturesClient(transport)
         self.pipelines = PipelinesClient(transport)
         self.models = ModelsClient(transport)
         self.catalog = CatalogClient(transport)

@@ -9,6 +9,7 @@ from athanor.app.moving.wiring import join_transfers
 from athanor.app.rules import govern_models
 from athanor.app.wiring.batches import join_batches
 from athanor.app.wiring.data import join_data
+from athanor.app.wiring.features import join_features
 from athanor.app.wiring.lineage import join_lineage
 from athanor.app.wiring.monitoring import join_monitoring
 from athanor.app.wiring.pipelines import join_pipelines
@@ -18,6 +19,7 @@ from athanor.app.wiring.serving import join_serving
 from athanor.app.wiring.tracking import join_tracking
 from athanor.data import Sql
 from athanor.data.routes import router as data_router
+from athanor.features.routes import router as features_router
 from athanor.lineage import Operation
 from athanor.lineage.routes import router as lineage_router
 from athanor.monitoring.routes import router as monitoring_router
@@ -39,6 +41,7 @@ def join_rooms(house: "House") -> None:
     join_lineage(house)
     join_tracking(house)
     join_data(house)
+    join_features(house)
     join_pipelines(house, steps)
     join_registry(house, steps)
     join_transfers(house)
@@ -59,6 +62,7 @@ def all_routers() -> list[APIRouter]:
         lineage_router,
         tracking_router,
         data_router,
+        features_router,
         pipelines_router,
         registry_router,
         responsible_router,

@@ -1,0 +1,59 @@
+"""Features: definitions, views, training sets, online values."""
+
+from typing import TYPE_CHECKING
+
+from athanor.data import Datasets, Sql
+from athanor.features import (
+    Building,
+    Features,
+    FeatureViews,
+    Ground,
+    OnlineFeatures,
+    SqlDefinitionStore,
+    SqlHistoryStore,
+    SqlOnlineStore,
+    Stores,
+    TrainingSets,
+)
+from athanor.lineage import Lineage
+
+if TYPE_CHECKING:
+    from athanor.app.house import House
+
+
+def join_features(house: "House") -> None:
+    """Make the features' services over the datasets."""
+    stores = Stores(
+        definitions=SqlDefinitionStore(house.database),
+        history=SqlHistoryStore(house.database),
+        online=SqlOnlineStore(house.database),
+    )
+    ground = Ground(
+        database=house.database,
+        storage=house.storage,
+        events=house.events,
+        access=house.access,
+        clock=house.clock,
+        workers=house.workers,
+        lineage=house.services[Lineage],
+        datasets=house.services[Datasets],
+        sql=house.services[Sql],
+    )
+    building = Building(stores, ground)
+    online = OnlineFeatures(stores, ground, building)
+    online.attach(house.jobs)
+    if house.database.dialect == "sqlite":
+        # Under the workspace's lock: whoever was at work when the last process died is gone.
+        house.starters.append(lambda: _freed(stores))
+    house.starters.append(online.resume)
+    house.services |= {
+        Features: Features(stores, ground),
+        FeatureViews: FeatureViews(stores, ground, building),
+        TrainingSets: TrainingSets(stores, ground, building),
+        OnlineFeatures: online,
+    }
+    house.counters["features"] = lambda who: len(house.services[Features].views(who))
+
+
+def _freed(stores: Stores) -> None:
+    stores.history.end_all_leases()

@@ -1,0 +1,114 @@
+"""Entities, feature views, training sets, online features: one definition for all of them."""
+
+from typing import TYPE_CHECKING
+
+from athanor.kernel.front_door import lazily
+
+if TYPE_CHECKING:
+    from athanor.features.building import Building
+    from athanor.features.ground import Ground, Stores
+    from athanor.features.lookup import Enricher, Plan, Reader, open_reader
+    from athanor.features.service import (
+        Features,
+        FeatureViews,
+        OnlineFeatures,
+        TrainingSets,
+    )
+    from athanor.features.store import (
+        DefinitionStore,
+        HistoryStore,
+        OnlineStore,
+        SqlDefinitionStore,
+        SqlHistoryStore,
+        SqlOnlineStore,
+    )
+    from athanor.features.types import (
+        Definitions,
+        Entity,
+        FeatureService,
+        FeatureView,
+        Field,
+        Materialize,
+        OnDemandView,
+        OnlineRequest,
+        ParityReport,
+        Push,
+        SpineSource,
+        TrainingRequest,
+        ViewSource,
+        ViewTest,
+        ViewVersion,
+    )
+
+__getattr__ = lazily(
+    __name__,
+    {
+        "Building": "building",
+        "DefinitionStore": "store",
+        "Definitions": "types",
+        "Enricher": "lookup",
+        "Entity": "types",
+        "FeatureService": "types",
+        "FeatureView": "types",
+        "FeatureViews": "service",
+        "Features": "service",
+        "Field": "types",
+        "Ground": "ground",
+        "HistoryStore": "store",
+        "Materialize": "types",
+        "OnDemandView": "types",
+        "OnlineFeatures": "service",
+        "OnlineRequest": "types",
+        "OnlineStore": "store",
+        "ParityReport": "types",
+        "Plan": "lookup",
+        "Push": "types",
+        "Reader": "lookup",
+        "SpineSource": "types",
+        "SqlDefinitionStore": "store",
+        "SqlHistoryStore": "store",
+        "SqlOnlineStore": "store",
+        "Stores": "ground",
+        "TrainingRequest": "types",
+        "TrainingSets": "service",
+        "ViewSource": "types",
+        "ViewTest": "types",
+        "ViewVersion": "types",
+        "open_reader": "lookup",
+    },
+)
+
+__all__ = [
+    "Building",
+    "DefinitionStore",
+    "Definitions",
+    "Enricher",
+    "Entity",
+    "FeatureService",
+    "FeatureView",
+    "FeatureViews",
+    "Features",
+    "Field",
+    "Ground",
+    "HistoryStore",
+    "Materialize",
+    "OnDemandView",
+    "OnlineFeatures",
+    "OnlineRequest",
+    "OnlineStore",
+    "ParityReport",
+    "Plan",
+    "Push",
+    "Reader",
+    "SpineSource",
+    "SqlDefinitionStore",
+    "SqlHistoryStore",
+    "SqlOnlineStore",
+    "Stores",
+    "TrainingRequest",
+    "TrainingSets",
+    "ViewSource",
+    "ViewTest",
+    "ViewVersion",
+    "open_reader",
+]

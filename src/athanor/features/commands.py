@@ -1,0 +1,479 @@
+"""`athanor feature`: define, build, join, bring online, look."""
+
+import importlib.util
+import json as plain_json
+import re
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+import yaml
+
+from athanor.features.authoring import collected
+from athanor.features.client import FeaturesClient, Kind
+from athanor.features.types import Definitions, SpineSource, TrainingRequest
+from athanor.kernel import DEFAULT_PROJECT, Invalid
+from athanor.kernel.console import Json, emit, say, table, transport
+
+commands = typer.Typer(
+    no_args_is_help=True, add_completion=False, help="Features: define, join, bring online."
+)
+Project = Annotated[str, typer.Option(help="The project that names are of.")]
+View = Annotated[str, typer.Argument(help="The feature view's name.")]
+_DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(s|m|h|d|w)\s*")
+_SECONDS = {"s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0, "w": 604_800.0}
+
+
+@commands.callback()
+def _group() -> None:
+    """Features: entities, views, training sets, online values."""
+
+
+def _client(project: str) -> FeaturesClient:
+    return FeaturesClient(transport(), project)
+
+
+@commands.command()
+def apply(
+    file: Annotated[
+        Path, typer.Argument(help="YAML or JSON with entities, views, on_demand, services; or .py.")
+    ],
+    *,
+    project: Project = DEFAULT_PROJECT,
+    json: Json = False,
+) -> None:
+    """Define what FILE holds, all of it or nothing."""
+    applied = _client(project).apply(read_definitions(file))
+    if json:
+        emit(applied)
+        return
+    for word in ("created", "changed", "unchanged"):
+        for item in getattr(applied, word):
+            say(f"{word}: {item}")
+
+
+def read_definitions(file: Path) -> Definitions:
+    """The definitions of a file. A .py file is run here, as the user's own script.
+
+    Raises: BadDefinitionFile.
+    """
+    if not file.is_file():
+        raise BadDefinitionFile(str(file), "there is no such file.")
+    if file.suffix == ".py":
+        return _of_module(file)
+    try:
+        found = yaml.safe_load(file.read_text("utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise BadDefinitionFile(str(file), " ".join(str(error).split())[:300]) from None
+    if not isinstance(found, dict):
+        raise BadDefinitionFile(str(file), "it holds no entities, views or services.")
+    unknown = sorted(set(found) - set(Definitions.__dataclass_fields__))
+    if unknown:
+        raise BadDefinitionFile(str(file), f"{unknown[0]!r} is nothing that can be defined.")
+    for view in found.get("views") or ():
+        for name in ("ttl", "max_age"):
+            if isinstance(view, dict) and isinstance(view.get(name), str):
+                view[name] = _seconds(str(file), name, view[name])
+    try:
+        return msgspec.convert(found, Definitions)
+    except msgspec.ValidationError as error:
+        raise BadDefinitionFile(str(file), str(error)) from None
+
+
+class BadDefinitionFile(Invalid):
+    """A file of definitions can't be read."""
+
+    def __init__(self, file: str, what: str) -> None:
+        super().__init__(
+            f"{file}: {what}",
+            hint="Give YAML or JSON with the lists entities, views, on_demand, services; or a "
+            ".py file that makes them with athanor.features.",
+        )
+
+
+def _seconds(file: str, name: str, text: str) -> float:
+    found = _DURATION.fullmatch(text)
+    if found is None:
+        raise BadDefinitionFile(file, f"{name}: {text!r} is no duration such as 90s, 12h or 3.5d.")
+    return float(found[1]) * _SECONDS[found[2]]
+
+
+def _of_module(file: Path) -> Definitions:
+    spec = importlib.util.spec_from_file_location("athanor_feature_definitions", file)
+    if spec is None or spec.loader is None:
+        raise BadDefinitionFile(str(file), "it can't be loaded.")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    sys.path.insert(0, str(file.resolve().parent))
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise BadDefinitionFile(str(file), f"{type(error).__name__}: {error}") from error
+    finally:
+        sys.path.pop(0)
+    found = collected(vars(module).values())
+    if found == Definitions():
+        raise BadDefinitionFile(str(file), "it makes no entities, views or services.")
+    return found
+
+
+@commands.command("list")
+def list_all(*, project: Project = DEFAULT_PROJECT, json: Json = False) -> None:
+    """Print views, on-demand views and services."""
+    client = _client(project)
+    views, computed, services = client.views(), client.on_demand_views(), client.services()
+    if json:
+        emit({"entities": client.entities(), "views": views, "on_demand": computed,
+              "services": services})  # fmt: skip
+        return
+    fresh = {item.view: item for item in client.freshness()}
+    rows: list[tuple[object, ...]] = [
+        ("view", view.name, ", ".join(view.entities), view.source.kind,
+         f"{view.ttl:g} s" if view.ttl else "", fresh[view.name].version or "",
+         fresh[view.name].last_event or "")
+        for view in views
+    ]  # fmt: skip
+    rows += [("on-demand", item.name, "", "python" if item.code else "formulas", "", "", "")
+             for item in computed]  # fmt: skip
+    rows += [("service", item.name, "", ", ".join(item.features), "", "", "") for item in services]
+    table(
+        ("kind", "name", "entities", "source", "ttl", "version", "newest event"),
+        rows,
+        empty="No features yet. Define some: athanor feature apply FILE",
+    )
+
+
+@commands.command()
+def show(
+    name: View,
+    *,
+    rows: Annotated[int, typer.Option(min=1, max=1000, help="How many rows.")] = 5,
+    project: Project = DEFAULT_PROJECT,
+    json: Json = False,
+) -> None:
+    """Print a view: its definition, its features, its newest rows."""
+    client = _client(project)
+    view, versions = client.view(name), client.versions(name)
+    found = client.rows(name, limit=rows) if versions else []
+    if json:
+        emit({"view": view, "versions": versions[:1], "rows": found})
+        return
+    say(f"{view.name}: {view.description or 'a feature view'}", style="bold")
+    say(f"of {', '.join(view.entities)}; event time {view.event_time}; "
+        f"source {view.source.dataset or view.source.kind}; revision {view.revision}")  # fmt: skip
+    fields = versions[0].fields if versions else view.features
+    table(("feature", "type", "description"), [(f.name, f.type, f.description) for f in fields])
+    if found:
+        names = list(found[0])[:8]
+        table(names, [[row.get(name) for name in names] for row in found])
+
+
+@commands.command()
+def build(
+    name: View,
+    *,
+    force: Annotated[bool, typer.Option("--force", help="Also where nothing moved.")] = False,
+    project: Project = DEFAULT_PROJECT,
+    json: Json = False,
+) -> None:
+    """Read a view's source as its next version."""
+    version = _client(project).build(name, force=force)
+    if json:
+        emit(version)
+        return
+    say(f"{version.view} version {version.number}: {version.rows} rows of {version.keys} keys.")
+
+
+@commands.command()
+def versions(name: View, *, project: Project = DEFAULT_PROJECT, json: Json = False) -> None:
+    """Print all versions of a view, newest first."""
+    found = _client(project).versions(name)
+    if json:
+        emit(found)
+        return
+    table(
+        ("version", "state", "rows", "keys", "last event", "sources", "tests"),
+        [
+            (item.number, item.state, item.rows, item.keys, item.last_event,
+             ", ".join(item.sources), _tests(item.tests))
+            for item in found
+        ],
+        right=("version", "rows", "keys"),
+    )  # fmt: skip
+
+
+def _tests(tests: Any) -> str:
+    failed = [test.message for test in tests if not test.passed]
+    return "; ".join(failed) or (f"{len(tests)} passed" if tests else "")
+
+
+@commands.command()
+def join(
+    name: Annotated[str, typer.Argument(help="The training set's name: a dataset.")],
+    features: Annotated[list[str], typer.Argument(help="A service, VIEW or VIEW:FEATURE.")],
+    *,
+    dataset: Annotated[str, typer.Option(help="The rows to look up: NAME or NAME@3.")] = "",
+    sql: Annotated[str, typer.Option(help="Or a SELECT that gives them.")] = "",
+    at: Annotated[str, typer.Option(help="The column of instants.")] = "event_timestamp",
+    target: Annotated[str, typer.Option(help="The column to be predicted.")] = "",
+    known: Annotated[
+        bool, typer.Option(help="Only rows that were known by then, where a view says when.")
+    ] = True,
+    full_names: Annotated[bool, typer.Option("--full-names", help="VIEW__FEATURE.")] = False,
+    project: Project = DEFAULT_PROJECT,
+    json: Json = False,
+) -> None:
+    """Make a training set: the features of each row as of its instant."""
+    request = TrainingRequest(
+        features=tuple(features),
+        spine=SpineSource(dataset=dataset, sql=sql),
+        at=at,
+        known_at=None if known else False,
+        full_names=True if full_names else None,
+        target=target,
+    )
+    made = _client(project).create(name, request)
+    if json:
+        emit(made)
+        return
+    say(f"{made.name}@{made.version}: {made.rows} rows, {len(made.columns)} columns.")
+    table(
+        ("feature", "not found"),
+        [(feature, f"{share:.1%}") for feature, share in made.missing.items()],
+        right=("not found",),
+    )
+
+
+@commands.command()
+def sets(
+    name: Annotated[str, typer.Argument(help="Of this name alone.")] = "",
+    *,
+    project: Project = DEFAULT_PROJECT,
+    json: Json = False,
+) -> None:
+    """Print training sets, newest first."""
+    found = _client(project).sets(name)
+    if json:
+        emit(found)
+        return
+    table(
+        ("set", "rows", "features", "made"),
+        [
+            (f"{item.name}@{item.version}", item.rows, ", ".join(item.request.features),
+             item.created_at)
+            for item in found
+        ],
+        right=("rows",),
+    )  # fmt: skip
+
+
+@commands.command()
+def rebuild(
+    reference: Annotated[str, typer.Argument(help="NAME@VERSION.")],
+    *,
+    project: Project = DEFAULT_PROJECT,
+    json: Json = False,
+) -> None:
+    """Make a training set again, and say whether every bit is the same."""
+    found = _client(project).rebuild(reference)
+    if json:
+        emit(found)
+    else:
+        say("Identical." if found.identical else f"Not identical: {found.digest}.")
+    if not found.identical:
+        raise typer.Exit(1)
+
+
+@commands.command()
+def materialize(
+    views: Annotated[list[str] | None, typer.Argument(help="Views; all of them if none.")] = None,
+    *,
+    full: Annotated[bool, typer.Option("--full", help="Every key, changed or not.")] = False,
+    project: Project = DEFAULT_PROJECT,
+    json: Json = False,
+) -> None:
+    """Bring the newest row of each key online."""
+    found = _client(project).materialize(tuple(views or ()), full=full)
+    if json:
+        emit(found)
+        return
+    for item in found:
+        say(f"{item.view}@{item.version}: {item.rows} keys looked at, {item.written} written, "
+            f"{item.removed} removed.")  # fmt: skip
+    if not found:
+        say("No view is for online use. Define one: athanor feature apply FILE")
+
+
+@commands.command()
+def read(
+    features: Annotated[list[str], typer.Argument(help="A service, VIEW or VIEW:FEATURE.")],
+    *,
+    key: Annotated[list[str], typer.Option(help="NAME=VALUE: a key, or a value of the request.")],
+    project: Project = DEFAULT_PROJECT,
+    json: Json = False,
+) -> None:
+    """Print the online features of one key."""
+    row = dict(_pair(item) for item in key)
+    found = _client(project).read(features, [row])[0]
+    if json:
+        emit(found)
+        return
+    table(
+        ("feature", "value", ""),
+        [(name, value, found.presence[name]) for name, value in found.values.items()],
+    )
+
+
+def _pair(text: str) -> tuple[str, Any]:
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise typer.BadParameter(f"{text!r} is not NAME=VALUE.")
+    try:
+        return name, plain_json.loads(value)
+    except ValueError:
+        return name, value
+
+
+@commands.command()
+def push(
+    view: View,
+    row: Annotated[list[str], typer.Argument(help="Rows as JSON objects.")],
+    *,
+    project: Project = DEFAULT_PROJECT,
+    json: Json = False,
+) -> None:
+    """Take fresh rows, at once in the history and online."""
+    try:
+        rows = [plain_json.loads(text) for text in row]
+    except ValueError as error:
+        raise typer.BadParameter(f"A row is no JSON: {error}.") from None
+    if not all(isinstance(item, dict) for item in rows):
+        raise typer.BadParameter("A row is a JSON object.")
+    pushed = _client(project).push(view, rows)
+    if json:
+        emit(pushed)
+        return
+    say(f"{pushed.rows} rows kept, {pushed.online} online.")
+
+
+@commands.command()
+def parity(
+    features: Annotated[list[str], typer.Argument(help="A service, VIEW or VIEW:FEATURE.")],
+    *,
+    sample: Annotated[int, typer.Option(min=1, max=10_000, help="How many keys.")] = 200,
+    project: Project = DEFAULT_PROJECT,
+    json: Json = False,
+) -> None:
+    """Compare, byte by byte, what training would see with what the endpoint would get."""
+    report = _client(project).parity(features, sample=sample)
+    if json:
+        emit(report)
+    else:
+        say(f"{report.rows} rows compared, {report.differing} differ.")
+        for example in report.examples:
+            say(f"  {example['feature']}: offline {example['offline']!r}, "
+                f"online {example['online']!r} ({example['row']})")  # fmt: skip
+    if report.differing:
+        raise typer.Exit(1)
+
+
+@commands.command()
+def freshness(
+    view: Annotated[str, typer.Argument(help="One view alone.")] = "",
+    *,
+    project: Project = DEFAULT_PROJECT,
+    json: Json = False,
+) -> None:
+    """Print how old the newest rows are; the exit code is 1 where a view is stale."""
+    found = _client(project).freshness(view)
+    if json:
+        emit(found)
+    else:
+        table(
+            ("view", "state", "newest event", "online until", "pending", ""),
+            [(item.view, item.state, item.last_event, item.online_until, item.pending or "",
+              item.message) for item in found],
+        )  # fmt: skip
+    if any(item.state == "stale" for item in found):
+        raise typer.Exit(1)
+
+
+@commands.command()
+def drift(
+    view: View,
+    *,
+    since: Annotated[str, typer.Option(help="Events from here on against those before.")] = "",
+    threshold: Annotated[float, typer.Option(min=0.0, max=1.0)] = 0.1,
+    project: Project = DEFAULT_PROJECT,
+    json: Json = False,
+) -> None:
+    """Print how far a view's newest values have moved."""
+    report = _client(project).drift(view, since=since or None, threshold=threshold)
+    if json:
+        emit(report)
+        return
+    say(f"{report.rows[1]} rows since {report.split} against {report.rows[0]} before.")
+    table(
+        ("feature", "distance", "stability", "missing before", "after", ""),
+        [
+            (item.feature, f"{item.distance:.3f}", f"{item.stability:.2f}",
+             f"{item.missing[0]:.1%}", f"{item.missing[1]:.1%}", "moved" if item.drifted else "")
+            for item in report.features
+        ],
+        right=("distance", "stability", "missing before", "after"),
+    )  # fmt: skip
+
+
+@commands.command()
+def search(
+    text: Annotated[str, typer.Argument(help="Words of names, descriptions, owners, tags.")] = "",
+    *,
+    project: Annotated[str, typer.Option(help="One project alone.")] = "",
+    json: Json = False,
+) -> None:
+    """Find features, views and services in any project."""
+    found = FeaturesClient(transport()).search(text, project=project)
+    if json:
+        emit(found)
+        return
+    table(
+        ("kind", "name", "type", "project", "owner", "description", "used by"),
+        [
+            (item.kind, item.name, item.type, item.project, item.owner, item.description,
+             ", ".join(item.used_by))
+            for item in found
+        ],
+        empty="Nothing holds these words.",
+    )  # fmt: skip
+
+
+@commands.command()
+def remove(
+    kind: Annotated[str, typer.Argument(help="entity, view, on_demand or service.")],
+    name: Annotated[str, typer.Argument(help="Its name.")],
+    *,
+    project: Project = DEFAULT_PROJECT,
+) -> None:
+    """Remove a definition that nothing else uses."""
+    kinds: dict[str, Kind] = {
+        "entity": "entity", "view": "view", "on_demand": "on_demand", "on-demand": "on_demand",
+        "service": "service",
+    }  # fmt: skip
+    if kind not in kinds:
+        raise typer.BadParameter("The kind is entity, view, on_demand or service.")
+    _client(project).remove(kinds[kind], name)
+    say(f"Removed {kind} {name}.")
+
+
+@commands.command()
+def erase(
+    entity: Annotated[str, typer.Argument(help="The entity's name.")],
+    *,
+    key: Annotated[list[str], typer.Option(help="NAME=VALUE.")],
+    project: Project = DEFAULT_PROJECT,
+) -> None:
+    """Remove a key's online rows."""
+    gone = _client(project).erase(entity, dict(_pair(item) for item in key))
+    say(f"{gone} online rows removed.")

@@ -1,0 +1,1 @@
+"""Pure functions: keys, times, joins, expressions, drift, and the reading of Feast files."""

@@ -1,0 +1,196 @@
+"""Pushed rows, read without a heavy library: what is kept of them, and what goes online."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from athanor.features.errors import BadOnlineRow, BadPush
+from athanor.features.lookup import KeyColumn, key_of, pack, plain_value
+from athanor.features.types import OnlineRecord
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+GENERATION_BITS = 40
+PUSHED = 1 << (GENERATION_BITS - 1)
+"""Rows pushed while a version was the newest come after its rows and before the next one's."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fresh:
+    """One pushed row as it is kept online."""
+
+    key: str | None
+    """None where a part of it is null: nothing finds such a row."""
+    event: int
+    created: int | None
+    packed: bytes
+
+    def record(self, place: tuple[int, int]) -> OnlineRecord:
+        """The row at its place in the order of ingestion: (version, number of the push)."""
+        version, seq = place
+        return OnlineRecord(
+            key=self.key or "",
+            event=self.event,
+            created=self.created,
+            ordinal=(version << GENERATION_BITS) + PUSHED + seq,
+            packed=self.packed,
+        )
+
+
+def records_of(
+    view: str,
+    rows: Sequence[Mapping[str, Any]],
+    described: Mapping[str, Any],
+    fields: Sequence[tuple[str, str]],
+    now: datetime,
+) -> tuple[list[dict[str, Any]], list[Fresh]]:
+    """Rows as the history keeps them (times as ISO 8601), and as they go online.
+
+    Raises: BadPush, which names the row (from 1) and the column.
+    """
+    keys = [KeyColumn(name=key["name"], type=key["type"] or "") for key in described["keys"]]
+    event_time, created_time = described["event_time"], described["created_time"]
+    names = {*(key.name for key in keys), event_time, *(name for name, _ in fields)}
+    if created_time:
+        names.add(created_time)
+    kept: list[dict[str, Any]] = []
+    fresh: list[Fresh] = []
+    for number, row in enumerate(rows, start=1):
+        unknown = sorted(set(row) - names)
+        if unknown:
+            known = ", ".join(sorted(names))
+            raise BadPush(view, number, f"there is no column {unknown[0]!r}; there are {known}.")
+        event = _instant(view, number, event_time, row.get(event_time))
+        if event is None:
+            raise BadPush(view, number, f"the event time {event_time!r} is missing.")
+        created = None
+        if created_time:
+            created = _instant(view, number, created_time, row.get(created_time)) or now
+        features = {
+            name: _feature(view, number, name, kind, row.get(name)) for name, kind in fields
+        }
+        given = {key.name: row.get(key.name) for key in keys}
+        try:
+            key = key_of([_typed(key, given) for key in keys], row, number)
+        except BadOnlineRow as error:
+            raise BadPush(view, number, error.message.partition(": ")[2]) from None
+        times = {event_time: plain_value(event)}
+        if created_time:
+            times[created_time] = plain_value(created)
+        kept.append({name: plain_value(value) for name, value in given.items()} | times | features)
+        fresh.append(
+            Fresh(
+                key=key,
+                event=(event - _EPOCH) // _MICROSECOND,
+                created=None if created is None else (created - _EPOCH) // _MICROSECOND,
+                packed=pack(features),
+            )
+        )
+    return kept, fresh
+
+
+def _typed(key: KeyColumn, given: Mapping[str, Any]) -> KeyColumn:
+    """A key whose type nobody said yet is what comes first."""
+    if key.type:
+        return key
+    return KeyColumn(name=key.name, type="text" if isinstance(given[key.name], str) else "integer")
+
+
+def _instant(view: str, number: int, name: str, value: Any) -> datetime | None:
+    if value is None:
+        return None
+    found = value
+    if isinstance(value, str):
+        try:
+            found = datetime.fromisoformat(value)
+        except ValueError:
+            raise BadPush(view, number, f"{name!r} is no time: {value[:60]!r}.") from None
+    if not isinstance(found, datetime):
+        raise BadPush(view, number, f"{name!r} is no time but {type(value).__name__}.")
+    try:
+        return (found if found.tzinfo is not None else found.replace(tzinfo=UTC)).astimezone(UTC)
+    except OverflowError:
+        raise BadPush(view, number, f"{name!r} lies beyond what can be kept.") from None
+
+
+def _feature(view: str, number: int, name: str, kind: str, value: Any) -> Any:
+    if value is None:
+        return None
+    try:
+        return _READERS[kind or _guessed(value)](value)
+    except (TypeError, ValueError, OverflowError):
+        told = f"{value!r}"[:60]
+        raise BadPush(view, number, f"{name!r} should be {kind}; it is {told}.") from None
+
+
+def _guessed(value: Any) -> str:
+    if isinstance(value, bool):
+        return "boolean"
+    if isinstance(value, int):
+        return "integer"
+    if isinstance(value, float):
+        return "number"
+    return "vector" if isinstance(value, list) else "text"
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError
+    if math.isinf(value):
+        raise ValueError
+    # JSON, in which pushed rows are kept, knows no NaN.
+    return None if math.isnan(value) else float(value)
+
+
+def _whole(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise TypeError
+    if int(value) != value or not -(1 << 63) <= value < 1 << 63:
+        raise ValueError
+    return int(value)
+
+
+def _truth(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError
+    return value
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError
+    return value
+
+
+def _date(value: Any) -> str:
+    if isinstance(value, datetime) or not isinstance(value, str | date):
+        raise TypeError
+    return (date.fromisoformat(value) if isinstance(value, str) else value).isoformat()
+
+
+def _time(value: Any) -> str:
+    found = datetime.fromisoformat(value) if isinstance(value, str) else value
+    if not isinstance(found, datetime):
+        raise TypeError
+    told: str = plain_value(found)
+    return told
+
+
+def _vector(value: Any) -> list[float | None]:
+    if not isinstance(value, list | tuple):
+        raise TypeError
+    return [_number(item) for item in value]
+
+
+_READERS: Mapping[str, Callable[[Any], Any]] = {
+    "number": _number,
+    "integer": _whole,
+    "boolean": _truth,
+    "text": _text,
+    "date": _date,
+    "timestamp": _time,
+    "vector": _vector,
+}
+"""By type: a feature's value as it is kept online."""

@@ -1,0 +1,226 @@
+"""Views over time: their versions, pushed rows, how fresh they are, how far they drift."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from athanor.features.building import Building
+from athanor.features.errors import BadPush, NotPushable, ViewVersionNotFound
+from athanor.features.ground import Ground, Stores
+from athanor.features.logic.pushes import records_of
+from athanor.features.shelf import Shelf
+from athanor.features.store.history import PendingRow
+from athanor.features.types import (
+    DriftReport,
+    FeatureView,
+    Freshness,
+    Push,
+    Pushed,
+    ViewVersion,
+)
+from athanor.kernel import DEFAULT_PROJECT, AthanorError, Principal
+from athanor.kernel.database import microseconds
+
+_MOST_ROWS = 10_000
+_ONE_PUSH = 10_000
+
+
+class FeatureViews:
+    """The rows of feature views."""
+
+    def __init__(self, stores: Stores, ground: Ground, building: Building) -> None:
+        self._stores = stores
+        self._history = stores.history
+        self._ground = ground
+        self._access = ground.access
+        self._building = building
+        self._shelf = Shelf(stores.definitions, stores.history)
+
+    def build(
+        self, who: Principal, name: str, *, force: bool = False, project: str = DEFAULT_PROJECT
+    ) -> ViewVersion:
+        """Read a view's source; where nothing moved since, its newest version comes back.
+
+        Raises: ViewNotFound, DatasetNotFound, ViewCodeFailed, FeatureColumnMissing,
+        KeyTypeMismatch, BadInstant, UnusableColumn, BadView, ViewRefused, ViewBusy, StorageFull.
+        """
+        self._access.require(who, "features.build", name)
+        return self._building.build(who, self._shelf.view(project, name), force=force)
+
+    def versions(
+        self, who: Principal, name: str, *, project: str = DEFAULT_PROJECT
+    ) -> list[ViewVersion]:
+        """All versions of a view, newest first. Raises: ViewNotFound."""
+        self._access.require(who, "features.versions", name)
+        found = self._history.versions(project, name)
+        if not found:
+            self._shelf.view(project, name)
+        return found
+
+    def rows(
+        self,
+        who: Principal,
+        name: str,
+        *,
+        version: int | None = None,
+        limit: int = 20,
+        project: str = DEFAULT_PROJECT,
+    ) -> list[dict[str, Any]]:
+        """The newest rows of a version by event time, at most 10,000.
+
+        Raises: ViewNotFound, ViewVersionNotFound.
+        """
+        self._access.require(who, "features.rows", name)
+        found = self._version(project, name, version)
+        with self._ground.scratch() as scratch:
+            task = {
+                "file": self._ground.local(found.blob, scratch),
+                "event_time": self._shelf.view(project, name).event_time,
+                "limit": max(0, min(limit, _MOST_ROWS)),
+            }
+            return list(self._ground.work("look:newest", task)["rows"])
+
+    def push(
+        self, who: Principal, name: str, push: Push, *, project: str = DEFAULT_PROJECT
+    ) -> Pushed:
+        """Take fresh rows of a stream: at once in the history, and online where they are newest.
+
+        A row whose event lies in the future is not online before a materialization after it.
+        Raises: ViewNotFound, BadPush, NotPushable.
+        """
+        self._access.require(who, "features.push", name)
+        view = self._shelf.view(project, name)
+        if push.to != "offline" and not view.online:
+            raise NotPushable(name)
+        if len(push.rows) > _ONE_PUSH:
+            raise BadPush(name, _ONE_PUSH + 1, f"at most {_ONE_PUSH:,} rows fit into one push.")
+        now = self._ground.clock.now()
+        with self._ground.database.transaction(quiet=True):
+            if push.idempotency_key:
+                done = self._history.receipt(project, name, push.idempotency_key)
+                if done is not None:
+                    return done
+            pushed = self._kept(view, push, now)
+            if push.idempotency_key:
+                self._history.keep_receipt(project, pushed, push.idempotency_key, now)
+        return pushed
+
+    def freshness(
+        self, who: Principal, name: str = "", *, project: str = DEFAULT_PROJECT
+    ) -> list[Freshness]:
+        """How old the newest rows of a view are, or of all. Raises: ViewNotFound."""
+        self._access.require(who, "features.freshness", name or project)
+        views: Sequence[FeatureView] = (
+            [self._shelf.view(project, name)]
+            if name
+            else self._stores.definitions.listed("view", project)
+        )
+        return [self._freshness(who, view) for view in views]
+
+    def drift(
+        self,
+        who: Principal,
+        name: str,
+        *,
+        since: datetime | None = None,
+        threshold: float = 0.1,
+        project: str = DEFAULT_PROJECT,
+    ) -> DriftReport:
+        """A view's values since an instant against those before it.
+
+        Without one, the newest fifth of its rows is compared with the others. `threshold` is of
+        the Jensen-Shannon distance, 0 to 1.
+        Raises: ViewNotFound, ViewVersionNotFound.
+        """
+        self._access.require(who, "features.drift", name)
+        view = self._shelf.view(project, name)
+        version = self._version(project, name, None)
+        with self._ground.scratch() as scratch:
+            task = {
+                "file": self._ground.local(version.blob, scratch),
+                "event_time": view.event_time,
+                "features": [[item.name, item.type] for item in version.fields],
+                "since": None if since is None else microseconds(since),
+                "threshold": threshold,
+            }
+            found = self._ground.work("drifting:drift", task)
+        about = {"view": name, "version": version.number, "threshold": threshold}
+        return msgspec.convert(found | about, DriftReport, strict=False)
+
+    def _version(self, project: str, name: str, number: int | None) -> ViewVersion:
+        found = self._history.find_version(project, name, number)
+        if found is None:
+            self._shelf.view(project, name)
+            raise ViewVersionNotFound(name, number)
+        return found
+
+    def _kept(self, view: FeatureView, push: Push, now: datetime) -> Pushed:
+        """Rows kept as `push.to` says, in the ambient transaction."""
+        latest = self._history.find_version(view.project, view.name, None)
+        described = self._building.described(view, latest)
+        fields = self._shelf.fields(view)
+        rows, records = records_of(
+            view.name, push.rows, described, [(item.name, item.type) for item in fields], now
+        )
+        online = 0
+        number = 0 if latest is None else latest.number
+        first = self._history.count_pushes(view.project, view.name, len(rows))
+        if push.to != "online":
+            kept = [
+                PendingRow(seq=first + place, version=number, row=row)
+                for place, row in enumerate(rows)
+            ]
+            self._history.add_pushes(view.project, view.name, kept, now)
+        if push.to != "offline":
+            due = [
+                record.record((number, first + place))
+                for place, record in enumerate(records)
+                if record.key is not None and record.event <= microseconds(now)
+            ]
+            base = 0 if latest is None else latest.base
+            name = f"{view.project}/{view.name}"
+            online = self._stores.online.put(self._shelf.space(view), name, base, due)
+        return Pushed(view=view.name, rows=len(rows), online=online)
+
+    def _freshness(self, who: Principal, view: FeatureView) -> Freshness:
+        latest = self._history.find_version(view.project, view.name, None)
+        pending = self._history.pending(view.project, view.name)
+        state = self._history.materialization(view.project, view.name)
+        events = [latest.last_event] if latest is not None and latest.last_event else []
+        events += [
+            datetime.fromisoformat(item.row[view.event_time])
+            for item in pending
+            if item.row.get(view.event_time)
+        ]
+        now = self._ground.clock.now()
+        last = max(events, default=None)
+        age = None if last is None else (now - last).total_seconds()
+        behind: list[str] = []
+        if latest is not None:
+            try:
+                behind = self._building.behind(who, view, latest)
+            except AthanorError as error:
+                behind = [error.message]
+        word, message = "fresh", "Its rows are as new as they should be."
+        if age is None:
+            word, message = "empty", "It has no rows yet."
+        elif view.max_age and age > view.max_age:
+            word = "stale"
+            message = f"Its newest event is {age:,.0f} s old; {view.max_age:,.0f} s are allowed."
+        elif behind:
+            message = f"Newer rows wait to be read: {', '.join(behind)}."
+        return Freshness(
+            view=view.name,
+            state=word,  # type: ignore[arg-type]
+            message=message,
+            last_event=last,
+            age=age,
+            max_age=view.max_age,
+            built_at=None if latest is None else latest.created_at,
+            version=None if latest is None else latest.number,
+            behind=tuple(behind),
+            pending=len(pending),
+            online_until=None if state is None else state.until,
+        )

@@ -1,0 +1,1 @@
+"""What is done in workers, where Arrow, NumPy and DuckDB may be loaded."""
