@@ -53,6 +53,8 @@ class Segment:
     def sync(self) -> None:
         """Make what was appended survive a power cut, too."""
         size = self.size
+        if not self.synced:
+            _sync_folder(self.path.parent)
         os.fdatasync(self._file) if hasattr(os, "fdatasync") else os.fsync(self._file)
         self.synced = size
 
@@ -63,6 +65,15 @@ class Segment:
         else:
             self.path.unlink(missing_ok=True)
         os.close(self._file)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a new file's name survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def all_in(folder: Path) -> list[Path]:

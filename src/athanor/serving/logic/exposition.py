@@ -28,6 +28,19 @@ class Series:
     nonsense: int = 0
     """Answered requests with a score that is no finite number or no probability."""
 
+    def count(self, seconds: float) -> None:
+        """Count one answered request of one row."""
+        self.codes[200] += 1
+        self.rows += 1
+        self.seconds += seconds
+        self.buckets[0 if seconds <= BUCKETS[0] else bisect_left(BUCKETS, seconds)] += 1
+
+    def took_back(self) -> None:
+        """What was counted as answered could not be logged, and was refused."""
+        self.codes[200] -= 1
+        self.codes[503] += 1
+        self.rows -= 1
+
 
 class Figures:
     """All counts of a plane process."""
@@ -35,11 +48,16 @@ class Figures:
     def __init__(self) -> None:
         self.series: dict[Labels, Series] = {}
 
-    def observe(self, labels: Labels, code: int, seconds: float) -> Series:
-        """Count one answered request."""
+    def of(self, labels: Labels) -> Series:
+        """The counts of one deployment."""
         series = self.series.get(labels)
         if series is None:
             series = self.series[labels] = Series()
+        return series
+
+    def observe(self, labels: Labels, code: int, seconds: float) -> Series:
+        """Count one answered request."""
+        series = self.of(labels)
         series.codes[code] += 1
         series.buckets[bisect_left(BUCKETS, seconds)] += 1
         series.seconds += seconds

@@ -12,6 +12,7 @@ from athanor.serving.errors import DeploymentNotFound, WorkerUnavailable
 from athanor.serving.errors.deployments import ModelNotNamed
 from athanor.serving.types import Signature
 from athanor.serving.types.graphs import InferenceGraph
+from athanor.serving.types.recording import LogPolicy
 
 FORMAT_VERSION = 1
 PIN = "x-athanor-deployment"
@@ -87,6 +88,8 @@ class Route:
     """Whether a target of it is a shadow."""
     graph: InferenceGraph | None = None
     """How it answers through other endpoints."""
+    log: LogPolicy = field(default_factory=LogPolicy)
+    """What is kept of its predictions."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

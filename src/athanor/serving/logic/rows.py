@@ -1,6 +1,6 @@
 """The lines of the prediction log and of the label log."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +12,8 @@ from athanor.serving.types import Signature
 
 _SHORTEST_SECRET = 7
 """Shorter texts hold no secret that the filter knows (`://a:b@` is the shortest)."""
+_TEXTS_KEPT = 10_000
+_LONGEST_KEPT = 200
 
 
 class PredictionRow(msgspec.Struct, omit_defaults=False):
@@ -38,6 +40,8 @@ class PredictionRow(msgspec.Struct, omit_defaults=False):
     """The probability of the positive class (two classes) or of the predicted one (more); of a
     regressor the value. None where it is no finite number."""
     probabilities: dict[str, float] | None
+    trace: str | None = None
+    """The id of the trace that the request was a part of, 32 hex digits (W3C traceparent)."""
 
 
 class LabelRow(msgspec.Struct):
@@ -80,15 +84,36 @@ def _whole_lines(data: bytes) -> Iterator[bytes]:
 class Recorder:
     """Turns a signature's rows into what the log may keep of them."""
 
-    def __init__(self, signature: Signature) -> None:
+    def __init__(self, signature: Signature, redacted: Collection[str] = ()) -> None:
         self._names = signature.names
         named = redact(dict.fromkeys(signature.names, 0))
-        self._masked = [place for place, name in enumerate(self._names) if named[name] == MASK]
+        self._masked = [
+            place
+            for place, name in enumerate(self._names)
+            if named[name] == MASK or name in redacted
+        ]
+        self._seen: dict[str, bool] = {}
+
+    @property
+    def plain(self) -> bool:
+        """Whether no column is masked whatever it holds."""
+        return not self._masked
+
+    def clean(self, text: str) -> bool:
+        """Whether a text holds no secret. What was asked before is remembered, up to a bound."""
+        found = self._seen.get(text)
+        if found is None:
+            if len(self._seen) >= _TEXTS_KEPT:
+                self._seen.clear()
+            found = len(text) < _SHORTEST_SECRET or redact(text) == text
+            if len(text) <= _LONGEST_KEPT:
+                self._seen[text] = found
+        return found
 
     def features(self, row: Row) -> dict[str, Any]:
         """The row by column, with secrets masked."""
         kept = [
-            redact(value) if type(value) is str and len(value) >= _SHORTEST_SECRET else value
+            redact(value) if type(value) is str and not self.clean(value) else value
             for value in row
         ]
         for place in self._masked:

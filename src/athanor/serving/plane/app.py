@@ -24,10 +24,11 @@ from athanor.serving.plane import encodings, telling
 from athanor.serving.plane.asking import Asking
 from athanor.serving.plane.dialects.mlflow import Invocations
 from athanor.serving.plane.dialects.oip import OpenInference
-from athanor.serving.plane.dialects.port import Dialect
+from athanor.serving.plane.dialects.port import Asked, Dialect
 from athanor.serving.plane.dialects.records import Records
 from athanor.serving.plane.gauges import fleet_page
-from athanor.serving.plane.http import Connection, Exchange, Limits, Request, guarded
+from athanor.serving.plane.http import Block, Connection, Exchange, Limits, Request, guarded
+from athanor.serving.plane.lanes import Lane
 from athanor.serving.plane.log import PredictionLog
 from athanor.serving.plane.paths import Aim, aim_of
 from athanor.serving.plane.served import Served
@@ -41,6 +42,8 @@ _REQUEST_ID = "x-request-id"
 _LONGEST_ID = 128
 _METRICS_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
 _PATHS_KEPT = 4_096
+_JSON = "application/json"
+_SHORT = frozenset({"predict", "invocations"})
 
 _DIALECTS: dict[str, Dialect] = {
     "predict": Records(),
@@ -69,6 +72,7 @@ class Plane:
         self._served: dict[str, Served] = {}
         self._in_flight: dict[str, int] = {}
         self._aims: dict[str, Aim | None] = {}
+        self.blocks: dict[bytes, Block] = {}
 
     def admit(self, headers: dict[str, list[str]]) -> None:
         """Check the doors.
@@ -176,7 +180,7 @@ class Plane:
         match aim.verb:
             case "metrics":
                 page = exposition.render(self.figures, self._gauges())
-                page += fleet_page(self.routes.values())
+                page += fleet_page(self.routes.values(), self._served)
                 exchange.answer(200, page.encode(), _METRICS_TYPE)
             case "endpoint":
                 exchange.answer(200, orjson.dumps(routing.described(self.route(aim, request))))
@@ -203,7 +207,6 @@ class Plane:
         request_id = request.header(_REQUEST_ID)[:_LONGEST_ID] or new_id()
         target = self.target(aim, route, request_id, request.header)
         served = self._served[target.id]
-        name = route.name
         try:
             encoding = request.header("content-encoding")
             if encoding:
@@ -212,12 +215,65 @@ class Plane:
         except AthanorError as error:
             self.figures.observe(served.labels, error.status, 0.0)
             raise
-        if self._in_flight.get(name, 0) >= self.limits.waiting:
+        try:
+            self.begin(route.name)
+        except Overloaded:
             self.figures.observe(served.labels, 429, 0.0)
-            raise Overloaded(name)
-        self._in_flight[name] = self._in_flight.get(name, 0) + 1
+            raise
         asking = Asking(self, served, request_id, request, dialect, asked, exchange)
         served.submit(asked.rows, asking.replied, self.limits.answer_seconds)
+
+    def handle_known(self, block: Block, body: bytes, now: float, exchange: Exchange) -> None:
+        """Answer a request whose header came before, by the short way where there is one.
+
+        Raises: AthanorError.
+        """
+        if block.era != self.revision:
+            block.era, block.lane = self.revision, self._lane(block)
+        if block.lane is not None:
+            exchange.refusal = block.lane.dialect.refuse
+            taken = False
+
+            def take() -> None:
+                nonlocal taken
+                taken = block.lane.take(body, now, exchange)
+
+            guarded(exchange, take, logger.exception)
+            if taken or exchange.answered:
+                return
+        self.handle(Request(block.method, block.path, block.headers, body, now), exchange)
+
+    def _lane(self, block: Block) -> Lane | None:
+        """The short way for requests with this header."""
+        aim = self._aim(block.path.partition("?")[0])
+        if aim is None or aim.verb not in _SHORT or block.method != aim.method or not block.plain:
+            return None
+        mlflow = aim.verb == "invocations"
+        if mlflow and block.headers.get("content-type", [_JSON])[-1] != _JSON:
+            return None
+        route = self.routes.get(aim.endpoint)
+        if route is None and not aim.endpoint and len(self.routes) == 1:
+            (route,) = self.routes.values()
+        if route is None or len(route.targets) != 1:
+            return None
+        served = self._served[route.targets[0].id]
+        return Lane(self, served, _DIALECTS[aim.verb], mlflow=mlflow) if Lane.fits(served) else None
+
+    def begin(self, name: str) -> None:
+        """A request of this endpoint waits for its answer.
+
+        Raises: Overloaded.
+        """
+        under_way = self._in_flight.get(name, 0)
+        if under_way >= self.limits.waiting:
+            raise Overloaded(name)
+        self._in_flight[name] = under_way + 1
+
+    def finish(
+        self, served: Served, request: Request, rest: tuple[Dialect, Asked, Exchange]
+    ) -> Asking:
+        """The long way's end for a request that began the short one."""
+        return Asking(self, served, new_id(), request, *rest)
 
     def ended(self, name: str) -> None:
         """A request of this endpoint has its answer."""
@@ -243,7 +299,13 @@ class Plane:
     def uses(self) -> dict[str, dict[str, float]]:
         """By deployment: calls without a reply yet, and time.monotonic() of the last request."""
         return {
-            name: {"in_flight": served.pool.in_flight, "used": served.used}
+            name: {
+                "in_flight": served.pool.in_flight,
+                "used": served.used,
+                "wakes": served.wakes.count,
+                "wakes_last": served.wakes.last,
+                "wakes_total": served.wakes.total,
+            }
             for name, served in self._served.items()
         }
 

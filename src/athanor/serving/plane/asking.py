@@ -2,6 +2,7 @@
 
 import logging
 import math
+import re
 import struct
 import time
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from athanor.serving.errors import LogUnwritable, ModelRefusedInput, WorkerUnava
 from athanor.serving.logic import exposition
 from athanor.serving.logic.frames import Hello, Reply
 from athanor.serving.logic.predictions import Predicted
+from athanor.serving.logic.routing import fraction_of
 from athanor.serving.logic.rows import PredictionRow, line
 from athanor.serving.logic.signature import scored
 from athanor.serving.plane.dialects.port import Asked, Dialect
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from athanor.serving.plane.served import Served
 
 logger = logging.getLogger(__name__)
+
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}.*")
 
 
 class Asking:
@@ -71,9 +75,13 @@ class Asking:
         if self._served.route.mirrored and self._plane.shadows is not None:
             self._plane.copy(self._served, self._request_id, self._asked.rows, rows)
         sound = not predicted.numbers or all(_sound(row.score, row.probabilities) for row in rows)
-        self._plane.log.append(
-            b"".join(map(line, rows)), self._released(answer, len(rows), sound=sound)
-        )
+        release = self._released(answer, len(rows), sound=sound)
+        policy = self._served.route.log
+        if policy.sample < 1.0 and fraction_of(self._request_id) >= policy.sample:
+            release(None)
+            return
+        append = self._plane.log.appender(policy.durability)
+        append(b"".join(map(line, rows)), release)
 
     def _predicted(self, reply: Reply, hello: Hello) -> Predicted:
         rows = len(self._asked.rows)
@@ -112,6 +120,7 @@ class Asking:
         served, target = self._served, self._served.target
         seconds = time.monotonic() - self._request.arrived
         now = datetime.now(UTC)
+        trace = _trace(self._request.header("traceparent"))
         rows: list[PredictionRow] = []
         for place, values in enumerate(self._asked.rows):
             score = predicted.score(place)
@@ -131,9 +140,16 @@ class Asking:
                     label=None if label is None else str(label),
                     score=score if score is not None and math.isfinite(score) else None,
                     probabilities=predicted.probabilities(place),
+                    trace=trace,
                 )
             )
         return rows
+
+
+def _trace(parent: str) -> str | None:
+    """The trace id of a W3C traceparent header."""
+    found = _TRACEPARENT.fullmatch(parent) if parent else None
+    return found[1] if found is not None and found[1].strip("0") else None
 
 
 def _sound(score: float | None, probabilities: dict[str, float] | None) -> bool:

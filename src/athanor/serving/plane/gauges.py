@@ -1,9 +1,10 @@
 """What the metrics page says of each deployment beside its requests: sleep and cold starts."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from athanor.serving.logic.exposition import Labels, label_text
 from athanor.serving.logic.routing import Route, Target
+from athanor.serving.plane.served import Served
 
 _METRICS = (
     ("athanor_deployment_share", "gauge", "Its part of its endpoint's traffic."),
@@ -15,10 +16,10 @@ _METRICS = (
 )
 
 
-def fleet_page(routes: Iterable[Route]) -> str:
-    """These metrics in Prometheus' text form."""
+def fleet_page(routes: Iterable[Route], served: Mapping[str, Served]) -> str:
+    """These metrics in Prometheus' text form; `served` by deployment."""
     found = [
-        (label_text(_labels(route, target)), _figures(target))
+        (label_text(_labels(route, target)), _figures(target, served.get(target.id)))
         for route in routes
         for target in route.targets
     ]
@@ -37,12 +38,14 @@ def _labels(route: Route, target: Target) -> Labels:
     return (route.name, target.id, target.model, str(target.version))
 
 
-def _figures(target: Target) -> tuple[float, ...]:
+def _figures(target: Target, served: Served | None) -> tuple[float, ...]:
+    inside = bool(target.runtime) and served is not None
+    cold = served.wakes if served is not None and inside else target.cold
     return (
         target.weight,
         len(target.sockets),
-        int(target.asleep and not target.runtime),
-        target.cold.count,
-        target.cold.total,
-        target.cold.last,
+        int(target.asleep),
+        cold.count,
+        cold.total,
+        cold.last,
     )

@@ -16,13 +16,21 @@ import httptools
 import orjson
 
 from athanor.kernel.errors import AthanorError, error_to_dict
-from athanor.serving.errors import BadRequest, BodyTooLarge, HeaderTooLarge, PlaneFailed
+from athanor.serving.errors import (
+    BadRequest,
+    BodyTooLarge,
+    HeaderTooLarge,
+    LogUnwritable,
+    PlaneFailed,
+)
 from athanor.serving.errors.protocols import MethodRefused
+from athanor.serving.logic.exposition import Series
 from athanor.serving.plane.encodings import compressed
 
 _STATUS_LINES = {
     int(status): f"HTTP/1.1 {int(status)} {status.phrase}\r\n".encode() for status in HTTPStatus
 }
+_OK = _STATUS_LINES[200]
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _JSON = b"application/json"
 _RETRY_AFTER = frozenset({429, 503})
@@ -82,10 +90,20 @@ def refusal(error: AthanorError) -> Answer:
     return Answer(error.status, orjson.dumps(error_to_dict(error)))
 
 
+def wire_of(body: bytes, headers: bytes = b"") -> bytes:
+    """A good answer in JSON on a connection that stays, as it goes over the wire."""
+    return b"%bContent-Type: application/json\r\nContent-Length: %d\r\n%b\r\n%b" % (
+        _OK,
+        len(body),
+        headers,
+        body,
+    )
+
+
 class Exchange:
     """One request's place in the order of its connection's answers."""
 
-    __slots__ = ("_connection", "answered", "close", "refusal", "wire")
+    __slots__ = ("_connection", "answered", "close", "refusal", "series", "wire")
 
     def __init__(self, connection: "Connection", *, close: bool) -> None:
         self._connection = connection
@@ -93,7 +111,19 @@ class Exchange:
         self.answered = False
         self.refusal: Callable[[AthanorError], Answer] = refusal
         """How failures are told: in the words of the protocol that asked."""
+        self.series: Series | None = None
+        """Where the answer was counted before it was released."""
         self.wire = b""
+
+    def release(self, failure: OSError | None) -> None:
+        """Send the wire that was made, or tell why its row could not be logged."""
+        if failure is None:
+            self.answered = True
+            self._connection.write_answers()
+            return
+        if self.series is not None:
+            self.series.took_back()
+        self.refuse(LogUnwritable(failure.strerror or str(failure)))
 
     def answer(
         self, status: int, body: bytes, content_type: bytes = _JSON, headers: bytes = b""
@@ -137,6 +167,8 @@ class App(Protocol):
 
     limits: Limits
     connections: set["Connection"]
+    blocks: dict[bytes, "Block"]
+    """Headers that were let in, by their bytes."""
 
     def admit(self, headers: dict[str, list[str]]) -> None:
         """Return if a request with these headers may come in.
@@ -148,6 +180,35 @@ class App(Protocol):
     def handle(self, request: Request, exchange: Exchange) -> None:
         """Answer, now or later, through the exchange."""
         ...
+
+    def handle_known(self, block: "Block", body: bytes, now: float, exchange: Exchange) -> None:
+        """Answer a request whose header came before, byte for byte. Raises: AthanorError."""
+        ...
+
+
+@dataclass(slots=True)
+class Block:
+    """A header that was parsed strictly and let in; the same bytes need neither again."""
+
+    method: str
+    path: str
+    headers: dict[str, list[str]]
+    length: int
+    """Bytes of the body."""
+    plain: bool
+    """Whether no header asks for anything out of the ordinary."""
+    lane: Any = None
+    """What the app remembers for it."""
+    era: int = -1
+    """The app's own count of when it did."""
+
+
+_END = b"\r\n\r\n"
+_BLOCKS_KEPT = 2_048
+_LONGEST_BLOCK = 2_048
+_UNIQUE = frozenset({"x-request-id", "traceparent", "expect", "upgrade", "transfer-encoding"})
+"""Headers that differ from request to request, or change how it is read."""
+_SPECIAL = ("x-athanor-", "content-encoding")
 
 
 @dataclass(slots=True)
@@ -175,6 +236,7 @@ class Connection(asyncio.Protocol):
         self._reading_head = False
         self._chunk = 0
         self._fed = 0
+        self._whole = b""
         self._ending = False
         self._full = False
         self._paused = False
@@ -213,6 +275,15 @@ class Connection(asyncio.Protocol):
             return
         if self._head is None:
             self.deadline = time.monotonic() + self._limits.header_seconds
+        if self._head is None:
+            end = data.find(_END) + 4
+            block = self._app.blocks.get(data[:end]) if end > 3 else None
+            if block is not None and len(data) == end + block.length:
+                self._known(block, data[end:])
+                return
+            self._whole = data if 3 < end <= _LONGEST_BLOCK else b""
+        else:
+            self._whole = b""
         self._chunk = len(data)
         self._fed += self._chunk
         try:
@@ -228,6 +299,36 @@ class Connection(asyncio.Protocol):
         else:
             if self._reading_head and self._fed > self._limits.header_bytes:
                 self._refuse_and_end(HeaderTooLarge(self._limits.header_bytes))
+
+    def _known(self, block: Block, body: bytes) -> None:
+        """One whole request with a header that came before."""
+        now = time.monotonic()
+        self.deadline = now + self._limits.idle_seconds
+        exchange = Exchange(self, close=False)
+        self._pending.append(exchange)
+        try:
+            self._app.handle_known(block, body, now, exchange)
+        except AthanorError as error:
+            exchange.refuse(error)
+        if len(self._pending) >= self._limits.pipelined:
+            self._pace()
+
+    def _remember(self, request: Request) -> None:
+        """Keep the header of a request that came whole and alone, to know it again."""
+        whole, self._whole = self._whole, b""
+        end = whole.find(_END) + 4
+        if len(whole) != end + len(request.body) or not _UNIQUE.isdisjoint(request.headers):
+            return
+        blocks = self._app.blocks
+        if len(blocks) >= _BLOCKS_KEPT:
+            blocks.clear()
+        blocks[whole[:end]] = Block(
+            request.method,
+            request.path,
+            request.headers,
+            len(request.body),
+            plain=not any(name.startswith(_SPECIAL) for name in request.headers),
+        )
 
     def eof_received(self) -> bool:
         """The client sends no more; it still gets the answers that it waits for."""
@@ -293,6 +394,8 @@ class Connection(asyncio.Protocol):
             body=b"".join(head.body),
             arrived=now,
         )
+        if self._whole and not close:
+            self._remember(request)
         try:
             self._app.handle(request, exchange)
         except AthanorError as error:
@@ -312,6 +415,13 @@ class Connection(asyncio.Protocol):
         """Send what is answered, in the order in which it was asked."""
         pending = self._pending
         if not pending or not pending[0].answered or self._transport.is_closing():
+            return
+        if len(pending) == 1 and not self._ending and not self._paused:
+            exchange = pending.popleft()
+            self._transport.write(exchange.wire)
+            self.deadline = time.monotonic() + self._limits.idle_seconds
+            if exchange.close:
+                self._transport.close()
             return
         wires: list[bytes] = []
         closing = False

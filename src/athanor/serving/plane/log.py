@@ -1,7 +1,9 @@
 """The prediction log of one plane process.
 
 Rows gathered in one tick of the loop are written by one call, and that tick's answers leave after
-it: what was answered is in the file, whatever kills the process.
+it: what was answered is in the file, whatever kills the process. Answers of an endpoint whose
+durability is `fsync` wait for a sync, too: one for all that came while the one before ran. Rows of
+one whose durability is `off` are written with the next that are, or within a second.
 """
 
 import asyncio
@@ -12,8 +14,12 @@ from pathlib import Path
 from typing import TypeAlias
 
 from athanor.serving.segments import Segment
+from athanor.serving.types.recording import Durability
 
 logger = logging.getLogger(__name__)
+
+_IDLE_BYTES = 1 << 20
+"""Bytes of rows of durability `off` that are kept in memory at most."""
 
 Release: TypeAlias = Callable[[OSError | None], None]
 """Called once the rows are written, or with the reason why they could not be."""
@@ -31,22 +37,56 @@ class PredictionLog:
         self._segment: Segment | None = None
         self._lines: list[bytes] = []
         self._releases: list[Release] = []
+        self._durable: list[Release] = []
+        self._idle: list[bytes] = []
+        self._idle_bytes = 0
+        self._scheduled = False
         self._unsynced_since = 0.0
         self._work: asyncio.Future[None] | None = None
 
+    def appender(self, durability: Durability) -> Callable[[bytes, Release], None]:
+        """What appends rows of an endpoint with this durability."""
+        return {"os": self.append, "fsync": self.append_durably, "off": self._keep}[durability]
+
     def append(self, lines: bytes, release: Release) -> None:
         """Write these lines with the others of this tick, then call `release`."""
-        if not self._lines:
+        if not self._scheduled:
+            self._scheduled = True
             asyncio.get_running_loop().call_soon(self.flush)
         self._lines.append(lines)
         self._releases.append(release)
 
+    def append_durably(self, lines: bytes, release: Release) -> None:
+        """The same, but `release` waits until the lines survive a power cut."""
+
+        def written(failure: OSError | None) -> None:
+            if failure is not None:
+                release(failure)
+            else:
+                self._durable.append(release)
+
+        self.append(lines, written)
+
+    def _keep(self, lines: bytes, release: Release) -> None:
+        """Write these lines some time; they are lost with the process."""
+        release(None)
+        self._idle.append(lines)
+        self._idle_bytes += len(lines)
+        if self._idle_bytes > _IDLE_BYTES:
+            self.flush()
+
     def flush(self) -> None:
         """Write what was gathered and release its answers."""
-        if not self._lines:
-            return
+        self._scheduled = False
         lines, releases = self._lines, self._releases
         self._lines, self._releases = [], []
+        if self._idle:
+            lines += self._idle
+            self._idle, self._idle_bytes = [], 0
+        if not lines:
+            for release in releases:
+                release(None)
+            return
         failure: OSError | None = None
         try:
             if self._segment is None:
@@ -61,9 +101,28 @@ class PredictionLog:
                 self._begin_seal()
         for release in releases:
             release(failure)
+        if self._durable:
+            self._sync_for_answers()
+
+    def _sync_for_answers(self) -> None:
+        """Sync what was written, then release the answers that wait for it.
+
+        While another sync runs, whose beginning these rows may have missed, they wait for the next.
+        """
+        if self._work is not None or not self._durable:
+            return
+        waiting, self._durable = self._durable, []
+        segment = self._segment
+        if segment is None:  # sealed, and so synced, in between
+            for release in waiting:
+                release(None)
+            return
+        self._begin(segment.sync).add_done_callback(lambda done: _release(waiting, done))
 
     def tend(self) -> None:
         """Each second: sync what was written, and seal a segment that is old enough."""
+        if self._idle:
+            self.flush()
         segment = self._segment
         if segment is None or self._work is not None:
             return
@@ -108,7 +167,18 @@ class PredictionLog:
         self._work = None
         if not done.cancelled() and done.exception() is not None:
             logger.error("The prediction log can't be synced: %s", done.exception())
+            waiting, self._durable = self._durable, []
+            _release(waiting, done)
             return
+        if self._durable:
+            asyncio.get_running_loop().call_soon(self._sync_for_answers)
         segment = self._segment
         behind = segment is not None and segment.synced < segment.size
         self._unsynced_since = time.monotonic() if behind else 0.0
+
+
+def _release(waiting: list[Release], done: "asyncio.Future[None]") -> None:
+    failure = done.exception()
+    told = failure if failure is None or isinstance(failure, OSError) else OSError(str(failure))
+    for release in waiting:
+        release(told)

@@ -11,7 +11,7 @@ from athanor.kernel.errors import AthanorError
 from athanor.serving.errors import ModelRefusedInput, WorkerUnavailable
 from athanor.serving.logic.exposition import Labels
 from athanor.serving.logic.frames import Hello, Reply
-from athanor.serving.logic.routing import Route, Target
+from athanor.serving.logic.routing import Cold, Route, Target
 from athanor.serving.logic.rows import Recorder
 from athanor.serving.logic.signature import Row
 from athanor.serving.plane.links import Call, Pool, deadline_in
@@ -38,6 +38,9 @@ class Served:
         """time.monotonic() of its last request."""
         self.pool = Pool(target.sockets)
         self.compiled: CompiledRuntime | None = None
+        self.wakes = Cold()
+        """Its loads for requests that came while it slept."""
+        self._woken_at = 0.0
         self._loading: asyncio.Future[CompiledRuntime] | None = None
         self._gathered: list[tuple[list[Row], Then]] = []
         self._waiting: list[tuple[list[Row], Then, float]] = []
@@ -47,18 +50,28 @@ class Served:
         """Take a new table's word for it."""
         self.route = route
         self.target = target
-        self.recorder = Recorder(target.signature)
+        self.recorder = Recorder(target.signature, route.log.redact)
         self.labels: Labels = (route.name, target.id, target.model, str(target.version))
         self.batched = target.runtime.get("kind", _FOLDED) != _FOLDED
+
+        if target.asleep and not (self._gathered or self._waiting):
+            self.compiled = None  # the next request loads it again
 
     def connect(self) -> None:
         """Begin to make the links; load what answers inside the plane, beside the loop."""
         self.pool.connect()
+        if not self.target.asleep:
+            self._load()
+
+    def _load(self) -> bool:
+        """Begin to load what answers inside the plane; False where nothing is to be loaded."""
         folder = self.target.runtime.get("folder")
-        if folder and self.compiled is None and self._loading is None:
-            loop = asyncio.get_running_loop()
-            self._loading = loop.run_in_executor(None, load, Path(folder))
-            self._loading.add_done_callback(self._loaded)
+        if not folder or self.compiled is not None or self._loading is not None:
+            return False
+        loop = asyncio.get_running_loop()
+        self._loading = loop.run_in_executor(None, load, Path(folder))
+        self._loading.add_done_callback(self._loaded)
+        return True
 
     def close(self) -> None:
         """Let it go once nothing is under way."""
@@ -73,9 +86,9 @@ class Served:
         """Have these rows predicted, within so many seconds."""
         self.used = time.monotonic()
         if self.compiled is None:
+            if self.target.asleep:
+                self._awake()
             if self._loading is None:
-                if self.target.asleep:
-                    self._ring(self.target.id)
                 self.pool.submit(Call(rows, then, deadline_in(seconds)))
             else:
                 self._waiting.append((rows, then, seconds))
@@ -88,10 +101,20 @@ class Served:
         else:
             then(_answered(self.compiled, rows), self.compiled.hello)
 
+    def _awake(self) -> None:
+        """Load what answers inside the plane; the server is told, who has the rest started."""
+        self._ring(self.target.id)
+        if self._load():
+            self._woken_at = time.monotonic()
+
     def _loaded(self, done: "asyncio.Future[CompiledRuntime]") -> None:
         self._loading = None
         if done.exception() is None:
             self.compiled = done.result()
+            if self._woken_at:
+                took, before = time.monotonic() - self._woken_at, self.wakes
+                self._woken_at = 0.0
+                self.wakes = Cold(count=before.count + 1, last=took, total=before.total + took)
         else:
             logger.error(
                 "Deployment %s is left to its workers: %s", self.target.id, done.exception()
