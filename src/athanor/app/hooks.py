@@ -8,6 +8,7 @@ from athanor.registry import (
     KEY_FILE,
     Deliveries,
     Locker,
+    Messenger,
     Reach,
     SqlModelStore,
     SqlWebhookStore,
@@ -24,14 +25,17 @@ _TRUE = frozenset({"1", "true", "yes", "on"})
 def join_webhooks(house: "House") -> None:
     """Make the service, answer its requests, and tell receivers of events."""
     store = SqlWebhookStore(house.database)
+    reach = _reach(house)
+    locker = Locker(
+        house.settings.workspace / KEY_FILE,
+        os.environ.get("MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY", ""),
+    )
+    house.services[Messenger] = Messenger(reach, locker)
     webhooks = Webhooks(
         store,
         house.database,
-        locker=Locker(
-            house.settings.workspace / KEY_FILE,
-            os.environ.get("MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY", ""),
-        ),
-        reach=_reach(house),
+        locker=locker,
+        reach=reach,
         access=house.access,
         clock=house.clock,
     )

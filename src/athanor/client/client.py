@@ -20,6 +20,7 @@ from athanor.responsible.client import ReportsClient
 from athanor.serving.client import EndpointsClient
 from athanor.serving.client.batches import BatchesClient
 from athanor.serving.client.deployments import DeploymentsClient
+from athanor.serving.client.tickets import TicketsClient
 from athanor.tracking.client import (
     DebugClient,
     ExperimentsClient,
@@ -58,6 +59,7 @@ class Client:
         self.reports = ReportsClient(transport)
         self.endpoints = EndpointsClient(transport)
         self.batches = BatchesClient(transport)
+        self.tickets = TicketsClient(transport)
         self.deployments = DeploymentsClient(transport)
         self.monitors = MonitorsClient(transport)
         self.alerts = AlertsClient(transport)

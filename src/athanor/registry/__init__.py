@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from athanor.registry.logic.mlmodel import (
         read_description,
     )
+    from athanor.registry.messenger import (
+        Messenger,
+    )
     from athanor.registry.mlflow import (
         add_model_routes,
         add_version_routes,
@@ -126,6 +129,7 @@ __getattr__ = lazily(
         "Label": "types",
         "Locker": "secrets",
         "Logged": "ports",
+        "Messenger": "messenger",
         "Model": "types",
         "ModelDescription": "types",
         "ModelExists": "errors",
@@ -200,6 +204,7 @@ __all__ = [
     "Label",
     "Locker",
     "Logged",
+    "Messenger",
     "Model",
     "ModelDescription",
     "ModelExists",

@@ -66,6 +66,10 @@ if TYPE_CHECKING:
         Scaling,
         TrafficRules,
     )
+    from athanor.serving.types.tickets import (
+        NewTicket,
+        Ticket,
+    )
 
 __getattr__ = lazily(
     __name__,
@@ -89,6 +93,7 @@ __getattr__ = lazily(
         "Neighbours": "service",
         "NewBatch": "types.batches",
         "NewLabel": "types",
+        "NewTicket": "types.tickets",
         "NoFleet": "ports",
         "Parts": "service",
         "PlaneSettings": "supervisor",
@@ -103,6 +108,7 @@ __getattr__ = lazily(
         "Supervisor": "supervisor",
         "SupervisorSettings": "supervisor",
         "Surroundings": "supervisor",
+        "Ticket": "types.tickets",
         "Traffic": "service",
         "TrafficRules": "types.rollouts",
         "operations": "service",
@@ -130,6 +136,7 @@ __all__ = [
     "Neighbours",
     "NewBatch",
     "NewLabel",
+    "NewTicket",
     "NoFleet",
     "Parts",
     "PlaneSettings",
@@ -144,6 +151,7 @@ __all__ = [
     "Supervisor",
     "SupervisorSettings",
     "Surroundings",
+    "Ticket",
     "Traffic",
     "TrafficRules",
     "operations",

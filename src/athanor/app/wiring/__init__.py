@@ -16,6 +16,7 @@ from athanor.app.wiring.pipelines import join_pipelines
 from athanor.app.wiring.registry import join_registry
 from athanor.app.wiring.responsible import join_responsible
 from athanor.app.wiring.serving import join_serving
+from athanor.app.wiring.tickets import join_tickets
 from athanor.app.wiring.tracking import join_tracking
 from athanor.data import Sql
 from athanor.data.routes import router as data_router
@@ -29,6 +30,7 @@ from athanor.responsible.routes import router as responsible_router
 from athanor.serving.routes import router as serving_router
 from athanor.serving.routes.batches import router as batches_router
 from athanor.serving.routes.deployments import router as deployments_router
+from athanor.serving.routes.tickets import router as tickets_router
 from athanor.tracking.routes import router as tracking_router
 
 if TYPE_CHECKING:
@@ -50,6 +52,7 @@ def join_rooms(house: "House") -> None:
     govern_models(house)
     log = join_serving(house, steps)
     join_batches(house)
+    join_tickets(house)
     join_monitoring(house, log)
     sql: Sql = house.services[Sql]
     for relation in house.relations:
@@ -68,6 +71,7 @@ def all_routers() -> list[APIRouter]:
         responsible_router,
         serving_router,
         batches_router,
+        tickets_router,
         deployments_router,
         monitoring_router,
     ]

@@ -1,86 +1,32 @@
 """`athanor deploy` and `athanor endpoint`."""
 
-import csv
-import json as json_module
-import shlex
-import sys
-import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from athanor.kernel.console import Json, emit, say, table, transport
-from athanor.kernel.errors import Invalid
 from athanor.serving.client import EndpointsClient
-from athanor.serving.types import (
-    Deploy,
-    Deployment,
-    Endpoint,
-    NewLabel,
-    PredictionQuery,
-)
+from athanor.serving.commands import deployments, tickets
+from athanor.serving.commands.deploying import deploy
+from athanor.serving.commands.records import FileUnreadable, records_of
+from athanor.serving.commands.telling import named, tell_moved
+from athanor.serving.types import NewLabel, PredictionQuery
 
 commands = typer.Typer(
     no_args_is_help=True, add_completion=False, help="Names that answer with a model's predictions."
 )
 
+__all__ = ["commands", "deploy"]
+
 Name = Annotated[str, typer.Argument(metavar="ENDPOINT")]
 
-_WAIT_SECONDS = 120.0
-_LOOK_SECONDS = 0.2
 _BATCH = 500
-_SETTLED = frozenset({"live", "refused", "failed", "retired", "standby"})
-
-
-class FileUnreadable(Invalid):
-    """A file that is neither CSV with a header nor JSON records."""
-
-    def __init__(self, path: Path, problem: str) -> None:
-        super().__init__(
-            f"{path} can't be read: {problem}.",
-            hint="Give a CSV file with a header line, a JSON list of objects, or JSON lines.",
-        )
 
 
 @commands.callback()
 def _group() -> None:
     """Endpoints: what they serve, and what they answered."""
-
-
-def deploy(
-    model: Annotated[str, typer.Argument(metavar="MODEL[@VERSION]", help="Its number or alias.")],
-    endpoint: Annotated[str, typer.Option(help="The endpoint; made if it is not there.")],
-    canary: Annotated[
-        float | None, typer.Option(help="Percent of the traffic to begin with, 1 to 99.")
-    ] = None,
-    *,
-    follow: Annotated[
-        bool, typer.Option("--follow", help="Redeploy whenever the alias moves.")
-    ] = False,
-    key: Annotated[
-        str | None, typer.Option(help="The input column by which labels will join.")
-    ] = None,
-    replicas: Annotated[int, typer.Option(help="Model workers.", min=1, max=16)] = 1,
-    wait: Annotated[bool, typer.Option(help="Wait until it answers, or can't.")] = True,
-    json: Json = False,
-) -> None:
-    """Put a model version behind an endpoint."""
-    client = _endpoints()
-    share = None if canary is None else canary / 100
-    asked = Deploy(model=model, canary=share, follow=follow, key=key, replicas=replicas)
-    made = client.deploy(endpoint, asked)
-    shown = client.get(endpoint)
-    if wait and shown.url:
-        shown = _settled(client, endpoint, made.id)
-    mine = next((item for item in shown.deployments if item.id == made.id), made)
-    if json:
-        emit({"deployment": mine, "url": shown.url})
-    else:
-        _tell_deployed(shown, mine)
-    if mine.state in {"failed", "refused"}:
-        raise typer.Exit(1)
 
 
 @commands.command("list")
@@ -95,9 +41,9 @@ def list_endpoints(*, json: Json = False) -> None:
         [
             (
                 item.name,
-                _named(item.live),
-                _named(item.candidate),
-                _named(item.standby),
+                named(item.live),
+                named(item.candidate),
+                named(item.standby),
                 item.url or "(no server runs)",
             )
             for item in found
@@ -107,44 +53,15 @@ def list_endpoints(*, json: Json = False) -> None:
 
 
 @commands.command()
-def show(name: Name, *, json: Json = False) -> None:
-    """Print an endpoint's deployments, and how to call it."""
-    found = _endpoints().get(name)
-    if json:
-        emit(found)
-        return
-    table(
-        ("deployment", "model", "state", "share", "since", "by", "why"),
-        [
-            (
-                item.number,
-                f"{item.model}@{item.version}",
-                item.state,
-                f"{item.share:.0%}",
-                f"{item.created_at:%Y-%m-%d %H:%M}",
-                item.created_by,
-                item.reason,
-            )
-            for item in found.deployments
-        ],
-        title=found.name,
-    )
-    for item in found.deployments:
-        for step in item.canary.history if item.canary else ():
-            say(f"Deployment {item.number} at {step.share:.0%}: {step.action}: {step.reason}")
-    _tell_call(found)
-
-
-@commands.command()
 def promote(name: Name, *, json: Json = False) -> None:
     """Have the canary take over now."""
-    _tell_moved(_endpoints().promote(name), json=json)
+    tell_moved(_endpoints().promote(name), json=json)
 
 
 @commands.command()
 def rollback(name: Name, *, json: Json = False) -> None:
     """End the canary, or bring back the deployment before."""
-    _tell_moved(_endpoints().rollback(name), json=json)
+    tell_moved(_endpoints().rollback(name), json=json)
 
 
 @commands.command()
@@ -173,7 +90,7 @@ def label(
     """Send the truth about predictions."""
     client = _endpoints()
     if file is not None:
-        labels = [_label(file, place, row) for place, row in enumerate(_records(file))]
+        labels = [_label(file, place, row) for place, row in enumerate(records_of(file))]
     elif value is not None:
         labels = [NewLabel(label=value, id=prediction, key=key)]
     else:
@@ -197,7 +114,7 @@ def predict(
 ) -> None:
     """Ask an endpoint for each record of a file."""
     client = _endpoints()
-    records = list(_records(file))
+    records = list(records_of(file))
     answers: list[dict[str, Any]] = []
     for start in range(0, len(records), _BATCH):
         answers += client.predict(name, records[start : start + _BATCH])["predictions"]
@@ -248,68 +165,16 @@ def logs(
     )
 
 
+for command in deployments.COMMANDS:
+    commands.command()(command)
+commands.command("submit")(tickets.submit)
+commands.command("ticket")(tickets.ticket)
+commands.command("tickets")(tickets.tickets)
+commands.command("withdraw")(tickets.withdraw)
+
+
 def _endpoints() -> EndpointsClient:
     return EndpointsClient(transport())
-
-
-def _settled(client: EndpointsClient, name: str, deployment: str) -> Endpoint:
-    """The endpoint once the deployment is live, is a canary, or has ended."""
-    end = time.monotonic() + _WAIT_SECONDS
-    while True:
-        found = client.get(name)
-        mine = next((item for item in found.deployments if item.id == deployment), None)
-        if mine is None or mine.state in _SETTLED | {"canary"} or time.monotonic() > end:
-            return found
-        time.sleep(_LOOK_SECONDS)
-
-
-def _tell_deployed(endpoint: Endpoint, mine: Deployment) -> None:
-    what = f"{mine.model}@{mine.version}"
-    match mine.state:
-        case "live":
-            say(f"{what} answers at endpoint {endpoint.name} (deployment {mine.number}).")
-        case "canary":
-            say(
-                f"{what} has {mine.share:.0%} of endpoint {endpoint.name}'s traffic; it is judged "
-                f"now. Watch it: athanor endpoint show {endpoint.name}"
-            )
-        case "failed" | "refused":
-            say(f"{what} does not serve: {mine.reason}")
-        case _:
-            say(f"{what} is deployed to endpoint {endpoint.name} (deployment {mine.number}).")
-    _tell_call(endpoint)
-
-
-def _tell_moved(endpoint: Endpoint, *, json: bool) -> None:
-    if json:
-        emit(endpoint)
-        return
-    say(f"Endpoint {endpoint.name} serves {_named(endpoint.live)}.")
-
-
-def _tell_call(endpoint: Endpoint) -> None:
-    if not endpoint.url:
-        say("No server runs in this workspace, so it does not answer yet: athanor up")
-        return
-    shown = endpoint.live or endpoint.candidate
-    if shown is None:
-        return
-    record = {column.name: _example(column.type) for column in shown.signature.columns}
-    body = shlex.quote(json_module.dumps({"records": [record]}))
-    say("Call it:")
-    sys.stdout.write(f"curl -s {endpoint.url} -H 'Content-Type: application/json' -d {body}\n")
-
-
-def _example(kind: str) -> Any:
-    examples = {"string": "a", "boolean": True, "long": 1, "integer": 1}
-    return "2024-05-01T12:00:00" if kind == "datetime" else examples.get(kind, 1.0)
-
-
-def _named(deployment: Deployment | None) -> str:
-    if deployment is None:
-        return ""
-    share = f" ({deployment.share:.0%})" if 0 < deployment.share < 1 else ""
-    return f"{deployment.model}@{deployment.version}{share}"
 
 
 def _label(file: Path, place: int, row: dict[str, Any]) -> NewLabel:
@@ -318,43 +183,3 @@ def _label(file: Path, place: int, row: dict[str, Any]) -> NewLabel:
     if row.get("id"):
         return NewLabel(label=row["label"], id=str(row["id"]))
     return NewLabel(label=row["label"], key=str(row["key"]))
-
-
-def _records(file: Path) -> Iterator[dict[str, Any]]:
-    """The rows of a CSV file (numbers as numbers, empty cells as null) or of a JSON file."""
-    if file.suffix.lower() == ".csv":
-        try:
-            with file.open(newline="", encoding="utf-8-sig") as stream:
-                for row in csv.DictReader(stream):
-                    yield {name: _cell(text) for name, text in row.items()}
-        except (OSError, UnicodeDecodeError, csv.Error) as error:
-            raise FileUnreadable(file, str(error)) from error
-        return
-    try:
-        text = sys.stdin.read() if str(file) == "-" else file.read_text("utf-8-sig")
-        found = json_module.loads(text) if text.lstrip()[:1] in {"[", "{"} else None
-    except (OSError, UnicodeDecodeError) as error:
-        raise FileUnreadable(file, str(error)) from error
-    except json_module.JSONDecodeError:
-        found = None
-    if isinstance(found, dict):
-        found = found.get("records", [found])
-    if found is None:
-        try:
-            found = [json_module.loads(line) for line in text.splitlines() if line.strip()]
-        except json_module.JSONDecodeError as error:
-            raise FileUnreadable(file, str(error)) from error
-    if not all(isinstance(row, dict) for row in found):
-        raise FileUnreadable(file, "it holds something else than objects")
-    yield from found
-
-
-def _cell(text: str | None) -> Any:
-    if text is None or text == "":
-        return None
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text

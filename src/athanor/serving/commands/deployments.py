@@ -199,7 +199,10 @@ def _tell_rules(found: TrafficRules) -> None:
 def _workers(status: EndpointStatus, number: int) -> str:
     for item in status.deployments:
         if item.number == number:
-            return "asleep" if item.asleep else f"{item.workers} of {item.wanted}"
+            if item.asleep:
+                return "asleep"
+            inside = item.runtime != "native" and not item.wanted
+            return f"{item.runtime}, in the plane" if inside else f"{item.workers} of {item.wanted}"
     return ""
 
 

@@ -20,6 +20,8 @@ class NewTicket:
 
     body: Any = None
     """What would be sent to the endpoint: {"records": [...]}, or what its `route` takes."""
+    content_type: str = "application/json"
+    """Of a `body` that is text in another form: `text/csv` for `invocations`."""
     route: str = "predict"
     """`predict`, MLflow's `invocations`, or Open Inference's `infer`."""
     webhook: str = ""

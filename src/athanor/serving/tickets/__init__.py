@@ -1,0 +1,1 @@
+"""How tickets are worked through: asked of the plane, told to webhooks."""

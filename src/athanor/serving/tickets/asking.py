@@ -1,0 +1,115 @@
+"""Asking the plane for what a ticket holds, in pieces where it is more than one request may be."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+import orjson
+
+from athanor.kernel.errors import AthanorError, error_from_dict
+from athanor.serving.errors.tickets import EndpointBusy
+
+_AGAIN = frozenset({429, 502, 503, 504})
+_ROWS = 2_000
+"""Rows of one request to the plane at most."""
+_SECONDS = 120.0
+JSON = "application/json"
+
+
+def packed(content_type: str, body: bytes) -> bytes:
+    """A request as it is kept: its type, an empty line, its bytes."""
+    return content_type.encode("latin-1", "replace") + b"\n\n" + body
+
+
+def unpacked(kept: bytes) -> tuple[str, bytes]:
+    """The type and the bytes of a kept request."""
+    head, _, body = kept.partition(b"\n\n")
+    return head.decode("latin-1"), body
+
+
+class Asker:
+    """A client of the plane."""
+
+    def __init__(self, url: Callable[[], str], token: str) -> None:
+        self._url = url
+        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._http = httpx.Client(timeout=_SECONDS, trust_env=False)
+
+    def ask(
+        self, endpoint: str, route: str, ticket: str, kept: bytes, check: Callable[[], None]
+    ) -> bytes:
+        """The answer's body. `check` is called before each piece and may raise.
+
+        Raises: EndpointBusy (ask again later); what the plane refuses.
+        """
+        content_type, body = unpacked(kept)
+        pieces = list(_pieces(body)) if route == "predict" and content_type == JSON else [body]
+        answers = []
+        for piece in pieces:
+            check()
+            answers.append(self._send(endpoint, route, ticket, content_type, piece))
+        return answers[0] if len(answers) == 1 else _joined(answers)
+
+    def close(self) -> None:
+        """Hang up."""
+        self._http.close()
+
+    def _send(
+        self, endpoint: str, route: str, ticket: str, content_type: str, body: bytes
+    ) -> bytes:
+        base = self._url()
+        if not base:
+            raise EndpointBusy(endpoint, "no data plane runs yet")
+        name = quote(endpoint, safe="")
+        path = f"/v2/models/{name}/infer" if route == "infer" else f"/endpoints/{name}/{route}"
+        headers = {"Content-Type": content_type, "X-Request-Id": ticket, **self._headers}
+        try:
+            answer = self._http.post(f"{base}{path}", content=body, headers=headers)
+        except httpx.TransportError as error:
+            raise EndpointBusy(endpoint, str(error) or type(error).__name__) from error
+        if answer.status_code in _AGAIN:
+            raise EndpointBusy(endpoint, answer.text[:300])
+        if answer.is_error:
+            raise _refused(answer)
+        return answer.content
+
+
+def _refused(answer: httpx.Response) -> AthanorError:
+    """What the plane said, in whatever protocol it said it."""
+    try:
+        told = orjson.loads(answer.content)
+    except orjson.JSONDecodeError:
+        told = {}
+    if isinstance(told, dict) and isinstance(told.get("status"), int):
+        return error_from_dict(told)
+    message = told.get("message") or told.get("error") if isinstance(told, dict) else None
+    return error_from_dict(
+        {"status": answer.status_code, "message": str(message or answer.text[:500])}
+    )
+
+
+def _pieces(body: bytes) -> Iterator[bytes]:
+    """The same request in parts of at most `_ROWS` rows."""
+    told = orjson.loads(body)
+    for name in ("records", "instances"):
+        rows = told.get(name) if isinstance(told, dict) else None
+        if isinstance(rows, list) and len(rows) > _ROWS:
+            for start in range(0, len(rows), _ROWS):
+                yield orjson.dumps(told | {name: rows[start : start + _ROWS]})
+            return
+    split = told.get("dataframe_split") if isinstance(told, dict) else None
+    if isinstance(split, dict) and len(split.get("data") or ()) > _ROWS:
+        for start in range(0, len(split["data"]), _ROWS):
+            part = split | {"data": split["data"][start : start + _ROWS]}
+            part.pop("index", None)
+            yield orjson.dumps(told | {"dataframe_split": part})
+        return
+    yield body
+
+
+def _joined(answers: list[bytes]) -> bytes:
+    told: list[dict[str, Any]] = [orjson.loads(answer) for answer in answers]
+    whole = dict(told[0])
+    whole["predictions"] = [item for answer in told for item in answer["predictions"]]
+    return orjson.dumps(whole)
