@@ -21,6 +21,7 @@ from athanor.data.errors import (
     QueryTookTooLong,
     QueryTooLarge,
     UnknownRelation,
+    VersionNotFound,
 )
 from athanor.data.logic.queries import read_query
 from athanor.data.work.plain import plain_value
@@ -86,7 +87,7 @@ FORBIDDEN = [
     ("select from where", BadQuery),
     ("select nope from churn", BadQuery),
     ("select * from chrun", UnknownRelation),
-    ("select * from churn@first", BadQuery),
+    ("select * from churn@first", VersionNotFound),
     ("select * from '/etc/passwd'", UnknownRelation),
     ("select * from read_csv('/etc/passwd')", NotReadOnly),
     ("select * from read_text('/etc/passwd')", NotReadOnly),

@@ -20,6 +20,7 @@ import orjson
 
 from athanor.kernel.errors import Internal, NotFound, StorageFull
 from athanor.kernel.ids import new_id
+from athanor.kernel.remote import filesystem_of
 
 _CHUNK = 1 << 20
 _SPACE_CHECK_SECONDS = 1.0
@@ -265,7 +266,7 @@ class Storage:
         if self._local is not None:
             names: Iterator[str] = (path.name for path in (self._local / "blobs").glob("??/*"))
         else:
-            found = self._remote().glob(f"{self.url.split('://', 1)[1]}/blobs/??/*")
+            found = self._remote().glob(f"{self._remote_root()}/blobs/??/*")
             names = (str(name).rsplit("/", 1)[1] for name in found)
         return (f"sha256:{name}" for name in names if not name.startswith("."))
 
@@ -309,7 +310,8 @@ class Storage:
         except FileNotFoundError:
             return False
         # An object can't be touched: an old one is written anew.
-        changed = found.get("LastModified") or found.get("updated") or found.get("created")
+        times = (found.get(name) for name in ("LastModified", "mtime", "updated", "created"))
+        changed: Any = next((moment for moment in times if moment is not None), None)
         written = changed.timestamp() if hasattr(changed, "timestamp") else 0.0
         return time.time() - written < KEEP_SECONDS / 2
 
@@ -324,12 +326,13 @@ class Storage:
         return self._local / _name(digest)
 
     def _remote_name(self, digest: str) -> str:
-        return f"{self.url}/{_name(digest)}"
+        return f"{self._remote_root()}/{_name(digest)}"
+
+    def _remote_root(self) -> str:
+        return filesystem_of(self.url)[1].rstrip("/")
 
     def _remote(self) -> Any:
-        import fsspec  # noqa: PLC0415 - only where blobs lie in an object store
-
-        filesystem, _ = fsspec.core.url_to_fs(self.url)
+        filesystem, _ = filesystem_of(self.url)
         return filesystem
 
     def _new(self, digest: str) -> "_LocalWriter | _RemoteWriter":
@@ -412,21 +415,21 @@ class _LocalWriter:
 
 
 class _RemoteWriter:
-    """An object: stores show it when its upload is complete."""
+    """An object: it is uploaded when it is whole, so that a killed writer leaves none."""
 
     def __init__(self, filesystem: Any, name: str) -> None:
         self._filesystem = filesystem
         self._name = name
 
     def __enter__(self) -> IO[bytes]:
-        self._stream = self._filesystem.open(self._name, "wb")
-        return cast("IO[bytes]", self._stream)
+        self._passing = tempfile.NamedTemporaryFile(prefix="athanor-")
+        return cast("IO[bytes]", self._passing)
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
-        if kind is not None:
-            self._stream.discard()
-            return
-        self._stream.close()
+        with self._passing:
+            if kind is None:
+                self._passing.flush()
+                self._filesystem.put_file(self._passing.name, self._name)
 
 
 def sync_path(path: Path) -> None:

@@ -14,13 +14,17 @@ from athanor.data import (
     DatasetVersion,
     DataStore,
     Expectation,
+    Finder,
     Ground,
     Roles,
     Source,
+    Sources,
+    Splits,
     Sql,
     SqlDataStore,
     SqlMarkStore,
     SqlWatchStore,
+    Versions,
     Watch,
     WatchedFile,
     Watches,
@@ -264,10 +268,20 @@ class DataRoom:
     datasets: Datasets
     watches: Watches
     sql: Sql
+    sources: Sources
+    versions: Versions
+    splits: Splits
 
     def services(self) -> dict[type, Any]:
         """The services by their types, as the app holds them."""
-        return {Datasets: self.datasets, Watches: self.watches, Sql: self.sql}
+        return {
+            Datasets: self.datasets,
+            Watches: self.watches,
+            Sql: self.sql,
+            Sources: self.sources,
+            Versions: self.versions,
+            Splits: self.splits,
+        }
 
     def told(self, *actions: str) -> Sequence[Any]:
         """The events of these actions, oldest first."""
@@ -297,6 +311,7 @@ def open_data_room(
     )
     store, marks = SqlDataStore(database), SqlMarkStore(database)
     datasets = Datasets(store, marks, lineage, ground)
+    sql = Sql(datasets, ground, Finder(store, marks))
     return DataRoom(
         database=database,
         storage=storage,
@@ -306,5 +321,8 @@ def open_data_room(
         store=store,
         datasets=datasets,
         watches=Watches(SqlWatchStore(database), store, datasets.intake, jobs, ground),
-        sql=Sql(datasets, ground),
+        sql=sql,
+        sources=Sources(store, marks, ground, intake=datasets.intake, sql=sql),
+        versions=Versions(store, marks, ground, datasets=datasets, lineage=lineage),
+        splits=Splits(store, marks, ground),
     )

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 from athanor.app.keeping.errors import KeepingBusy
+from athanor.kernel.remote import filesystem_of
 from athanor.kernel.settings import Settings
 
 DATABASE = "athanor.db"
@@ -91,7 +92,8 @@ class Tree:
             return found.st_size, found.st_mtime
         filesystem, root = self._remote()
         said = filesystem.info(f"{root}/{name}")
-        changed = said.get("LastModified") or said.get("updated") or said.get("created")
+        times = (said.get(name) for name in ("LastModified", "mtime", "updated", "created"))
+        changed: Any = next((at for at in times if at is not None), None)
         known = hasattr(changed, "timestamp")
         return int(said["size"]), changed.timestamp() if known else time.time()
 
@@ -114,10 +116,7 @@ class Tree:
         filesystem.put_file(str(source), f"{root}/{name}")
 
     def _remote(self) -> tuple[Any, str]:
-        import fsspec  # noqa: PLC0415 - only where the storage is an object store
-
-        filesystem, root = fsspec.core.url_to_fs(self.url)
-        return filesystem, str(root)
+        return filesystem_of(self.url)
 
 
 def _under_way(name: str) -> bool:

@@ -5,11 +5,15 @@ from typing import TYPE_CHECKING
 
 from athanor.data import (
     Datasets,
+    Finder,
     Ground,
+    Sources,
+    Splits,
     Sql,
     SqlDataStore,
     SqlMarkStore,
     SqlWatchStore,
+    Versions,
     Watches,
 )
 from athanor.lineage import Lineage
@@ -37,7 +41,17 @@ def join_data(house: "House") -> None:
         # Under the workspace's lock: whoever wrote when the last process died is gone.
         house.starters.append(lambda: _recovered(datasets))
     house.starters.append(watches.resume)
-    house.services |= {Datasets: datasets, Watches: watches, Sql: Sql(datasets, ground)}
+    sql = Sql(datasets, ground, Finder(store, marks))
+    house.services |= {
+        Datasets: datasets,
+        Watches: watches,
+        Sql: sql,
+        Sources: Sources(store, marks, ground, intake=datasets.intake, sql=sql),
+        Versions: Versions(
+            store, marks, ground, datasets=datasets, lineage=house.services[Lineage]
+        ),
+        Splits: Splits(store, marks, ground),
+    }
     house.counters["datasets"] = lambda who: len(datasets.datasets(who))
 
 

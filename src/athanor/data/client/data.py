@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from athanor.data.client.sources import SourceVerbs, version_path
+from athanor.data.client.versions import VersionVerbs
 from athanor.data.types import (
     CheckResult,
     Dataset,
     DatasetVersion,
     Expectation,
     Mode,
-    NewVersion,
     OfferedTable,
     Profile,
     Quarantine,
@@ -24,32 +25,11 @@ from athanor.kernel import Transport
 from athanor.kernel.transport import segment
 
 
-class Data:
+class Data(SourceVerbs, VersionVerbs):
     """Datasets, watched folders and SQL."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
-
-    def add(self, name: str, new: NewVersion) -> DatasetVersion:
-        """Send a file as the next version of a dataset, which begins with its first."""
-        query = {
-            "file": new.file_name or new.path.name,
-            "mode": new.mode,
-            "target": new.roles.target,
-            "id": new.roles.id,
-            "time": new.roles.time,
-            "sensitive": list(new.roles.sensitive),
-            "text": list(new.read.text),
-            "missing": list(new.read.missing),
-            "delimiter": new.read.delimiter,
-            "decimal": new.read.decimal,
-            "encoding": new.read.encoding,
-            "first": new.read.first,
-        }
-        answer = self._transport.send(
-            "PUT", f"/datasets/{segment(name)}/versions", query=query, content=new.path
-        )
-        return answer.read(DatasetVersion)
 
     def datasets(self) -> list[Dataset]:
         """All datasets, by name."""
@@ -59,35 +39,40 @@ class Data:
         """One dataset."""
         return self._transport.send("GET", f"/datasets/{segment(name)}").read(Dataset)
 
-    def versions(self, name: str) -> list[DatasetVersion]:
-        """All versions of a dataset, newest first."""
-        answer = self._transport.send("GET", f"/datasets/{segment(name)}/versions")
+    def versions(self, name: str, *, deleted: bool = False) -> list[DatasetVersion]:
+        """The versions of a dataset, newest first; the deleted ones too if they are asked for."""
+        query = {"deleted": deleted}
+        answer = self._transport.send("GET", f"/datasets/{segment(name)}/versions", query=query)
         return answer.read(list[DatasetVersion])
 
     def version(self, reference: str) -> DatasetVersion:
-        """The version that NAME, NAME@latest, NAME@3 or NAME@v3 means."""
-        return self._transport.send("GET", _path(reference)).read(DatasetVersion)
+        """The version that NAME, NAME@3, NAME@<date>, NAME@sha256:... or NAME@<tag> means."""
+        return self._transport.send("GET", version_path(reference)).read(DatasetVersion)
 
     def profile(self, reference: str) -> Profile:
         """What a version holds, column by column."""
-        return self._transport.send("GET", f"{_path(reference)}/profile").read(Profile)
+        return self._transport.send("GET", f"{version_path(reference)}/profile").read(Profile)
 
     def rows(self, reference: str, *, limit: int = 20) -> list[dict[str, Any]]:
         """The first rows of a version, at most 1,000."""
-        answer = self._transport.send("GET", f"{_path(reference)}/rows", query={"limit": limit})
+        answer = self._transport.send(
+            "GET", f"{version_path(reference)}/rows", query={"limit": limit}
+        )
         return answer.read(list[dict[str, Any]])
 
     def check(self, reference: str) -> list[CheckResult]:
         """Today's expectations, tried on a version."""
-        return self._transport.send("GET", f"{_path(reference)}/checks").read(list[CheckResult])
+        return self._transport.send("GET", f"{version_path(reference)}/checks").read(
+            list[CheckResult]
+        )
 
     def quarantine(self, reference: str) -> Quarantine:
         """Why a version stands apart, with the rows that are to blame."""
-        return self._transport.send("GET", f"{_path(reference)}/quarantine").read(Quarantine)
+        return self._transport.send("GET", f"{version_path(reference)}/quarantine").read(Quarantine)
 
     def suggest(self, reference: str) -> list[Expectation]:
         """Expectations by the profile of a version; nothing is set."""
-        answer = self._transport.send("GET", f"{_path(reference)}/expectations")
+        answer = self._transport.send("GET", f"{version_path(reference)}/expectations")
         return answer.read(list[Expectation])
 
     def expectations(self, name: str) -> list[Expectation]:
@@ -134,8 +119,3 @@ class Data:
     def query(self, query: Query) -> QueryResult:
         """The answer to one SELECT."""
         return self._transport.send("POST", "/sql", body=query).read(QueryResult)
-
-
-def _path(reference: str) -> str:
-    name, _, rest = reference.partition("@")
-    return f"/datasets/{segment(name)}/versions/{segment(rest or 'latest')}"

@@ -9,16 +9,17 @@ import msgspec
 import typer
 
 from athanor.data.client import Data
+from athanor.data.records import ContentFormat, NewSource, SqlExport
 from athanor.data.types import (
     CheckResult,
     DatasetVersion,
     Expectation,
     Mode,
-    NewVersion,
     Query,
     QueryResult,
     ReadOptions,
     Roles,
+    SchemaRule,
     Watch,
 )
 from athanor.kernel.console import Json, emit, escaped, say, table, transport
@@ -27,7 +28,9 @@ commands = typer.Typer(
     no_args_is_help=True, add_completion=False, help="Datasets: versions, profiles, checks."
 )
 
-Reference = Annotated[str, typer.Argument(help="NAME, NAME@latest or NAME@3.")]
+Reference = Annotated[
+    str, typer.Argument(help="NAME, NAME@3, NAME@2026-01-31, NAME@sha256:... or NAME@TAG.")
+]
 Name = Annotated[str, typer.Argument(help="The dataset's name.")]
 _SHOWN = 60
 
@@ -40,10 +43,13 @@ def _group() -> None:
 @commands.command()
 def add(
     name: Name,
-    file: Annotated[
-        Path | None,
-        typer.Argument(help="A CSV (plain or gz, bz2, xz, zst), Parquet or JSON-lines file."),
-    ] = None,
+    source: Annotated[
+        str,
+        typer.Argument(
+            help="A CSV (plain or gz, bz2, xz, zst), Parquet, Arrow or JSON-lines file; a folder "
+            "of images or texts; a Delta table; a .dvc file; a URL; with --sql an SQLAlchemy URL."
+        ),
+    ] = "",
     *,
     target: Annotated[str, typer.Option(help="The column to be predicted.")] = "",
     id: Annotated[str, typer.Option(help="The column that names a row.")] = "",
@@ -64,30 +70,66 @@ def add(
     first: Annotated[
         float, typer.Option(min=0.0, max=1.0, help="Only the first share of the rows, 0 to 1.")
     ] = 1.0,
+    decimal: Annotated[str, typer.Option(help='"." or ","; found if not given.')] = "",
+    sql: Annotated[str, typer.Option(help="A query; its rows, of SOURCE or our tables.")] = "",
+    labels: Annotated[str, typer.Option(help="A folder's file that labels its files.")] = "",
+    remote: Annotated[str, typer.Option(help="The DVC remote of a .dvc file.")] = "",
+    delta_version: Annotated[int | None, typer.Option(help="Of a Delta table.")] = None,
+    option: Annotated[
+        list[str] | None, typer.Option(help="For the URL's file system, as NAME=VALUE.")
+    ] = None,
+    schema: Annotated[
+        SchemaRule, typer.Option(help="widen, strict or union: how columns may change.")
+    ] = "widen",
+    look: Annotated[bool, typer.Option(help="Profile and check the rows at once.")] = True,
     json: Json = False,
 ) -> None:
-    """Read FILE as the next version of dataset NAME; and --watch a folder for more."""
-    if file is None and watch is None:
-        raise typer.BadParameter("Give a FILE, or a folder to --watch, or both.")
+    """Read SOURCE as the next version of dataset NAME; and --watch a folder for more."""
+    if not source and not sql and watch is None:
+        raise typer.BadParameter("Give a SOURCE, --sql, a folder to --watch, or several of them.")
     data = Data(transport())
     roles = Roles(target=target, id=id, time=time, sensitive=tuple(sensitive or ()))
     version: DatasetVersion | None = None
-    if file is not None:
-        if not file.is_file():
-            raise typer.BadParameter(f"There is no file {str(file)!r}.")
-        read = ReadOptions(
-            text=tuple(text or ()),
-            missing=tuple(missing or ()),
-            delimiter=delimiter,
-            encoding=encoding,
-            first=first,
+    read = ReadOptions(
+        text=tuple(text or ()),
+        missing=tuple(missing or ()),
+        delimiter=delimiter,
+        decimal=decimal,
+        encoding=encoding,
+        first=first,
+    )
+    mode: Mode = "append" if append else "replace"
+    path = Path(source)
+    elsewhere = bool(sql) or "://" in source or path.is_dir() or path.suffix == ".dvc"
+    if elsewhere:
+        new = NewSource(
+            uri=str(path.absolute()) if source and "://" not in source else source,
+            sql=sql,
+            version=delta_version,
+            labels=labels,
+            remote=remote,
+            options=dict(_pair(item) for item in option or ()),
+            mode=mode,
+            roles=roles,
+            read=read,
+            schema=schema,
         )
-        mode: Mode = "append" if append else "replace"
-        version = data.add(name, NewVersion(path=file, mode=mode, roles=roles, read=read))
+        version = data.add_from(name, new)
+    elif source:
+        if not path.is_file():
+            raise typer.BadParameter(f"There is no file {source!r}.")
+        version = data.add(name, path, mode=mode, roles=roles, read=read, schema=schema, look=look)
     watched = data.watch(name, watch.absolute(), roles=roles) if watch is not None else None
     _print_added(version, watched, json=json)
     if version is not None and version.state == "quarantined":
         raise typer.Exit(1)
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, found, value = text.partition("=")
+    if not found:
+        raise typer.BadParameter(f"{text!r} is no NAME=VALUE.")
+    return name, value
 
 
 def _print_added(version: DatasetVersion | None, watched: Watch | None, *, json: bool) -> None:
@@ -146,16 +188,21 @@ def show(
 
 
 @commands.command()
-def versions(name: Name, *, json: Json = False) -> None:
-    """Print all versions of a dataset, newest first."""
-    found = Data(transport()).versions(name)
+def versions(
+    name: Name,
+    *,
+    deleted: Annotated[bool, typer.Option("--deleted", help="The deleted ones too.")] = False,
+    json: Json = False,
+) -> None:
+    """Print the versions of a dataset, newest first."""
+    found = Data(transport()).versions(name, deleted=deleted)
     if json:
         emit(found)
         return
     table(
         ("version", "state", "rows", "columns", "from", "digest", "made"),
         [
-            (item.number, item.state, item.rows, len(item.columns), item.source.file,
+            (item.number, _state(item), item.rows, len(item.columns), item.source.file,
              item.digest[:19], f"{item.created_at:%Y-%m-%d %H:%M:%S}")
             for item in found
         ],
@@ -263,9 +310,20 @@ def run_sql(
     seconds: Annotated[float, typer.Option(min=0.1, help="Time limit.")] = 60.0,
     memory: Annotated[int, typer.Option(min=64, help="Memory limit, in MB.")] = 1_024,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV instead of a table.")] = False,
+    out: Annotated[
+        Path | None, typer.Option(help="Write all rows to a .parquet, .arrow, .csv or .jsonl file.")
+    ] = None,
     json: Json = False,
 ) -> None:
-    """Ask datasets, runs, models and predictions; NAME@3 is a version of a dataset."""
+    """Ask datasets, runs, models and predictions; NAME@3 is a version, as is NAME AS OF 'date'."""
+    if out is not None:
+        forms: dict[str, ContentFormat] = {
+            ".parquet": "parquet", ".arrow": "arrow", ".csv": "csv", ".jsonl": "jsonl",
+        }  # fmt: skip
+        if out.suffix not in forms:
+            raise typer.BadParameter(f"{out.name!r} is no .parquet, .arrow, .csv or .jsonl.")
+        say(str(Data(transport()).export(SqlExport(sql=query, format=forms[out.suffix]), out)))
+        return
     asked = Query(sql=query, limit=limit, seconds=seconds, memory_mb=memory)
     _print_result(Data(transport()).query(asked), as_csv=as_csv, json=json)
 
@@ -277,6 +335,12 @@ def print_tables(*, json: Json = False) -> None:
         emit(found)
         return
     table(("table", "what"), [(item.name, item.description) for item in found])
+
+
+def _state(version: DatasetVersion) -> str:
+    if version.deleted_at is None:
+        return version.state
+    return f"deleted, {version.purged_for}" if version.purged_for else "deleted"
 
 
 def _print_version(version: DatasetVersion) -> None:

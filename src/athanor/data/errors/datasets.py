@@ -405,3 +405,70 @@ class QueryTooLarge(TooLarge):
             f"The query needs more than {megabytes} MB of memory.",
             hint="Aggregate or filter first, or give it more: --memory",
         )
+
+
+class NoFilesInVersion(NotFound):
+    """The version is a plain table."""
+
+    def __init__(self, reference: str) -> None:
+        super().__init__(
+            f"{reference} was not made of a folder of files.",
+            hint=f"Read its rows: athanor data show {reference}",
+        )
+
+
+class FileNotInVersion(NotFound):
+    """The version has no file of this path."""
+
+    def __init__(self, reference: str, path: str) -> None:
+        super().__init__(
+            f"{reference} has no file {path!r}.",
+            hint="Its files stand in the column `path`.",
+            details={"path": path},
+        )
+
+
+class SplitNotFound(NotFound):
+    """The version has no split of this name."""
+
+    def __init__(self, reference: str, name: str, known: Sequence[str]) -> None:
+        super().__init__(
+            f"{reference} has no split {name!r}.",
+            hint=nearest(name, known)
+            or (f"There are: {', '.join(known)}." if known else f"athanor data split {reference}"),
+        )
+
+
+class UnknownPart(NotFound):
+    """The split has no such part."""
+
+    def __init__(self, reference: str, part: str, known: Sequence[str]) -> None:
+        super().__init__(
+            f"{reference} has no part {part!r}.",
+            hint=nearest(part, known) or f"Its parts are: {', '.join(known)}.",
+            details={"parts": list(known)},
+        )
+
+
+class SplitTaken(Conflict):
+    """The version has another split of this name."""
+
+    def __init__(self, reference: str, name: str) -> None:
+        super().__init__(
+            f"{reference} has a split {name!r} already, of another kind, seed or shares.",
+            hint="Splits do not change: choose another name, or remove it first.",
+        )
+
+
+class BadSplit(Invalid):
+    """A version can't be divided like this."""
+
+    def __init__(self, what: str, hint: str) -> None:
+        super().__init__(what, hint=hint)
+
+
+class BadKey(Invalid):
+    """A column that should name rows does not."""
+
+    def __init__(self, what: str, hint: str) -> None:
+        super().__init__(what, hint=hint)

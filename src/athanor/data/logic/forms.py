@@ -23,7 +23,6 @@ _FOREIGN = (
     (b"MZ", "a Windows program"),
     (b"SQLite format 3", "an SQLite database"),
     (b"ORC", "an ORC file"),
-    (b"ARROW1", "an Arrow file"),
     (b"Rar!", "a RAR archive"),
     (b"7z\xbc\xaf", "a 7z archive"),
     (b"\xd0\xcf\x11\xe0", "an old Office document"),
@@ -68,6 +67,11 @@ def foreign_kind(head: bytes) -> str:
 def is_parquet(head: bytes) -> bool:
     """Whether these are the first bytes of a Parquet file."""
     return head.startswith(b"PAR1")
+
+
+def is_arrow(head: bytes) -> bool:
+    """Whether these are the first bytes of an Arrow IPC file or stream."""
+    return head.startswith((b"ARROW1", b"\xff\xff\xff\xff")) and not head.startswith(b"\xff" * 8)
 
 
 def encoding_of(head: bytes) -> tuple[str, int]:

@@ -13,10 +13,17 @@ from sqlglot import exp
 from athanor.data.errors import BadQuery, NotReadOnly, UnknownRelation
 
 MOST_CHARACTERS = 100_000
+_DATE = r"\d{4}-\d{2}-\d{2}(?:T\d{2}(?::\d{2}(?::\d{2}(?:\.\d+)?)?)?(?:Z|[+-]\d{2}:?\d{2})?)?"
+_PART = r"(?:\#[A-Za-z][A-Za-z0-9_.]*)?"
 _AT_NAME = re.compile(
-    r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|--[^\n]*|/\*.*?\*/"""
-    r"""|(?P<name>[A-Za-z_][A-Za-z0-9_-]*@(?:v?[0-9]+|latest))(?![A-Za-z0-9_@])""",
-    re.DOTALL,
+    # Texts, quoted names and comments are left as they are.
+    r"""(?P<base>[A-Za-z_][A-Za-z0-9_-]*|"[^"@]+")\s+
+        (?:FOR\s+)?(?:SYSTEM_TIME\s+|SYSTEM_VERSION\s+|VERSION\s+|TIMESTAMP\s+)?AS\s+OF\s+
+        (?:VERSION\s+|TIMESTAMP\s+|DATE\s+)?(?P<of>'[^']*'|v?\d+(?![\w.])|latest\b)"""
+    r"""|'(?:[^']|'')*'|"(?:[^"]|"")*"|--[^\n]*|/\*.*?\*/"""
+    rf"""|(?P<name>[A-Za-z_][A-Za-z0-9_-]*(?:@(?:{_DATE}|v?[0-9]+|latest|sha256:[0-9a-f]{{6,64}}
+        |[A-Za-z][A-Za-z0-9_]*){_PART}|\#[A-Za-z][A-Za-z0-9_.]*))(?![A-Za-z0-9_@])""",
+    re.DOTALL | re.VERBOSE | re.IGNORECASE,
 )
 _MAKERS = {"range", "generate_series", "unnest", "explodingGenerateSeries", "values"}
 
@@ -78,6 +85,9 @@ def _tables(statement: exp.Expr) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 
 def _quoted(found: re.Match[str]) -> str:
+    if found["base"] is not None:
+        base, of = found["base"].strip('"'), found["of"].strip("'").strip()
+        return f'"{base}@{of}"'
     name = found["name"]
     return found[0] if name is None else f'"{name}"'
 

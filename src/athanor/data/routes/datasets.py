@@ -20,6 +20,7 @@ from athanor.data.types import (
     QueryResult,
     ReadOptions,
     Roles,
+    SchemaRule,
     Watch,
     WatchedFile,
 )
@@ -40,6 +41,15 @@ class NewWatch:
     folder: str
     mode: Mode = "append"
     roles: Roles = field(default_factory=Roles)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Keeping:
+    """How a version is stored."""
+
+    keep: bool = True
+    schema_rule: SchemaRule = "widen"
+    look: bool = True
 
 
 def _roles(
@@ -84,6 +94,7 @@ async def add(  # noqa: PLR0917 - one parameter a part of the request
     datasets: TheDatasets,
     roles: Annotated[Roles, Depends(_roles)],
     reading: Annotated[ReadOptions, Depends(_reading)],
+    keeping: Annotated[_Keeping, Depends()],
     file: str = "upload",
     mode: Mode = "replace",
 ) -> DatasetVersion:
@@ -93,7 +104,16 @@ async def add(  # noqa: PLR0917 - one parameter a part of the request
         with path.open("wb") as stream:
             async for chunk in request.stream():
                 stream.write(chunk)
-        new = NewVersion(path=path, file_name=file, mode=mode, roles=roles, read=reading)
+        new = NewVersion(
+            path=path,
+            file_name=file,
+            mode=mode,
+            roles=roles,
+            read=reading,
+            keep=keeping.keep,
+            schema=keeping.schema_rule,
+            look=keeping.look,
+        )
         return await run_in_threadpool(datasets.add, who, name, new)
 
 
@@ -104,14 +124,16 @@ def dataset(name: str, who: Caller, datasets: TheDatasets) -> Dataset:
 
 
 @router.get("/datasets/{name}/versions")
-def versions(name: str, who: Caller, datasets: TheDatasets) -> list[DatasetVersion]:
-    """All versions, newest first."""
-    return datasets.versions(who, name)
+def versions(
+    name: str, who: Caller, datasets: TheDatasets, *, deleted: bool = False
+) -> list[DatasetVersion]:
+    """The versions, newest first; the deleted ones too with `deleted`."""
+    return datasets.versions(who, name, deleted=deleted)
 
 
 @router.get("/datasets/{name}/versions/{number}")
 def version(name: str, number: str, who: Caller, datasets: TheDatasets) -> DatasetVersion:
-    """One version: a number, or `latest`."""
+    """One version: a number, `latest`, a date or time, `sha256:...` or a tag."""
     return datasets.version(who, f"{name}@{number}")
 
 

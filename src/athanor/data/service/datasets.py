@@ -11,7 +11,7 @@ from athanor.data.errors import NotQuarantined, UnknownExpectation
 from athanor.data.logic.names import parsed_reference
 from athanor.data.service.finder import Finder
 from athanor.data.service.ground import Ground
-from athanor.data.service.intake import Intake, Order, as_task, failing_checks
+from athanor.data.service.intake import Intake, Order, Origin, as_task, failing_checks
 from athanor.data.store import DataStore, MarkStore
 from athanor.data.types import (
     EXPECTATION_KINDS,
@@ -57,7 +57,8 @@ class Datasets:
         UnfitTable, AnotherWriter, LostTheLease, StorageFull.
         """
         self._access.require(who, "data.add", name)
-        return self.intake.take(Order(who=who, project=project, name=name, new=new))
+        origin = Origin(kind="file" if new.keep else "frame")
+        return self.intake.take(Order(who=who, project=project, name=name, new=new, origin=origin))
 
     def datasets(self, who: Principal, *, project: str = DEFAULT_PROJECT) -> list[Dataset]:
         """All datasets that are not deleted, by name."""

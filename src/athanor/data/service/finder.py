@@ -5,10 +5,13 @@ from athanor.data.errors import (
     DatasetDeleted,
     DatasetNotFound,
     NoReadyVersion,
+    SplitNotFound,
+    UnknownPart,
     VersionDeleted,
     VersionNotFound,
 )
 from athanor.data.logic.names import Reference, parsed_reference
+from athanor.data.records import Split
 from athanor.data.store import DataStore, MarkStore
 from athanor.data.types import Dataset, DatasetVersion
 
@@ -51,6 +54,23 @@ class Finder:
         if found.deleted_at is not None:
             raise VersionDeleted(found.dataset, found.number, found.purged_for or "")
         return found
+
+    def part(self, dataset: Dataset, version: DatasetVersion, named: str) -> tuple[Split, str]:
+        """The split and the part that `train` or `cv.train` mean.
+
+        Raises: SplitNotFound, UnknownPart.
+        """
+        shown = f"{version.dataset}@{version.number}"
+        before, dot, after = named.partition(".")
+        name, part = (before, after) if dot else ("default", before)
+        splits = {
+            split.name: split for split in self._marks.list_splits(dataset.id, version.number)
+        }
+        if name not in splits:
+            raise SplitNotFound(shown, name, list(splits))
+        if part not in splits[name].parts:
+            raise UnknownPart(shown, part, list(splits[name].parts))
+        return splits[name], part
 
     def _version(self, dataset: Dataset, asked: Reference) -> DatasetVersion:
         if asked.number is not None:

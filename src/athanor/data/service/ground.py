@@ -5,7 +5,7 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -14,6 +14,7 @@ from pathlib import Path
 from athanor.data.errors import AnotherWriter, LostTheLease, NoRoomForTable
 from athanor.data.store import DataStore
 from athanor.kernel import Access, Clock, Database, Events, Storage, new_id
+from athanor.kernel.remote import filesystem_of
 from athanor.kernel.workers import Workers
 
 LEASE = timedelta(seconds=15)
@@ -35,6 +36,16 @@ class Ground:
     workers: Workers
     relations: dict[str, str] = field(default_factory=dict)
     """Names, in lower case, that are tables of the platform in SQL, and what these are called."""
+
+    def remove_files(self, paths: Sequence[str]) -> None:
+        """Remove files of tables; those that are gone already are none."""
+        for path in paths:
+            if "://" not in path:
+                Path(path).unlink(missing_ok=True)
+                continue
+            filesystem, place = filesystem_of(path)
+            if filesystem.exists(place):
+                filesystem.rm_file(place)
 
     @contextmanager
     def scratch(self) -> Iterator[Path]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from athanor.data.errors import DatasetNameTaken
+from athanor.data.errors import DatasetDeleted, DatasetNameTaken
 from athanor.data.logic.names import checked_name
 from athanor.data.service.ground import Ground, OneWriter
 from athanor.data.store import DataStore
@@ -25,6 +25,20 @@ from athanor.lineage import Artifact, Lineage, NewArtifact, NewRun
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Where a file comes from, if not from whoever hands it in."""
+
+    kind: str = "file"
+    uri: str = ""
+    sql: str = ""
+    packs: str = ""
+    """The digest of a stored folder of packs."""
+    in_place: dict[str, Any] | None = None
+    """A Delta table that stays where it is: `table_uri`, `delta_version`, `files`."""
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
     """A file to be taken in; permission was asked for."""
 
@@ -32,6 +46,7 @@ class Order:
     project: str
     name: str
     new: NewVersion
+    origin: Origin = Origin()
 
     @property
     def file(self) -> str:
@@ -43,8 +58,9 @@ class Order:
 class _Blobs:
     """What was stored before the transaction."""
 
-    raw: Blob
-    profile: Blob
+    raw: Blob | None
+    """The file as it came, where it is kept."""
+    profile: Blob | None
 
 
 class Intake:
@@ -66,14 +82,17 @@ class Intake:
         """
         name, ground = checked_name(order.name), self._ground
         ground.storage.check_space()
-        raw = ground.storage.put_file(order.new.path)
+        raw = ground.storage.put_file(order.new.path) if order.new.keep else None
         key = f"{order.project}/{name}"
         with self._writer.of(key, name) as holder, ground.scratch() as scratch:
             dataset = self._store.find_dataset(order.project, name)
+            if dataset is not None and dataset.deleted_at is not None:
+                raise DatasetDeleted(name)
             self.check_free(order.project, name)
             task = self._task_for(dataset, order) | {"scratch": str(scratch)}
             made = ground.workers.call("athanor.data.work.ingest:ingest", {"task": task})
-            blobs = _Blobs(raw=raw, profile=ground.storage.put_bytes(made["profile"].encode()))
+            told = made["profile"].encode()
+            blobs = _Blobs(raw=raw, profile=ground.storage.put_bytes(told) if told else None)
             with ground.database.transaction():
                 self._writer.still(key, holder, name)
                 version = self._append(dataset, order, blobs, made)
@@ -112,8 +131,26 @@ class Intake:
             "named": plain(new.roles),
             "expectations": None if expectations is None else plain(expectations),
             "base": None if latest is None else as_task(latest),
-            "table_version": None if latest is None else latest.delta_version,
+            "table_version": self._delta_version(dataset),
+            "rule": new.schema,
+            "look": new.look,
+            "ours": storage.root is not None and new.path.is_relative_to(storage.root / "staging"),
+            "in_place": order.origin.in_place,
+            "size": 0 if order.origin.in_place else new.path.stat().st_size,
+            "told": order.origin.notes,
         }
+
+    def _delta_version(self, dataset: Dataset | None) -> int | None:
+        """The newest version of the dataset's own table that a version of the dataset mentions."""
+        if dataset is None:
+            return None
+        own = self._ground.storage.table_uri(f"{dataset.project}/{dataset.name}")
+        found = [
+            version.delta_version
+            for version in self._store.list_versions(dataset.id)
+            if version.table_uri == own
+        ]
+        return max(found, default=None)
 
     def _append(
         self, dataset: Dataset | None, order: Order, blobs: "_Blobs", made: dict[str, Any]
@@ -132,7 +169,7 @@ class Intake:
         before = self._store.latest_version(dataset.id)
         roles = merged_roles(dataset.roles, order.new.roles)
         self._store.put_dataset(replace(dataset, roles=roles))
-        if self._store.expectations(dataset.id) is None:
+        if self._store.expectations(dataset.id) is None and made["expectations"] is not None:
             kept = msgspec.convert(made["expectations"], list[Expectation])
             self._store.set_expectations(dataset.id, kept)
         number = self._store.next_number(dataset.id)
@@ -141,7 +178,7 @@ class Intake:
         if order.new.mode == "append" and before is not None:
             consumed["before"] = before.artifact_id
         artifact_id, run_id = self._record_made(
-            order, blobs.profile, made, _metadata(name, number, roles, made), consumed
+            order, blobs.profile, made, _metadata(name, number, roles, made, order.origin), consumed
         )
         version = msgspec.convert(
             made
@@ -153,7 +190,7 @@ class Intake:
                 "mode": order.new.mode,
                 "roles": plain(roles),
                 "source": plain(source),
-                "profile_digest": blobs.profile.digest,
+                "profile_digest": "" if blobs.profile is None else blobs.profile.digest,
                 "created_at": now,
                 "created_by": who.name,
             },
@@ -166,7 +203,7 @@ class Intake:
     def _record_made(
         self,
         order: Order,
-        profile: Blob,
+        profile: Blob | None,
         made: dict[str, Any],
         metadata: dict[str, Any],
         consumed: dict[str, str],
@@ -189,42 +226,62 @@ class Intake:
                 metadata=metadata,
             ),
         )
-        report = self._lineage.record(
-            who,
-            NewArtifact(
-                type="report",
-                name=f"profile of {title}",
-                uri=profile.uri,
-                digest=profile.digest,
-                size=profile.size,
-                project=order.project,
-                metadata={"kind": "profile", **labels},
-            ),
-        )
         for as_, used in consumed.items():
             self._lineage.consumed(who, run.id, used, as_)
         self._lineage.produced(who, run.id, artifact.id, "dataset")
-        self._lineage.produced(who, run.id, report.id, "profile")
+        if profile is not None:
+            told = {"kind": "profile", **labels}
+            report = self._report(order, f"profile of {title}", profile, told)
+            self._lineage.produced(who, run.id, report.id, "profile")
         self._lineage.finish_run(who, run.id, resources={"cpu_seconds": made["cpu_seconds"]})
         return artifact.id, run.id
 
+    def _report(self, order: Order, name: str, blob: Blob, told: dict[str, Any]) -> Artifact:
+        return self._lineage.record(
+            order.who,
+            NewArtifact(
+                type="report",
+                name=name,
+                uri=blob.uri,
+                digest=blob.digest,
+                size=blob.size,
+                project=order.project,
+                metadata=told,
+            ),
+        )
+
     def _record_source(
-        self, order: Order, raw: Blob, made: dict[str, Any]
+        self, order: Order, raw: Blob | None, made: dict[str, Any]
     ) -> tuple[Artifact, Source]:
+        """The file, or what stands for it where it is not kept: the frame, the query, the table."""
+        origin, read = order.origin, msgspec.convert(made["source"], Source)
+        digest = made["digest"] if raw is None else raw.digest
+        size = made["size"] if raw is None else raw.size
+        told = {"kind": origin.kind, "uri": origin.uri, "sql": origin.sql}
         artifact = self._lineage.record(
             order.who,
             NewArtifact(
-                type="file",
+                type="file" if raw is not None else "folder" if origin.packs else "source",
                 name=order.file,
-                uri=raw.uri,
-                digest=raw.digest,
-                size=raw.size,
+                uri=raw.uri if raw is not None else origin.uri or f"{origin.kind}:{order.file}",
+                digest=origin.packs or digest,
+                size=size,
                 project=order.project,
+                metadata={key: value for key, value in told.items() if value}
+                if origin.kind != "file"
+                else {},
             ),
         )
-        read = msgspec.convert(made["source"], Source)
         source = replace(
-            read, file=order.file, digest=raw.digest, size=raw.size, artifact_id=artifact.id
+            read,
+            file=order.file,
+            digest=digest,
+            size=size,
+            artifact_id=artifact.id,
+            kind=origin.kind,
+            uri=origin.uri,
+            sql=origin.sql,
+            packs=origin.packs,
         )
         return artifact, source
 
@@ -265,9 +322,12 @@ def merged_roles(before: Roles, named: Roles) -> Roles:
     )
 
 
-def _metadata(name: str, number: int, roles: Roles, made: dict[str, Any]) -> dict[str, Any]:
+def _metadata(
+    name: str, number: int, roles: Roles, made: dict[str, Any], origin: Origin
+) -> dict[str, Any]:
     """What whoever uses the version as an artifact needs to know."""
-    return {
+    packs = {"packs": origin.packs} if origin.packs else {}
+    return packs | {
         "format_version": FORMAT_VERSION,
         "dataset": name,
         "version": number,

@@ -7,12 +7,16 @@ import msgspec
 
 from athanor.data.errors import (
     BadLimits,
+    BadQuery,
     BadVersionReference,
     DatasetNotFound,
     QueryTookTooLong,
     UnknownRelation,
 )
+from athanor.data.logic.names import parsed_reference
+from athanor.data.records import SqlExport
 from athanor.data.service.datasets import Datasets
+from athanor.data.service.finder import Finder
 from athanor.data.service.ground import Ground
 from athanor.data.types import OfferedTable, Query, QueryResult
 from athanor.kernel import DEFAULT_PROJECT, Column, Principal, Relation, Scan, TookTooLong
@@ -45,8 +49,9 @@ _VERSION_COLUMNS = (
 class Sql:
     """One SELECT at a time, in a process of its own, with limits of time and memory."""
 
-    def __init__(self, datasets: Datasets, ground: Ground) -> None:
+    def __init__(self, datasets: Datasets, ground: Ground, finder: Finder) -> None:
         self._datasets = datasets
+        self._finder = finder
         self._ground = ground
         self._access = ground.access
         self._offered: dict[str, Relation] = {}
@@ -103,6 +108,33 @@ class Sql:
             memory_bytes=(query.memory_mb + _OVERHEAD_MB) * _MEGABYTE,
         )
         return msgspec.convert(found | {"relations": tuple(tables)}, QueryResult)
+
+    def export(
+        self, who: Principal, query: SqlExport, target: Path, *, project: str = DEFAULT_PROJECT
+    ) -> int:
+        """Write the whole answer to one SELECT to a file; returns the number of rows.
+
+        Raises: as `query`.
+        """
+        self._access.require(who, "data.export", project)
+        for what in ("seconds", "memory_mb"):
+            least, most = _LIMITS[what]
+            if not least <= getattr(query, what) <= most:
+                raise BadLimits(what, least, most)
+        text, tables = self._read(who, query.sql, project)
+        found = self._call(
+            "sql:export",
+            {
+                "sql": text,
+                "tables": tables,
+                "memory_mb": query.memory_mb,
+                "target": str(target),
+                "form": query.format,
+            },
+            query.seconds,
+            memory_bytes=(query.memory_mb + _OVERHEAD_MB) * _MEGABYTE,
+        )
+        return int(found["rows"])
 
     def copy(
         self, who: Principal, sql: str, path: Path, *, project: str = DEFAULT_PROJECT
@@ -172,14 +204,30 @@ class Sql:
         if relation is not None:
             scan, columns = relation.scan(who, rest), relation.columns
             return _plain_scan(scan) | {"columns": msgspec.to_builtins(columns)}
+        cased = self._cased(who, bare.partition("#")[0], name, project)
         try:
-            version = self._datasets.version(who, self._cased(who, bare, name, project))
+            version = self._datasets.version(who, cased)
         except (DatasetNotFound, BadVersionReference):
             known = [table.name for table in self.tables(who, project=project)]
             raise UnknownRelation(name, known) from None
         uri = version.table_uri.rstrip("/")
-        files = [f"{uri}/{file}" for file in version.files]
-        return _plain_scan(Scan(parquet=files)) | {"columns": []}
+        files = [file if file.startswith("/") else f"{uri}/{file}" for file in version.files]
+        return _plain_scan(Scan(parquet=files)) | {"columns": []} | self._part(cased, project)
+
+    def _part(self, reference: str, project: str) -> dict[str, Any]:
+        """Which rows of a dataset are meant, where the name ends in a part of a split."""
+        asked = parsed_reference(reference)
+        if not asked.part:
+            return {}
+        dataset, version = self._finder.of(project, reference)
+        split, part = self._finder.part(dataset, version, asked.part)
+        path = self._ground.storage.path_of(split.assignment)
+        if path is None:
+            raise BadQuery(
+                "Parts of splits are read by SQL where the storage is a local folder.",
+                hint="Read the part with: athanor data get " + reference,
+            )
+        return {"assignment": str(path), "part": part}
 
     def _cased(self, who: Principal, bare: str, name: str, project: str) -> str:
         """The reference with the dataset's name as it was given: SQL does not mind the case."""

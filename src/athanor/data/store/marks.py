@@ -94,7 +94,10 @@ class SqlMarkStore:
         query = select(*_MARK).where(mark_table.c.dataset_id == dataset_id)
         with self._database.connection() as connection:
             rows = connection.execute(query.order_by(mark_table.c.number)).mappings()
-            return [msgspec.convert(dict(row), Mark) for row in rows]
+            return [
+                msgspec.convert({str(name): value for name, value in row.items()}, Mark)
+                for row in rows
+            ]
 
     def put_split(self, dataset_id: str, split: Split) -> bool:
         """Add a split."""
@@ -111,7 +114,10 @@ class SqlMarkStore:
         )
         with self._database.connection() as connection:
             rows = connection.execute(query.order_by(split_table.c.name)).mappings()
-            return [msgspec.convert(dict(row), Split) for row in rows]
+            return [
+                msgspec.convert({str(name): value for name, value in row.items()}, Split)
+                for row in rows
+            ]
 
     def remove_split(self, dataset_id: str, number: int, name: str) -> bool:
         """Remove a split."""

@@ -23,9 +23,11 @@ from deltalake.transaction import (
 )
 
 from athanor.data.errors import LostTheLease
+from athanor.data.work.places import is_local
+from athanor.kernel.remote import filesystem_of, table_options
 from athanor.kernel.storage import sync_path
 
-_ROWS_A_FILE = 5_000_000
+ROWS_A_FILE = 5_000_000
 _ROWS_A_GROUP = 122_880
 """What DuckDB scans as one unit."""
 
@@ -61,7 +63,7 @@ def staged(
                 writer = pq.ParquetWriter(path, schema, compression="zstd", compression_level=1)
             writer.write_batch(batch, row_group_size=_ROWS_A_GROUP)
             written += batch.num_rows
-            if written >= _ROWS_A_FILE:
+            if written >= ROWS_A_FILE:
                 writer.close()
                 files.append(StagedFile(path=path, rows=written))
                 writer, written = None, 0
@@ -75,9 +77,15 @@ def staged(
 
 def version_of(uri: str) -> int | None:
     """The newest version of a table, or None if there is no table."""
-    if not DeltaTable.is_deltatable(uri):
+    options = table_options(uri)
+    if not DeltaTable.is_deltatable(uri, storage_options=options):
         return None
-    return int(DeltaTable(uri).version())
+    return int(opened(uri).version())
+
+
+def opened(uri: str, version: int | None = None) -> DeltaTable:
+    """A table, at its newest version or at a given one."""
+    return DeltaTable(uri, version=version, storage_options=table_options(uri))
 
 
 def committed(
@@ -90,56 +98,61 @@ def committed(
 
     Raises: LostTheLease if somebody else committed meanwhile.
     """
-    adds = [_placed(file, Path(uri)) for file in files]
+    adds = [_placed(file, uri) for file in files]
     stored = Schema.from_arrow(schema)
     about = CommitProperties(custom_metadata={"engine": "athanor"})
     found = version_of(uri)
     if found is None:
         create_table_with_add_actions(
-            uri, stored, adds, mode="error", configuration=CONFIGURATION, commit_properties=about
+            uri,
+            stored,
+            adds,
+            mode="error",
+            configuration=CONFIGURATION,
+            commit_properties=about,
+            storage_options=table_options(uri),
         )
         expected = 0
     else:
-        table = DeltaTable(uri)
+        table = opened(uri)
         if append and base is not None and found != base:
             table.restore(base)
-            table = DeltaTable(uri)
+            table = opened(uri)
         expected = int(table.version()) + 1
         mode = "append" if append and base is not None else "overwrite"
         actions: list[AddAction | RemoveAction] = [*adds]
         table.create_write_transaction(actions, mode, stored, commit_properties=about)
-    _synced_log(uri, expected)
+    if is_local(uri):
+        _synced_log(uri, expected)
     if version_of(uri) != expected:
-        raise LostTheLease(Path(uri).name)
+        raise LostTheLease(uri.rstrip("/").rsplit("/", 1)[-1])
     return expected
 
 
-def located(uri: str, files: Sequence[str]) -> list[str]:
-    """The paths of a table's files."""
-    return [f"{uri.rstrip('/')}/{file}" for file in files]
-
-
-def _placed(file: StagedFile, folder: Path) -> AddAction:
+def _placed(file: StagedFile, uri: str) -> AddAction:
     """Move a file into the table's folder, synced, and describe it for the commit."""
+    size, name = file.path.stat().st_size, file.path.name
+    if is_local(uri):
+        _moved(file.path, Path(uri))
+    else:
+        filesystem, root = filesystem_of(uri)
+        filesystem.put_file(str(file.path), f"{root.rstrip('/')}/{name}")
+    told = json.dumps({"numRecords": file.rows})
+    return AddAction(name, size, {}, int(time.time() * 1000), True, told)
+
+
+def _moved(path: Path, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    sync_path(file.path)
-    target = folder / file.path.name
+    sync_path(path)
+    target = folder / path.name
     try:
-        file.path.replace(target)
+        path.replace(target)
     except OSError:
         # Another file system: copy, and let it appear whole.
         passing = target.with_name(f".{target.name}.part")
-        shutil.copyfile(file.path, passing)
+        shutil.copyfile(path, passing)
         sync_path(passing)
         passing.replace(target)
-    return AddAction(
-        target.name,
-        target.stat().st_size,
-        {},
-        int(time.time() * 1000),
-        True,
-        json.dumps({"numRecords": file.rows}),
-    )
 
 
 def _synced_log(uri: str, version: int) -> None:

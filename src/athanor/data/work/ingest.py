@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from athanor.data.errors import NoRoomForTable, UnfitTable, UnknownColumn
+from athanor.data.errors import NoRoomForTable, SchemaChanged, UnfitTable, UnknownColumn
 from athanor.data.logic.expectations import suggested, typed_columns
 from athanor.data.logic.inference import STORED, Kind
 from athanor.data.logic.normalise import column_type, to_normal
@@ -21,12 +21,15 @@ from athanor.data.types import (
     Profile,
     ReadOptions,
     Roles,
+    SchemaRule,
     Source,
 )
 from athanor.data.work import delta
 from athanor.data.work.first import first_of
+from athanor.data.work.places import located
 from athanor.data.work.profile import connected, profile_of
-from athanor.data.work.reading import Reading, look_through
+from athanor.data.work.reading import NoRows, Reading, look_through
+from athanor.data.work.tablefile import TypedFile
 from athanor.data.work.verify import Subject, verified
 from athanor.kernel.errors import AthanorError
 from athanor.lineage.logic.digests import table_digest
@@ -45,7 +48,16 @@ class Base:
 
     def paths(self) -> list[str]:
         """Where its files lie."""
-        return delta.located(self.table_uri, self.files)
+        return located(self.table_uri, self.files)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InPlace:
+    """A version of a table that is somebody else's."""
+
+    table_uri: str
+    delta_version: int
+    files: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +84,17 @@ class Task:
     """The latest ready version."""
     table_version: int | None
     """The Delta version of the latest ready version; None if the table has none."""
+    rule: SchemaRule = "widen"
+    look: bool = True
+    """False: no profile, no checks."""
+    ours: bool = False
+    """Whether the file may be moved away."""
+    in_place: InPlace | None = None
+    """A Delta table that stays where it is."""
+    size: int = 0
+    """Bytes of the file."""
+    told: tuple[str, ...] = ()
+    """What is to be noted of the way here."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,11 +111,11 @@ class Made:
     size: int
     """Bytes of its files."""
     checks: tuple[CheckResult, ...]
-    expectations: tuple[Expectation, ...]
+    expectations: tuple[Expectation, ...] | None
     left_out: dict[str, str]
     notes: tuple[str, ...]
     profile: str
-    """As JSON."""
+    """As JSON; "" where nobody looked."""
     source: Source
     cpu_seconds: float
 
@@ -114,19 +137,24 @@ def ingest(task: dict[str, Any]) -> dict[str, Any]:
 
 
 def _made(task: Task) -> Made:
+    if task.in_place is not None:
+        return _in_place(task, task.in_place)
     wanted = _wanted(task)
     reading = look_through(Path(task.path), task.file, Path(task.scratch), task.read, wanted)
+    reading = replace(reading, notes=(*task.told, *reading.notes))
     own = reading.rows.schema()
     _check_roles(task.named, own.names)
     if task.read.first < 1:
         reading = first_of(reading, task.read.first, task.roles.time)
+    task = relaxed(task, own)
     appends = task.append and task.base is not None
     schema, rewrites = own, False
     whole_columns = set(typed_columns(task.expectations or ())) <= set(own.names)
     if appends and whole_columns and not reading.mismatched and task.base is not None:
         schema, rewrites = merged(_schema_of(task.base), own)
-    batches = (aligned(batch, schema) for batch in reading.rows.batches())
-    files = delta.staged(batches, schema, Path(task.scratch), task.stem)
+    files = _staged(task, reading, schema)
+    if not task.look:
+        return _committed(task, reading, files, (schema, rewrites), Seen())
     paths = [str(file.path) for file in files]
     profile = _profile(paths, schema, reading.count, task.roles)
     expectations = task.expectations
@@ -141,8 +169,118 @@ def _made(task: Task) -> Made:
     if failing and task.base is None:
         raise UnfitTable(task.file, [(check.message, list(check.rows)) for check in failing])
     if failing:
-        return _set_apart(task, reading, files, schema, profile, checks, expectations)
-    return _committed(task, reading, files, (schema, rewrites), whole, checks, expectations)
+        return _set_apart(task, reading, files, schema, Seen(profile, tuple(checks), expectations))
+    return _committed(
+        task, reading, files, (schema, rewrites), Seen(whole, tuple(checks), expectations)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What looking at the rows has shown; nothing where nobody looked."""
+
+    profile: Profile | None = None
+    checks: tuple[CheckResult, ...] = ()
+    expectations: tuple[Expectation, ...] | None = None
+
+    def as_json(self) -> str:
+        """The profile."""
+        return "" if self.profile is None else msgspec.json.encode(self.profile).decode()
+
+    def left_out(self) -> dict[str, str]:
+        """The columns that training should leave out, each with the reason."""
+        return {} if self.profile is None else _left_out(self.profile, self.checks)
+
+
+def _staged(task: Task, reading: Reading, schema: pa.Schema) -> list[delta.StagedFile]:
+    """The rows as files of the table's form; a Parquet file that is one already is moved."""
+    rows = reading.rows
+    if (
+        task.ours
+        and isinstance(rows, TypedFile)
+        and rows.format == "parquet"
+        and not reading.compression
+        and rows.given == schema
+        and reading.count <= delta.ROWS_A_FILE
+    ):
+        target = Path(task.scratch) / f"{task.stem}-0000.parquet"
+        rows.path.replace(target)
+        return [delta.StagedFile(path=target, rows=reading.count)]
+    batches = (aligned(batch, schema) for batch in rows.batches())
+    return delta.staged(batches, schema, Path(task.scratch), task.stem)
+
+
+def _in_place(task: Task, found: InPlace) -> Made:
+    """A version of a table that stays where it is: its files are read, none is written."""
+    paths = located(found.table_uri, found.files)
+    schema = pq.read_schema(paths[0]).remove_metadata()
+    _check_roles(task.named, schema.names)
+    count = _count(paths)
+    reading = Reading(
+        rows=NoRows(),
+        count=count,
+        format="delta",
+        compression="",
+        notes=task.told,
+        mismatched={},
+    )
+    profile = _profile(paths, schema, count, task.roles)
+    expectations = task.expectations
+    if expectations is None:
+        expectations = tuple(suggested(profile, present(task.roles, schema.names)))
+    checks = _checks(replace(task, append=False), reading, profile, profile, expectations, paths)
+    failing = [check for check in checks if not check.passed and check.severity == "fail"]
+    if failing and task.base is None:
+        raise UnfitTable(task.file, [(check.message, list(check.rows)) for check in failing])
+    seen = Seen(profile, tuple(checks), expectations)
+    return Made(
+        state="quarantined" if failing else "ready",
+        digest=_digest(paths, schema),
+        rows=count,
+        columns=_columns(schema, reading),
+        table_uri=found.table_uri,
+        delta_version=found.delta_version,
+        files=found.files,
+        size=_size(paths),
+        checks=seen.checks,
+        expectations=expectations,
+        left_out=seen.left_out(),
+        notes=reading.notes,
+        profile=seen.as_json(),
+        source=Source(file=task.file, digest="", size=_size(paths), format="delta"),
+        cpu_seconds=0.0,
+    )
+
+
+def relaxed(task: Task, own: pa.Schema) -> Task:
+    """The task under its rule for the schema: `union` expects no column, `strict` wants them all.
+
+    Raises: SchemaChanged.
+    """
+    if task.base is None or task.rule == "widen":
+        return task
+    if task.rule == "strict":
+        before = {column.name: column.stored for column in task.base.columns}
+        after = {field.name: str(field.type) for field in own}
+        changes = [f"{name!r} is gone" for name in before if name not in after]
+        changes += [f"{name!r} is new" for name in after if name not in before]
+        changes += [
+            f"{name!r} was {before[name]} and is {kind}"
+            for name, kind in after.items()
+            if before.get(name, kind) != kind
+        ]
+        if changes:
+            raise SchemaChanged(Path(task.table_uri).name, changes)
+        return task
+    kept = []
+    for item in task.expectations or ():
+        if item.kind == "columns":
+            wanted = item.parameters.get("columns", {})
+            here = {name: kind for name, kind in wanted.items() if name in own.names}
+            kept.append(replace(item, parameters=item.parameters | {"columns": here}))
+        else:
+            kept.append(item)
+    return task if task.expectations is None else replace(task, expectations=tuple(kept))
 
 
 def _wanted(task: Task) -> dict[str, Kind]:
@@ -251,9 +389,7 @@ def _set_apart(
     reading: Reading,
     files: Sequence[delta.StagedFile],
     schema: pa.Schema,
-    profile: Profile,
-    checks: Sequence[CheckResult],
-    expectations: tuple[Expectation, ...],
+    seen: Seen,
 ) -> Made:
     """Keep the rows in a table of their own, beside the dataset's."""
     digest = _digest([str(file.path) for file in files], schema)
@@ -267,12 +403,12 @@ def _set_apart(
         table_uri=task.quarantine_uri,
         delta_version=version,
         files=names,
-        size=_size(delta.located(task.quarantine_uri, names)),
-        checks=tuple(checks),
-        expectations=expectations,
-        left_out=_left_out(profile, checks),
+        size=_size(located(task.quarantine_uri, names)),
+        checks=seen.checks,
+        expectations=seen.expectations,
+        left_out=seen.left_out(),
         notes=reading.notes,
-        profile=msgspec.json.encode(profile).decode(),
+        profile=seen.as_json(),
         source=_source(task, reading),
         cpu_seconds=0.0,
     )
@@ -283,9 +419,7 @@ def _committed(
     reading: Reading,
     files: list[delta.StagedFile],
     schema: tuple[pa.Schema, bool],
-    profile: Profile,
-    checks: Sequence[CheckResult],
-    expectations: tuple[Expectation, ...],
+    seen: Seen,
 ) -> Made:
     stored, rewrites = schema
     base = task.base if task.append else None
@@ -303,17 +437,17 @@ def _committed(
     return Made(
         state="ready",
         digest=digest,
-        rows=profile.rows,
-        columns=_columns(stored, reading),
+        rows=reading.count + (0 if base is None else _count(base.paths())),
+        columns=_columns(stored, reading, () if base is None else base.columns),
         table_uri=task.table_uri,
         delta_version=version,
         files=names,
-        size=_size(delta.located(task.table_uri, names)),
-        checks=tuple(checks),
-        expectations=expectations,
-        left_out=_left_out(profile, checks),
+        size=_size(located(task.table_uri, names)),
+        checks=seen.checks,
+        expectations=seen.expectations,
+        left_out=seen.left_out(),
         notes=tuple(notes),
-        profile=msgspec.json.encode(profile).decode(),
+        profile=seen.as_json(),
         source=_source(task, reading),
         cpu_seconds=0.0,
     )
@@ -342,14 +476,28 @@ def _digest(paths: Sequence[str], schema: pa.Schema) -> str:
     return table_digest(pa.RecordBatchReader.from_batches(schema, batches))
 
 
-def _columns(schema: pa.Schema, reading: Reading) -> tuple[Column, ...]:
+def _columns(
+    schema: pa.Schema, reading: Reading, before: Sequence[Column] = ()
+) -> tuple[Column, ...]:
     notes = _notes_by_column(reading.notes)
+    kept = {column.name: (column.stored, column.given) for column in before}
+    own = set(reading.rows.schema().names)
+
+    def given(field: pa.Field) -> str:
+        """What all its rows came as; of rows that came differently, nothing."""
+        stored, earlier = kept.get(field.name, ("", ""))
+        new = reading.changed.get(field.name, "")
+        if not stored or field.name not in own:
+            return new or (earlier if stored == str(field.type) else "")
+        return new if stored == str(field.type) and new == earlier else ""
+
     return tuple(
         Column(
             name=field.name,
             type=column_type(field.type),
             stored=str(field.type),
             note=notes.get(field.name, ""),
+            given=given(field),
         )
         for field in schema
     )
@@ -385,7 +533,7 @@ def _source(task: Task, reading: Reading) -> Source:
     return Source(
         file=task.file,
         digest="",
-        size=Path(task.path).stat().st_size,
+        size=task.size,
         format=reading.format,
         encoding=reading.encoding,
         delimiter=reading.delimiter,

@@ -1,18 +1,19 @@
 """Any file that a user hands in, as typed batches with what was found out on the way."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 import pyarrow as pa
 
 from athanor.data.errors import EmptyFile
-from athanor.data.logic.forms import encoding_of, is_parquet
+from athanor.data.logic.forms import encoding_of, is_arrow, is_parquet
 from athanor.data.logic.inference import Against, Kind
 from athanor.data.types import ReadOptions
 from athanor.data.work.csvfile import CsvFile, open_csv
-from athanor.data.work.tablefile import open_jsonl, open_parquet
+from athanor.data.work.jsonfile import open_jsonl
+from athanor.data.work.tablefile import TypedFile, open_arrow, open_parquet
 from athanor.data.work.text import unpacked
 
 
@@ -26,6 +27,18 @@ class Rows(Protocol):
     def batches(self) -> Iterator[pa.RecordBatch]:
         """The rows, in their order."""
         ...
+
+
+class NoRows:
+    """Of a table that is not read row by row."""
+
+    def schema(self) -> pa.Schema:
+        """None."""
+        return pa.schema([])
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """None."""
+        return iter(())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +55,8 @@ class Reading:
     notes: tuple[str, ...]
     mismatched: dict[str, tuple[Kind, Against]]
     """Columns that should have had another type, with the cells that do not fit."""
+    changed: dict[str, str] = field(default_factory=dict)
+    """Columns that are stored as another Arrow type than they came with, and that type."""
 
 
 def look_through(
@@ -57,27 +72,13 @@ def look_through(
     if not head:
         raise EmptyFile(file)
     if is_parquet(head):
-        typed = open_parquet(bare, file, wanted, options)
-        return Reading(
-            rows=typed,
-            count=typed.rows,
-            format="parquet",
-            compression=compression,
-            notes=typed.notes,
-            mismatched=typed.mismatched,
-        )
+        return _of_typed(open_parquet(bare, file, wanted, options), compression)
+    if is_arrow(head):
+        return _of_typed(open_arrow(bare, file, wanted, options), compression)
     encoding, mark = encoding_of(head)
     begins = head[mark:].decode(encoding or "utf-8", errors="ignore").lstrip()
-    if begins.startswith('{"') or begins == "{}":
-        lines = open_jsonl(bare, file, into, wanted, options)
-        return Reading(
-            rows=lines,
-            count=lines.rows,
-            format="jsonl",
-            compression=compression,
-            notes=lines.notes,
-            mismatched=lines.mismatched,
-        )
+    if begins.startswith('{"') or begins == "{}" or _begins_list(begins):
+        return _of_typed(open_jsonl(bare, file, into, wanted, options), compression)
     return _of_csv(open_csv(bare, file, into, options, wanted), compression)
 
 
@@ -96,4 +97,21 @@ def _of_csv(found: CsvFile, compression: str) -> Reading:
             for plan in found.plans
             if plan.wanted is not None
         },
+    )
+
+
+def _begins_list(text: str) -> bool:
+    """Whether a text begins a list of JSON objects."""
+    return text.startswith("[") and text[1:].lstrip().startswith('{"')
+
+
+def _of_typed(found: TypedFile, compression: str) -> Reading:
+    return Reading(
+        rows=found,
+        count=found.rows,
+        format=found.format,
+        compression=compression,
+        notes=found.notes,
+        mismatched=found.mismatched,
+        changed=found.changed(),
     )

@@ -14,7 +14,11 @@ import pyarrow.parquet as pq
 
 from athanor.data.errors import BadQuery, NotReadOnly, QueryTooLarge
 from athanor.data.logic.profiling import quoted
+from athanor.data.work.content import written
+from athanor.data.work.places import located
 from athanor.data.work.plain import plain_value
+
+_BATCH_ROWS = 65_536
 
 _COPIED_ROWS = 122_880
 
@@ -74,6 +78,29 @@ def copy(sql: str, tables: dict[str, dict[str, Any]], path: str, memory_mb: int)
     return {"rows": rows}
 
 
+def export(
+    sql: str, tables: dict[str, dict[str, Any]], memory_mb: int, target: str, form: str
+) -> dict[str, Any]:
+    """Write all rows of a query to a file, piece by piece.
+
+    Raises: BadQuery, NotReadOnly, QueryTooLarge.
+    """
+    try:
+        with _prepared(tables, memory_mb) as connection:
+            relation = connection.sql(sql)
+            if relation is None:
+                raise NotReadOnly("A statement without rows")
+            reader = relation.to_arrow_reader(_BATCH_ROWS)
+            rows = written(iter(reader), reader.schema, Path(target), form)
+    except duckdb.OutOfMemoryException as error:
+        raise QueryTooLarge(memory_mb) from error
+    except duckdb.PermissionException as error:
+        raise NotReadOnly("Reaching beyond the tables") from error
+    except duckdb.Error as error:
+        raise BadQuery(_message(error)) from error
+    return {"rows": rows}
+
+
 def _prepared(tables: dict[str, dict[str, Any]], memory_mb: int) -> duckdb.DuckDBPyConnection:
     """A DuckDB that holds the tables and can reach nothing else."""
     connection = duckdb.connect(
@@ -86,7 +113,10 @@ def _prepared(tables: dict[str, dict[str, Any]], memory_mb: int) -> duckdb.DuckD
         },
     )
     files: list[str] = []
-    for name, scan in tables.items():
+    for name, told in tables.items():
+        scan = told | {"parquet": located("", told["parquet"])}
+        if "assignment" in told:
+            files.append(told["assignment"])
         files += [*scan["parquet"], *(path for path in scan["jsonl"] if Path(path).exists())]
         _make_table(connection, name, scan)
     connection.execute(f"SET allowed_paths = [{', '.join(map(_literal, files))}]")
@@ -103,7 +133,13 @@ def _make_table(connection: duckdb.DuckDBPyConnection, name: str, scan: dict[str
     if scan["parquet"]:
         listed = ", ".join(map(_literal, scan["parquet"]))
         reading = f"read_parquet([{listed}], union_by_name = true)"
-        parts.append(f"SELECT * FROM {reading}")  # noqa: S608 - our paths, as literals
+        if "assignment" in scan:
+            rows = f"read_parquet({_literal(scan['assignment'])})"
+            reading = f"(SELECT * FROM {reading} POSITIONAL JOIN {rows}) "  # noqa: S608 - as below
+            reading += f"WHERE athanor_part = {_literal(scan['part'])}"
+            parts.append(f"SELECT * EXCLUDE (athanor_part) FROM {reading}")  # noqa: S608 - as below
+        else:
+            parts.append(f"SELECT * FROM {reading}")  # noqa: S608 - our paths, as literals
     if lines := [path for path in scan["jsonl"] if Path(path).exists()]:
         listed = ", ".join(map(_literal, lines))
         # The last line may be torn: its writer is at it.

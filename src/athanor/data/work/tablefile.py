@@ -1,12 +1,11 @@
-"""Parquet and JSON-lines files as Arrow batches of types that Delta keeps."""
+"""Parquet, Arrow and JSON-lines files as Arrow batches of types that Delta keeps."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pyarrow import json as pajson
 
 from athanor.data.errors import DuplicateColumns, EmptyFile, TooManyColumns, UnreadableFile
 from athanor.data.logic.forms import repeated
@@ -14,9 +13,10 @@ from athanor.data.logic.inference import Against, Kind
 from athanor.data.logic.normalise import column_type, normal_type, to_normal
 from athanor.data.types import ReadOptions
 from athanor.data.work.csvfile import MOST_COLUMNS
-from athanor.data.work.text import plain_text
 
 _BATCH_ROWS = 1 << 16
+
+Batches = Callable[[], Iterator[pa.RecordBatch]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +26,7 @@ class TypedFile:
     path: Path
     file: str
     format: str
+    read: Batches
     given: pa.Schema
     stored: pa.Schema
     rows: int
@@ -38,13 +39,43 @@ class TypedFile:
         return self.stored
 
     def batches(self) -> Iterator[pa.RecordBatch]:
-        """The rows, in their order."""
-        for batch in _raw(self.path, self.file, self.format, self.given):
-            arrays = [
-                to_normal(batch.column(place), field.type)
-                for place, field in enumerate(self.stored)
-            ]
-            yield pa.RecordBatch.from_arrays(arrays, schema=self.stored)
+        """The rows, in their order.
+
+        Raises: UnreadableFile.
+        """
+        try:
+            for batch in self.read():
+                arrays = [
+                    to_normal(batch.column(place), field.type)
+                    for place, field in enumerate(self.stored)
+                ]
+                yield pa.RecordBatch.from_arrays(arrays, schema=self.stored)
+        except (pa.ArrowException, OSError) as error:
+            raise UnreadableFile(
+                self.file, f"reading stopped: {error}", hint="Write it again."
+            ) from error
+
+    def changed(self) -> dict[str, str]:
+        """The columns that are stored as another type, and the Arrow type that they came with."""
+        return {
+            field.name: str(field.type)
+            for field, stored in zip(self.given, self.stored, strict=True)
+            if field.type != stored.type
+            and stored.type == normal_type(field.type).type
+            and not pa.types.is_null(field.type)
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What a file says of itself."""
+
+    path: Path
+    file: str
+    format: str
+    read: Batches
+    schema: pa.Schema
+    rows: int
 
 
 def open_parquet(
@@ -56,41 +87,59 @@ def open_parquet(
     """
     try:
         with pq.ParquetFile(path) as parquet:
-            schema, rows = parquet.schema_arrow, parquet.metadata.num_rows
+            schema, rows = parquet.schema_arrow.remove_metadata(), parquet.metadata.num_rows
     except (pa.ArrowException, OSError) as error:
         raise UnreadableFile(
             file, f"the Parquet file is damaged or cut off ({error}).", hint="Write it again."
         ) from error
-    return _typed(path, file, "parquet", schema.remove_metadata(), rows, wanted, options)
+
+    def read() -> Iterator[pa.RecordBatch]:
+        with pq.ParquetFile(path) as parquet:
+            yield from parquet.iter_batches(batch_size=_BATCH_ROWS)
+
+    found = Found(path=path, file=file, format="parquet", read=read, schema=schema, rows=rows)
+    return typed(found, wanted, options)
 
 
-def open_jsonl(
-    path: Path, file: str, into: Path, wanted: Mapping[str, Kind], options: ReadOptions
+def open_arrow(
+    path: Path, file: str, wanted: Mapping[str, Kind], options: ReadOptions
 ) -> TypedFile:
-    """Look a file of JSON objects, one a line, through.
+    """Look an Arrow IPC file or stream (Feather too) through.
 
     Raises: UnreadableFile, EmptyFile, DuplicateColumns, TooManyColumns.
     """
-    plain, _ = plain_text(path, file, into, options.encoding)
+
+    def read() -> Iterator[pa.RecordBatch]:
+        with pa.memory_map(str(path)) as source:
+            if source.read(6) == b"ARROW1":
+                opened = pa.ipc.open_file(source)
+                for place in range(opened.num_record_batches):
+                    yield opened.get_batch(place)
+            else:
+                source.seek(0)
+                yield from pa.ipc.open_stream(source)
+
     try:
-        # The whole file is parsed once, so that a type that changes further down is known now.
-        table = pajson.read_json(plain)
-    except pa.ArrowException as error:
+        with pa.memory_map(str(path)) as source:
+            whole = source.read(6) == b"ARROW1"
+            source.seek(0)
+            opened = pa.ipc.open_file(source) if whole else pa.ipc.open_stream(source)
+            schema = opened.schema.remove_metadata()
+        rows = sum(batch.num_rows for batch in read())
+    except (pa.ArrowException, OSError) as error:
         raise UnreadableFile(
-            file, f"the JSON can't be read: {error}", hint="Write one JSON object a line."
+            file, f"the Arrow file is damaged or cut off ({error}).", hint="Write it again."
         ) from error
-    return _typed(plain, file, "jsonl", table.schema, table.num_rows, wanted, options)
+    found = Found(path=path, file=file, format="arrow", read=read, schema=schema, rows=rows)
+    return typed(found, wanted, options)
 
 
-def _typed(
-    path: Path,
-    file: str,
-    form: str,
-    given: pa.Schema,
-    rows: int,
-    wanted: Mapping[str, Kind],
-    options: ReadOptions,
-) -> TypedFile:
+def typed(found: Found, wanted: Mapping[str, Kind], options: ReadOptions) -> TypedFile:
+    """The columns in types that Delta keeps, and those that differ from the wanted ones.
+
+    Raises: EmptyFile, DuplicateColumns, TooManyColumns.
+    """
+    file, given, rows = found.file, found.schema, found.rows
     if not rows or not len(given):
         raise EmptyFile(file, "there is no row in the file.")
     if len(given) > MOST_COLUMNS:
@@ -103,22 +152,23 @@ def _typed(
         stored, want = normal.type, wanted.get(field.name)
         if normal.note:
             notes.append(f"Column {field.name!r} {normal.note}")
-        found = column_type(stored)
-        if field.name in options.text or (want == "text" and found not in {"text", "nested"}):
+        kind = column_type(stored)
+        if field.name in options.text or (want == "text" and kind not in {"text", "nested"}):
             stored = pa.string()
-        elif want == "number" and found in {"integer", "decimal"}:
+        elif want == "number" and kind in {"integer", "decimal"}:
             stored = pa.float64()
-        elif want == "integer" and found == "integer":
+        elif want == "integer" and kind == "integer":
             stored = pa.int64()
-        elif want is not None and want != found and not _widens(want, found):
+        elif want is not None and want != kind and not _widens(want, kind):
             missing = pa.types.is_null(field.type)
             if not missing:
                 mismatched[field.name] = (want, Against(count=rows))
         fields.append(pa.field(field.name, stored))
     return TypedFile(
-        path=path,
+        path=found.path,
         file=file,
-        format=form,
+        format=found.format,
+        read=found.read,
         given=given,
         stored=pa.schema(fields),
         rows=rows,
@@ -129,15 +179,3 @@ def _typed(
 
 def _widens(want: str, found: str) -> bool:
     return (want, found) in {("integer", "number"), ("date", "timestamp")}
-
-
-def _raw(path: Path, file: str, form: str, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-    try:
-        if form == "parquet":
-            with pq.ParquetFile(path) as parquet:
-                yield from parquet.iter_batches(batch_size=_BATCH_ROWS)
-            return
-        table = pajson.read_json(path, parse_options=pajson.ParseOptions(explicit_schema=schema))
-        yield from table.combine_chunks().to_batches(max_chunksize=_BATCH_ROWS)
-    except (pa.ArrowException, OSError) as error:
-        raise UnreadableFile(file, f"reading stopped: {error}", hint="Write it again.") from error

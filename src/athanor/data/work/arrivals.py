@@ -1,0 +1,330 @@
+"""What a source gives, brought to a file of this machine: URLs, queries, Delta tables, DVC files.
+
+Each kind answers an `Arrival`; whoever asked takes its file in as any other.
+"""
+
+import shutil
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, cast
+from urllib.parse import unquote, urlsplit, urlunsplit
+
+import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+from deltalake import DeltaTable
+from deltalake.exceptions import DeltaError, TableNotFoundError
+
+from athanor.data.errors import BadSource, SourceUnreachable
+from athanor.data.records import NewSource
+from athanor.data.work import dvc, folders
+from athanor.data.work.delta import opened
+from athanor.data.work.places import is_local
+from athanor.kernel.foreign import rows_of, without_secrets
+from athanor.kernel.remote import filesystem_of
+
+_CHUNK_ROWS = 50_000
+_BLOCK = 1 << 20
+_SECONDS = 60.0
+_AGENT = "athanor"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrival:
+    """What arrived."""
+
+    path: str = ""
+    """The file to be read; empty for a table that stays in place."""
+    file: str
+    """What it is called."""
+    kind: str
+    uri: str
+    """Without secrets."""
+    keep: bool = True
+    """Whether the file is worth keeping as it is."""
+    in_place: dict[str, Any] | None = None
+    packs: tuple[str, ...] = ()
+    """Files that hold the contents of a folder's files."""
+    notes: tuple[str, ...] = field(default=())
+
+
+def arrive(source: dict[str, Any], scratch: str, known: dict[str, Any]) -> dict[str, Any]:
+    """Bring what a `NewSource` (as plain data) names; `known` is the latest version's place.
+
+    Raises: BadSource, SourceUnreachable, ForeignDatabaseRefused, UnreadableFile.
+    """
+    new, into = msgspec.convert(source, NewSource), Path(scratch)
+    kind = new.kind or _kind_of(new)
+    if kind == "query":
+        found = _query(new, into)
+    elif kind == "delta":
+        found = _delta(new, into)
+    elif kind == "folder":
+        found = _folder(new, into, known)
+    elif kind == "dvc":
+        found = _dvc(new, into, known)
+    else:
+        found = _url(new, into)
+    return asdict(found)
+
+
+def _kind_of(new: NewSource) -> str:
+    if new.sql:
+        return "query"
+    if not new.uri:
+        raise BadSource("The source has no address.", "Give a URL, a path on the server, or SQL.")
+    if new.uri.rstrip("/").endswith(".dvc"):
+        return "dvc"
+    path = _local(new.uri)
+    if path is None:
+        last = urlsplit(new.uri).path.rstrip("/").rsplit("/", 1)[-1]
+        return "delta" if "." not in last and _is_delta(new.uri) else "url"
+    if path.is_dir():
+        return "delta" if (path / "_delta_log").is_dir() else "folder"
+    if not path.exists():
+        raise SourceUnreachable(
+            new.uri, "there is no such file or folder on the machine that the server runs on."
+        )
+    return "url"
+
+
+def _local(uri: str) -> Path | None:
+    """The path that an address means, if it is of this machine."""
+    if uri.startswith("file://"):
+        return Path(unquote(urlsplit(uri).path))
+    return None if "://" in uri else Path(uri)
+
+
+def _is_delta(uri: str) -> bool:
+    if uri.startswith(("http://", "https://")):
+        return False
+    try:
+        return DeltaTable.is_deltatable(uri)
+    except (DeltaError, OSError, ValueError):
+        return False
+
+
+def _url(new: NewSource, into: Path) -> Arrival:
+    shown, path = shown_url(new.uri), _local(new.uri)
+    name = unquote(urlsplit(new.uri).path).rstrip("/").rsplit("/", 1)[-1] or "download"
+    target = into / "arrived"
+    if path is not None:
+        if not path.is_file():
+            raise SourceUnreachable(
+                new.uri, "there is no such file on the machine that the server runs on."
+            )
+        shutil.copyfile(path, target)
+        return Arrival(path=str(target), file=path.name, kind="url", uri=str(path.absolute()))
+    try:
+        if new.uri.startswith(("http://", "https://")):
+            _download(new.uri, target)
+        else:
+            filesystem, place = filesystem_of(new.uri, new.options)
+            filesystem.get_file(place, str(target))
+    except ImportError as error:
+        scheme = new.uri.partition("://")[0]
+        raise SourceUnreachable(
+            shown, f"the package for {scheme}:// is missing ({error}).", hint="Install it."
+        ) from error
+    except (OSError, ValueError, urllib.error.URLError) as error:
+        raise SourceUnreachable(shown, f"it can't be read: {_said(error)}") from error
+    return Arrival(path=str(target), file=name, kind="url", uri=shown)
+
+
+def _download(url: str, target: Path) -> None:
+    request = urllib.request.Request(url, headers={"User-Agent": _AGENT})  # noqa: S310 - http(s)
+    with (
+        urllib.request.urlopen(request, timeout=_SECONDS) as answer,  # noqa: S310 - as above
+        target.open("wb") as out,
+    ):
+        shutil.copyfileobj(answer, out, _BLOCK)
+
+
+def shown_url(url: str) -> str:
+    """A URL without user, password, query and fragment: signatures and keys stand in them."""
+    parts = urlsplit(url)
+    return urlunsplit((parts.scheme, parts.netloc.rsplit("@", 1)[-1], parts.path, "", ""))
+
+
+def _said(error: Exception) -> str:
+    return " ".join(str(error).split())[:300] or type(error).__name__
+
+
+def _query(new: NewSource, into: Path) -> Arrival:
+    """The rows of a query; kept in pieces first, as a column's type may show late."""
+    target, pieces = into / "arrived.parquet", []
+    schema = pa.schema([])
+    with rows_of(new.uri, new.sql, _CHUNK_ROWS) as (names, chunks):
+        for place, rows in enumerate(chunks):
+            table = _as_table(names, rows)
+            schema = _promoted(schema, table.schema)
+            piece = into / f"piece-{place}.parquet"
+            pq.write_table(table, piece, compression="zstd", compression_level=1)
+            pieces.append(piece)
+        if not pieces:
+            schema = pa.schema([pa.field(name, pa.null()) for name in names])
+    with pq.ParquetWriter(target, schema, compression="zstd", compression_level=1) as writer:
+        for piece in pieces:
+            writer.write_table(_cast(pq.read_table(piece), schema))
+            piece.unlink()
+    return Arrival(
+        path=str(target), file="query", kind="query", uri=without_secrets(new.uri), keep=False
+    )
+
+
+def _as_table(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> pa.Table:
+    columns = [_array([row[place] for row in rows]) for place in range(len(names))]
+    return pa.Table.from_arrays(columns, names=list(names))
+
+
+def _array(values: list[Any]) -> pa.Array:
+    try:
+        if any(isinstance(value, Decimal) and not value.is_finite() for value in values):
+            values = [None if value is None else float(value) for value in values]
+        return pa.array([bytes(v) if isinstance(v, memoryview) else v for v in values])
+    except (pa.ArrowException, TypeError, OverflowError):
+        # Values of several types, or of one that Arrow does not know (UUID): as text.
+        return pa.array([None if value is None else str(value) for value in values], pa.string())
+
+
+def _promoted(first: pa.Schema, second: pa.Schema) -> pa.Schema:
+    if not len(first):
+        return second
+    fields = []
+    for before, after in zip(first, second, strict=True):
+        try:
+            pair = [pa.schema([before]), pa.schema([after])]
+            fields.append(pa.unify_schemas(pair, promote_options="permissive").field(0))
+        except pa.ArrowException:
+            fields.append(pa.field(before.name, pa.string()))
+    return pa.schema(fields)
+
+
+def _cast(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    columns = []
+    for column, field_ in zip(table.columns, schema, strict=True):
+        try:
+            columns.append(column.cast(field_.type))
+        except pa.ArrowException:
+            columns.append(pa.chunked_array([_texts(chunk) for chunk in column.chunks]))
+    return pa.Table.from_arrays(columns, schema=schema)
+
+
+def _texts(values: pa.Array) -> pa.Array:
+    return pa.array([None if v is None else str(v) for v in values.to_pylist()], pa.string())
+
+
+def _delta(new: NewSource, into: Path) -> Arrival:
+    """A Delta table where it is; one whose files alone do not tell its rows is copied."""
+    path = _local(new.uri)
+    uri = str(path.absolute()) if path is not None else new.uri.rstrip("/")
+    try:
+        table = opened(uri, new.version)
+    except TableNotFoundError as error:
+        raise SourceUnreachable(uri, "there is no Delta table.") from error
+    except (DeltaError, OSError, ValueError) as error:
+        raise SourceUnreachable(uri, f"the Delta table can't be read: {_said(error)}") from error
+    name, version = uri.rstrip("/").rsplit("/", 1)[-1], int(table.version())
+    why = _not_in_place(table)
+    if why:
+        target = into / "arrived.parquet"
+        _copied(table, target, uri)
+        note = f"Delta version {version} was copied: {why}."
+        return Arrival(
+            path=str(target), file=name, kind="delta", uri=uri, keep=False, notes=(note,)
+        )
+    files = [_relative(item, uri) for item in sorted(table.file_uris())]
+    if not files:
+        raise SourceUnreachable(uri, f"version {version} of the Delta table holds no rows.")
+    found = {"table_uri": uri, "delta_version": version, "files": files}
+    note = f"The rows stay in the Delta table {uri}, version {version}: who vacuums it loses them."
+    return Arrival(file=name, kind="delta", uri=uri, keep=False, in_place=found, notes=(note,))
+
+
+def _relative(file: str, uri: str) -> str:
+    bare = unquote(urlsplit(file).path) if file.startswith("file://") else file
+    root = uri.rstrip("/") + "/"
+    return bare.removeprefix(root)
+
+
+def _not_in_place(table: DeltaTable) -> str:
+    """Why a table's files do not tell its rows by themselves, or ""."""
+    told = table.metadata()
+    if told.partition_columns:
+        return f"it is partitioned by {', '.join(told.partition_columns)}"
+    if told.configuration.get("delta.columnMapping.mode", "none") != "none":
+        return "its columns are mapped"
+    protocol = table.protocol()
+    features = set(protocol.reader_features or ())
+    if strange := features - {"timestampNtz", "v2Checkpoint", "vacuumProtocolCheck"}:
+        return f"its readers must know {', '.join(sorted(strange))}"
+    schemas = {str(pq.read_schema(path).remove_metadata()) for path in _paths(table)}
+    return "its files differ in their columns" if len(schemas) > 1 else ""
+
+
+def _paths(table: DeltaTable) -> list[str]:
+    return [item for item in table.file_uris() if is_local(item)]
+
+
+def _copied(table: DeltaTable, target: Path, uri: str) -> None:
+    try:
+        batches = cast("Iterator[pa.RecordBatch]", table.to_pyarrow_dataset().to_batches())
+        writer: pq.ParquetWriter | None = None
+        for batch in batches:
+            writer = writer or pq.ParquetWriter(target, batch.schema, compression="zstd")
+            writer.write_batch(batch)
+    except (DeltaError, OSError, ValueError, pa.ArrowException) as error:
+        raise SourceUnreachable(
+            uri,
+            f"the Delta table can't be read: {_said(error)}",
+            hint="Write it without deletion vectors and column mapping.",
+        ) from error
+    if writer is None:
+        raise SourceUnreachable(uri, "the Delta table holds no rows.")
+    writer.close()
+
+
+def _folder(new: NewSource, into: Path, known: dict[str, Any]) -> Arrival:
+    path = _local(new.uri)
+    if path is None or not path.is_dir():
+        raise SourceUnreachable(
+            new.uri, "there is no such folder on the machine that the server runs on."
+        )
+    made = folders.manifest(path, into, new.labels, known)
+    return Arrival(
+        path=str(made.manifest),
+        file=path.name,
+        kind="folder",
+        uri=str(path.absolute()),
+        keep=False,
+        packs=tuple(str(pack) for pack in made.packs),
+        notes=made.notes,
+    )
+
+
+def _dvc(new: NewSource, into: Path, known: dict[str, Any]) -> Arrival:
+    path = _local(new.uri)
+    if path is None or not path.is_file():
+        raise SourceUnreachable(
+            new.uri, "there is no such .dvc file on the machine that the server runs on."
+        )
+    found = dvc.fetched(path, new.remote, new.options, into)
+    if found.path.is_file():
+        return Arrival(
+            path=str(found.path), file=found.name, kind="dvc", uri=str(path.absolute()),
+            notes=found.notes,
+        )  # fmt: skip
+    made = folders.manifest(found.path, into, new.labels, known)
+    return Arrival(
+        path=str(made.manifest),
+        file=found.name,
+        kind="dvc",
+        uri=str(path.absolute()),
+        keep=False,
+        packs=tuple(str(pack) for pack in made.packs),
+        notes=(*found.notes, *made.notes),
+    )

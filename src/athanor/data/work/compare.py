@@ -1,0 +1,394 @@
+"""How two versions differ: their columns, their rows by key, their distributions. By DuckDB.
+
+Files that both versions have are not read to compare rows: they are equal by being the same.
+"""
+
+import math
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from typing import Any
+
+import duckdb
+import msgspec
+import pyarrow.parquet as pq
+
+from athanor.data.errors import BadKey
+from athanor.data.logic.profiling import quoted
+from athanor.data.records import ColumnDiff, RowChange, RowsDiff, SchemaDiff, TypeChange
+from athanor.data.types import Column, ColumnProfile, Profile
+from athanor.data.work.ingest import Base
+from athanor.data.work.plain import plain_value
+
+_EXAMPLES = 20
+_NUMERIC = frozenset({"integer", "number", "decimal"})
+_LEAST = 1e-4
+"""The share that an empty bin counts as, so that the index stays finite."""
+_MANY = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Side:
+    """One of the two versions."""
+
+    base: Base
+    profile: Profile
+    own: tuple[str, ...]
+    """The files that the other version does not have."""
+
+
+def diff(
+    before: dict[str, Any], after: dict[str, Any], key: list[str], *, implied: bool
+) -> dict[str, Any]:
+    """The parts of a `Diff`, as plain data; each side is a version with its `profile`.
+
+    An implied key (the id's column) that does not name rows is left; a given one is an error.
+
+    Raises: BadKey.
+    """
+    began = time.perf_counter()
+    first, second = _base(before), _base(after)
+    shared = set(first.paths()) & set(second.paths())
+    sides = tuple(
+        _Side(base, msgspec.convert(told["profile"], Profile), tuple(_without(base, shared)))
+        for base, told in ((first, before), (second, after))
+    )
+    columns = schema_diff(first.columns, second.columns)
+    with duckdb.connect(":memory:", config={"threads": 2}) as connection:
+        common = _common(first.columns, second.columns)
+        same = sum(pq.read_metadata(path).num_rows for path in shared)
+        _views(connection, sides)
+        rows = _rows(
+            connection, common, _usable_key(connection, common, key, implied=implied), same
+        )
+        distributions = _distributions(connection, sides, common)
+    return {
+        "columns": asdict(columns),
+        "rows": asdict(rows),
+        "distributions": [asdict(item) for item in distributions],
+        "seconds": round(time.perf_counter() - began, 4),
+    }
+
+
+def _base(told: Mapping[str, Any]) -> Base:
+    return msgspec.convert({k: v for k, v in told.items() if k != "profile"}, Base)
+
+
+def _without(base: Base, shared: set[str]) -> list[str]:
+    return [path for path in base.paths() if path not in shared]
+
+
+def schema_diff(before: Sequence[Column], after: Sequence[Column]) -> SchemaDiff:
+    """Which columns came, went or changed their type."""
+    first, second = {c.name: c.stored for c in before}, {c.name: c.stored for c in after}
+    kept = [name for name in first if name in second]
+    return SchemaDiff(
+        added=tuple(name for name in second if name not in first),
+        removed=tuple(name for name in first if name not in second),
+        retyped=tuple(
+            TypeChange(name=name, before=first[name], after=second[name])
+            for name in kept
+            if first[name] != second[name]
+        ),
+        reordered=kept != [name for name in second if name in first],
+    )
+
+
+def _common(before: Sequence[Column], after: Sequence[Column]) -> dict[str, str]:
+    """The columns that both have, each with the DuckDB type to compare it in ("" for its own)."""
+    second = {column.name: column for column in after}
+    found = {}
+    for column in before:
+        other = second.get(column.name)
+        if other is None:
+            continue
+        if column.stored == other.stored:
+            found[column.name] = ""
+        elif {column.type, other.type} <= _NUMERIC:
+            found[column.name] = "DOUBLE"
+        else:
+            found[column.name] = "VARCHAR"
+    return found
+
+
+def _views(connection: duckdb.DuckDBPyConnection, sides: Sequence[_Side]) -> None:
+    for name, side in zip(("b", "a"), sides, strict=True):
+        for view, paths in ((f"whole_{name}", side.base.paths()), (f"own_{name}", side.own)):
+            if paths:
+                listed = ", ".join("'" + path.replace("'", "''") + "'" for path in paths)
+                source = f"SELECT * FROM read_parquet([{listed}], union_by_name = true)"  # noqa: S608
+            else:
+                source = f"SELECT * FROM whole_{name} WHERE false"  # noqa: S608 - our names
+            connection.execute(f"CREATE VIEW {view} AS {source}")
+
+
+def _cell(name: str, kind: str) -> str:
+    return f"CAST({quoted(name)} AS {kind})" if kind else quoted(name)
+
+
+def _usable_key(
+    connection: duckdb.DuckDBPyConnection,
+    common: Mapping[str, str],
+    key: list[str],
+    *,
+    implied: bool,
+) -> list[str]:
+    for name in key:
+        if name not in common:
+            if implied:
+                return []
+            raise BadKey(
+                f"There is no column {name!r} in both versions.",
+                f"The columns of both are: {', '.join(common)}.",
+            )
+    if not key:
+        return []
+    cells = ", ".join(quoted(name) for name in key)
+    missing = " OR ".join(f"{quoted(name)} IS NULL" for name in key)
+    for view, words in (("own_b", "first"), ("own_a", "second")):
+        [(rows, empty, distinct)] = connection.execute(
+            f"SELECT count(*), count(*) FILTER (WHERE {missing}), "  # noqa: S608 - quoted
+            f"count(DISTINCT ({cells})) FILTER (WHERE NOT ({missing})) FROM {view}"
+        ).fetchall()
+        if empty or distinct < rows:
+            if implied:
+                return []
+            what = f"is missing in {empty} rows" if empty else f"repeats in {rows - distinct} rows"
+            raise BadKey(
+                f"The key {', '.join(key)} {what} of the {words} version.",
+                "Give columns that together name each row; without a key whole rows are compared.",
+            )
+    return key
+
+
+def _rows(
+    connection: duckdb.DuckDBPyConnection, common: Mapping[str, str], key: list[str], same: int
+) -> RowsDiff:
+    totals = [
+        connection.execute(f"SELECT count(*) FROM whole_{side}").fetchall()[0][0]  # noqa: S608
+        for side in ("b", "a")
+    ]
+    found = _by_key(connection, common, key) if key else _by_rows(connection, common)
+    added, removed, changed, unchanged, changes, examples = found
+    return RowsDiff(
+        key=tuple(key),
+        before=int(totals[0]),
+        after=int(totals[1]),
+        added=added,
+        removed=removed,
+        changed=changed,
+        unchanged=unchanged + same,
+        changes=changes,
+        examples=tuple(examples),
+    )
+
+
+_Found = tuple[int, int, int, int, dict[str, int], list[RowChange]]
+
+
+def _by_key(
+    connection: duckdb.DuckDBPyConnection, common: Mapping[str, str], key: list[str]
+) -> _Found:
+    rest = [name for name in common if name not in key]
+    hashed = ", ".join(_cell(name, common[name]) for name in rest) or "1"
+    keys = [_cell(name, common[name]) for name in key]
+    named = ", ".join(f"{cell} AS k{place}" for place, cell in enumerate(keys))
+    for side in ("b", "a"):
+        connection.execute(
+            f"CREATE TEMP TABLE hash_{side} AS SELECT {named}, hash({hashed}) AS h "  # noqa: S608
+            f"FROM own_{side}"
+        )
+    on = " AND ".join(f"b.k{place} = a.k{place}" for place in range(len(key)))
+    counts = connection.execute(
+        "SELECT count(*) FILTER (WHERE b.k0 IS NULL), count(*) FILTER (WHERE a.k0 IS NULL), "  # noqa: S608
+        "count(*) FILTER (WHERE b.h != a.h), count(*) FILTER (WHERE b.h = a.h) "
+        f"FROM hash_b b FULL JOIN hash_a a ON {on}"
+    ).fetchall()[0]
+    added, removed, changed, unchanged = (int(count) for count in counts)
+    listed = ", ".join(f"k{place}" for place in range(len(key)))
+    changes: dict[str, int] = {}
+    examples: list[RowChange] = []
+    if changed and rest:
+        connection.execute(
+            f"CREATE TEMP TABLE changed AS SELECT {', '.join(f'b.k{n}' for n in range(len(key)))} "  # noqa: S608
+            f"FROM hash_b b JOIN hash_a a ON {on} WHERE b.h != a.h"
+        )
+        joined = _joined(common, key, rest)
+        differs = [
+            f"count(*) FILTER (WHERE b_{place} IS DISTINCT FROM a_{place})"
+            for place in range(len(rest))
+        ]
+        told = connection.execute(f"SELECT {', '.join(differs)} FROM ({joined})").fetchall()[0]  # noqa: S608
+        changes = {name: int(n) for name, n in zip(rest, told, strict=True) if n}
+        examples += _changed(connection, key, rest, joined, listed)
+    for change, one, other in (("removed", "b", "a"), ("added", "a", "b")):
+        rows = connection.execute(
+            f"SELECT {listed} FROM hash_{one} ANTI JOIN hash_{other} USING ({listed}) "  # noqa: S608
+            f"ORDER BY {listed} LIMIT {_EXAMPLES}"
+        ).fetchall()
+        examples += [
+            RowChange(key=_plain_row(key, row), change=change)  # type: ignore[arg-type]
+            for row in rows
+        ]
+    return added, removed, changed, unchanged, changes, examples
+
+
+def _joined(common: Mapping[str, str], key: list[str], rest: Sequence[str]) -> str:
+    """The changed rows with their cells before and after."""
+    sides = []
+    for side in ("b", "a"):
+        cells = [f"{_cell(name, common[name])} AS k{place}" for place, name in enumerate(key)]
+        cells += [f"{_cell(name, common[name])} AS {side}_{n}" for n, name in enumerate(rest)]
+        sides.append(f"(SELECT {', '.join(cells)} FROM own_{side})")  # noqa: S608 - quoted
+    listed = ", ".join(f"k{place}" for place in range(len(key)))
+    return (
+        f"SELECT * FROM changed JOIN {sides[0]} USING ({listed}) JOIN {sides[1]} USING ({listed})"  # noqa: S608
+    )
+
+
+def _changed(
+    connection: duckdb.DuckDBPyConnection,
+    key: list[str],
+    rest: Sequence[str],
+    joined: str,
+    listed: str,
+) -> list[RowChange]:
+    found = connection.execute(
+        f"SELECT * FROM ({joined}) ORDER BY {listed} LIMIT {_EXAMPLES}"  # noqa: S608 - quoted
+    ).fetchall()
+    examples = []
+    for row in found:
+        before = row[len(key) : len(key) + len(rest)]
+        after = row[len(key) + len(rest) :]
+        differing = [n for n in range(len(rest)) if before[n] != after[n]]
+        examples.append(
+            RowChange(
+                key=_plain_row(key, row),
+                change="changed",
+                before={rest[n]: plain_value(before[n]) for n in differing},
+                after={rest[n]: plain_value(after[n]) for n in differing},
+            )
+        )
+    return examples
+
+
+def _plain_row(names: Sequence[str], row: Sequence[Any]) -> dict[str, Any]:
+    return {name: plain_value(value) for name, value in zip(names, row, strict=False)}
+
+
+def _by_rows(connection: duckdb.DuckDBPyConnection, common: Mapping[str, str]) -> _Found:
+    """Whole rows as a bag: a row that stands twice and then once was removed once."""
+    hashed = ", ".join(_cell(name, kind) for name, kind in common.items()) or "1"
+    connection.execute(
+        "CREATE TEMP TABLE bag AS SELECT h, sum(b) AS b, sum(a) AS a FROM ("  # noqa: S608 - quoted
+        f"SELECT hash({hashed}) AS h, 1 AS b, 0 AS a FROM own_b UNION ALL "
+        f"SELECT hash({hashed}), 0, 1 FROM own_a) GROUP BY h"
+    )
+    told = connection.execute(
+        "SELECT coalesce(sum(greatest(a - b, 0)), 0), coalesce(sum(greatest(b - a, 0)), 0), "
+        "coalesce(sum(least(a, b)), 0) FROM bag"
+    ).fetchall()[0]
+    added, removed, unchanged = (int(count) for count in told)
+    cells = ", ".join(_cell(name, kind) for name, kind in common.items()) or "1"
+    examples = []
+    for change, side, more in (("removed", "b", "b > a"), ("added", "a", "a > b")):
+        rows = connection.execute(
+            f"SELECT {cells} FROM own_{side} WHERE hash({hashed}) IN "  # noqa: S608 - quoted
+            f"(SELECT h FROM bag WHERE {more}) LIMIT {_EXAMPLES}"
+        ).fetchall()
+        examples += [
+            RowChange(key=_plain_row(list(common), row), change=change)  # type: ignore[arg-type]
+            for row in rows
+        ]
+    return added, removed, 0, unchanged, {}, examples
+
+
+def _distributions(
+    connection: duckdb.DuckDBPyConnection, sides: Sequence[_Side], common: Mapping[str, str]
+) -> list[ColumnDiff]:
+    first, second = ({item.name: item for item in side.profile.columns} for side in sides)
+    both = [name for name in common if name in first and name in second]
+    edges = {
+        name: sorted(set(first[name].quantiles.values()))
+        for name in both
+        if {first[name].type, second[name].type} <= _NUMERIC and first[name].quantiles
+    }
+    shares = [_binned(connection, f"whole_{side}", edges) for side in ("b", "a")]
+    found = []
+    for name in both:
+        one, other = first[name], second[name]
+        pair = (shares[0][name], shares[1][name]) if name in edges else _topped(one, other)
+        found.append(
+            ColumnDiff(
+                name=name,
+                type=other.type,
+                stability=round(stability(*pair), 6),
+                missing=(_share(one), _share(other)),
+                distinct=(one.distinct, other.distinct),
+                mean=(one.mean, other.mean),
+                minimum=(one.minimum, other.minimum),
+                maximum=(one.maximum, other.maximum),
+                new_values=_new_values(one, other),
+                lost_values=_new_values(other, one),
+            )
+        )
+    return sorted(found, key=lambda item: -item.stability)
+
+
+def _binned(
+    connection: duckdb.DuckDBPyConnection, view: str, edges: Mapping[str, Sequence[float]]
+) -> dict[str, list[float]]:
+    """The shares of each column's values up to each edge, beyond the last, and missing."""
+    if not edges:
+        return {}
+    parts = ["count(*)"]
+    for name, bounds in edges.items():
+        cell = quoted(name)
+        parts += [f"count(*) FILTER (WHERE {cell} <= {bound!r})" for bound in bounds]
+        parts.append(f"count({cell})")
+    sql = f"SELECT {', '.join(parts)} FROM {view}"  # noqa: S608 - quoted
+    row = [int(n) for n in connection.execute(sql).fetchall()[0]]
+    rows, place, found = max(row[0], 1), 1, {}
+    for name, bounds in edges.items():
+        upto = [0, *row[place : place + len(bounds) + 1]]
+        place += len(bounds) + 1
+        counts = [high - low for low, high in pairwise(upto)]
+        found[name] = [count / rows for count in [*counts, rows - upto[-1]]]
+    return found
+
+
+def _topped(one: ColumnProfile, other: ColumnProfile) -> tuple[list[float], list[float]]:
+    """The shares of the frequent values of both, of all others, and missing."""
+    tops = [{item.value: item.count for item in side.top} for side in (one, other)]
+    values = list(dict.fromkeys([*tops[0], *tops[1]]))
+    found = []
+    for side, top in zip((one, other), tops, strict=True):
+        rows = max(side.rows, 1)
+        known = [top.get(value, 0) for value in values]
+        rest = max(side.rows - side.missing - sum(known), 0)
+        found.append([count / rows for count in [*known, rest, side.missing]])
+    return found[0], found[1]
+
+
+def stability(before: Sequence[float], after: Sequence[float]) -> float:
+    """The population stability index of two lists of shares."""
+    total = 0.0
+    for one, other in zip(before, after, strict=True):
+        if one == other:
+            continue
+        low, high = max(one, _LEAST), max(other, _LEAST)
+        total += (high - low) * math.log(high / low)
+    return total
+
+
+def _share(column: ColumnProfile) -> float:
+    return round(column.missing / column.rows, 6) if column.rows else 0.0
+
+
+def _new_values(before: ColumnProfile, after: ColumnProfile) -> tuple[str, ...]:
+    """Frequent values of `after` that `before`, whose values are all known, does not have."""
+    if before.type in _NUMERIC or before.distinct > len(before.top) or before.distinct > _MANY:
+        return ()
+    known = {item.value for item in before.top}
+    return tuple(item.value for item in after.top if item.value not in known)[:_EXAMPLES]

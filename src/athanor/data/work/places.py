@@ -1,0 +1,34 @@
+"""Where the files of tables lie: in a folder of this machine, or in an object store."""
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from athanor.kernel.remote import filesystem_of
+
+
+def located(uri: str, files: Sequence[str]) -> list[str]:
+    """The paths of a table's files; those of an object store are fetched, once each."""
+    places = [file if "://" in file or file.startswith("/") else f"{uri.rstrip('/')}/{file}"
+              for file in files]  # fmt: skip
+    return [place if is_local(place) else _fetched(place) for place in places]
+
+
+def is_local(uri: str) -> bool:
+    """Whether a table or a file lies in a folder of this machine."""
+    return "://" not in uri
+
+
+def _fetched(url: str) -> str:
+    """A copy of an object, whose name is never used for another content."""
+    cache = Path(tempfile.gettempdir()) / f"athanor-tables-{os.getuid()}"
+    cache.mkdir(mode=0o700, exist_ok=True)
+    target = cache / f"{hashlib.sha256(url.encode()).hexdigest()}.parquet"
+    if not target.exists():
+        filesystem, path = filesystem_of(url)
+        passing = target.with_name(f".{target.name}.{os.getpid()}.part")
+        filesystem.get_file(path, str(passing))
+        passing.replace(target)
+    return str(target)

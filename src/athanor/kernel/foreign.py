@@ -1,0 +1,83 @@
+"""Rows of a query on a database that is not ours, by an SQLAlchemy URL."""
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import create_engine, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.pool import NullPool
+
+from athanor.kernel.errors import Unprocessable
+
+_BIND = re.compile(r"(?<![:\w\\]):(?=\w)")
+
+
+class ForeignDatabaseRefused(Unprocessable):
+    """The database can't be reached, or does not answer the query."""
+
+    def __init__(self, url: str, what: str, hint: str = "") -> None:
+        super().__init__(
+            f"{url}: {what}",
+            hint=hint or "Try the query there; check the address, the user and the password.",
+            details={"source": url},
+        )
+
+
+def without_secrets(url: str) -> str:
+    """A database's URL with its password as `***`; what can't be read is told by its scheme."""
+    try:
+        return make_url(url).render_as_string(hide_password=True)
+    except (ArgumentError, ValueError):
+        return url.partition("://")[0] + "://..."
+
+
+@contextmanager
+def rows_of(
+    url: str, sql: str, chunk: int
+) -> Iterator[tuple[list[str], Iterator[list[Sequence[Any]]]]]:
+    """The columns' names and the rows, `chunk` at a time; what the query changes is undone.
+
+    Raises: ForeignDatabaseRefused.
+    """
+    shown = without_secrets(url)
+    try:
+        parsed = make_url(url)
+        file = parsed.database or ""
+        if parsed.get_backend_name() == "sqlite" and file not in {"", ":memory:"}:
+            path = Path(file.removeprefix("file:"))
+            if not path.exists():
+                raise ForeignDatabaseRefused(shown, "there is no such file.")
+        engine = create_engine(parsed, poolclass=NullPool)
+    except (ArgumentError, ValueError) as error:
+        raise ForeignDatabaseRefused(
+            shown, "this is no database's URL.", "Write it as dialect://user:password@host/name."
+        ) from error
+    except NoSuchModuleError as error:
+        raise ForeignDatabaseRefused(
+            shown, str(error).split("\n", 1)[0], "Install the package that brings this dialect."
+        ) from error
+    except ImportError as error:
+        raise ForeignDatabaseRefused(
+            shown, f"its driver is not installed ({error.name}).", f"pip install {error.name}"
+        ) from error
+    try:
+        with engine.connect().execution_options(stream_results=True) as connection:
+            result = connection.execute(text(_BIND.sub(r"\\:", sql)))
+            if not result.returns_rows:
+                raise ForeignDatabaseRefused(shown, "the statement gives no rows.", "Use SELECT.")
+            yield list(result.keys()), _chunks(result, chunk)
+            connection.rollback()
+    except SQLAlchemyError as error:
+        cause = error.orig if isinstance(error, DBAPIError) and error.orig else error
+        raise ForeignDatabaseRefused(shown, " ".join(str(cause).split())[:400]) from error
+    finally:
+        engine.dispose()
+
+
+def _chunks(result: Any, chunk: int) -> Iterator[list[Sequence[Any]]]:
+    while rows := result.fetchmany(chunk):
+        yield rows
