@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.special import expit, softmax
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
+from sklearn.utils import assert_all_finite
 
 from athanor.registry.types import Estimator
 
@@ -34,6 +35,7 @@ def encoded(pipeline: Pipeline, frame: pd.DataFrame) -> Floats:
 
 
 def _logistic(model: LogisticRegression, matrix: Floats) -> Floats:
+    assert_all_finite(matrix, input_name="X")  # as the estimator's own predict_proba
     raw = np.stack(
         [
             (matrix * row).sum(axis=1) + bias
