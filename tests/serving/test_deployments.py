@@ -33,8 +33,10 @@ from athanor.testing.serving import (
     eventually,
     formula,
     record,
+    serving_room,
     stub_room,
 )
+from tests.serving.conftest import Trained, described
 
 
 @pytest.fixture
@@ -359,3 +361,29 @@ def test_an_endpoint_without_a_model_that_loads_says_so(stubs: ServingRoom, tmp_
     deploy(stubs, 1)
     assert versions(stubs, 2) == {1: 2}
     assert time.monotonic() - began < 60
+
+
+def test_a_compiled_model_sleeps_and_wakes_inside_the_plane(
+    tmp_path: Path, sqlite: Database, warm_workers: Workers, champion: Trained
+) -> None:
+    with serving_room(tmp_path, sqlite, warm_workers, compiling=True) as room:
+        room.register(champion.folder, "churn", described(champion))
+        asked = Deploy(model="churn", scaling=Scaling(min=0, idle_seconds=0.3))
+        room.endpoints.deploy(OWNER, "churn", asked)
+        room.wait_for("churn", 1, "live")
+        browser = browser_of(room)
+
+        def asleep() -> bool:
+            told = browser.send("GET", "/endpoints/churn").body["deployments"][0]
+            (status,) = room.deployments.status(OWNER, "churn").deployments
+            return bool(told["asleep"]) and status.runtime == "folded"
+
+        assert eventually(asleep)
+        assert list(room.supervisor.pids) == ["plane"]
+        (expected,) = champion.model.predict_records(champion.records[:1])
+        answer = browser.predict(champion.records[:1], "churn")
+        assert answer.status == 200
+        assert answer.body["predictions"][0]["label"] == expected["label"]
+        (status,) = room.deployments.status(OWNER, "churn").deployments
+        assert (status.cold_start.count, status.workers) == (1, 0)
+        assert room.deployments.status(OWNER, "churn").ready

@@ -133,7 +133,10 @@ class Deployments:
         if found is None:
             problem = endpoint.problem or "no server runs in this workspace: athanor up"
             return EndpointStatus(endpoint=name, running=False, ready=False, problem=problem)
-        ready = any((item.workers or item.asleep) and item.state in _ANSWERS for item in found)
+        ready = any(
+            (item.workers or item.asleep or item.runtime != "native") and item.state in _ANSWERS
+            for item in found
+        )
         return EndpointStatus(
             endpoint=name,
             running=True,

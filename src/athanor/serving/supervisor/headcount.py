@@ -38,10 +38,10 @@ class Headcount:
         """Workers by deployment id, of every deployment that may have some."""
         now = time.monotonic()
         found: dict[str, int] = {}
-        self.crowded = False
+        crowded = False
         with self._lock:
             for endpoint in endpoints:
-                self.crowded = self.crowded or endpoint.capacity > 0
+                crowded = crowded or endpoint.capacity > 0
                 trying = 0
                 for item in reversed(endpoint.deployments):
                     if item.state not in RUNNING:
@@ -52,6 +52,7 @@ class Headcount:
                         count = count if trying <= _TRIED_AT_ONCE else 0
                     found[item.id] = count
                 self._unload(endpoint, found)
+            self.crowded = crowded
             for gone in [name for name in self._scalers if name not in found]:
                 del self._scalers[gone]
                 self._waking.pop(gone, None)
@@ -89,13 +90,22 @@ class Headcount:
             waking.began = waking.began or now
             return True
 
-    def answers(self, deployment: str) -> bool:
-        """The planes know its worker: a cold start ends, if one was under way."""
+    def asleep(self, deployment: str) -> bool:
+        """Whether it shall have nothing running until a request comes."""
+        scaler = self._scalers.get(deployment)
+        return scaler is not None and scaler.asleep
+
+    def answers(self, deployment: str, *, inside: bool = False) -> bool:
+        """The planes know its worker: a cold start ends, if one was under way.
+
+        What answers `inside` the planes is loaded, and measured, by them.
+        """
         with self._lock:
             waking = self._waking.get(deployment)
             if waking is None or not waking.began:
                 return False
-            waking.seconds.append(time.monotonic() - waking.began)
+            if not inside:
+                waking.seconds.append(time.monotonic() - waking.began)
             waking.began = 0.0
             return True
 

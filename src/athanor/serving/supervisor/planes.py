@@ -48,6 +48,8 @@ class PlaneSettings:
     limits: Limits = field(default_factory=Limits)
     seal_bytes: int = 64 << 20
     seal_seconds: float = 300.0
+    online: str = ""
+    """Where online features are read, a database's URL; "" where there are none."""
 
 
 class Planes:
@@ -93,6 +95,7 @@ class Planes:
                 limits=self._settings.limits,
                 seal_bytes=self._settings.seal_bytes,
                 seal_seconds=self._settings.seal_seconds,
+                online=self._settings.online,
             )
             process = _PlaneProcess(config, self._run / f"p{number}.json", self._log)
             process.start()

@@ -30,7 +30,7 @@ from athanor.serving.supervisor.crew import NATIVE, Crew, Post
 from athanor.serving.supervisor.headcount import Headcount
 from athanor.serving.supervisor.judging import Judge
 from athanor.serving.supervisor.planes import DOORBELL, Planes, PlaneSettings
-from athanor.serving.supervisor.tables import Manning, asleep, route_of, status_of
+from athanor.serving.supervisor.tables import Manning, route_of, status_of, unmanned
 from athanor.serving.supervisor.waking import Doorbell
 from athanor.serving.types import RUNNING, Deployment, Endpoint
 from athanor.serving.types.rollouts import CanaryStatus, DeploymentStatus
@@ -165,9 +165,9 @@ class Supervisor:
 
     def wake(self, deployment: str) -> None:
         """Have a worker for a deployment that sleeps; without effect on one that does not."""
+        if self._headcount.crowded:  # who leaves is decided by the latest requests
+            self._headcount.observe(self._counts())
         if self._headcount.wake(deployment):
-            if self._headcount.crowded:
-                self._headcount.observe(self._counts())
             with contextlib.suppress(AthanorError):
                 self._reconcile()
 
@@ -175,7 +175,7 @@ class Supervisor:
         """What runs of these deployments at this moment."""
         crew = self._crew
         if crew is None:
-            return [asleep(item) for item in deployments]
+            return [unmanned(item) for item in deployments]
         stats = self._counts()
         return [
             status_of(item, crew, self._headcount, stats.get(item.id, ())) for item in deployments
@@ -321,7 +321,8 @@ class Supervisor:
             return
         self._published = table
         for name in self._headcount.waking():
-            if crew.sockets(name) and self._headcount.answers(name):
+            inside = bool(self._runtime_of(name))
+            if (inside or crew.sockets(name)) and self._headcount.answers(name, inside=inside):
                 self._wake.set()  # its figures are part of the table
 
     def _post(self, deployment: Deployment, replicas: int) -> Post:

@@ -8,7 +8,7 @@ from athanor.serving.logic.routing import Cold, Route, Rule, Target
 from athanor.serving.supervisor.crew import Crew
 from athanor.serving.supervisor.headcount import Headcount
 from athanor.serving.types import RUNNING, Deployment, Endpoint
-from athanor.serving.types.rollouts import DeploymentStatus
+from athanor.serving.types.rollouts import ColdStart, DeploymentStatus
 
 _SERVER_FAULT = 500
 
@@ -50,7 +50,8 @@ def route_of(endpoint: Endpoint, manning: Manning) -> Route:
 
 def _target(deployment: Deployment, manning: Manning) -> Target:
     cold = manning.headcount.cold_start(deployment.id)
-    sockets = manning.crew.sockets(deployment.id)
+    asleep = manning.headcount.asleep(deployment.id)
+    sockets = [] if asleep else manning.crew.sockets(deployment.id)
     return Target(
         id=deployment.id,
         number=deployment.number,
@@ -60,9 +61,10 @@ def _target(deployment: Deployment, manning: Manning) -> Target:
         sockets=sockets,
         signature=deployment.signature,
         runtime=manning.runtime_of(deployment.id),
+        features=deployment.features,
         mirror=deployment.rollout.share if deployment.state == "shadow" else 0.0,
         member=deployment.state == "member",
-        asleep=not manning.crew.size(deployment.id),
+        asleep=asleep,
         cold=Cold(
             count=cold.count,
             last=cold.last_seconds or 0.0,
@@ -71,7 +73,7 @@ def _target(deployment: Deployment, manning: Manning) -> Target:
     )
 
 
-def asleep(deployment: Deployment) -> DeploymentStatus:
+def unmanned(deployment: Deployment) -> DeploymentStatus:
     """A deployment of which nothing runs."""
     return DeploymentStatus(
         number=deployment.number,
@@ -102,14 +104,28 @@ def status_of(
         version=deployment.version,
         state=deployment.state,
         share=deployment.share,
+        runtime=deployment.runtime.kind if deployment.runtime is not None else "native",
         workers=len(pids),
         wanted=wanted,
-        asleep=running and not wanted and not _compiled(deployment),
+        asleep=running and headcount.asleep(deployment.id),
         pids=pids,
         in_flight=sum(int(item.get("in_flight", 0)) for item in series),
         requests=sum(count for _, count in codes),
         errors=sum(count for code, count in codes if code >= _SERVER_FAULT),
         idle_seconds=headcount.idle_seconds(deployment.id) if running else None,
-        cold_start=headcount.cold_start(deployment.id),
+        cold_start=_loads(series) if _compiled(deployment) else headcount.cold_start(deployment.id),
         problem="" if running else deployment.reason,
+    )
+
+
+def _loads(series: list[Any]) -> ColdStart:
+    """The cold starts of what answers inside the planes."""
+    told = [item for item in series if item.get("wakes")]
+    if not told:
+        return ColdStart()
+    count = sum(int(item["wakes"]) for item in told)
+    return ColdStart(
+        count=count,
+        last_seconds=max(told, key=lambda item: float(item["used"]))["wakes_last"],
+        mean_seconds=sum(float(item["wakes_total"]) for item in told) / count,
     )

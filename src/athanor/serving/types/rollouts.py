@@ -158,6 +158,8 @@ class DeploymentStatus:
     version: int
     state: str
     share: float
+    runtime: str = "native"
+    """What answers: `native` workers, or, inside the data plane, `folded`, `onnx` or `trees`."""
     workers: int = 0
     """Worker processes that answer."""
     wanted: int = 0
