@@ -6,7 +6,7 @@ from athanor.kernel import OWNER, Database, Events, new_id
 from athanor.kernel.events import SqlEventStore
 from athanor.kernel.permissions import OwnerAccess
 from athanor.lineage import Lineage, NewArtifact, NewRun
-from athanor.lineage.errors import ArtifactNotFound, RunNotFound
+from athanor.lineage.errors import ArtifactNotFound, RunAmbiguous, RunNotFound
 from athanor.lineage.store import SqlLineageStore
 from athanor.testing import FixedClock
 
@@ -32,3 +32,15 @@ def test_an_edge_wants_both_its_ends(lineage: Lineage) -> None:
     assert lineage.edges(OWNER, run.id) == []
     lineage.consumed(OWNER, run.id, artifact.id, "data")
     assert len(lineage.edges(OWNER, run.id)) == 1
+
+
+def test_a_run_is_found_by_how_its_id_begins(lineage: Lineage) -> None:
+    one, other = ("0123456" + end * 25 for end in "ab")
+    for id_ in (one, other):
+        lineage.start_run(OWNER, NewRun(kind="script", name="train", id=id_))
+    assert lineage.run(OWNER, "0123456a").id == one
+    with pytest.raises(RunAmbiguous, match=f"{one} and {other}"):
+        lineage.run(OWNER, "012345")
+    for unknown in ("01234", "0123457", "012345%"):
+        with pytest.raises(RunNotFound):
+            lineage.run(OWNER, unknown)

@@ -4,10 +4,11 @@ rich is loaded where something is drawn, so that `athanor --help` stays quick.
 """
 
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import typer
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 """The option that every listing command has: `json: Json = False`."""
 
+_BEGINNING = re.compile(r"[0-9a-f]{6,31}")
 _connect: list[Callable[[], Transport]] = []
 
 
@@ -39,6 +41,23 @@ def transport() -> Transport:
     if not _connect:
         raise Internal("No transport was given to the command line.", hint="Call `athanor`.")
     return _connect[0]()
+
+
+def _whole_id(given: Any) -> Any:
+    if isinstance(given, (list, tuple)):
+        return [_whole_id(one) for one in given]
+    if not isinstance(given, str) or not _BEGINNING.fullmatch(given):
+        return given
+    return transport().send("GET", f"/runs/{given}").json()["id"]
+
+
+RunId = Annotated[
+    str, typer.Argument(callback=_whole_id, help="A run's id, or how it begins: six digits or more")
+]
+"""The argument of commands that speak of a run: `run_id: RunId`. They get the whole id."""
+RunIds = Annotated[
+    list[str], typer.Argument(callback=_whole_id, help="Runs' ids, or how they begin")
+]
 
 
 def emit(value: object) -> None:

@@ -89,7 +89,7 @@ def _made_with(run: Run) -> list[tuple[str, object]]:
     return rows
 
 
-def show_run(run_id: Annotated[str, typer.Argument()], *, json: Json = False) -> None:
+def show_run(run_id: str, *, json: Json = False) -> None:
     """Print one run with what it used and made."""
     runs = Runs(transport())
     run, edges = runs.run(run_id), runs.edges(run_id)

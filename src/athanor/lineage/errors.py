@@ -12,6 +12,16 @@ class RunNotFound(NotFound):
         super().__init__(f"There is no run {run_id!r}.", hint="See what exists: athanor run list")
 
 
+class RunAmbiguous(Invalid):
+    """Several runs' ids begin like this."""
+
+    def __init__(self, beginning: str, found: list[str]) -> None:
+        super().__init__(
+            f"Several runs begin with {beginning!r}, such as {' and '.join(found)}.",
+            hint="Give more digits of the id.",
+        )
+
+
 class RunEnded(Conflict):
     """The run has ended; it can't change any more."""
 

@@ -5,7 +5,14 @@ from collections.abc import Callable
 from typing import Any
 
 from athanor.kernel import Access, Clock, Database, Events, Principal, new_id
-from athanor.lineage.errors import ArtifactNotFound, BadId, BadReference, RunEnded, RunNotFound
+from athanor.lineage.errors import (
+    ArtifactNotFound,
+    BadId,
+    BadReference,
+    RunAmbiguous,
+    RunEnded,
+    RunNotFound,
+)
 from athanor.lineage.ports import Resolver
 from athanor.lineage.store import LineageStore
 from athanor.lineage.types import (
@@ -26,6 +33,7 @@ _RESUMABLE = frozenset({"failed", "stopped"})
 _DEPTH = 64
 """How far a trace goes: runs and artifacts both count."""
 
+_BEGINNING = re.compile(r"[0-9a-f]{6,31}")
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,79}")
 
 
@@ -165,12 +173,20 @@ class Lineage:
         return run
 
     def run(self, who: Principal, run_id: str) -> Run:
-        """The run with this id.
+        """The run with this id, or the only one whose id begins so: six digits at least.
 
-        Raises: RunNotFound.
+        Raises: RunNotFound, RunAmbiguous.
         """
         self._access.require(who, "lineage.run", run_id)
-        return self._run(run_id)
+        found = self._store.find_run(run_id)
+        if found is not None or not _BEGINNING.fullmatch(run_id):
+            return found or self._run(run_id)
+        match self._store.runs_beginning(run_id, 2):
+            case [only]:
+                return self._run(only)
+            case [_, _] as several:
+                raise RunAmbiguous(run_id, several)
+        raise RunNotFound(run_id)
 
     def runs(self, who: Principal, query: RunFilter) -> list[Run]:
         """Runs, newest first."""

@@ -39,6 +39,10 @@ class LineageStore(Protocol):
         """The run with this id."""
         ...
 
+    def runs_beginning(self, beginning: str, limit: int) -> list[str]:
+        """Ids that begin with some hex digits."""
+        ...
+
     def change_run(self, run_id: str, changes: dict[str, Any]) -> None:
         """Set fields of a run."""
         ...
@@ -189,6 +193,15 @@ class SqlLineageStore:
         """The run with this id."""
         row = self._plain.first(_FIND_RUN, (run_id,))
         return None if row is None else _run(row)
+
+    def runs_beginning(self, beginning: str, limit: int) -> list[str]:
+        """Ids that begin with some hex digits."""
+        rows = self._plain.fetch(
+            "SELECT id FROM lineage_run WHERE id >= ? AND id < ? ORDER BY id LIMIT ?",
+            # No digit follows "f": "g" ends the range.
+            (beginning, f"{beginning}g", limit),
+        )
+        return [row[0] for row in rows]
 
     def change_run(self, run_id: str, changes: dict[str, Any]) -> None:
         """Set fields of a run."""

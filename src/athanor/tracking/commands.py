@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from athanor.kernel import DEFAULT_PROJECT, Invalid
-from athanor.kernel.console import Json, emit, say, table, transport
+from athanor.kernel.console import Json, RunId, RunIds, emit, say, table, transport
 from athanor.tracking.client import ExperimentsClient, TrackingClient
 from athanor.tracking.hints import Hint
 from athanor.tracking.types import Experiment, ExperimentQuery, RunQuery, TrackedRun, View
@@ -91,7 +91,7 @@ def show_hints(hints: Sequence[Hint]) -> None:
 
 
 def compare_runs(
-    runs: Annotated[list[str], typer.Argument(help="Two runs or more.")],
+    runs: RunIds,
     *,
     everything: Annotated[bool, typer.Option("--all", help="Also what is equal in all.")] = False,
     json: Json = False,
@@ -118,7 +118,7 @@ def compare_runs(
 
 
 def tag_run(
-    run_id: Annotated[str, typer.Argument()],
+    run_id: RunId,
     tags: Annotated[list[str] | None, typer.Argument(help="KEY=VALUE ...")] = None,
     *,
     remove: Annotated[list[str] | None, typer.Option(help="A tag to take away.")] = None,
@@ -136,7 +136,7 @@ def tag_run(
     say(f"{len(pairs)} set, {len(remove or [])} taken away.")
 
 
-def delete_runs(runs: Annotated[list[str], typer.Argument(help="The runs' ids.")]) -> None:
+def delete_runs(runs: RunIds) -> None:
     """Delete RUNS; they can be restored until `athanor clean` removes them."""
     client = TrackingClient(transport())
     for run_id in runs:
@@ -144,7 +144,7 @@ def delete_runs(runs: Annotated[list[str], typer.Argument(help="The runs' ids.")
     say(f"Deleted {len(runs)}. Take it back: athanor run restore {' '.join(runs)}")
 
 
-def restore_runs(runs: Annotated[list[str], typer.Argument(help="The runs' ids.")]) -> None:
+def restore_runs(runs: RunIds) -> None:
     """Restore deleted RUNS."""
     client = TrackingClient(transport())
     for run_id in runs:

@@ -20,7 +20,7 @@ from athanor.app.sdk import recording
 from athanor.client import Client
 from athanor.client.http import HttpTransport
 from athanor.kernel import Invalid, NotFound, provenance
-from athanor.kernel.console import Json, emit, say, transport
+from athanor.kernel.console import Json, RunId, emit, say, transport
 from athanor.lineage import NewRun
 from athanor.lineage import commands as lineage
 from athanor.pipelines import NewTrigger, PipelineRun, Submission
@@ -119,7 +119,7 @@ def list_runs(
 
 
 @commands.command("show")
-def show_run(run_id: Annotated[str, typer.Argument()], *, json: Json = False) -> None:
+def show_run(run_id: RunId, *, json: Json = False) -> None:
     """Print one run: what it told, what it used and made, what it ran on."""
     client = Client(transport())
     told = _told(client, run_id)
@@ -135,7 +135,7 @@ def show_run(run_id: Annotated[str, typer.Argument()], *, json: Json = False) ->
 
 
 @commands.command("hints")
-def hints_of_run(run_id: Annotated[str, typer.Argument()], *, json: Json = False) -> None:
+def hints_of_run(run_id: RunId, *, json: Json = False) -> None:
     """Judge a run's training now: what is wrong with it, and what to do."""
     found = Client(transport()).debug.judge(run_id)
     if json:
@@ -221,7 +221,12 @@ def _tell(client: Client, run: PipelineRun) -> None:
         if task.outputs.get("registered"):
             reference = task.outputs["reference"]
             model = reference.partition("@")[0]
-            say(f"Registered {reference}.")
+            office = (
+                "it is the champion from now on"
+                if task.outputs.get("promoted")
+                else f"the champion stays: {task.outputs.get('reason', '')}"
+            )
+            say(f"Registered {reference}; {office.rstrip('.')}.")
             say(f"Serve it: athanor deploy {reference} --endpoint {model}")
     say(f"Run {run.id}: {run.state}. More: athanor pipeline show {run.id}")
 
