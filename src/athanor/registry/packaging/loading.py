@@ -17,6 +17,7 @@ from athanor.registry.logic.mlmodel import PICKLED, read_description
 from athanor.registry.logic.pickles import FolderFile, scan
 from athanor.registry.packaging.frames import frame_of_records, frame_of_table
 from athanor.registry.packaging.scoring import probabilities
+from athanor.registry.packaging.soundness import unsound
 from athanor.registry.packaging.trust import ALLOWED, strangers
 from athanor.registry.types import Estimator, InputColumn, Label, ModelDescription
 
@@ -133,6 +134,8 @@ def load_model(folder: Path, *, pickles: bool = False) -> LoadedModel:
     if refused := strangers(found):
         raise UnsafeModel(f"Model folder {folder.name}", refused)
     estimator = skops.io.load(path, trusted=sorted(ALLOWED.intersection(found)))
+    if problem := unsound(estimator):
+        raise BadModelFolder(folder.name, f"{problem}, in {path.name}")
     return _completed(estimator, description, folder)
 
 

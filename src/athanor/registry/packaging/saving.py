@@ -22,6 +22,8 @@ from athanor.registry.types import Estimator, Label, ModelDescription, Signature
 
 EXAMPLE_ROWS = 5
 _NEEDED = ("mlflow-skinny", "numpy", "pandas", "scikit-learn", "skops")
+_ALSO = {"mlflow-skinny": "mlflow", "xgboost": "xgboost-cpu"}
+"""Distributions that hold the same package under another name."""
 _PYTHON_ENV = """\
 python: {python}
 build_dependencies:
@@ -130,14 +132,24 @@ def _plain(label: Label | np.generic) -> Label:
 
 
 def _versions(types: tuple[str, ...]) -> dict[str, str]:
-    names = [*_NEEDED, *(["lightgbm"] if any(t.startswith("lightgbm.") for t in types) else [])]
+    names = [*_NEEDED]
+    for module, name in (("lightgbm", "lightgbm"), ("xgboost", "xgboost")):
+        if any(item.startswith(f"{module}.") for item in types):
+            names.append(name)
     found = {}
     for name in names:
         try:
             found[name] = version(name)
         except PackageNotFoundError:
-            found[name] = version("mlflow") if name == "mlflow-skinny" else "0"
+            found[name] = _version_of(_ALSO.get(name, ""))
     return found
+
+
+def _version_of(name: str) -> str:
+    try:
+        return version(name) if name else "0"
+    except PackageNotFoundError:
+        return "0"
 
 
 def _write_example(example: pd.DataFrame, folder: Path) -> None:
