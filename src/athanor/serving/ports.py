@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol
 
+from athanor.features import ParityReport, Plan
 from athanor.kernel.permissions import Principal
 from athanor.registry import InputColumn, Label
 from athanor.serving.types import Deployment
@@ -92,6 +93,28 @@ class Loading(Protocol):
         """Whether loading a version for serving runs code, to which somebody agreed by name.
 
         Raises: a Forbidden that says what would run, where nobody agreed.
+        """
+        ...
+
+
+class FeatureSource(Protocol):
+    """The feature store, as far as serving needs it."""
+
+    def plan_for(self, features: Sequence[str], *, project: str) -> Plan:
+        """How a service's features are found.
+
+        Raises: a NotFound with a hint.
+        """
+        ...
+
+    def request_of(self, service: str, *, project: str) -> Sequence[tuple[str, str]]:
+        """What its on-demand features take from the request: names and types."""
+        ...
+
+    def check_parity(self, service: str, *, project: str) -> ParityReport:
+        """Return if the endpoint would get what training had.
+
+        Raises: ParityBroken.
         """
         ...
 

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from athanor.app.doors import is_loopback
+from athanor.features import OnlineFeatures
 from athanor.lineage import Lineage, Operation
 from athanor.registry import (
     Models,
@@ -49,6 +50,7 @@ def join_serving(house: "House", steps: dict[str, Operation]) -> ServingLog:
                     host=settings.host,
                     port=settings.serving_port,
                     usual=settings.port + 1 if settings.port else 0,
+                    online=house.services[OnlineFeatures].url,
                     doors=PlaneDoors(
                         loopback=is_loopback(settings.host),
                         tokens=(house.demanded_token,) if house.demanded_token else (),
@@ -82,6 +84,7 @@ def join_serving(house: "House", steps: dict[str, Operation]) -> ServingLog:
             log=log,
             fleet=fleet,
             loading=house.services[Scanner],
+            features=house.services[OnlineFeatures],
         ),
     )
     steps |= endpoint_operations(endpoints)

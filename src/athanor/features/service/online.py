@@ -197,6 +197,12 @@ class OnlineFeatures:
         """
         return self._shelf.planned(project, features).plan
 
+    def request_of(self, service: str, *, project: str = DEFAULT_PROJECT) -> list[tuple[str, str]]:
+        """The names and types of the values that a service takes from requests."""
+        planned = self._shelf.planned(project, [service])
+        fields = {item.name: item.type for view in planned.on_demand for item in view.request}
+        return [(name, kind or "number") for name, kind in fields.items()]
+
     def check_parity(self, service: str, *, project: str = DEFAULT_PROJECT) -> ParityReport:
         """Return if the endpoint would get what training had; for deployments.
 

@@ -55,6 +55,9 @@ def deploy(
     key: Annotated[
         str | None, typer.Option(help="The input column by which labels will join.")
     ] = None,
+    features: Annotated[
+        str | None, typer.Option(help="The feature service that is looked up by key.")
+    ] = None,
     replicas: Annotated[int, typer.Option(help="Model workers.", min=1, max=16)] = 1,
     workers: Annotated[
         str, typer.Option(metavar="MIN..MAX", help="Workers by load; 0..4 lets it sleep.")
@@ -76,6 +79,7 @@ def deploy(
         capacity=capacity,
         follow=follow,
         key=key,
+        features=features,
         replicas=replicas,
         scaling=scaling_of(workers, idle),
     )

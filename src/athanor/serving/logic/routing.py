@@ -11,6 +11,7 @@ from typing import Any
 from athanor.serving.errors import DeploymentNotFound, WorkerUnavailable
 from athanor.serving.errors.deployments import ModelNotNamed
 from athanor.serving.types import Signature
+from athanor.serving.types.features import FeatureUse
 from athanor.serving.types.graphs import InferenceGraph
 from athanor.serving.types.recording import LogPolicy
 
@@ -56,6 +57,8 @@ class Target:
     runtime: dict[str, str] = field(default_factory=dict)
     """What answers inside the plane: {"kind": "folded" | "onnx" | "trees", "folder": path}, loaded
     by `athanor.serving.runtimes.compiled.load`; empty where workers do."""
+    features: FeatureUse | None = None
+    """What of its inputs the plane looks up by key."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,7 +211,8 @@ def described(route: Route) -> dict[str, Any]:
                 "member": item.member,
                 "asleep": item.asleep,
                 "inputs": [
-                    {"name": column.name, "type": column.type} for column in item.signature.columns
+                    {"name": column.name, "type": column.type}
+                    for column in (item.features.asks if item.features else item.signature.columns)
                 ],
                 "classes": list(item.signature.classes),
                 "target": item.signature.target or None,

@@ -22,6 +22,7 @@ from athanor.serving.logic.routing import Table
 from athanor.serving.plane.app import Plane
 from athanor.serving.plane.config import PlaneConfig
 from athanor.serving.plane.control import Control
+from athanor.serving.plane.enrich import Enrichments
 from athanor.serving.plane.http import Connection
 from athanor.serving.plane.log import PredictionLog
 from athanor.serving.plane.shadows import Shadows
@@ -37,6 +38,7 @@ def prepared(config: PlaneConfig) -> tuple[Plane, PredictionLog]:
     )
     plane = Plane(config.limits, config.doors, log)
     plane.bell = Bell(config.doorbell)
+    plane.features = Enrichments(config.online)
     if config.shadows:
         plane.shadows = Shadows(Path(config.shadows), config.limits.answer_seconds)
     return plane, log

@@ -26,6 +26,7 @@ from athanor.serving.plane.dialects.mlflow import Invocations
 from athanor.serving.plane.dialects.oip import OpenInference
 from athanor.serving.plane.dialects.port import Asked, Dialect
 from athanor.serving.plane.dialects.records import Records
+from athanor.serving.plane.enrich import Enrichments
 from athanor.serving.plane.gauges import fleet_page
 from athanor.serving.plane.http import Block, Connection, Exchange, Limits, Request, guarded
 from athanor.serving.plane.lanes import Lane
@@ -68,6 +69,7 @@ class Plane:
         self.routes: dict[str, Route] = {}
         self.bell = Bell("")
         self.shadows: Shadows | None = None
+        self.features = Enrichments("")
         self._doors = doors
         self._served: dict[str, Served] = {}
         self._in_flight: dict[str, int] = {}
@@ -211,7 +213,11 @@ class Plane:
             encoding = request.header("content-encoding")
             if encoding:
                 request.body = encodings.plain(request.body, encoding, self.limits.body_bytes)
-            asked = dialect.read(route, target, request, self.limits)
+            enriched = self.features.of(target)
+            if enriched is None:
+                asked = dialect.read(route, target, request, self.limits)
+            else:
+                asked = enriched.read(dialect, route, request, self.limits)
         except AthanorError as error:
             self.figures.observe(served.labels, error.status, 0.0)
             raise
@@ -254,7 +260,7 @@ class Plane:
         route = self.routes.get(aim.endpoint)
         if route is None and not aim.endpoint and len(self.routes) == 1:
             (route,) = self.routes.values()
-        if route is None or len(route.targets) != 1:
+        if route is None or len(route.targets) != 1 or route.targets[0].features is not None:
             return None
         served = self._served[route.targets[0].id]
         return Lane(self, served, _DIALECTS[aim.verb], mlflow=mlflow) if Lane.fits(served) else None

@@ -26,4 +26,6 @@ class PlaneConfig:
     limits: Limits = field(default_factory=Limits)
     seal_bytes: int = 64 << 20
     seal_seconds: float = 300.0
+    online: str = ""
+    """Where online features are read, a database's URL; "" where there are none."""
     format_version: int = 1

@@ -25,7 +25,15 @@ from athanor.serving.errors.deployments import EndpointIsGraph, NothingToShadow
 from athanor.serving.log import ServingLog
 from athanor.serving.logic.rollouts import checked, plan_of, rollout_of, takes_all
 from athanor.serving.logic.rows import LabelRow
-from athanor.serving.ports import Fleet, Loading, ModelSource, OnlySafe, RegisteredVersion
+from athanor.serving.ports import (
+    FeatureSource,
+    Fleet,
+    Loading,
+    ModelSource,
+    OnlySafe,
+    RegisteredVersion,
+)
+from athanor.serving.service.features import feature_use
 from athanor.serving.service.signatures import signature_of
 from athanor.serving.service.traffic import Traffic
 from athanor.serving.store import EndpointStore
@@ -41,6 +49,7 @@ from athanor.serving.types import (
     PredictionQuery,
     SnapshotRequest,
 )
+from athanor.serving.types.features import FeatureUse
 from athanor.serving.types.rollouts import Scaling
 
 Predictions: TypeAlias = list[Prediction]
@@ -57,6 +66,7 @@ class Neighbours:
     log: ServingLog
     fleet: Fleet
     loading: Loading = field(default_factory=OnlySafe)
+    features: FeatureSource | None = None
 
 
 class Endpoints:
@@ -82,6 +92,7 @@ class Endpoints:
         self._log = neighbours.log
         self._fleet = neighbours.fleet
         self._loading = neighbours.loading
+        self._features = neighbours.features
         self._traffic = Traffic(
             store, database, events=events, lineage=neighbours.lineage, clock=clock
         )
@@ -95,13 +106,14 @@ class Endpoints:
 
         Raises: EndpointNameInvalid, CanaryShareInvalid, RolloutUnclear, ShareInvalid,
         ScalingInvalid, NothingToShadow, EndpointIsGraph, ModelElsewhere, FlavorNotServed,
-        SignatureMissing; what the registry raises.
+        SignatureMissing, FeaturesUnused, ParityBroken; what the registry raises.
         """
         self._access.require(who, "serving.deploy", name)
         if not _NAME.fullmatch(name):
             raise EndpointNameInvalid(name)
         plan, rollout = plan_of(deploy), rollout_of(deploy)
         checked(deploy.scaling)
+        use = feature_use(who, name, deploy, self._store.find(name), (self._features, self._models))
         with self._database.transaction():
             if deploy.idempotency_key is not None:
                 done = self._store.by_key(name, deploy.idempotency_key)
@@ -124,7 +136,7 @@ class Endpoints:
             if takes_all(rollout):
                 number = max((item.number for item in endpoint.deployments), default=0) + 1
                 self._traffic.supersede(who, endpoint, number)
-            deployment = self._add(who, endpoint, (version, version.artifact_id), deploy, plan)
+            deployment = self._add(who, endpoint, (version, version.artifact_id, use), deploy, plan)
         self._database.after_commit(self._fleet.changed)
         return deployment
 
@@ -348,11 +360,11 @@ class Endpoints:
         self,
         who: Principal,
         endpoint: Endpoint,
-        made: tuple[RegisteredVersion, str],
+        made: tuple[RegisteredVersion, str, FeatureUse | None],
         deploy: Deploy,
         plan: CanaryPlan | None,
     ) -> Deployment:
-        version, artifact = made
+        version, artifact, use = made
         deployment = self._store.add_deployment(
             Deployment(
                 id=new_id(),
@@ -367,6 +379,7 @@ class Endpoints:
                 canary=None if plan is None else Canary(plan=plan),
                 rollout=rollout_of(deploy),
                 scaling=_scaling(deploy),
+                features=use,
                 created_by=who.name,
                 created_at=self._clock.now(),
             ),

@@ -100,6 +100,7 @@ deployment_table = Table(
     Column("rollout", Json, nullable=False),
     Column("scaling", Json),
     Column("runtime", Json),
+    Column("features", Json),
     Column("created_by", String(255), nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("ended_at", Instant),
@@ -108,7 +109,7 @@ deployment_table = Table(
     UniqueConstraint("endpoint", "idempotency_key", name="uq_serving_deployment_idempotency_key"),
 )
 
-_NESTED = frozenset({"signature", "canary", "rollout", "scaling", "runtime"})
+_NESTED = frozenset({"signature", "canary", "rollout", "scaling", "runtime", "features"})
 _NESTED_OF_ENDPOINT = frozenset({"rules", "earlier", "graph"})
 _DEPLOYMENT = tuple(deployment_table.c[name] for name in Deployment.__dataclass_fields__)
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
+from athanor.serving.types.features import FeatureUse
 from athanor.serving.types.graphs import InferenceGraph
 from athanor.serving.types.rollouts import HeaderRule, Rollout, Scaling
 from athanor.serving.types.runtimes import RuntimeReport
@@ -163,6 +164,8 @@ class Deployment:
     """None keeps `replicas` workers at all times."""
     runtime: RuntimeReport | None = None
     """What answers for it; None while that is being found out."""
+    features: FeatureUse | None = None
+    """What of its inputs is looked up by key; None where callers send all of them."""
     created_by: str = ""
     created_at: datetime
     ended_at: datetime | None = None
@@ -265,6 +268,9 @@ class Deploy:
     """Workers; 1 to 16."""
     scaling: Scaling | None = None
     """Workers by load, down to none; None keeps `replicas` at all times."""
+    features: str | None = None
+    """The feature service whose features are looked up by key; "" for none. None keeps that of
+    the endpoint's live deployment."""
     project: str = DEFAULT_PROJECT
     idempotency_key: str | None = None
     """A repetition with the same one returns the first one's deployment."""

@@ -98,3 +98,4 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("space", "key", "view", name=op.f("pk_features_online")),
         sqlite_with_rowid=False,
     )
+    op.add_column("serving_deployment", sa.Column("features", Json(), nullable=True))
