@@ -41,3 +41,19 @@ def test_a_wrong_setting_is_named(tmp_path: Path, file: str, named: str) -> None
     (tmp_path / "athanor.toml").write_text(file)
     with pytest.raises(BadSetting, match=named):
         load_settings({"workspace": tmp_path}, {})
+
+
+def test_the_workspace_is_the_nearest_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    below = tmp_path / "notebooks" / "first"
+    below.mkdir(parents=True)
+    monkeypatch.chdir(below)
+    assert load_settings({}, {})[0].workspace == below / ".athanor"
+    above = tmp_path / ".athanor"
+    above.mkdir()
+    assert load_settings({}, {})[0].workspace == below / ".athanor"  # it holds nothing of ours
+    (above / "athanor.toml").write_text("workers = 3\n")
+    settings, sources = load_settings({}, {})
+    assert (settings.workspace, settings.workers) == (above, 3)
+    assert next(s for s in sources if s.name == "workspace").source == "the folder above"
+    assert load_settings({"workspace": "here"}, {})[0].workspace == below / "here"
+    assert load_settings({}, {"ATHANOR_WORKSPACE": "there"})[0].workspace == below / "there"

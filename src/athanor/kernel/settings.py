@@ -14,6 +14,9 @@ from typing import Any
 from athanor.kernel.errors import Invalid, nearest
 
 FILE = "athanor.toml"
+WORKSPACE = ".athanor"
+_MARKS = (FILE, "athanor.db", "server.json")
+"""What tells a workspace from an empty folder."""
 
 
 class BadSetting(Invalid):
@@ -30,7 +33,7 @@ class BadSetting(Invalid):
 class Settings:
     """What a workspace is started with."""
 
-    workspace: Path = Path(".athanor")
+    workspace: Path = Path(WORKSPACE)
     """The folder that holds everything that has no other place."""
     host: str = "127.0.0.1"
     """The address that the API and the data plane listen on."""
@@ -85,7 +88,7 @@ class Sourced:
     name: str
     value: str
     source: str
-    """`flag`, `environment`, `file` or `default`."""
+    """`flag`, `environment`, `file`, `default`, or `the folder above` of a workspace."""
     description: str
 
 
@@ -98,16 +101,10 @@ def load_settings(
     """
     given = {name: value for name, value in (flags or {}).items() if value is not None}
     env = os.environ if environment is None else environment
-    workspace = Path(given.get("workspace") or env.get("ATHANOR_WORKSPACE") or ".athanor")
+    workspace, source = _workspace(given, env)
     filed = _read_file(workspace / FILE)
     values: dict[str, Any] = {"workspace": workspace.absolute()}
-    sources = {
-        "workspace": "flag"
-        if "workspace" in given
-        else "environment"
-        if "ATHANOR_WORKSPACE" in env
-        else "default"
-    }
+    sources = {"workspace": source}
     for field in fields(Settings):
         name = field.name
         if name == "workspace":
@@ -134,6 +131,29 @@ def load_settings(
         )
         for name, value in values.items()
     ]
+
+
+def _workspace(given: Mapping[str, Any], env: Mapping[str, str]) -> tuple[Path, str]:
+    """The workspace, and where it was said.
+
+    Unsaid, it is the nearest one, here or above, as version control finds its own; where there is
+    none yet, it will be here.
+    """
+    if given.get("workspace"):
+        return Path(given["workspace"]), "flag"
+    if env.get("ATHANOR_WORKSPACE"):
+        return Path(env["ATHANOR_WORKSPACE"]), "environment"
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        found = folder / WORKSPACE
+        if any((found / name).is_file() for name in _MARKS) and _is_ours(found):
+            return found, "default" if folder == here else "the folder above"
+    return Path(WORKSPACE), "default"
+
+
+def _is_ours(folder: Path) -> bool:
+    """Whether a folder is this user's: a stranger's settings are not to be followed."""
+    return folder.stat().st_uid == os.getuid()
 
 
 def _shown(name: str, value: Any) -> str:
