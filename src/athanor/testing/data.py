@@ -290,9 +290,9 @@ class DataRoom:
 
 
 def open_data_room(
-    database: Database, folder: Path, workers: Workers, clock: Clock | None = None
+    database: Database, folder: Path | str, workers: Workers, clock: Clock | None = None
 ) -> DataRoom:
-    """A data room whose tables lie in `folder`."""
+    """A data room whose tables lie in `folder`, a path or an fsspec URL."""
     ticking, access = clock or SystemClock(), OwnerAccess()
     events = Events(SqlEventStore(database), database, ticking)
     jobs = Jobs(SqlJobStore(database), ticking)

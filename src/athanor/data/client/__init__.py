@@ -1,5 +1,6 @@
 """The data room's verbs over a transport."""
 
 from athanor.data.client.data import Data
+from athanor.data.client.recipes import RecipesClient
 
-__all__ = ["Data"]
+__all__ = ["Data", "RecipesClient"]

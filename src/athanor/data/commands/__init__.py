@@ -2,5 +2,6 @@
 
 from athanor.data.commands import versions
 from athanor.data.commands.datasets import commands, print_tables, run_sql
+from athanor.data.commands.recipes import commands as recipe_commands
 
-__all__ = ["commands", "print_tables", "run_sql", "versions"]
+__all__ = ["commands", "print_tables", "recipe_commands", "run_sql", "versions"]

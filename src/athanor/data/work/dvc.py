@@ -214,9 +214,11 @@ def export(
         out["nfiles"] = count
     file = root / f"{path}.dvc"
     file.write_text(yaml.safe_dump({"outs": [out]}, sort_keys=False), "utf-8")
-    config = f"[core]\n    remote = athanor\n['remote \"athanor\"']\n    url = {remote}\n"
-    (root / ".dvc" / "config").write_text(config, "utf-8")
-    (root / ".gitignore").write_text(f"/{path}\n", "utf-8")
+    _configure(root, remote)
+    ignored = root / ".gitignore"
+    lines = ignored.read_text("utf-8").splitlines() if ignored.exists() else []
+    if f"/{path}" not in lines:
+        ignored.write_text("\n".join([*lines, f"/{path}"]) + "\n", "utf-8")
     return {
         "folder": str(root),
         "file": str(file),
@@ -225,6 +227,19 @@ def export(
         "size": size,
         "files": count,
     }
+
+
+def _configure(root: Path, remote: str) -> None:
+    """Name the remote in the project's configuration; what stands there stays."""
+    file = root / ".dvc" / "config"
+    told = file.read_text("utf-8") if file.exists() else ""
+    section = f"['remote \"athanor\"']\n    url = {remote}\n"
+    if section in told:
+        return
+    if not told:
+        alone = not any((folder / ".git").exists() for folder in (root, *root.parents))
+        told = "[core]\n    remote = athanor\n" + ("    no_scm = true\n" if alone else "")
+    file.write_text(told + section, "utf-8")
 
 
 def _putter(store: Any, place: str) -> Callable[..., str]:

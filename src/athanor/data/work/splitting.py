@@ -46,6 +46,8 @@ def divide(
         raise BadSplit(
             f"The part {empty[0]!r} would hold no row.", "Choose other shares, or another kind."
         )
+    # What names the parts differs between them: rows are compared without it.
+    compared = [name for name in names if told.kind != "column" or name != column]
     with connected(base.paths()) as connection:
         connection.execute(
             f"CREATE TABLE parted AS SELECT row_number() OVER () AS athanor_row, * FROM "  # noqa: S608
@@ -56,7 +58,7 @@ def divide(
             for place, first in enumerate(parts)
             for second in parts[place + 1 :]
             for item in _overlaps(
-                connection, _View(first, second), names, asked,
+                connection, _View(first, second), compared, asked,
                 timed=told.kind in {"time", "column"}, files=bool(version.get("packs")),
             )
         ]  # fmt: skip
