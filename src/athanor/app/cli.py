@@ -49,6 +49,9 @@ COMMANDS = {
     "data": Entry(
         "athanor.data.commands:commands", "Datasets: add, list, profile, check, watch.", "Work"
     ),
+    "recipe": Entry(
+        "athanor.data.commands.recipes:commands", "Recipes: prepare tables without code.", "Work"
+    ),
     "sql": Entry("athanor.data.commands:run_sql", "Query datasets, runs and predictions.", "Work"),
     "tables": Entry("athanor.data.commands:print_tables", "What SQL may read.", "Work"),
     "train": Entry(

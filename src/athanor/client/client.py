@@ -1,6 +1,6 @@
 """The whole SDK: every room's client, joined over one transport."""
 
-from athanor.data.client import Data
+from athanor.data.client import Data, RecipesClient
 from athanor.features.client import FeaturesClient
 from athanor.kernel import Transport
 from athanor.lineage.client import Runs
@@ -20,6 +20,7 @@ from athanor.responsible.client import ReportsClient
 from athanor.serving.client import EndpointsClient
 from athanor.serving.client.batches import BatchesClient
 from athanor.serving.client.deployments import DeploymentsClient
+from athanor.serving.client.exports import ExportsClient
 from athanor.serving.client.tickets import TicketsClient
 from athanor.tracking.client import (
     DebugClient,
@@ -38,6 +39,7 @@ class Client:
     def __init__(self, transport: Transport) -> None:
         self.transport = transport
         self.data = Data(transport)
+        self.recipes = RecipesClient(transport)
         self.runs = Runs(transport)
         self.tracking = TrackingClient(transport)
         self.experiments = ExperimentsClient(transport)
@@ -60,6 +62,7 @@ class Client:
         self.endpoints = EndpointsClient(transport)
         self.batches = BatchesClient(transport)
         self.tickets = TicketsClient(transport)
+        self.exports = ExportsClient(transport)
         self.deployments = DeploymentsClient(transport)
         self.monitors = MonitorsClient(transport)
         self.alerts = AlertsClient(transport)

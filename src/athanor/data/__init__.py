@@ -13,6 +13,12 @@ if TYPE_CHECKING:
         UnreadableFile,
         VersionNotFound,
     )
+    from athanor.data.logic.recipes.rows import (
+        RowRecipe,
+    )
+    from athanor.data.operations import (
+        operations,
+    )
     from athanor.data.records import (
         Diff,
         DvcExport,
@@ -39,6 +45,9 @@ if TYPE_CHECKING:
     from athanor.data.service.intake import (
         Intake,
     )
+    from athanor.data.service.recipes import (
+        Recipes,
+    )
     from athanor.data.store import (
         DataStore,
         MarkStore,
@@ -46,6 +55,10 @@ if TYPE_CHECKING:
         SqlMarkStore,
         SqlWatchStore,
         WatchStore,
+    )
+    from athanor.data.store.recipes import (
+        RecipeStore,
+        SqlRecipeStore,
     )
     from athanor.data.types import (
         CheckResult,
@@ -66,11 +79,24 @@ if TYPE_CHECKING:
         Watch,
         WatchedFile,
     )
+    from athanor.data.types.recipes import (
+        FittedRecipe,
+        Recipe,
+        Step,
+    )
 
 __getattr__ = lazily(
     __name__,
     {
         "DvcExport": "records",
+        "FittedRecipe": "types.recipes",
+        "Recipe": "types.recipes",
+        "RecipeStore": "store.recipes",
+        "Recipes": "service.recipes",
+        "RowRecipe": "logic.recipes.rows",
+        "SqlRecipeStore": "store.recipes",
+        "Step": "types.recipes",
+        "operations": "operations",
         "Vacuumed": "records",
         "VacuumOrder": "records",
         "SqlExport": "records",
@@ -135,6 +161,7 @@ __all__ = [
     "DvcExport",
     "Expectation",
     "Finder",
+    "FittedRecipe",
     "Ground",
     "Intake",
     "Leak",
@@ -151,7 +178,11 @@ __all__ = [
     "Query",
     "QueryResult",
     "ReadOptions",
+    "Recipe",
+    "RecipeStore",
+    "Recipes",
     "Roles",
+    "RowRecipe",
     "Source",
     "Sources",
     "Split",
@@ -160,7 +191,9 @@ __all__ = [
     "SqlDataStore",
     "SqlExport",
     "SqlMarkStore",
+    "SqlRecipeStore",
     "SqlWatchStore",
+    "Step",
     "UnfitTable",
     "UnknownColumn",
     "UnreadableFile",
@@ -172,4 +205,5 @@ __all__ = [
     "WatchStore",
     "WatchedFile",
     "Watches",
+    "operations",
 ]

@@ -9,10 +9,12 @@ from athanor.app.moving.wiring import join_transfers
 from athanor.app.rules import govern_models
 from athanor.app.wiring.batches import join_batches
 from athanor.app.wiring.data import join_data
+from athanor.app.wiring.exports import join_exports
 from athanor.app.wiring.features import join_features
 from athanor.app.wiring.lineage import join_lineage
 from athanor.app.wiring.monitoring import join_monitoring
 from athanor.app.wiring.pipelines import join_pipelines
+from athanor.app.wiring.recipes import join_recipes
 from athanor.app.wiring.registry import join_registry
 from athanor.app.wiring.responsible import join_responsible
 from athanor.app.wiring.serving import join_serving
@@ -30,6 +32,7 @@ from athanor.responsible.routes import router as responsible_router
 from athanor.serving.routes import router as serving_router
 from athanor.serving.routes.batches import router as batches_router
 from athanor.serving.routes.deployments import router as deployments_router
+from athanor.serving.routes.exports import router as exports_router
 from athanor.serving.routes.tickets import router as tickets_router
 from athanor.tracking.routes import router as tracking_router
 
@@ -43,6 +46,7 @@ def join_rooms(house: "House") -> None:
     join_lineage(house)
     join_tracking(house)
     join_data(house)
+    join_recipes(house, steps)
     join_features(house)
     join_pipelines(house, steps)
     join_registry(house, steps)
@@ -53,6 +57,7 @@ def join_rooms(house: "House") -> None:
     log = join_serving(house, steps)
     join_batches(house)
     join_tickets(house)
+    join_exports(house)
     join_monitoring(house, log)
     sql: Sql = house.services[Sql]
     for relation in house.relations:
@@ -72,6 +77,7 @@ def all_routers() -> list[APIRouter]:
         serving_router,
         batches_router,
         tickets_router,
+        exports_router,
         deployments_router,
         monitoring_router,
     ]

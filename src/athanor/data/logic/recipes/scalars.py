@@ -39,7 +39,7 @@ def divide(a: float, b: float) -> float:
     """IEEE 754's quotient, which Python refuses for nought."""
     if b:
         return a / b
-    if not a or a != a:
+    if not a or math.isnan(a):
         return math.nan
     return math.copysign(math.inf, a) * math.copysign(1.0, b)
 
@@ -130,7 +130,7 @@ def integer_to_text(a: int) -> str:
     return str(a)
 
 
-def boolean_to_text(a: bool) -> str:
+def boolean_to_text(a: bool) -> str:  # noqa: FBT001 - a cell
     """'true' or 'false'."""
     return "true" if a else "false"
 

@@ -1,0 +1,55 @@
+"""Every operation's SQL, pandas code and row-by-row form give equal values, to the last bit."""
+
+from pathlib import Path
+
+import pytest
+
+from athanor.data.errors.recipes import BadStep
+from athanor.data.logic.recipes.operations import OPERATIONS
+from athanor.data.types.recipes import Step
+from tests.data.recipes.tables import kitchen, random_table, same, second_table, three_forms
+
+
+def cases(*, every: bool) -> list[tuple[str, int]]:
+    return [
+        (name, place)
+        for name, operation in OPERATIONS.items()
+        for place in range(len(operation.cases) if every else 1)
+    ]
+
+
+def compare(folder: Path, name: str, place: int, seed: int, rows: int) -> None:
+    step = Step(operation=name, parameters=dict(OPERATIONS[name].cases[place]))
+    made = kitchen(folder, [step], random_table(seed, rows), second_table(seed))
+    try:
+        sql, pandas, by_row = three_forms(made)
+    except BadStep:
+        # Only what learns from rows may find none to learn from.
+        assert OPERATIONS[name].learn is not None
+        assert rows == 0
+        return
+    assert same(sql, pandas) == ""
+    assert same(sql, by_row) == ""
+
+
+@pytest.mark.parametrize(("name", "place"), cases(every=False))
+def test_the_forms_of_an_operation_agree(name: str, place: int, tmp_path: Path) -> None:
+    compare(tmp_path, name, place, 1, 40)
+
+
+@pytest.mark.parametrize("name", ["group", "pivot", "join", "fill_learned", "rolling", "bin"])
+@pytest.mark.parametrize("rows", [0, 1])
+def test_the_forms_agree_on_hardly_any_rows(name: str, rows: int, tmp_path: Path) -> None:
+    compare(tmp_path, name, 0, 2, rows)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize(("name", "place"), cases(every=True))
+def test_the_forms_of_every_case_agree(name: str, place: int, seed: int, tmp_path: Path) -> None:
+    compare(tmp_path, name, place, 100 + seed, 0 if seed == 0 else 1 if seed == 1 else 80)
+
+
+def test_there_are_forty_operations_and_more() -> None:
+    assert len(OPERATIONS) >= 70
+    assert all(operation.cases for operation in OPERATIONS.values())
