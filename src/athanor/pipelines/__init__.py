@@ -27,6 +27,10 @@ if TYPE_CHECKING:
         Surroundings,
         local_engine,
     )
+    from athanor.pipelines.secrets import (
+        FolderSecrets,
+        Secrets,
+    )
     from athanor.pipelines.service import (
         Pipelines,
     )
@@ -49,6 +53,9 @@ if TYPE_CHECKING:
         Task,
         Trigger,
     )
+    from athanor.pipelines.workbench import (
+        Workbench,
+    )
 
 __getattr__ = lazily(
     __name__,
@@ -60,6 +67,7 @@ __getattr__ = lazily(
         "ExitHandler": "authoring",
         "Explanation": "types",
         "FinalStatus": "authoring",
+        "FolderSecrets": "secrets",
         "GalleryEntry": "types",
         "If": "authoring",
         "LocalEngine": "engines.local",
@@ -70,6 +78,7 @@ __getattr__ = lazily(
         "PipelineRun": "types",
         "Pipelines": "service",
         "RunStore": "store",
+        "Secrets": "secrets",
         "SqlRunStore": "store",
         "SqlStep": "authoring",
         "SqlTriggerStore": "store",
@@ -80,6 +89,7 @@ __getattr__ = lazily(
         "Trigger": "types",
         "TriggerStore": "store",
         "TriggerWatch": "triggers",
+        "Workbench": "workbench",
         "local_engine": "engines.local",
         "operation": "authoring",
         "pipeline": "authoring",
@@ -96,6 +106,7 @@ __all__ = [
     "ExitHandler",
     "Explanation",
     "FinalStatus",
+    "FolderSecrets",
     "GalleryEntry",
     "If",
     "LocalEngine",
@@ -106,6 +117,7 @@ __all__ = [
     "PipelineRun",
     "Pipelines",
     "RunStore",
+    "Secrets",
     "SqlRunStore",
     "SqlStep",
     "SqlTriggerStore",
@@ -116,6 +128,7 @@ __all__ = [
     "Trigger",
     "TriggerStore",
     "TriggerWatch",
+    "Workbench",
     "local_engine",
     "operation",
     "pipeline",

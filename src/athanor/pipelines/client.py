@@ -13,6 +13,8 @@ from athanor.pipelines.types import (
     GalleryEntry,
     NewTrigger,
     PipelineRun,
+    SecretKeys,
+    StepOrder,
     Submission,
     Trigger,
 )
@@ -26,6 +28,7 @@ class PipelinesClient:
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
+        self.secrets = SecretsClient(transport)
 
     def submit(self, submission: Submission) -> PipelineRun:
         """Start a pipeline."""
@@ -87,6 +90,11 @@ class PipelinesClient:
         answer = self._transport.send("GET", f"{_run(run_id)}/logs", query={"task": task})
         return answer.content.decode("utf-8", errors="replace")
 
+    def order(self, run_id: str, task: str) -> StepOrder:
+        """What it takes to run a task's step once more."""
+        answer = self._transport.send("GET", f"{_run(run_id)}/order", query={"task": task})
+        return answer.read(StepOrder)
+
     def explain(self, run_id: str, task: str) -> Explanation:
         """Why a task ran, or why it did not have to."""
         answer = self._transport.send("GET", f"{_run(run_id)}/why", query={"task": task})
@@ -118,6 +126,26 @@ class PipelinesClient:
         path = f"/pipelines/triggers/{segment(name)}/fire"
         answer = self._transport.send("POST", path, body={"event": dict(event or {})})
         return answer.read(PipelineRun)
+
+
+class SecretsClient:
+    """Secrets that steps are given; their values never come back."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def set_secret(self, name: str, values: Mapping[str, str]) -> SecretKeys:
+        """Set keys of a secret; others stay."""
+        path = f"/pipelines/secrets/{segment(name)}"
+        return self._transport.send("PUT", path, body={"values": dict(values)}).read(SecretKeys)
+
+    def secrets(self) -> list[SecretKeys]:
+        """All secrets with the names of their keys."""
+        return self._transport.send("GET", "/pipelines/secrets").read(list[SecretKeys])
+
+    def remove_secret(self, name: str) -> None:
+        """Forget a secret."""
+        self._transport.send("DELETE", f"/pipelines/secrets/{segment(name)}")
 
 
 def _run(run_id: str) -> str:

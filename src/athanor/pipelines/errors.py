@@ -329,3 +329,56 @@ class NoEnvironment(Unprocessable):
             f"The environment of {step} can't be made: {reason[:1000]}",
             hint="See that the packages exist and that the package index can be reached.",
         )
+
+
+class NothingToDebug(Conflict):
+    """A task of which no attempt was made here."""
+
+    def __init__(self, task: str, state: str) -> None:
+        super().__init__(
+            f"Task {task!r} is {state} and was not run by a process, so there is nothing to debug.",
+            hint="Give a step that ran: athanor pipeline show RUN",
+        )
+
+
+class SecretNotFound(NotFound):
+    """No such secret, or no such key in it."""
+
+    def __init__(self, name: str, key: str, known: Iterable[str]) -> None:
+        names = sorted(known)
+        what = f"The secret {name!r} has no key {key!r}" if key else f"There is no secret {name!r}"
+        super().__init__(
+            f"{what}.",
+            hint=nearest(key or name, names)
+            or f"Set it: athanor pipeline secret set {name or 'NAME'} {key or 'KEY'}=VALUE",
+        )
+
+
+class BadSecret(Invalid):
+    """A secret that can't be kept under these names."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            reason,
+            hint="Use letters, digits, dots, hyphens and underscores; give one key at least.",
+        )
+
+
+class CannotMount(Unprocessable):
+    """A folder can't be had at the path where a step expects it."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(
+            f"No volume can be mounted at {path!r} here: {reason or 'the system forbids it'}.",
+            hint="Mount it at a path that does not exist yet and that you may make.",
+        )
+
+
+class NotEnoughResources(Unprocessable):
+    """A step asks for more than the machine has."""
+
+    def __init__(self, step: str, what: str, wanted: str, there: str) -> None:
+        super().__init__(
+            f"Step {step!r} asks for {wanted} of {what}, and this machine has {there}.",
+            hint=f"Ask for less {what}, or run it where there is more.",
+        )

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Query
 from fastapi.responses import PlainTextResponse
 
 from athanor.kernel.http import Caller, provide
+from athanor.pipelines.secrets import Secrets
 from athanor.pipelines.service import Pipelines
 from athanor.pipelines.types import (
     Compiled,
@@ -14,12 +15,17 @@ from athanor.pipelines.types import (
     GalleryEntry,
     NewTrigger,
     PipelineRun,
+    SecretKeys,
+    StepOrder,
     Submission,
     Trigger,
 )
+from athanor.pipelines.workbench import Workbench
 
 router = APIRouter(tags=["pipelines"], prefix="/pipelines")
 ThePipelines = Annotated[Pipelines, provide(Pipelines)]
+TheWorkbench = Annotated[Workbench, provide(Workbench)]
+TheSecrets = Annotated[Secrets, provide(Secrets)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +33,13 @@ class Firing:
     """What a trigger that is fired by hand fills its templates from."""
 
     event: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecretValues:
+    """What a secret holds, by key."""
+
+    values: dict[str, str]
 
 
 @router.post("/runs", status_code=201)
@@ -73,6 +86,12 @@ def logs(run_id: str, task: str, who: Caller, pipelines: ThePipelines) -> PlainT
     return PlainTextResponse(pipelines.logs(who, run_id, task))
 
 
+@router.get("/runs/{run_id}/order")
+def order(run_id: str, task: str, who: Caller, workbench: TheWorkbench) -> StepOrder:
+    """What it takes to run a task's step once more."""
+    return workbench.order(who, run_id, task)
+
+
 @router.get("/runs/{run_id}/why")
 def explain(run_id: str, task: str, who: Caller, pipelines: ThePipelines) -> Explanation:
     """Why a task ran, or why it did not have to."""
@@ -113,3 +132,21 @@ def remove_trigger(name: str, who: Caller, pipelines: ThePipelines) -> None:
 def fire(name: str, firing: Firing, who: Caller, pipelines: ThePipelines) -> PipelineRun:
     """Start a trigger's pipeline now."""
     return pipelines.fire(who, name, firing.event)
+
+
+@router.get("/secrets")
+def secrets(who: Caller, kept: TheSecrets) -> list[SecretKeys]:
+    """All secrets with the names of their keys; never their values."""
+    return kept.secrets(who)
+
+
+@router.put("/secrets/{name}")
+def set_secret(name: str, body: SecretValues, who: Caller, kept: TheSecrets) -> SecretKeys:
+    """Set keys of a secret; others stay."""
+    return kept.set_secret(who, name, body.values)
+
+
+@router.delete("/secrets/{name}", status_code=204)
+def remove_secret(name: str, who: Caller, kept: TheSecrets) -> None:
+    """Forget a secret."""
+    kept.remove_secret(who, name)

@@ -381,14 +381,7 @@ class Pipelines:
         return found
 
     def _task(self, run: PipelineRun, name: str) -> Task:
-        tasks = self._runs.tasks_of(run.id)
-        for task in tasks:
-            if name in {task.name, task.id}:
-                return task
-        matching = [task for task in tasks if task.name.rsplit("/", 1)[-1] == name]
-        if len(matching) == 1:
-            return matching[0]
-        raise TaskNotFound(run.id, name, [task.name for task in tasks])
+        return task_of(replace(run, tasks=self._runs.tasks_of(run.id)), name)
 
     def _trigger(self, name: str, project: str | None = None) -> Trigger:
         found = self._triggers.find(name, project)
@@ -403,6 +396,20 @@ class Pipelines:
     def _wake(self) -> None:
         if self._engine is not None:
             self._engine.wake()
+
+
+def task_of(run: PipelineRun, name: str) -> Task:
+    """A task of a run by its id, its path, or the last part of that where one alone has it.
+
+    Raises: TaskNotFound.
+    """
+    for task in run.tasks:
+        if name in {task.name, task.id}:
+            return task
+    matching = [task for task in run.tasks if task.name.rsplit("/", 1)[-1] == name]
+    if len(matching) == 1:
+        return matching[0]
+    raise TaskNotFound(run.id, name, [task.name for task in run.tasks])
 
 
 def _summary(ordered: Ordered, task: Task, earlier: Task | None, differences: list[str]) -> str:

@@ -162,6 +162,25 @@ class Trigger:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StepOrder:
+    """What it takes to run a step once more."""
+
+    run: str
+    task: str
+    attempt: int
+    order: str
+    """Its code, inputs and wanted outputs, as JSON."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecretKeys:
+    """A secret by its name, and what it holds by theirs."""
+
+    name: str
+    keys: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GalleryEntry:
     """A ready-made pipeline."""
 

@@ -5,11 +5,14 @@ from typing import TYPE_CHECKING
 
 from athanor.lineage import Lineage, Operation
 from athanor.pipelines import (
+    FolderSecrets,
     Pipelines,
+    Secrets,
     SqlRunStore,
     SqlTriggerStore,
     Surroundings,
     TriggerWatch,
+    Workbench,
     local_engine,
 )
 
@@ -32,6 +35,7 @@ def join_pipelines(house: "House", steps: dict[str, Operation]) -> None:
         access=house.access,
         clock=house.clock,
     )
+    secrets = FolderSecrets(house.folder("secrets"))
     engine = local_engine(
         Surroundings(
             store=runs,
@@ -42,6 +46,7 @@ def join_pipelines(house: "House", steps: dict[str, Operation]) -> None:
             clock=house.clock,
             workers=house.workers,
             folder=house.folder("work"),
+            secrets=secrets,
             materializers=(*_MATERIALIZERS, *house.settings.materializers),
             operations=steps,
             slots=house.settings.workers or os.cpu_count() or 1,
@@ -58,6 +63,8 @@ def join_pipelines(house: "House", steps: dict[str, Operation]) -> None:
     )
     watch.attach(house.jobs)
     house.services[Pipelines] = pipelines
+    house.services[Workbench] = Workbench(pipelines, engine, house.access)
+    house.services[Secrets] = Secrets(secrets, house.events, house.access)
     house.starters.append(engine.start)
     house.closers.append(engine.stop)
     house.counters["pipelines"] = lambda who: len(pipelines.runs(who, limit=_MANY))

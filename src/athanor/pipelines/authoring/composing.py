@@ -81,7 +81,7 @@ class Pipeline(Generic[P, R]):
             sdk_version=SDK_VERSION,
         )
         check(spec)
-        return Document(spec=spec, platforms=secrets_platform(trace.secrets))
+        return Document(spec=spec, platforms=secrets_platform(trace.secrets, trace.volumes))
 
     def _nested(self, trace: Trace, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Task:
         """Add this pipeline as a task of another one."""

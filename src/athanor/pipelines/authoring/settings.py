@@ -42,6 +42,8 @@ class StepSettings(TypedDict, total=False):
     """Variables of its environment."""
     secrets: Mapping[str, str]
     """Variables from secrets: `{"PASSWORD": "warehouse/password"}`."""
+    volumes: Mapping[str, str]
+    """Folders that outlive the run, by the path of their mount: `{"/data": "my-volume"}`."""
     packages: Sequence[str]
     """What it wants installed, as pip names it; it then runs in an environment of its own."""
     image: str

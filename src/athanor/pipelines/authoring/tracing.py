@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
@@ -49,6 +49,8 @@ class Trace:
         self.executors: dict[str, ExecutorSpec] = {}
         self.secrets: dict[str, dict[str, str]] = {}
         """By executor: the variables that secrets fill, `{"PASSWORD": "warehouse/password"}`."""
+        self.volumes: dict[str, dict[str, str]] = {}
+        """By executor: claims by the paths of their mounts."""
         self.loops = 0
         self.nested: list[Callable[..., Any]] = []
         """The functions of the inner pipelines being written down, outermost first."""
@@ -77,9 +79,10 @@ class Trace:
         given = bind(step.name, interface, args, kwargs, told=told)
         kinds = _kinds(step.name, interface, given)
         label = self._define(slug(step.name), kinds, interface, step.container)
-        if step.settings.get("secrets"):
-            executor = self.components[label].executor_label
-            self.secrets[executor] = dict(step.settings["secrets"])
+        executor = self.components[label].executor_label
+        for wanted, kept in (("secrets", self.secrets), ("volumes", self.volumes)):
+            if found := step.settings.get(wanted):
+                kept[executor] = dict(cast("Mapping[str, str]", found))
         pending = Pending(label, told=[key for key in told if key not in given])
         cache = step.settings.get("cache", True)
         pending.cache, pending.cache_key = bool(cache), cache if isinstance(cache, str) else ""
@@ -178,8 +181,9 @@ class Trace:
         label = self._free_label(pending.component.removeprefix("comp-"))
         executor_label = "exec-" + label.removeprefix("comp-")
         self.executors[executor_label] = msgspec.structs.replace(executor, container=container)
-        if known.executor_label in self.secrets:
-            self.secrets[executor_label] = self.secrets[known.executor_label]
+        for kept in (self.secrets, self.volumes):
+            if known.executor_label in kept:
+                kept[executor_label] = kept[known.executor_label]
         self.components[label] = msgspec.structs.replace(known, executor_label=executor_label)
         pending.component = label
 

@@ -27,6 +27,10 @@ class Engine(Protocol):
         """
         ...
 
+    def order(self, task: Task) -> str:
+        """The code and inputs of a task's last attempt as JSON; "" where there was none."""
+        ...
+
     def log(self, task: Task) -> str:
         """What a task has written so far, all its attempts."""
         ...

@@ -54,6 +54,11 @@ def main(words: list[str]) -> None:
     except Exception as error:  # noqa: BLE001 - told in the step's log
         own = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == str(source)]
         traceback.print_exception(type(error), error, skip(error.__traceback__, str(source)))
+        last = own[-1] if own else None
+        if os.environ.get("ATHANOR_FAILURE"):
+            said: dict[str, Any] = {"type": type(error).__name__, "message": str(error)}
+            said |= {"line": last.lineno, "source": last.line} if last else {}
+            Path(os.environ["ATHANOR_FAILURE"]).write_text(json.dumps(said), "utf-8")
         place = f" (line {own[-1].lineno} of its source: {own[-1].line})" if own else ""
         print(f"Step {name!r} failed{place}: {type(error).__name__}: {error}", file=sys.stderr)  # noqa: T201
         raise SystemExit(1) from None

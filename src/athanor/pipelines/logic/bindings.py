@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+import msgspec
 from msgspec import UNSET
 
 from athanor.pipelines.errors import BadLoop, MissingInput, WrongType
@@ -133,6 +134,26 @@ def root_bindings(spec: PipelineSpec, inputs: Bindings) -> Bindings:
         for name, value in found.parameters.items()
     }
     return Bindings(parameters=fitted, artifacts=found.artifacts)
+
+
+def resolve_settings(settings: Any, near: Neighbourhood, where: str) -> Any:
+    """Platform settings with what tasks and inputs give in them.
+
+    What `secretNameParameter` refers to stands under `secretName`.
+    """
+    if isinstance(settings, list):
+        return [resolve_settings(item, near, where) for item in settings]
+    if not isinstance(settings, dict):
+        return settings
+    found: dict[str, Any] = {}
+    for name, item in settings.items():
+        if name.endswith("NameParameter") and isinstance(item, dict):
+            source = msgspec.convert(item, TaskInputParameter)
+            value = _parameter(near, source, where)
+            found[name.removesuffix("Parameter")] = None if value is UNSET else value
+        elif name not in found:
+            found[name] = resolve_settings(item, near, where)
+    return found
 
 
 def dag_outputs(wired: DagOutputs | None, near: Neighbourhood) -> Bindings:

@@ -23,10 +23,12 @@ from athanor.pipelines.logic.bindings import (
     collected,
     dag_outputs,
     resolve,
+    resolve_settings,
     root_bindings,
 )
 from athanor.pipelines.logic.conditions import holds
 from athanor.pipelines.logic.graph import is_loop, upstream_of
+from athanor.pipelines.logic.platforms import settings_of
 
 __all__ = [
     "GOOD",
@@ -65,6 +67,8 @@ class Launch:
     path: str
     component: str
     inputs: Bindings
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """What the platform's part of the pipeline says of it: secrets, volumes, time limits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -289,7 +293,14 @@ class Planner:
             self._open(_Scope(node.path, dag, given, node, self._known))
         else:
             self._moves.append(
-                Launch(path=node.path, component=node.component_name, inputs=resolved.bindings)
+                Launch(
+                    path=node.path,
+                    component=node.component_name,
+                    inputs=resolved.bindings,
+                    settings=resolve_settings(
+                        settings_of(node.component), node.scope, f"Task {node.path!r}"
+                    ),
+                )
             )
 
     def _resolve(self, node: _Node) -> Resolved:

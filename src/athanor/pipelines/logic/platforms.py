@@ -1,7 +1,8 @@
 """What Kubernetes adds to a compiled pipeline, as far as it has a meaning on one machine.
 
 Annotations and labels of a step's pod, and the variables that show them to the step, become plain
-variables of its environment. Volumes, tolerations, selectors and the like belong to a cluster.
+variables of its environment. Secrets, volumes and time limits stay with the step's component and
+are worked out when it is launched. Tolerations, selectors and the like belong to a cluster.
 """
 
 import re
@@ -11,6 +12,7 @@ from typing import Any
 import msgspec
 
 from athanor.pipelines.ir.spec import (
+    ComponentSpec,
     ContainerSpec,
     Document,
     EnvVar,
@@ -22,6 +24,16 @@ from athanor.pipelines.ir.spec import (
 )
 
 _FIELD = re.compile(r"metadata\.(?P<kind>annotations|labels)\[(['\"])(?P<name>.+)\2\]")
+_HONOURED = {
+    "secretAsEnv",
+    "secretAsVolume",
+    "configMapAsEnv",
+    "configMapAsVolume",
+    "pvcMount",
+    "emptyDirMounts",
+    "genericEphemeralVolume",
+    "activeDeadlineSeconds",
+}
 _TASK_NAME = "{{$.pipeline_task_name}}"
 
 
@@ -37,7 +49,31 @@ def with_platform(document: Document) -> PipelineSpec:
         if executor is not None and executor.container is not None:
             executors[label] = _with_fields(executor, executor.container, settings)
     deployment = msgspec.structs.replace(spec.deployment_spec, executors=executors)
-    return msgspec.structs.replace(spec, deployment_spec=deployment)
+    components = {
+        label: _with_settings(component, platform.deployment_spec.executors)
+        for label, component in spec.components.items()
+    }
+    return msgspec.structs.replace(spec, deployment_spec=deployment, components=components)
+
+
+def settings_of(component: ComponentSpec) -> dict[str, Any]:
+    """What Kubernetes' part says of a component's executor, of what has a meaning here."""
+    for platform in component.single_platform_specs:
+        if platform.deployment_spec is not None:
+            return platform.deployment_spec.executors.get(component.executor_label, {})
+    return {}
+
+
+def _with_settings(
+    component: ComponentSpec, executors: Mapping[str, dict[str, Any]]
+) -> ComponentSpec:
+    label = component.executor_label
+    kept = {name: item for name, item in executors.get(label, {}).items() if name in _HONOURED}
+    if not kept:
+        return component
+    deployment = PlatformExecutors(executors={label: kept})
+    settings = SinglePlatform(platform="kubernetes", deployment_spec=deployment)
+    return msgspec.structs.replace(component, single_platform_specs=[settings])
 
 
 def _with_fields(
@@ -62,14 +98,25 @@ def _value(path: str, pod: dict[str, Any]) -> str:
     return _TASK_NAME if path == "metadata.name" else ""
 
 
-def secrets_platform(secrets: Mapping[str, Mapping[str, str]]) -> PlatformSpec | None:
-    """Variables from secrets, by executor, as Kubernetes' part of a compiled pipeline.
+def secrets_platform(
+    secrets: Mapping[str, Mapping[str, str]], volumes: Mapping[str, Mapping[str, str]]
+) -> PlatformSpec | None:
+    """Variables from secrets and volumes, by executor, as Kubernetes' part of a compiled pipeline.
 
-    A source is written `secret/key`.
+    A secret's source is written `secret/key`; a volume is a claim's name by the path of its mount.
     """
-    if not secrets:
+    if not secrets and not volumes:
         return None
     executors: dict[str, dict[str, Any]] = {}
+    for executor, mounts in volumes.items():
+        executors.setdefault(executor, {})["pvcMount"] = [
+            {
+                "mountPath": path,
+                "pvcName": claim,
+                "pvcNameParameter": {"runtimeValue": {"constant": claim}},
+            }
+            for path, claim in mounts.items()
+        ]
     for executor, variables in secrets.items():
         found = []
         for variable, source in variables.items():
@@ -82,6 +129,6 @@ def secrets_platform(secrets: Mapping[str, Mapping[str, str]]) -> PlatformSpec |
                     "optional": False,
                 }
             )
-        executors[executor] = {"secretAsEnv": found}
+        executors.setdefault(executor, {})["secretAsEnv"] = found
     deployment = PlatformExecutors(executors=executors)
     return PlatformSpec(platforms={"kubernetes": SinglePlatform(deployment_spec=deployment)})

@@ -8,10 +8,12 @@ from pathlib import Path
 from athanor.kernel import Clock, Database, Events, Storage
 from athanor.kernel.workers import Workers
 from athanor.lineage import Lineage, Operation
+from athanor.pipelines.engines.local.admission import Room, machine
 from athanor.pipelines.engines.local.attempts import Attempts, Place
 from athanor.pipelines.engines.local.engine import LocalEngine
 from athanor.pipelines.engines.local.recording import Recorder
 from athanor.pipelines.materializers import DEFAULT
+from athanor.pipelines.secrets import FolderSecrets, SecretStore
 from athanor.pipelines.store import RunStore
 
 PRELOAD: tuple[str, ...] = (
@@ -40,6 +42,8 @@ class Surroundings:
     workers: Workers
     folder: Path
     """Attempts have their folders here."""
+    secrets: SecretStore | None = None
+    """What steps are given of secrets; a folder beside the attempts' unless said."""
     materializers: tuple[str, ...] = ()
     """Import strings of more materializers, asked after the built-in ones."""
     operations: Mapping[str, Operation] = field(default_factory=dict)
@@ -69,9 +73,10 @@ def local_engine(given: Surroundings) -> LocalEngine:
         storage=given.storage,
         place=Place(
             folder=given.folder,
+            secrets=given.secrets or FolderSecrets(given.folder / "secrets"),
             materializers=(*DEFAULT, *given.materializers),
             operations=given.operations,
         ),
     )
     slots = given.slots or os.cpu_count() or 1
-    return LocalEngine(given.store, recorder, attempts, slots=slots)
+    return LocalEngine(given.store, recorder, attempts, room=Room(machine(), slots))

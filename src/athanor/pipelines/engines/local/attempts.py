@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
+from typing import Any
 
 from athanor.kernel import (
     AthanorError,
@@ -22,11 +23,21 @@ from athanor.lineage import Lineage, Operation, OperationCall, OperationResult
 from athanor.pipelines.engines.local.exchange import (
     LOCK_FILE,
     LOG_FILE,
+    TASK_FILE,
     Foreign,
     GivenArtifact,
     Order,
     read_result,
     write_order,
+)
+from athanor.pipelines.engines.local.fitting import (
+    CREATE_VOLUME,
+    DELETE_VOLUME,
+    VOLUMES,
+    Fitting,
+    create_volume,
+    delete_volume,
+    fitting_of,
 )
 from athanor.pipelines.engines.local.importing import imported_artifact
 from athanor.pipelines.engines.local.recording import Ending, Recorder
@@ -48,10 +59,13 @@ from athanor.pipelines.logic.containers import read_lightweight
 from athanor.pipelines.logic.embedding import Embedded, read_embedded, read_operation
 from athanor.pipelines.logic.placeholders import fill, names_of
 from athanor.pipelines.logic.planner import Launch
+from athanor.pipelines.logic.resources import Wanted
 from athanor.pipelines.logic.values import as_text, type_of
+from athanor.pipelines.secrets import SecretStore
 from athanor.pipelines.store import Ordered
 from athanor.pipelines.types import Task
 
+ENVIRONMENTS = "environments"
 _TARGET = "athanor.pipelines.engines.local.child:main"
 _COMPILER = "athanor.pipelines.authoring.loading:compile_target"
 _COMPILE_SECONDS = 120.0
@@ -72,6 +86,8 @@ class Work:
     """Titles of the types of artifacts, by input or output."""
     known: Mapping[str, str] = field(default_factory=dict)
     """What the run's placeholders stand for."""
+    wanted: Wanted = field(default_factory=Wanted)
+    """The cores and memory that it may use."""
 
     @property
     def container(self) -> ContainerSpec:
@@ -85,6 +101,7 @@ class Place:
 
     folder: Path
     """Attempts have their folders here: `<run>/<task id>/<attempt>`."""
+    secrets: SecretStore
     materializers: tuple[str, ...]
     operations: Mapping[str, Operation] = field(default_factory=dict)
 
@@ -129,6 +146,8 @@ class Attempts:
                 return self._operate(work, operation)
             if work.executor.importer is not None:
                 return self._import(work, work.executor.importer)
+            if work.container.image in {CREATE_VOLUME, DELETE_VOLUME}:
+                return self._volume(work)
             embedded = read_embedded(work.container)
             foreign = self._foreign(work) if embedded is None else None
             ending = self._step(work, embedded or _unembedded(work), foreign)
@@ -187,10 +206,17 @@ class Attempts:
             return texts[0]
         return "".join(f"--- attempt {n} ---\n{text}" for n, text in enumerate(texts, 1))
 
+    def order(self, task: Task) -> str:
+        """The code and inputs of a task's last attempt as JSON; "" where there was none."""
+        try:
+            return (self._place.attempt(task) / TASK_FILE).read_text("utf-8")
+        except FileNotFoundError:
+            return ""
+
     def tidy(self, task: Task) -> None:
         """Remove what an attempt no longer needs; its log stays."""
         folder = self._place.attempt(task)
-        for name in ("inputs", "outputs", "code"):
+        for name in ("inputs", "outputs", "code", VOLUMES):
             shutil.rmtree(folder / name, ignore_errors=True)
 
     def _operate(self, work: Work, name: str) -> tuple[Ending, Bindings | None]:
@@ -228,6 +254,19 @@ class Attempts:
         ending = Ending(state="done", artifacts={imported.output: [imported.made]})
         return ending, self._recorder.finish(work.ordered, work.task, ending)
 
+    def _volume(self, work: Work) -> tuple[Ending, Bindings | None]:
+        """Make or remove a volume, as Kubernetes' own components do."""
+        parameters = work.launch.inputs.parameters
+        volumes = self._place.folder / VOLUMES
+        outputs: dict[str, Any] = {}
+        if work.container.image == CREATE_VOLUME:
+            unique = f"{work.ordered.run.pipeline}-{work.task.run[:12]}"
+            outputs["name"] = create_volume(volumes, parameters, unique)
+        else:
+            delete_volume(volumes, parameters)
+        ending = Ending(state="done", parameters=outputs)
+        return ending, self._recorder.finish(work.ordered, work.task, ending)
+
     def _foreign(self, work: Work) -> Foreign:
         container = work.container
         self.workspace(work.task.run).mkdir(parents=True, exist_ok=True)
@@ -238,22 +277,31 @@ class Attempts:
             args=container.args,
             schemas=dict(work.schemas),
             known=dict(work.known),
-            environments=str(self._place.folder / "environments"),
+            environments=str(self._place.folder / ENVIRONMENTS),
         )
 
     def _step(self, work: Work, embedded: Embedded, foreign: Foreign | None) -> Ending:
         task = work.task
         folder = self._place.attempt(task)
         folder.mkdir(parents=True, exist_ok=True)
-        write_order(folder, self._order(work, embedded, foreign))
+        fitting = fitting_of(
+            work.launch.settings,
+            self._place.secrets,
+            volumes=self._place.folder / VOLUMES,
+            attempt=folder,
+        )
+        order = self._order(work, embedded, foreign, fitting)
+        write_order(folder, order)
+        limit = min(filter(None, (embedded.timeout, fitting.seconds)), default=None)
         began = time.monotonic()
         child = self._workers.spawn(
             _TARGET,
             {"folder": str(folder)},
             log=folder / LOG_FILE,
-            env={item.name: self._filled(work, item.value) for item in work.container.env},
+            env=order.env | fitting.env,
             cwd=folder,
             threads=embedded.threads,
+            memory_bytes=work.wanted.memory_bytes or None,
         )
         with self._lock:
             self._children[task.id] = child
@@ -261,10 +309,10 @@ class Attempts:
         if stopped:
             child.kill()
         try:
-            ended = child.wait(embedded.timeout or None)
+            ended = child.wait(limit)
             if ended is None:
                 child.kill()
-                raise StepTookTooLong(task.name, embedded.timeout)
+                raise StepTookTooLong(task.name, limit or 0.0)
         finally:
             with self._lock:
                 self._children.pop(task.id, None)
@@ -300,7 +348,9 @@ class Attempts:
         find = names_of(work.launch.inputs.parameters, work.known)
         return as_text(fill(text, find))
 
-    def _order(self, work: Work, embedded: Embedded, foreign: Foreign | None) -> Order:
+    def _order(
+        self, work: Work, embedded: Embedded, foreign: Foreign | None, fitting: Fitting
+    ) -> Order:
         outputs = work.component.output_definitions or ComponentOutputs()
         who = work.ordered.who
         return Order(
@@ -309,6 +359,11 @@ class Attempts:
             task=work.task.id,
             embedded=embedded,
             foreign=foreign,
+            env={item.name: self._filled(work, item.value) for item in work.container.env},
+            mounts=fitting.mounts,
+            cores=work.wanted.cores,
+            memory_bytes=work.wanted.memory_bytes,
+            environments=str(self._place.folder / ENVIRONMENTS),
             parameters=dict(work.launch.inputs.parameters),
             artifacts={
                 name: [self._given(who, item) for item in items]

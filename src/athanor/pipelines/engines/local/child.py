@@ -10,6 +10,7 @@ import fcntl
 import importlib
 import inspect
 import linecache
+import math
 import os
 import random
 import sys
@@ -22,6 +23,7 @@ from typing import Any
 from athanor.kernel.errors import AthanorError, error_to_dict
 from athanor.kernel.storage import Storage
 from athanor.pipelines.authoring.interface import STATUS_CLASSES, hints_of
+from athanor.pipelines.engines.local.apart import attempt as attempt_apart
 from athanor.pipelines.engines.local.exchange import (
     LOCK_FILE,
     Order,
@@ -30,6 +32,7 @@ from athanor.pipelines.engines.local.exchange import (
     write_result,
 )
 from athanor.pipelines.engines.local.foreign import attempt as attempt_foreign
+from athanor.pipelines.engines.local.mounting import mount
 from athanor.pipelines.engines.local.values import ArtifactFiles
 from athanor.pipelines.errors import BadStep, MissingInput, StepFailed, WrongType
 from athanor.pipelines.logic.embedding import Embedded
@@ -46,6 +49,7 @@ def main(folder: str) -> dict[str, Any]:
     owner = os.getpid()
     with _locked(place):
         order = read_order(place)
+        _confine(order)
         result = _attempt(place, order)
         if os.getpid() != owner:  # the step forked, and this is the copy: one result is enough
             os._exit(0)
@@ -63,12 +67,34 @@ def _locked(place: Path) -> Iterator[None]:
         yield
 
 
+def _confine(order: Order) -> None:
+    """Keep to the cores that were asked for."""
+    if order.cores and hasattr(os, "sched_setaffinity"):
+        there = sorted(os.sched_getaffinity(0))
+        first = random.Random(order.task).randrange(len(there))  # not all steps on the first core
+        turned = [*there[first:], *there[:first]]
+        os.sched_setaffinity(0, turned[: max(1, math.ceil(order.cores))])
+
+
+def perform(place: Path, order: Order) -> tuple[Result, TracebackType | None]:
+    """Run an attempt; its result, and where the user's code failed."""
+    result = _attempt(place, order)
+    return result, _traces.pop() if _traces else None
+
+
+_traces: list[TracebackType] = []
+"""Where the user's code failed last, for a debugger."""
+
+
 def _attempt(place: Path, order: Order) -> Result:
     storage = Storage(order.storage_url, reserve_bytes=order.storage_reserve)
     files = ArtifactFiles(storage, place, order)
     try:
+        mount(order.mounts)
         if order.foreign is not None:
             return attempt_foreign(place, order, order.foreign)
+        if order.embedded.packages:
+            return attempt_apart(place, order)
         function = load_function(place, order.embedded)
         _seed(order.embedded.seed)
         arguments = _arguments(function, order, files)
@@ -266,8 +292,12 @@ def _failure(error: BaseException, step: str, file: str, inputs: Mapping[str, An
     frames = traceback.extract_tb(_own_part(error.__traceback__, file))
     own = [frame for frame in frames if frame.filename == (file or frame.filename)]
     last = own[-1] if own else None
+    hint = ""
     if isinstance(error, SystemExit):
         cause = f"it called sys.exit({error.code!r})"
+    elif isinstance(error, MemoryError):
+        cause = "MemoryError: it needed more memory than it may take"
+        hint = "Give the step less data, or more room: @step(memory='4G')."
     else:
         cause = f"{type(error).__name__}: {error}"
     details = {
@@ -277,6 +307,8 @@ def _failure(error: BaseException, step: str, file: str, inputs: Mapping[str, An
         "source": (last.line or "").strip() if last else "",
         "inputs": {name: shown(item) for name, item in inputs.items()},
     }
+    if hint:
+        details["hint"] = hint
     return StepFailed(step, cause[:2000], details=details)
 
 
@@ -294,5 +326,7 @@ def _print_trace(error: AthanorError, file: str) -> None:
     with contextlib.suppress(OSError):
         if cause is not None:
             trace = _own_part(cause.__traceback__, file)
+            if trace is not None:
+                _traces.append(trace)
             traceback.print_exception(type(cause), cause, trace)
         print(f"athanor: {error}", file=sys.stderr, flush=True)  # noqa: T201 - the step's log

@@ -18,6 +18,7 @@ from threading import Condition, Thread
 import msgspec
 
 from athanor.kernel import AthanorError, error_from_dict
+from athanor.pipelines.engines.local.admission import Room
 from athanor.pipelines.engines.local.attempts import Attempts, Work
 from athanor.pipelines.engines.local.environment import environment_of
 from athanor.pipelines.engines.local.recording import Ending, Recorder
@@ -28,12 +29,14 @@ from athanor.pipelines.ir.spec import (
     ContainerSpec,
     ExecutorSpec,
     PipelineSpec,
+    Resources,
     RetryPolicy,
     TaskSpec,
 )
 from athanor.pipelines.logic.cache import cache_key, key_parts, named_key
 from athanor.pipelines.logic.embedding import read_operation
 from athanor.pipelines.logic.graph import is_loop
+from athanor.pipelines.logic.placeholders import fill, names_of
 from athanor.pipelines.logic.planner import (
     OVER,
     Bindings,
@@ -44,6 +47,7 @@ from athanor.pipelines.logic.planner import (
     Settled,
     replay,
 )
+from athanor.pipelines.logic.resources import Wanted
 from athanor.pipelines.logic.retries import pause_before
 from athanor.pipelines.store import CacheEntry, Ordered, RunStore
 from athanor.pipelines.types import PipelineRun, Task
@@ -111,14 +115,13 @@ class LocalEngine:
     """Runs pipelines on this machine."""
 
     def __init__(
-        self, store: RunStore, recorder: Recorder, attempts: Attempts, *, slots: int
+        self, store: RunStore, recorder: Recorder, attempts: Attempts, *, room: Room
     ) -> None:
         self._store = store
         self._recorder = recorder
         self._attempts = attempts
-        self._slots = slots
+        self._room = room
         self._live: dict[str, _Live] = {}
-        self._running = 0
         self._ended: SimpleQueue[_Ended] = SimpleQueue()
         self._timers: list[tuple[float, str, str]] = []
         self._changed = Condition()
@@ -155,11 +158,15 @@ class LocalEngine:
         if self._thread is not None:
             self._thread.join(10.0)
         with self._changed:
-            self._changed.wait_for(lambda: self._running == 0, 5.0)
+            self._changed.wait_for(lambda: self._room.tasks == 0, 5.0)
 
     def compile(self, target: str) -> str:
         """The YAML of a pipeline named `module:attribute`. Raises: BadPipeline."""
         return self._attempts.compile(target)
+
+    def order(self, task: Task) -> str:
+        """The code and inputs of a task's last attempt as JSON; "" where there was none."""
+        return self._attempts.order(task)
 
     def log(self, task: Task) -> str:
         """What a task has written so far, all its attempts."""
@@ -321,10 +328,40 @@ class LocalEngine:
         return "step" if ours else "operation"
 
     def _launch_ready(self, live: _Live) -> None:
-        while live.ready and self._running < self._slots and not self._stopping:
-            self._launch(live, live.ready.popleft())
+        while live.ready and not self._room.full and not self._stopping:
+            launch = live.ready.popleft()
+            try:
+                wanted = self._wanted(live, launch)
+            except AthanorError as error:
+                self._refuse(live, launch, error)
+                continue
+            if not self._room.fits(wanted):
+                live.ready.appendleft(launch)
+                return
+            self._launch(live, launch, wanted)
 
-    def _launch(self, live: _Live, launch: Launch) -> None:
+    def _wanted(self, live: _Live, launch: Launch) -> Wanted:
+        """The cores and memory that a task takes."""
+        container = live.executor(launch.component).container
+        resources = container.resources if container is not None else None
+        if resources is None:
+            return Wanted()
+        find = names_of(launch.inputs.parameters, live.known)
+        filled = msgspec.convert(
+            fill(msgspec.to_builtins(resources), find), Resources, strict=False
+        )
+        return self._room.asked(launch.path, filled)
+
+    def _refuse(self, live: _Live, launch: Launch, error: AthanorError) -> None:
+        """A task that can't ever begin has failed."""
+        move = Settled(path=launch.path, state="failed", reason=error.message, error=error)
+        self._recorder.settle(live.tasks[launch.path], move)
+        live.tasks[launch.path] = replace(live.tasks[launch.path], state="failed")
+        if live.error is None:
+            live.error = TaskFailed(launch.path, error)
+        self._carry_out(live, live.planner.finish(launch.path, "failed", error=error))
+
+    def _launch(self, live: _Live, launch: Launch, wanted: Wanted) -> None:
         task = live.tasks[launch.path]
         ordered = live.ordered
         executor = live.executor(launch.component)
@@ -335,8 +372,8 @@ class LocalEngine:
             parts = self._parts(live, launch, container, spec)
             key = cache_key(parts)
             options = spec.caching_options
-            wanted = ordered.cache and options is not None and options.enable_cache
-            entry = self._store.cached(ordered.run.project, key) if wanted else None
+            may = ordered.cache and options is not None and options.enable_cache
+            entry = self._store.cached(ordered.run.project, key) if may else None
             if entry is not None and self._recorder.still_there(ordered, entry):
                 self._reuse(live, launch, parts, entry, key)
                 return
@@ -353,8 +390,10 @@ class LocalEngine:
             executor=executor,
             schemas=live.schemas(launch.component),
             known=live.known | {".pipeline_task_name": launch.path.rpartition("/")[2]},
+            wanted=wanted,
         )
-        self._running += 1
+        with self._changed:
+            self._room.take(task.id, wanted)
         Thread(target=self._do, args=(work,), name=f"task {task.name}", daemon=True).start()
 
     def _parts(
@@ -387,7 +426,7 @@ class LocalEngine:
             _Ended(run=work.task.run, path=work.task.name, ending=ending, bindings=bindings)
         )
         with self._changed:
-            self._running -= 1
+            self._room.leave(work.task.id)
             self._changed.notify_all()
 
     def _take_end(self, ended: _Ended) -> None:

@@ -50,6 +50,14 @@ class Foreign:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Mount:
+    """A folder that a step finds at a path."""
+
+    source: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
     """One attempt of one task."""
 
@@ -67,6 +75,15 @@ class Order:
     """Types of the output parameters by name."""
     output_artifacts: dict[str, str] = field(default_factory=dict)
     """Artifact types of the outputs by name; `any` where the value tells."""
+    env: dict[str, str] = field(default_factory=dict)
+    """Variables that the component sets; those of secrets are not written down."""
+    mounts: list[Mount] = field(default_factory=list)
+    cores: float = 0.0
+    """How many cores it may use; 0 is all."""
+    memory_bytes: int = 0
+    """How much memory it may take; 0 is no limit."""
+    environments: str = ""
+    """Where Python environments are kept."""
     output_lists: list[str] = field(default_factory=list)
     """Outputs that are lists of artifacts."""
     materializers: list[str] = field(default_factory=list)

@@ -169,17 +169,23 @@ def _why(
 ) -> None:
     """Explain why a task ran, or why it did not have to."""
     client = PipelinesClient(transport())
-    if run is None:
-        latest = client.runs(limit=1)
-        if not latest:
-            raise BadPipeline("Nothing has run yet.", hint="athanor pipeline run FILE.py")
-        run = latest[0].id
-    told = client.explain(run, task)
+    told = client.explain(run or latest_run(client), task)
     if json:
         emit(told)
         return
     say(told.summary)
     table(("part of the key", "value"), sorted(told.parts.items()), empty="It has no cache key.")
+
+
+def latest_run(client: PipelinesClient) -> str:
+    """The run that was started last.
+
+    Raises: BadPipeline where there is none.
+    """
+    latest = client.runs(limit=1)
+    if not latest:
+        raise BadPipeline("Nothing has run yet.", hint="athanor pipeline run FILE.py")
+    return latest[0].id
 
 
 commands.command("why-ran")(_why)
