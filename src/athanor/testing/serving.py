@@ -35,6 +35,8 @@ from athanor.serving.runtimes.serving import serve
 from athanor.serving.service import (
     Deployments,
     Endpoints,
+    GraphParts,
+    Graphs,
     Neighbours,
     Parts,
     Traffic,
@@ -231,6 +233,7 @@ class ServingRoom:
     storage: Storage
     folder: Path
     deployments: Deployments
+    graphs: Graphs
 
     def register(
         self, model_folder: Path, name: str, description: Mapping[str, Any]
@@ -326,12 +329,23 @@ def serving_room(
     shadows = ShadowLog(log.predictions_folder.parent / "shadows", log, workers)
     parts = Parts(traffic=traffic, fleet=fleet, shadows=shadows)
     deployments = Deployments(store, database, access=access, parts=parts)
+    around = GraphParts(events=events, lineage=lineage, clock=clock, traffic=traffic, fleet=fleet)
+    graphs = Graphs(store, database, access=access, parts=around)
     for kind, resolver in resolvers(endpoints, lineage, database).items():
         lineage.offer_resolver(kind, resolver)
     supervisor.start()
     try:
         yield ServingRoom(
-            endpoints, supervisor, log, lineage, models, events, storage, folder, deployments
+            endpoints,
+            supervisor,
+            log,
+            lineage,
+            models,
+            events,
+            storage,
+            folder,
+            deployments,
+            graphs,
         )
     finally:
         supervisor.stop()

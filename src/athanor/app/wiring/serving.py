@@ -13,6 +13,8 @@ from athanor.serving import (
     Deployments,
     Endpoints,
     Fleet,
+    GraphParts,
+    Graphs,
     Neighbours,
     NoFleet,
     Parts,
@@ -93,6 +95,14 @@ def join_serving(house: "House", steps: dict[str, Operation]) -> ServingLog:
     house.events.subscribe("serving.follow", endpoints.follow, ("registry.alias.moved",))
     house.events.subscribe("serving.renamed", endpoints.renamed, ("registry.model.renamed",))
     house.services[Endpoints] = endpoints
+    house.services[Graphs] = Graphs(
+        store,
+        house.database,
+        access=house.access,
+        parts=GraphParts(
+            events=house.events, lineage=lineage, clock=house.clock, traffic=traffic, fleet=fleet
+        ),
+    )
     house.services[Deployments] = Deployments(
         store,
         house.database,

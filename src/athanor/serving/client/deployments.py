@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from athanor.kernel.transport import Transport, segment
 from athanor.serving.types import Deployment, Endpoint
+from athanor.serving.types.graphs import InferenceGraph
 from athanor.serving.types.rollouts import (
     CanaryStatus,
     EndpointStatus,
@@ -68,6 +69,14 @@ class DeploymentsClient:
     def canary(self, name: str) -> CanaryStatus:
         """How the canary under way does."""
         return self._transport.send("GET", f"{_path(name)}/canary").read(CanaryStatus)
+
+    def compose(self, name: str, graph: InferenceGraph) -> Deployment:
+        """Have an endpoint answer through others: a chain, an ensemble, a router."""
+        return self._transport.send("PUT", f"{_path(name)}/graph", body=graph).read(Deployment)
+
+    def graph(self, name: str) -> InferenceGraph:
+        """How an endpoint answers through others."""
+        return self._transport.send("GET", f"{_path(name)}/graph").read(InferenceGraph)
 
 
 def _path(name: str) -> str:

@@ -1,7 +1,9 @@
 """`athanor endpoint`: how traffic is divided, what runs, how shadows and canaries do."""
 
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
+import msgspec
 import typer
 
 from athanor.kernel.console import Json, emit, say, table, transport
@@ -9,6 +11,7 @@ from athanor.serving.client import EndpointsClient
 from athanor.serving.client.deployments import DeploymentsClient
 from athanor.serving.commands.deploying import OptionUnreadable, scaling_of
 from athanor.serving.commands.telling import tell_call, tell_moved
+from athanor.serving.types.graphs import InferenceGraph
 from athanor.serving.types.rollouts import (
     EndpointStatus,
     HeaderRule,
@@ -165,12 +168,69 @@ def canary(name: Name, *, json: Json = False) -> None:
     )
 
 
-COMMANDS = (show, split, retire, scale, status, wake, shadow, canary)
+def graph(
+    name: Name,
+    file: Annotated[
+        Path | None, typer.Argument(help="The graph as JSON; without anything it is printed.")
+    ] = None,
+    chain: Annotated[
+        str, typer.Option(help="Endpoints, each seeing what the ones before said: a,b.")
+    ] = "",
+    ensemble: Annotated[str, typer.Option(help="Endpoints whose answers are joined: a,b,c.")] = "",
+    combine: Annotated[
+        str, typer.Option(help="How an ensemble's answers are joined: mean, vote, max, min.")
+    ] = "mean",
+    *,
+    json: Json = False,
+) -> None:
+    """Have an endpoint answer through others: a chain, an ensemble, or a graph of your own."""
+    client = _client()
+    asked = _graph(file, chain, ensemble, combine)
+    if asked is None:
+        emit(client.graph(name))
+        return
+    made = client.compose(name, asked)
+    if json:
+        emit(made)
+    else:
+        parts = {step.endpoint for node in asked.nodes.values() for step in node.steps}
+        said = ", ".join(sorted(parts - {""}))
+        say(f"Endpoint {name} answers through {said} (deployment {made.number}).")
+        tell_call(EndpointsClient(transport()).get(name))
+
+
+COMMANDS = (graph, show, split, retire, scale, status, wake, shadow, canary)
 """What `athanor endpoint` offers of this."""
 
 
 def _client() -> DeploymentsClient:
     return DeploymentsClient(transport())
+
+
+def _graph(file: Path | None, chain: str, ensemble: str, combine: str) -> InferenceGraph | None:
+    """The graph that was asked for; None where nothing was.
+
+    Raises: OptionUnreadable.
+    """
+    form = 'a JSON file: {"nodes": {"root": {"kind": "chain", "steps": [{"endpoint": "a"}]}}}'
+    if sum((file is not None, bool(chain), bool(ensemble))) > 1:
+        raise OptionUnreadable("The graph", "several at once", "a file, --chain or --ensemble")
+    told: Any = None
+    if file is not None:
+        try:
+            told = msgspec.json.decode(file.read_bytes())
+        except (OSError, msgspec.DecodeError) as error:
+            raise OptionUnreadable("The graph", str(file), f"{form} ({error})") from error
+    elif chain or ensemble:
+        steps = [{"endpoint": name.strip()} for name in (chain or ensemble).split(",")]
+        kind = "chain" if chain else "ensemble"
+        told = {"nodes": {"root": {"kind": kind, "steps": steps, "combine": combine}}}
+    if told is None:
+        return None
+    try:
+        return msgspec.convert(told, InferenceGraph)
+    except msgspec.ValidationError as error:
+        raise OptionUnreadable("The graph", str(file or combine), f"{form} ({error})") from error
 
 
 def _share(text: str) -> tuple[int, float]:

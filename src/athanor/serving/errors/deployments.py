@@ -147,3 +147,23 @@ class EndpointHasDeployments(Conflict):
             f"Endpoint {endpoint!r} has deployments of its own.",
             hint="Give the graph a name of its own.",
         )
+
+
+class NoGraph(NotFound):
+    """The endpoint answers by models of its own."""
+
+    def __init__(self, endpoint: str) -> None:
+        super().__init__(
+            f"Endpoint {endpoint!r} is no graph: it answers by deployments of its own.",
+            hint=f"See them: athanor endpoint show {endpoint}",
+        )
+
+
+class EndpointInUse(Conflict):
+    """A graph asks the endpoint."""
+
+    def __init__(self, endpoint: str, graphs: list[str]) -> None:
+        super().__init__(
+            f"Endpoint {endpoint!r} is asked by the graph {', '.join(graphs)}.",
+            hint="Remove or recompose that first: athanor endpoint remove, athanor endpoint graph",
+        )

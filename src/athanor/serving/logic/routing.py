@@ -47,6 +47,8 @@ class Target:
     signature: Signature
     mirror: float = 0.0
     """The part of the requests that is copied to it, its answers compared and never returned."""
+    graph: InferenceGraph | None = None
+    """How it answers through other endpoints, where it does."""
     member: bool = False
     """Whether it is one of many models, which requests name."""
     asleep: bool = False
@@ -89,8 +91,6 @@ class Route:
     """Why there is no target, or ""."""
     mirrored: bool = False
     """Whether a target of it is a shadow."""
-    graph: InferenceGraph | None = None
-    """How it answers through other endpoints."""
     log: LogPolicy = field(default_factory=LogPolicy)
     """What is kept of its predictions."""
 

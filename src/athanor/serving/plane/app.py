@@ -28,6 +28,7 @@ from athanor.serving.plane.dialects.port import Asked, Dialect
 from athanor.serving.plane.dialects.records import Records
 from athanor.serving.plane.enrich import Enrichments
 from athanor.serving.plane.gauges import fleet_page
+from athanor.serving.plane.graphs import GraphServed, Neighbours
 from athanor.serving.plane.http import Block, Connection, Exchange, Limits, Request, guarded
 from athanor.serving.plane.lanes import Lane
 from athanor.serving.plane.log import PredictionLog
@@ -94,7 +95,7 @@ class Plane:
             for target in route.targets:
                 served = gone.pop(target.id, None)
                 if served is None:
-                    served = self._served[target.id] = Served(route, target, self.bell.ring)
+                    served = self._served[target.id] = self._made(route, target)
                 else:
                     served.update(route, target)
                     served.pool.retarget(target.sockets)
@@ -103,6 +104,11 @@ class Plane:
             del self._served[name]
             served.close()
         self.routes = {route.name: route for route in table.routes}
+
+    def _made(self, route: Route, target: Target) -> Served:
+        if target.graph is not None:
+            return GraphServed(route, target, Neighbours(lambda: self.routes, self._served))
+        return Served(route, target, self.bell.ring)
 
     def in_flight(self) -> int:
         """Requests for predictions that wait for their answers."""

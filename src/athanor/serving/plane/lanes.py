@@ -108,7 +108,7 @@ class Lane:
     def fits(served: Served) -> bool:
         """Whether nothing about the endpoint asks for the long way."""
         route = served.route
-        plain = not (route.rules or route.sticky or route.mirrored or route.graph or route.problem)
+        plain = not (route.rules or route.sticky or route.mirrored or served.target.graph or route.problem)
         return plain and len(route.targets) == 1 and served.recorder.plain and _usual(route)
 
     def take(self, body: bytes, arrived: float, exchange: Exchange) -> bool:

@@ -5,8 +5,9 @@ from typing import Annotated
 from fastapi import APIRouter
 
 from athanor.kernel.http import Caller, provide
-from athanor.serving.service import Deployments
+from athanor.serving.service import Deployments, Graphs
 from athanor.serving.types import Deployment, Endpoint
+from athanor.serving.types.graphs import InferenceGraph
 from athanor.serving.types.rollouts import (
     CanaryStatus,
     EndpointStatus,
@@ -17,6 +18,7 @@ from athanor.serving.types.rollouts import (
 
 router = APIRouter(tags=["serving"])
 TheDeployments = Annotated[Deployments, provide(Deployments)]
+TheGraphs = Annotated[Graphs, provide(Graphs)]
 
 
 @router.get("/endpoints/{name}/traffic")
@@ -69,3 +71,15 @@ def shadow(
 def canary(name: str, who: Caller, serving: TheDeployments) -> CanaryStatus:
     """How the canary under way does: its step, the evidence, what it says so far."""
     return serving.canary(who, name)
+
+
+@router.get("/endpoints/{name}/graph")
+def graph(name: str, who: Caller, graphs: TheGraphs) -> InferenceGraph:
+    """How an endpoint answers through others."""
+    return graphs.graph(who, name)
+
+
+@router.put("/endpoints/{name}/graph", status_code=201)
+def compose(name: str, graph: InferenceGraph, who: Caller, graphs: TheGraphs) -> Deployment:
+    """Have an endpoint answer through others: a chain, an ensemble, a router."""
+    return graphs.compose(who, name, graph)

@@ -140,7 +140,7 @@ class Deployments:
         return EndpointStatus(
             endpoint=name,
             running=True,
-            ready=ready or endpoint.graph is not None,
+            ready=ready,
             problem=endpoint.problem,
             deployments=tuple(found),
         )

@@ -21,8 +21,13 @@ from athanor.serving.errors import (
     PredictionNotFound,
     SignatureMissing,
 )
-from athanor.serving.errors.deployments import EndpointIsGraph, NothingToShadow
+from athanor.serving.errors.deployments import (
+    EndpointInUse,
+    EndpointIsGraph,
+    NothingToShadow,
+)
 from athanor.serving.log import ServingLog
+from athanor.serving.logic.graphs import endpoints_of
 from athanor.serving.logic.rollouts import checked, plan_of, rollout_of, takes_all
 from athanor.serving.logic.rows import LabelRow
 from athanor.serving.ports import (
@@ -176,11 +181,18 @@ class Endpoints:
     def remove(self, who: Principal, name: str) -> None:
         """Take an endpoint away; its predictions stay in the log.
 
-        Raises: EndpointNotFound.
+        Raises: EndpointNotFound, EndpointInUse.
         """
         self._access.require(who, "serving.remove", name)
         with self._database.transaction():
             endpoint = self._traffic.endpoint(name)
+            asking = [
+                item.name
+                for item in self._store.all()
+                if item.graph is not None and name in endpoints_of(item.graph)
+            ]
+            if asking:
+                raise EndpointInUse(name, asking)
             self._traffic.close(who, endpoint)
             self._store.remove(name)
             self._events.tell(who, "serving.endpoint.removed", name, project=endpoint.project)
@@ -252,8 +264,8 @@ class Endpoints:
             run = self._lineage.start_run(
                 who, NewRun(kind="snapshot", name=f"{name} snapshot", project=endpoint.project)
             )
-            model = self._lineage.artifact(who, shown.artifact)
-            self._lineage.consumed(who, run.id, model.id, "model")
+            if shown.artifact:  # a graph has none
+                self._lineage.consumed(who, run.id, shown.artifact, "model")
             artifact = self._lineage.record(
                 who,
                 NewArtifact(

@@ -134,6 +134,8 @@ class Headcount:
 
     def _count(self, deployment: Deployment, now: float) -> int:
         scaling = deployment.scaling
+        if deployment.rollout.graph is not None:
+            return 0
         if scaling is None:
             self._scalers.pop(deployment.id, None)
             return deployment.replicas

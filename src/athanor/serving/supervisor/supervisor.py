@@ -30,7 +30,7 @@ from athanor.serving.supervisor.crew import NATIVE, Crew, Post
 from athanor.serving.supervisor.headcount import Headcount
 from athanor.serving.supervisor.judging import Judge
 from athanor.serving.supervisor.planes import DOORBELL, Planes, PlaneSettings
-from athanor.serving.supervisor.tables import Manning, route_of, status_of, unmanned
+from athanor.serving.supervisor.tables import Manning, routes_of, status_of, unmanned
 from athanor.serving.supervisor.waking import Doorbell
 from athanor.serving.types import RUNNING, Deployment, Endpoint
 from athanor.serving.types.rollouts import CanaryStatus, DeploymentStatus
@@ -265,7 +265,10 @@ class Supervisor:
         if runtimes is None:
             return
         running = [
-            item for endpoint in endpoints for item in endpoint.deployments if item.state in RUNNING
+            item
+            for endpoint in endpoints
+            for item in endpoint.deployments
+            if item.state in RUNNING and item.rollout.graph is None
         ]
         runtimes.want({item.id: self._post(item, 1) for item in running})
         for item in running:
@@ -307,7 +310,7 @@ class Supervisor:
 
     def _publish(self, crew: Crew, endpoints: list[Endpoint], *, patient: bool = True) -> None:
         manning = Manning(crew, self._headcount, self._runtime_of)
-        wanted = [route_of(endpoint, manning) for endpoint in endpoints]
+        wanted = routes_of(endpoints, manning)
         if self._planes is None:
             return
         if self._published is not None and self._published.routes == wanted:

@@ -1,13 +1,15 @@
 """Deployments as the planes see them, and as callers ask what runs of them."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from athanor.serving.errors.deployments import GraphInvalid
+from athanor.serving.logic.graphs import signature_of_graph
 from athanor.serving.logic.routing import Cold, Route, Rule, Target
 from athanor.serving.supervisor.crew import Crew
 from athanor.serving.supervisor.headcount import Headcount
-from athanor.serving.types import RUNNING, Deployment, Endpoint
+from athanor.serving.types import RUNNING, Deployment, Endpoint, Signature
 from athanor.serving.types.rollouts import ColdStart, DeploymentStatus
 
 _SERVER_FAULT = 500
@@ -23,10 +25,16 @@ class Manning:
     """What answers inside the planes, by deployment: see `Target.runtime`."""
 
 
-def route_of(endpoint: Endpoint, manning: Manning) -> Route:
+def routes_of(endpoints: Sequence[Endpoint], manning: Manning) -> list[Route]:
+    """Every endpoint as planes see it."""
+    live = {item.name: item.live.signature for item in endpoints if item.live is not None}
+    return [_route(item, manning, live) for item in endpoints]
+
+
+def _route(endpoint: Endpoint, manning: Manning, live: Mapping[str, Signature]) -> Route:
     """The endpoint as planes see it: who has traffic, and who may be asked by name."""
     targets = [
-        _target(item, manning)
+        _target(item, manning) if item.rollout.graph is None else _graph_target(item, live)
         for item in endpoint.deployments
         if item.state in RUNNING and item.state != "starting"
     ]
@@ -44,7 +52,6 @@ def route_of(endpoint: Endpoint, manning: Manning) -> Route:
         sticky=endpoint.sticky.lower(),
         problem="" if targets else endpoint.problem,
         mirrored=any(target.mirror > 0 for target in targets),
-        graph=endpoint.graph,
     )
 
 
@@ -73,6 +80,27 @@ def _target(deployment: Deployment, manning: Manning) -> Target:
     )
 
 
+def _graph_target(deployment: Deployment, live: Mapping[str, Signature]) -> Target:
+    """A graph reads and answers what its endpoints do by now."""
+    signature, broken = deployment.signature, ""
+    if deployment.rollout.graph is not None:
+        try:
+            signature = signature_of_graph(deployment.rollout.graph, live.get)
+        except GraphInvalid as error:
+            broken = error.message
+    return Target(
+        id=deployment.id,
+        number=deployment.number,
+        model=deployment.model,
+        version=deployment.version,
+        weight=deployment.share,
+        sockets=[],
+        signature=signature,
+        graph=deployment.rollout.graph,
+        broken=broken,
+    )
+
+
 def unmanned(deployment: Deployment) -> DeploymentStatus:
     """A deployment of which nothing runs."""
     return DeploymentStatus(
@@ -83,6 +111,12 @@ def unmanned(deployment: Deployment) -> DeploymentStatus:
         share=deployment.share,
         problem=deployment.reason if deployment.state == "failed" else "no server runs",
     )
+
+
+def _runtime(deployment: Deployment) -> str:
+    if deployment.rollout.graph is not None:
+        return "graph"
+    return deployment.runtime.kind if deployment.runtime is not None else "native"
 
 
 def _compiled(deployment: Deployment) -> bool:
@@ -104,7 +138,7 @@ def status_of(
         version=deployment.version,
         state=deployment.state,
         share=deployment.share,
-        runtime=deployment.runtime.kind if deployment.runtime is not None else "native",
+        runtime=_runtime(deployment),
         workers=len(pids),
         wanted=wanted,
         asleep=running and headcount.asleep(deployment.id),

@@ -189,8 +189,6 @@ class Endpoint:
     """How many of its members may be loaded at once; 0 sets no limit."""
     earlier: dict[str, float] = field(default_factory=dict)
     """The shares before the last change of traffic, by deployment id: what a rollback restores."""
-    graph: InferenceGraph | None = None
-    """Of an endpoint that joins others: how."""
     revision: int = 0
     """Counts the changes of its traffic."""
     created_by: str = ""
@@ -221,9 +219,14 @@ class Endpoint:
         return next(found, None)
 
     @property
+    def graph(self) -> InferenceGraph | None:
+        """Of an endpoint that answers through others: how."""
+        return self.live.rollout.graph if self.live is not None else None
+
+    @property
     def problem(self) -> str:
         """Why nothing of it can answer, or "" where something does, or will."""
-        if self.graph is not None or any(item.state in RUNNING for item in self.deployments):
+        if any(item.state in RUNNING for item in self.deployments):
             return ""
         failed = next((item for item in self.deployments if item.state == "failed"), None)
         if failed is None:

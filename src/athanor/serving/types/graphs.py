@@ -4,25 +4,27 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 NodeKind = Literal["chain", "ensemble", "router", "splitter"]
-"""`chain`: one step after the other, each seeing what the ones before answered. `ensemble`: all
-steps, their answers joined. `router`: the first step whose condition holds for the record.
-`splitter`: one step, drawn by weight."""
+"""`chain`: one step after the other, each seeing what the ones before answered; the last one's
+answer counts. `ensemble`: all steps, their answers joined. `router`: for each record the first step
+whose conditions hold. `splitter`: one step a request, drawn by weight."""
 
 Combine = Literal["mean", "vote", "max", "min"]
-"""`mean`: weighted mean of the probabilities, or of the values. `vote`: the label that most weight
-is behind. `max`, `min`: of the scores."""
+"""`mean`: the weighted mean of the probabilities, or of the values. `vote`: the label that most
+weight is behind. `max`, `min`: of a regressor's values, or of the classes' probabilities."""
 
 Operator = Literal["==", "!=", "<", "<=", ">", ">=", "in", "not in", "is null", "not null"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GraphCondition:
-    """What a record holds, or an earlier step's answer."""
+    """What a record holds, or what an earlier step answered."""
 
     column: str
-    """A column of the record; in a chain also a column that an earlier step added."""
+    """A column of the record; in a chain also one that an earlier step added."""
     operator: Operator = "=="
     value: Any = None
+    """A text, number or truth value; a list of them for `in` and `not in`. A null in the column
+    fulfils `is null` alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,14 +38,26 @@ class GraphStep:
     name: str = ""
     """What its answer is called; the endpoint's or node's name where nothing is said."""
     when: tuple[GraphCondition, ...] = ()
-    """All of them hold. A router's step without any is its default; a chain's step is left out
-    for records that do not fit."""
+    """All of them hold, or the step is left out for the record. None are always fulfilled: a
+    router's last step without any takes the rest."""
     weight: float = 1.0
     """Of an ensemble's or splitter's step; above 0."""
     add: dict[str, str] | None = None
-    """In a chain: which columns the following steps find its answer in, by what is taken of it:
-    `label`, `score`, or a class's name for its probability. None adds `<name>_label` and
+    """In a chain: which columns the following steps find its answer in: the column's name, and
+    `label`, `score` or a class's name (its probability). None adds `<name>_label` and
     `<name>_score`."""
+
+    @property
+    def called(self) -> str:
+        """What its answer is called."""
+        return self.name or self.endpoint or self.node
+
+    @property
+    def adds(self) -> dict[str, str]:
+        """The columns that it adds in a chain."""
+        if self.add is not None:
+            return self.add
+        return {f"{self.called}_label": "label", f"{self.called}_score": "score"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,11 +4,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-RolloutKind = Literal["replace", "canary", "share", "shadow", "stage", "member"]
+from athanor.serving.types.graphs import InferenceGraph
+
+RolloutKind = Literal["replace", "canary", "share", "shadow", "stage", "member", "graph"]
 """`replace`: it takes over when it is ready. `canary`: step by step, judged. `share`: it takes a
 part beside the others and keeps it. `shadow`: requests are copied to it, its answers compared and
 never returned. `stage`: it waits, without traffic, for its promotion (blue/green). `member`: one of
-many models of its endpoint, answering when a request names it, loaded when one does."""
+many models of its endpoint, answering when a request names it, loaded when one does. `graph`: it
+is no model but a graph of other endpoints, and takes over at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +22,7 @@ class Rollout:
     share: float = 1.0
     """Of a `share` its part of the traffic, of a `shadow` the part of the requests that is copied
     to it; 0 to 1."""
+    graph: InferenceGraph | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,7 +163,8 @@ class DeploymentStatus:
     state: str
     share: float
     runtime: str = "native"
-    """What answers: `native` workers, or, inside the data plane, `folded`, `onnx` or `trees`."""
+    """What answers: `native` workers, or, inside the data plane, `folded`, `onnx`, `trees` or a
+    `graph`."""
     workers: int = 0
     """Worker processes that answer."""
     wanted: int = 0

@@ -26,7 +26,6 @@ def upgrade() -> None:
     op.add_column(
         "serving_endpoint", sa.Column("earlier", Json(), nullable=False, server_default="{}")
     )
-    op.add_column("serving_endpoint", sa.Column("graph", Json(), nullable=True))
     op.add_column(
         "serving_deployment", sa.Column("rollout", Json(), nullable=False, server_default="{}")
     )
@@ -37,5 +36,5 @@ def downgrade() -> None:
     """Remove them."""
     for name in ("scaling", "rollout"):
         op.drop_column("serving_deployment", name)
-    for name in ("graph", "earlier", "capacity", "sticky", "rules"):
+    for name in ("earlier", "capacity", "sticky", "rules"):
         op.drop_column("serving_endpoint", name)
