@@ -170,9 +170,15 @@ def found_in(client: Connection, experiment: str) -> dict[str, Counter[Any]]:
 
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("kills", [3, pytest.param(20, marks=pytest.mark.soak)])
-def test_what_was_acknowledged_is_there_once(tmp_path: Path, kills: int) -> None:
+@pytest.mark.parametrize("kind", ["sqlite", pytest.param("postgres", marks=pytest.mark.soak)])
+def test_what_was_acknowledged_is_there_once(
+    tmp_path: Path, request: pytest.FixtureRequest, kind: str, kills: int
+) -> None:
     dice = random.Random(20261121)
-    server = start_server(tmp_path / "workspace")
+    env: dict[str, str] = {}
+    if kind == "postgres":
+        env["ATHANOR_DATABASE_URL"] = request.getfixturevalue("postgres").create("kills")
+    server = start_server(tmp_path / "workspace", env=env)
     everything: list[Written] = []
     try:
         client = Connection(server.url)
@@ -181,7 +187,7 @@ def test_what_was_acknowledged_is_there_once(tmp_path: Path, kills: int) -> None
         client.close()
         for _ in range(kills):
             everything += kill_amid_writes(server, experiment, dice)
-            server = start_server(tmp_path / "workspace")
+            server = start_server(tmp_path / "workspace", env=env)
             client = Connection(server.url)
             check(found_in(client, experiment), everything)
             client.close()
