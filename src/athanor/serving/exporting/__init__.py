@@ -1,0 +1,1 @@
+"""Endpoints taken elsewhere: folders that serve by themselves, containers, manifests."""
