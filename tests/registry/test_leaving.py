@@ -171,9 +171,9 @@ def test_serving_asks_for_consent_by_name(client: Client, tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("flavor", "file", "served"),
     [
-        ("lightgbm: {data: model.lgb, serialization_format: skops}", "model.lgb", False),
-        ("xgboost: {data: model.ubj, model_format: ubj}", "model.ubj", False),
-        ("python_function: {python_model: python_model.pkl}", "python_model.pkl", False),
+        ("lightgbm: {data: model.lgb, serialization_format: skops}", "model.lgb", True),
+        ("xgboost: {data: model.ubj, model_format: ubj}", "model.ubj", True),
+        ("python_function: {python_model: python_model.pkl}", "python_model.pkl", True),
         ("onnx: {data: model.onnx}", "model.onnx", False),
         ("pytorch: {model_data: data, serialization_format: pickle}", "data/model.pth", False),
         ("lightgbm: {data: model.skops, serialization_format: skops}", "model.skops", True),

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from athanor.kernel import SYSTEM, AthanorError
 from athanor.registry.errors import BadModelFolder, PickleNotAllowed
 from athanor.registry.ground import Ground
-from athanor.registry.logic.mlmodel import loadable, parse
+from athanor.registry.logic.mlmodel import servable
 from athanor.registry.logic.pickles import FolderFile, scan
 from athanor.registry.scans import (
     LEVELS,
@@ -96,7 +96,7 @@ class Scanner:
         return version is not None and self.require(version, by_name=True).pickled
 
     def loadable(self, reference: str) -> bool:
-        """Whether a version's MLmodel says that it holds an estimator that workers load.
+        """Whether a version's MLmodel says that it holds a model that workers load.
 
         Raises: BadModelFolder, BlobNotFound.
         """
@@ -107,7 +107,7 @@ class Scanner:
         for file in self._files(version):
             if file.path == "MLmodel":
                 with file.open() as stream:
-                    return loadable(parse(stream.read().decode("utf-8", "replace"), reference))
+                    return servable(stream.read().decode("utf-8", "replace"), reference)
         raise BadModelFolder(reference, "there is no MLmodel in it")
 
     def permission(self, version: ModelVersion, *, by_name: bool = False) -> Permission:

@@ -6,6 +6,7 @@ gives one text.
 """
 
 import json
+import math
 import platform
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -30,6 +31,16 @@ NUMBER_TYPES = frozenset({"double", "float", "long", "integer"})
 _DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _GENERIC = "python_function"
+_LARGEST_TENSOR = 4_096
+"""Numbers of one row."""
+_TENSOR_TYPES = (
+    ("float", "double"),
+    ("int", "long"),
+    ("uint", "long"),
+    ("bool", "boolean"),
+    ("str", "string"),
+    ("object", "string"),
+)
 
 
 def compose(
@@ -153,6 +164,17 @@ def loadable(description: ModelDescription) -> bool:
     return description.flavor == "sklearn" or description.model_file.endswith(suffix)
 
 
+def servable(text: str, where: str) -> bool:
+    """Whether workers load what an `MLmodel` text describes: MLflow's generic flavour suffices.
+
+    Raises: BadModelFolder.
+    """
+    if loadable(parse(text, where)):
+        return True
+    flavors = (yaml.load(text, Loader=_LOADER) or {})["flavors"]  # noqa: S506 - a safe one
+    return not flavors.keys().isdisjoint({_GENERIC, "lightgbm", "xgboost"})
+
+
 def _flavor_of(flavors: Mapping[str, Any]) -> str:
     """The flavour of the model's own library; `python_function` where there is no other."""
     own = [name for name in flavors if name != _GENERIC]
@@ -160,16 +182,42 @@ def _flavor_of(flavors: Mapping[str, Any]) -> str:
 
 
 def _inputs_of(told: str) -> tuple[InputColumn, ...]:
-    """The named columns; none where the model reads tensors or columns without a name."""
+    """The columns; those without a name are `x0`, `x1` ..., and so are the numbers of a tensor.
+
+    None where there are columns of other kinds, or tensors of open or very large shape.
+    """
     columns = json.loads(told)
-    if not all(isinstance(c.get("name"), str) and c.get("type") in COLUMN_TYPES for c in columns):
+    if any(isinstance(c, dict) and c.get("type") == "tensor" for c in columns):
+        return _inputs_of_tensors(columns)
+    if not all(c.get("type") in COLUMN_TYPES for c in columns):
         return ()
     return tuple(
         InputColumn(
-            name=column["name"], type=column["type"], required=bool(column.get("required", True))
+            name=column["name"] if isinstance(column.get("name"), str) else f"x{place}",
+            type=column["type"],
+            required=bool(column.get("required", True)),
         )
-        for column in columns
+        for place, column in enumerate(columns)
     )
+
+
+def _inputs_of_tensors(tensors: Any) -> tuple[InputColumn, ...]:
+    made: list[InputColumn] = []
+    for tensor in tensors:
+        spec = tensor["tensor-spec"]
+        shape, dtype = list(spec["shape"]), str(spec["dtype"])
+        size = math.prod(shape[1:])
+        if not shape or shape[0] != -1 or min(shape[1:], default=1) < 1 or size > _LARGEST_TENSOR:
+            return ()
+        kind = next((name for start, name in _TENSOR_TYPES if dtype.startswith(start)), "")
+        if not kind:
+            return ()
+        stem = f"{tensor['name']}_" if tensor.get("name") else "x"
+        names = [f"{stem}{place}" for place in range(size)]
+        if tensor.get("name") and size == 1:
+            names = [str(tensor["name"])]
+        made += [InputColumn(name=name, type=kind) for name in names]
+    return tuple(made)
 
 
 def _signature(signature: Signature) -> dict[str, str | None]:

@@ -24,3 +24,24 @@ class RuntimeUnusable(Unavailable):
             f"The compiled model {folder} can't be loaded: {problem}.",
             hint="Its native worker answers instead; redeploy the version to compile it again.",
         )
+
+
+class EnvironmentFailed(Unprocessable):
+    """The environment that a model pins can't be made here."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(
+            f"No environment with the model's pins could be made: {problem}",
+            hint="See its requirements.txt. Interpreters that have what it needs may be named in "
+            "ATHANOR_MODEL_PYTHONS.",
+        )
+
+
+class ForeignModelFailed(Unprocessable):
+    """A model's own library does not load it."""
+
+    def __init__(self, folder: str, problem: str) -> None:
+        super().__init__(
+            f"The model {folder[:16]} is not loaded by its own library: {problem}",
+            hint="See that it loads with mlflow.pyfunc.load_model in the environment that it pins.",
+        )

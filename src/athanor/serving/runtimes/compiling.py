@@ -6,7 +6,7 @@ Needs scikit-learn, pandas and numpy: named by its path, never imported by the s
 import json
 import logging
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -14,9 +14,10 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from athanor.registry.packaging import LoadedModel, load_model
+from athanor.registry.packaging import LoadedModel
 from athanor.serving.runtimes import compiled
 from athanor.serving.runtimes.compiled import DESCRIPTION, PROGRAM, Description
+from athanor.serving.runtimes.flavours import opened
 from athanor.serving.runtimes.folding.linear import head_of
 from athanor.serving.runtimes.folding.nodes import (
     Arithmetic,
@@ -44,6 +45,7 @@ logger = logging.getLogger(__name__)
 
 REPORT = "proof.json"
 _FOLDED_TOLERANCE = 1e-9
+_FOREIGN = "only the library that it comes from loads it"
 _LIBRARIES = ("scikit-learn", "numpy", "lightgbm", "xgboost-cpu", "xgboost", "onnxruntime")
 
 
@@ -69,7 +71,9 @@ def compile_model(folder: str, into: str, *, pickles: bool = False) -> dict[str,
 
     Raises: BadModelFolder, UnsafeModel: the model can't be loaded at all.
     """
-    model = load_model(Path(folder), pickles=pickles)
+    model = opened(Path(folder), pickles=pickles)
+    if model is None:
+        return _reported(Path(into), "native", dict.fromkeys(_COMPILERS, _FOREIGN), None)
     native = NativeRuntime(model)
     columns = [InputColumn(name=c.name, type=c.type, required=c.required) for c in model.signature]
     target = Path(into)
@@ -95,9 +99,15 @@ def compile_model(folder: str, into: str, *, pickles: bool = False) -> dict[str,
             kind = name
             break
         why_not[name] = f"its answers are not the model's: {proof.reason}"
+    return _reported(target, kind, why_not, proof)
+
+
+def _reported(
+    target: Path, kind: str, why_not: Mapping[str, str], proof: Proof | None
+) -> dict[str, Any]:
     report = {
         "kind": kind,
-        "why_not": why_not,
+        "why_not": dict(why_not),
         "proof": None if proof is None else asdict(proof),
         "libraries": _libraries(),
         "format_version": 1,
@@ -189,7 +199,7 @@ def hints_of(made: Sequence[Node], thresholds: dict[int, list[float]]) -> Hints:
 
 
 def _backwards(node: Node) -> Callable[[float], float] | None:
-    """The way from a made number to the raw one that it comes from, roughly; None: there is none."""
+    """The way from a made number back to the raw one, roughly; None: there is none."""
     steps: list[Arithmetic] = []
     while isinstance(node, Check | Fill | Beside | Arithmetic):
         if isinstance(node, Arithmetic):

@@ -3,21 +3,31 @@
 Needs scikit-learn, pandas and numpy: named by its path, never imported by the server.
 """
 
+import importlib
 import logging
+import os
 import random
+import signal
+import subprocess
+import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from athanor.registry.packaging import LoadedModel, load_model
+from athanor.registry.packaging import LoadedModel
+from athanor.serving.errors.runtimes import ForeignModelFailed
 from athanor.serving.logic.frames import Hello, Reply
 from athanor.serving.logic.signature import Row
+from athanor.serving.runtimes.environments import here, pins_of, python_for, search_path
+from athanor.serving.runtimes.flavours import opened
 from athanor.serving.runtimes.serving import WHOLE, serve
 
 logger = logging.getLogger(__name__)
 
 _PROBE_ROWS = 33
+_TAIL = 4_000
 _ALONE = "none"
 
 
@@ -95,9 +105,39 @@ def _random_value(kind: str, source: random.Random) -> Any:
 def main(folder: str, path: str, *, pickles: bool = False) -> None:
     """Load the model folder and answer planes at `path` until told to leave.
 
-    `pickles` says that somebody agreed to load this model although that runs code.
+    What this process does not load itself is loaded by MLflow: here where the model's pins suit,
+    else by an interpreter that has them. `pickles` says that somebody agreed to load this model
+    although that runs code.
 
-    Raises: BadModelFolder, UnsafeModel.
+    Raises: BadModelFolder, UnsafeModel, EnvironmentFailed, ForeignModelFailed.
     """
-    runtime = NativeRuntime(load_model(Path(folder), pickles=pickles))
-    serve(runtime, path)
+    place = Path(folder)
+    model = opened(place, pickles=pickles)
+    if model is not None:
+        serve(NativeRuntime(model), path)
+    elif here(pins_of(place)):
+        # By its path: it takes MLflow with it.
+        foreign = importlib.import_module("athanor.serving.runtimes.foreign")
+        serve(foreign.load(place), path)
+    else:
+        _elsewhere(place, path)
+
+
+def _elsewhere(folder: Path, path: str) -> None:
+    """Have another interpreter answer at `path`, and end when it does."""
+    cache = folder.parent.parent / "environments"
+    python = python_for(folder, cache)
+    command = [str(python), "-m", "athanor.serving.runtimes.foreign", str(folder), path]
+    environment = {**os.environ, "PYTHONPATH": search_path(cache), "PYTHONNOUSERSITE": "1"}
+    environment.pop("VIRTUAL_ENV", None)
+    with tempfile.TemporaryFile("w+b") as said:
+        child = subprocess.Popen(command, env=environment, stderr=said, cwd=folder)
+        signal.signal(signal.SIGTERM, lambda *_: child.terminate())
+        code = child.wait()
+        said.seek(max(0, said.seek(0, os.SEEK_END) - _TAIL))
+        text = said.read().decode("utf-8", "replace").strip()
+    sys.stderr.write(text + "\n")
+    if code > 0:
+        raise ForeignModelFailed(folder.name, (text.splitlines() or ["it ended"])[-1])
+    if code < 0 and code != -signal.SIGTERM:
+        os.kill(os.getpid(), -code)

@@ -77,6 +77,7 @@ def build_trees(final: Any, made: Sequence[Node], before: Any) -> BuiltTrees:
 
 
 def _ensemble(final: Any) -> Ensemble:
+    final = getattr(final, "wrapped", final)
     library = type(final).__module__.split(".")[0]
     if library == "lightgbm":
         return lightgbm.ensemble(final)

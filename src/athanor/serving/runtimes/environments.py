@@ -1,0 +1,169 @@
+"""Where a model's own library is.
+
+In this process, in an interpreter that is there, or in an environment that uv makes of its pins.
+"""
+
+import fcntl
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from hashlib import sha256
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import msgspec
+
+from athanor.serving.errors.runtimes import EnvironmentFailed
+
+OFFERED = "ATHANOR_MODEL_PYTHONS"
+"""Interpreters that are tried before an environment is made, parted as in PATH."""
+_PIN = re.compile(r"^\s*([A-Za-z0-9._-]+)(?:\[[^\]]*\])?\s*==\s*([^\s;,]+)")
+_LINES = 6
+_LOOSE = frozenset({"mlflow", "mlflow-skinny", "cffi", "defusedxml", "pip", "setuptools", "wheel"})
+"""What any near version of serves: MLflow reads the folders of others."""
+_ALIASES = {"xgboost": "xgboost-cpu", "tensorflow": "tensorflow-cpu", "mlflow": "mlflow-skinny"}
+_ASK = (
+    "import json,sys;from importlib.metadata import distributions as d;"
+    "print(json.dumps([list(sys.version_info[:2]),"
+    "{(x.metadata['Name'] or '').lower().replace('_','-'):x.version for x in d()}]))"
+)
+
+
+def pins_of(folder: Path) -> dict[str, str]:
+    """What the model's requirements pin: distribution to version."""
+    try:
+        lines = (folder / "requirements.txt").read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return {}
+    found = (_PIN.match(line) for line in lines)
+    return {_canonical(match[1]): match[2] for match in found if match}
+
+
+def here(pins: Mapping[str, str]) -> bool:
+    """Whether this process has what the pins ask for."""
+    return bool(pins) and all(
+        _suits(name, wanted, _installed(name)) for name, wanted in pins.items()
+    )
+
+
+def python_for(folder: Path, cache: Path) -> Path:
+    """An interpreter with what a model needs; its environment is made if there is none.
+
+    Two who want the same one wait for each other. Raises: EnvironmentFailed.
+    """
+    pins = pins_of(folder)
+    for offered in filter(None, os.environ.get(OFFERED, "").split(os.pathsep)):
+        if _serves(Path(offered), pins):
+            return Path(offered)
+    return _made(folder, cache)
+
+
+def search_path(cache: Path) -> str:
+    """A folder that holds our package alone (and msgspec), for another interpreter's PYTHONPATH."""
+    place = cache / "worker"
+    place.mkdir(parents=True, exist_ok=True)
+    for name, source in (
+        ("athanor", Path(__file__).parents[2]),
+        ("msgspec", Path(msgspec.__file__).parent),
+    ):
+        link = place / name
+        if not link.is_symlink() or link.resolve() != source.resolve():
+            passing = place / f".{name}-{os.getpid()}"
+            passing.unlink(missing_ok=True)
+            passing.symlink_to(source)
+            passing.replace(link)
+    return str(place)
+
+
+def _made(folder: Path, cache: Path) -> Path:
+    lines = _wanted(folder)
+    wish = json.dumps([sys.version_info[:3], lines])
+    place = cache / sha256(wish.encode()).hexdigest()[:24]
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with place.with_suffix(".lock").open("wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        ready = place / ".ready"
+        if not ready.exists():
+            shutil.rmtree(place, ignore_errors=True)
+            _uv("venv", "--quiet", "--python", sys.executable, str(place))
+            python = str(place / "bin" / "python")
+            _uv("pip", "install", "--quiet", "--python", python, *lines)
+            ready.touch()
+    return place / "bin" / "python"
+
+
+def _wanted(folder: Path) -> list[str]:
+    """The model's requirements; MLflow's small distribution in place of the whole."""
+    try:
+        text = (folder / "requirements.txt").read_text("utf-8")
+    except (OSError, UnicodeDecodeError):
+        text = ""
+    lines = [line.strip() for line in text.splitlines()]
+    # An option (an index, another file) in a stranger's requirements is not ours to follow.
+    kept = [line for line in lines if line and not line.startswith(("#", "-"))]
+    kept = [
+        re.sub(r"^mlflow(?=\s*(==|>=|<=|~=|!=|<|>|;|$))", "mlflow-skinny", line) for line in kept
+    ]
+    if not any(line.startswith("mlflow") for line in kept):
+        kept.append(f"mlflow-skinny=={_installed('mlflow-skinny')}")
+    return [*kept, "numpy", "pandas", "msgspec"]
+
+
+def _serves(python: Path, pins: Mapping[str, str]) -> bool:
+    try:
+        told = subprocess.run(
+            [str(python), "-c", _ASK], check=True, capture_output=True, text=True, timeout=60
+        )
+        version_info, installed = json.loads(told.stdout)
+    except (OSError, subprocess.SubprocessError, ValueError):
+        return False
+    if tuple(version_info) != sys.version_info[:2]:
+        return False
+    return all(
+        _suits(name, wanted, installed.get(name, installed.get(_ALIASES.get(name, ""), "")))
+        for name, wanted in pins.items()
+    )
+
+
+def _installed(name: str) -> str:
+    for known in (name, _ALIASES.get(name)):
+        try:
+            if known:
+                return version(known)
+        except PackageNotFoundError:
+            continue
+    return ""
+
+
+def _suits(name: str, wanted: str, found: str) -> bool:
+    """Whether a version is near enough: the same up to its second number."""
+    if not found:
+        return name in {"cffi", "defusedxml", "pip", "setuptools", "wheel"}
+    if name in _LOOSE:
+        return True
+    return _near(found) == _near(wanted)
+
+
+def _near(number: str) -> list[str]:
+    return number.partition("+")[0].split(".")[:2]
+
+
+def _canonical(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def _uv(*words: str) -> None:
+    uv = Path(sys.executable).with_name("uv")
+    command = [str(uv) if uv.exists() else "uv", *words]
+    environment = {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"}
+    try:
+        done = subprocess.run(command, check=False, capture_output=True, text=True, env=environment)
+    except OSError as error:
+        raise EnvironmentFailed(f"uv can't be started: {error}") from error
+    sys.stdout.write(done.stdout + done.stderr)
+    if done.returncode:
+        raise EnvironmentFailed(" ".join(done.stderr.strip().splitlines()[-_LINES:]))
