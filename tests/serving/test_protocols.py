@@ -16,6 +16,7 @@ from athanor.testing.serving import (
     Browser,
     RunningPlane,
     deployment_ids,
+    eventually,
     formula,
     record,
     running_plane,
@@ -81,7 +82,7 @@ def test_metadata_and_health(browser: Browser) -> None:
     }
     assert browser.send("GET", "/v2").body["name"] == "athanor"
     assert browser.send("GET", "/v2/health/live").body == {"live": True}
-    assert browser.send("GET", "/v2/health/ready").body == {"ready": True}
+    assert eventually(lambda: browser.send("GET", "/v2/health/ready").body == {"ready": True})
     for prefix in ("", "/endpoints/houses"):
         path = f"{prefix}/v2/models/houses"
         assert browser.send("GET", f"{path}/ready").body == {"name": "houses", "ready": True}

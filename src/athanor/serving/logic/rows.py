@@ -1,6 +1,6 @@
 """The lines of the prediction log and of the label log."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -92,7 +92,7 @@ class Recorder:
             for place, name in enumerate(self._names)
             if named[name] == MASK or name in redacted
         ]
-        self._seen: dict[str, bool] = {}
+        self._clean: set[str | None] = {None}
 
     @property
     def plain(self) -> bool:
@@ -100,15 +100,22 @@ class Recorder:
         return not self._masked
 
     def clean(self, text: str) -> bool:
-        """Whether a text holds no secret. What was asked before is remembered, up to a bound."""
-        found = self._seen.get(text)
-        if found is None:
-            if len(self._seen) >= _TEXTS_KEPT:
-                self._seen.clear()
-            found = len(text) < _SHORTEST_SECRET or redact(text) == text
-            if len(text) <= _LONGEST_KEPT:
-                self._seen[text] = found
-        return found
+        """Whether a text holds no secret. Those that hold none are remembered, up to a bound."""
+        if text in self._clean:
+            return True
+        if len(text) >= _SHORTEST_SECRET and redact(text) != text:
+            return False
+        if len(text) <= _LONGEST_KEPT:
+            if len(self._clean) >= _TEXTS_KEPT:
+                self._clean = {None}
+            self._clean.add(text)
+        return True
+
+    def clean_all(self, texts: Iterable[str | None]) -> bool:
+        """Whether none of them holds a secret."""
+        return self._clean.issuperset(texts) or all(
+            text is None or self.clean(text) for text in texts
+        )
 
     def features(self, row: Row) -> dict[str, Any]:
         """The row by column, with secrets masked."""

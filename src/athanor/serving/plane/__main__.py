@@ -59,6 +59,8 @@ async def serve(config: PlaneConfig, table: Table | None) -> None:
     server = await loop.create_server(lambda: Connection(plane), sock=listener, backlog=4096)
     control = await Control(plane).listen(config.control)
     gc.freeze()
+    # Requests leave no cycles: what the collector looks for is rare.
+    gc.set_threshold(50_000, 20, 50)
     while not leaving.is_set():
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(leaving.wait(), 1.0)

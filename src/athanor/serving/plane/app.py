@@ -242,16 +242,7 @@ class Plane:
         """
         if block.era != self.revision:
             block.era, block.lane = self.revision, self._lane(block)
-        if block.lane is not None:
-            exchange.refusal = block.lane.dialect.refuse
-            taken = False
-
-            def take() -> None:
-                nonlocal taken
-                taken = block.lane.take(body, now, exchange)
-
-            guarded(exchange, take, logger.exception)
-            if taken or exchange.answered:
+            if block.lane is not None and block.lane.take(body, now, exchange):
                 return
         self.handle(Request(block.method, block.path, block.headers, body, now), exchange)
 

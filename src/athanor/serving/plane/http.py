@@ -119,7 +119,7 @@ class Exchange:
         """Send the wire that was made, or tell why its row could not be logged."""
         if failure is None:
             self.answered = True
-            self._connection.write_answers()
+            self._connection.write_answers(self)
             return
         if self.series is not None:
             self.series.took_back()
@@ -168,7 +168,9 @@ class App(Protocol):
     limits: Limits
     connections: set["Connection"]
     blocks: dict[bytes, "Block"]
-    """Headers that were let in, by their bytes."""
+    """Headers that were let in, by their bytes. Always the same object."""
+    revision: int
+    """What changes when lanes are no longer those that were remembered."""
 
     def admit(self, headers: dict[str, list[str]]) -> None:
         """Return if a request with these headers may come in.
@@ -182,7 +184,18 @@ class App(Protocol):
         ...
 
     def handle_known(self, block: "Block", body: bytes, now: float, exchange: Exchange) -> None:
-        """Answer a request whose header came before, byte for byte. Raises: AthanorError."""
+        """Answer a request whose header came before, byte for byte. Raises: AthanorError.
+
+        Its `lane`, remembered at this `revision`, has left it alone.
+        """
+        ...
+
+
+class ShortWay(Protocol):
+    """What answers ordinary requests with one header."""
+
+    def take(self, body: bytes, arrived: float, exchange: Exchange) -> bool:
+        """Answer, now or later; False leaves the request alone. Raises: AthanorError."""
         ...
 
 
@@ -197,10 +210,10 @@ class Block:
     """Bytes of the body."""
     plain: bool
     """Whether no header asks for anything out of the ordinary."""
-    lane: Any = None
+    lane: "ShortWay | None" = None
     """What the app remembers for it."""
     era: int = -1
-    """The app's own count of when it did."""
+    """The app's revision when it did."""
 
 
 _END = b"\r\n\r\n"
@@ -229,6 +242,7 @@ class Connection(asyncio.Protocol):
     def __init__(self, app: App) -> None:
         self._app = app
         self._limits = app.limits
+        self._blocks = app.blocks
         self._parser = httptools.HttpRequestParser(self)
         self._transport: asyncio.Transport = cast("asyncio.Transport", None)
         self._pending: deque[Exchange] = deque()
@@ -274,13 +288,12 @@ class Connection(asyncio.Protocol):
         if self._ending:
             return
         if self._head is None:
-            self.deadline = time.monotonic() + self._limits.header_seconds
-        if self._head is None:
             end = data.find(_END) + 4
-            block = self._app.blocks.get(data[:end]) if end > 3 else None
+            block = self._blocks.get(data[:end])
             if block is not None and len(data) == end + block.length:
                 self._known(block, data[end:])
                 return
+            self.deadline = time.monotonic() + self._limits.header_seconds
             self._whole = data if 3 < end <= _LONGEST_BLOCK else b""
         else:
             self._whole = b""
@@ -306,8 +319,14 @@ class Connection(asyncio.Protocol):
         self.deadline = now + self._limits.idle_seconds
         exchange = Exchange(self, close=False)
         self._pending.append(exchange)
+        lane = block.lane
         try:
-            self._app.handle_known(block, body, now, exchange)
+            if (
+                lane is None
+                or block.era != self._app.revision
+                or not lane.take(body, now, exchange)
+            ):
+                self._app.handle_known(block, body, now, exchange)
         except AthanorError as error:
             exchange.refuse(error)
         if len(self._pending) >= self._limits.pipelined:
@@ -411,17 +430,23 @@ class Connection(asyncio.Protocol):
         """Whether answers are owed."""
         return bool(self._pending)
 
-    def write_answers(self) -> None:
-        """Send what is answered, in the order in which it was asked."""
+    def write_answers(self, only: Exchange | None = None) -> None:
+        """Send what is answered, in the order in which it was asked.
+
+        `only` is an answer that may be all there is to send.
+        """
         pending = self._pending
-        if not pending or not pending[0].answered or self._transport.is_closing():
+        transport = self._transport
+        if (
+            only is not None
+            and len(pending) == 1
+            and pending[0] is only
+            and not (self._ending or self._paused or only.close or transport.is_closing())
+        ):
+            pending.clear()
+            transport.write(only.wire)
             return
-        if len(pending) == 1 and not self._ending and not self._paused:
-            exchange = pending.popleft()
-            self._transport.write(exchange.wire)
-            self.deadline = time.monotonic() + self._limits.idle_seconds
-            if exchange.close:
-                self._transport.close()
+        if not pending or not pending[0].answered or transport.is_closing():
             return
         wires: list[bytes] = []
         closing = False

@@ -7,11 +7,12 @@ take (several records, coercions, secrets to be masked) it leaves to them.
 
 import json
 import logging
-import math
 import os
 import struct
 import time
 from collections.abc import Callable
+from math import isfinite
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
@@ -30,43 +31,45 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+_LEAST, _MOST = 1.0 - 1e-6, 1.0 + 1e-6
+"""The bounds of what probabilities sum to."""
+
 _encode = msgspec.json.Encoder().encode
 _astuple = msgspec.structs.astuple
 
 
-class Ids:
-    """Prediction ids: 32 hex digits in the form of UUID version 7, in the order of their making."""
+class Stamps:
+    """Prediction ids and times as the log writes them, with what they share kept."""
 
     def __init__(self) -> None:
         tag = os.urandom(4).hex()
         self._middle = f"7{tag[:3]}8{tag[3:]}"
         self._count = 0
-
-    def next(self, seconds: float) -> str:
-        """An id made at this time (time.time())."""
-        self._count = (self._count + 1) & 0xFFFFFFFFFF
-        return f"{int(seconds * 1000):012x}{self._middle}{self._count:010x}"
-
-
-class Moments:
-    """Times as the log writes them."""
-
-    def __init__(self) -> None:
         self._second = -1
-        self._prefix = ""
+        self._id = ""
+        self._text = ""
+        self.moment = b""
+        """ISO 8601 in UTC, with microseconds."""
 
-    def text(self, seconds: float) -> str:
-        """time.time() in ISO 8601, UTC, microseconds."""
+    def renew(self) -> None:
+        """Take the time: once a tick of the loop is often enough."""
+        seconds = time.time()
         whole = int(seconds)
         if whole != self._second:
             self._second = whole
-            self._prefix = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(whole))
-        return f"{self._prefix}.{int((seconds - whole) * 1e6):06d}Z"
+            self._text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(whole))
+        self._id = f"{int(seconds * 1000):012x}{self._middle}"
+        self.moment = f"{self._text}.{int((seconds - whole) * 1e6):06d}Z".encode()
+
+    def next(self) -> bytes:
+        """An id: 32 hex digits in the form of UUID version 7, in the order of their making."""
+        self._count = count = (self._count + 1) & 0xFFFFFFFFFF
+        return f"{self._id}{count:010x}".encode()
 
 
-_ids, _moments = Ids(), Moments()
+_stamps = Stamps()
 
-_Waiting: TypeAlias = tuple[float, str, str, Exchange]
+_Waiting: TypeAlias = tuple[float, bytes, bytes, Exchange]
 """When the request arrived, its key and its features as JSON, and where its answer goes."""
 
 
@@ -83,60 +86,78 @@ class Lane:
         self._plane = plane
         self._served = served
         self._series = plane.figures.of(served.labels)
+        self._log = plane.log
         self._append = plane.log.appender(route.log.durability)
         self._width = len(signature.columns)
         self._key = _place_of_key(route, target)
-        self._texts = [
-            place for place, column in enumerate(signature.columns) if column.type == "string"
-        ]
+        texts = [place for place, item in enumerate(signature.columns) if item.type == "string"]
+        self._texts = _getter(texts)
+        self._request = b'","request":"'
+        self._at = b'","predicted_at":"'
         self._head = (
             f'","endpoint":{json.dumps(route.name)},"deployment":"{target.id}",'
             f'"model":{json.dumps(target.model)},"version":{target.version},"latency":'
-        )
+        ).encode()
         self._tail = (
-            f'],"model":{json.dumps(target.model)},"version":{target.version},'
+            f'}}],"model":{json.dumps(target.model)},"version":{target.version},'
             f'"deployment":"{target.id}"}}'
-        )
+        ).encode()
         self._hello: Hello | None = None
         self._one: Callable[[list[Any]], tuple[int, Any]] | None = None
-        self._names: list[str] = []
-        self._labels: list[str] = []
-        self._texts_of_labels: list[str] = []
-        self._positive = -1
+        self._chances = ""
+        self._labels: list[bytes] = []
+        self._logged: list[bytes] = []
+        self._scored: list[int] = []
 
     @staticmethod
     def fits(served: Served) -> bool:
         """Whether nothing about the endpoint asks for the long way."""
         route = served.route
-        plain = not (route.rules or route.sticky or route.mirrored or served.target.graph or route.problem)
+        if served.target.broken:
+            return False
+        plain = not (
+            route.rules or route.sticky or route.mirrored or served.target.graph or route.problem
+        )
         return plain and len(route.targets) == 1 and served.recorder.plain and _usual(route)
 
     def take(self, body: bytes, arrived: float, exchange: Exchange) -> bool:
-        """Answer a request, now or when the model has; False leaves it to the long way."""
+        """Answer a request, now or when the model has; False leaves it to the long way.
+
+        Raises: Overloaded, in the words of the dialect that asked.
+        """
+        try:
+            return self._take(body, arrived, exchange)
+        except AthanorError:
+            exchange.refusal = self.dialect.refuse
+            raise
+        except Exception:
+            # The long way says what became of it.
+            logger.exception("The short way failed on a request")
+            return False
+
+    def _take(self, body: bytes, arrived: float, exchange: Exchange) -> bool:
         decode, served = self._decode, self._served
-        if decode is None or served.target.broken:
+        if decode is None:
             return False
         records = decode(body)
         if records is None or len(records) != 1:
             return False
         record = records[0]
-        row = list(_astuple(record))
-        key = "null"
+        row: Any = _astuple(record)
+        key = b"null"
         if self._key >= 0:
             found = row[self._key]
             if found is not None and found is not msgspec.UNSET:
-                key = json.dumps(str(found))
+                key = json.dumps(str(found)).encode()
             if self._key >= self._width:
-                row.pop()
+                row = row[:-1]
                 record.key = msgspec.UNSET  # type: ignore[attr-defined]  # decoders put it there
-        clean = served.recorder.clean
-        for place in self._texts:
-            text = row[place]
-            if text is not None and len(text) > 6 and not clean(text):
-                return False
-        features = _encode(record).decode()
+        texts = self._texts
+        if texts is not None and not served.recorder.clean_all(texts(row)):
+            return False
+        features = _encode(record)
         if served.compiled is None or served.batched:
-            self._submit(row, (arrived, key, features, exchange))
+            self._submit(list(row), (arrived, key, features, exchange))
             return True
         if self._one is None:
             self._learn(served.compiled.hello)
@@ -169,10 +190,12 @@ class Lane:
     def _learn(self, hello: Hello) -> None:
         """What a model tells about itself, as text for the templates."""
         self._hello = hello
-        self._names = [f"{json.dumps(str(item))}:" for item in hello.classes]
-        self._labels = [_encode(item).decode() for item in hello.classes]
-        self._texts_of_labels = [json.dumps(str(item)) for item in hello.classes]
-        self._positive = scored(self._served.target.signature, hello.classes)
+        names = [json.dumps(str(item)).replace("%", "%%") for item in hello.classes]
+        self._chances = "{" + ",".join(f"{name}:%s" for name in names) + "}"
+        self._labels = [_encode(item) for item in hello.classes]
+        self._logged = [json.dumps(str(item)).encode() for item in hello.classes]
+        positive = scored(self._served.target.signature, hello.classes)
+        self._scored = [place if positive < 0 else positive for place in range(len(hello.classes))]
 
     def _replied(
         self, row: Row, result: Reply | AthanorError, hello: Hello | None, waiting: "_Waiting"
@@ -186,7 +209,7 @@ class Lane:
             or result.values
             or hello.outputs
         ):
-            keys = [None if key == "null" else json.loads(key)]
+            keys = [None if key == b"null" else json.loads(key)]
             request = Request("POST", "", {}, b"", arrived)
             asked = Asked([row], keys, None)
             asking = self._plane.finish(self._served, request, (self.dialect, asked, exchange))
@@ -200,54 +223,72 @@ class Lane:
         self._answer(label, numbers, arrived, key, features, exchange)
 
     def _answer(
-        self, label: int, numbers: Any, arrived: float, key: str, features: str, exchange: Exchange
+        self,
+        label: int,
+        numbers: Any,
+        arrived: float,
+        key: bytes,
+        features: bytes,
+        exchange: Exchange,
     ) -> None:
-        wall, now = time.time(), time.monotonic()
-        seconds = now - arrived
-        id_ = _ids.next(wall)
+        seconds = time.monotonic() - arrived
+        log = self._log
+        if not log.scheduled:
+            _stamps.renew()
+        id_ = _stamps.next()
         series = self._series
-        score = "null"
-        chances = ""
-        if label >= 0:
-            told, logged = self._labels[label], self._texts_of_labels[label]
-            if numbers:
-                sound = True
-                parts = []
-                for name, number in zip(self._names, numbers, strict=True):
-                    if not 0.0 <= number <= 1.0:
-                        sound = False
-                    parts.append(f"{name}{number!r}" if number - number == 0.0 else f"{name}null")
-                chances = ",".join(parts)
-                value = numbers[label if self._positive < 0 else self._positive]
-                score = repr(value) if value - value == 0.0 else "null"
-                if not sound:
-                    series.nonsense += 1
-            logged_chances = f"{{{chances}}}" if numbers else "null"
-        else:
-            value = numbers[0]
-            if math.isfinite(value):
-                score = repr(float(value))
+        logged_chances = chances = score = b"null"
+        if label < 0:
+            if isfinite(numbers[0]):
+                score = repr(float(numbers[0])).encode()
             else:
                 series.nonsense += 1
-            told, logged, logged_chances = score, "null", "null"
-        line = (
-            f'{{"id":"{id_}","request":"{id_}","predicted_at":"{_moments.text(wall)}{self._head}'
-            f'{seconds!r},"key":{key},"features":{features},"label":{logged},"score":{score},'
-            f'"probabilities":{logged_chances}}}\n'
-        )
-        if self._mlflow:
-            body = f'{{"predictions":[{told}]}}'.encode()
-            wire = wire_of(body, b"X-Prediction-Id: %b\r\n" % id_.encode())
+            told, logged, chances = score, b"null", b"{}"
         else:
-            body = (
-                f'{{"predictions":[{{"id":"{id_}","label":{told},"probabilities":{{{chances}}},'
-                f'"score":{score}}}{self._tail}'
-            ).encode()
-            wire = wire_of(body)
+            told, logged = self._labels[label], self._logged[label]
+            if numbers:
+                texts = tuple(map(repr, numbers))
+                if not (min(numbers) >= 0.0 and _LEAST < sum(numbers) < _MOST):
+                    series.nonsense += 1
+                    texts = tuple(repr(item) if isfinite(item) else "null" for item in numbers)
+                logged_chances = chances = (self._chances % texts).encode()
+                score = texts[self._scored[label]].encode()
+            else:
+                chances = b"{}"
+        line = b"".join((
+            b'{"id":"', id_, self._request, id_, self._at, _stamps.moment, self._head,
+            _latency(seconds), b',"key":', key, b',"features":', features,
+            b',"label":', logged, b',"score":', score,
+            b',"probabilities":', logged_chances, b"}\n",
+        ))  # fmt: skip
+        if self._mlflow:
+            body = b'{"predictions":[%b]}' % told
+            exchange.wire = wire_of(body, b"X-Prediction-Id: %b\r\n" % id_)
+        else:
+            body = b"".join((
+                b'{"predictions":[{"id":"', id_, b'","label":', told, b',"probabilities":',
+                chances, b',"score":', score, self._tail,
+            ))  # fmt: skip
+            exchange.wire = wire_of(body)
         series.count(seconds)
-        exchange.wire = wire
         exchange.series = series
-        self._append(line.encode(), exchange.release)
+        self._append(line, exchange.release)
+
+
+def _latency(seconds: float) -> bytes:
+    if seconds < 1.0:
+        return b"0.%06d" % int(seconds * 1e6)
+    return b"%.6f" % seconds
+
+
+def _getter(places: list[int]) -> Callable[[Row], tuple[Any, ...]] | None:
+    """What takes the values at these places, always as a tuple."""
+    if not places:
+        return None
+    if len(places) == 1:
+        (place,) = places
+        return lambda row: (row[place],)
+    return itemgetter(*places)
 
 
 def _usual(route: Route) -> bool:

@@ -40,7 +40,8 @@ class PredictionLog:
         self._durable: list[Release] = []
         self._idle: list[bytes] = []
         self._idle_bytes = 0
-        self._scheduled = False
+        self.scheduled = False
+        """Whether rows of this tick wait to be written."""
         self._unsynced_since = 0.0
         self._work: asyncio.Future[None] | None = None
 
@@ -50,8 +51,8 @@ class PredictionLog:
 
     def append(self, lines: bytes, release: Release) -> None:
         """Write these lines with the others of this tick, then call `release`."""
-        if not self._scheduled:
-            self._scheduled = True
+        if not self.scheduled:
+            self.scheduled = True
             asyncio.get_running_loop().call_soon(self.flush)
         self._lines.append(lines)
         self._releases.append(release)
@@ -77,7 +78,7 @@ class PredictionLog:
 
     def flush(self) -> None:
         """Write what was gathered and release its answers."""
-        self._scheduled = False
+        self.scheduled = False
         lines, releases = self._lines, self._releases
         self._lines, self._releases = [], []
         if self._idle:
