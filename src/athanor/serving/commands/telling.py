@@ -102,3 +102,14 @@ def named(deployment: Deployment | None) -> str:
         return ""
     share = f" ({deployment.share:.0%})" if 0 < deployment.share < 1 else ""
     return f"{deployment.model}@{deployment.version}{share}"
+
+
+def serves(endpoint: Endpoint) -> str:
+    """What an endpoint answers with, or why it does not."""
+    if endpoint.problem:
+        return f"nothing: {endpoint.problem}"
+    members = sum(item.state == "member" for item in endpoint.deployments)
+    said = [named(item) for item in endpoint.lives]
+    if endpoint.graph is not None:
+        said = [f"a graph ({said[0]})"]
+    return ", ".join([*said, *([f"{members} models by name"] if members else [])])

@@ -49,9 +49,14 @@ class ScalingInvalid(Invalid):
     """Bounds that no number of workers fits."""
 
     def __init__(self, field: str, value: float, wanted: str) -> None:
-        super().__init__(
-            f"The scaling's {field} can't be {value:g}.", hint=f"It is {wanted}.", details={}
-        )
+        super().__init__(f"The scaling's {field} can't be {value:g}.", hint=f"It is {wanted}.")
+
+
+class PlanInvalid(Invalid):
+    """A canary's plan that can't be followed."""
+
+    def __init__(self, field: str, value: object, wanted: str) -> None:
+        super().__init__(f"The plan's {field} can't be {value!r}.", hint=f"Give {wanted}.")
 
 
 class DeploymentNotReady(Conflict):

@@ -2,9 +2,11 @@
 
 import math
 from dataclasses import replace
+from itertools import pairwise
 
 from athanor.serving.errors import CanaryShareInvalid
 from athanor.serving.errors.deployments import (
+    PlanInvalid,
     RolloutUnclear,
     RuleInvalid,
     ScalingInvalid,
@@ -16,13 +18,14 @@ from athanor.serving.types.rollouts import HeaderRule, Rollout, Scaling
 
 MOST_WORKERS = 16
 _LONGEST_RULE = 255
+_LONGEST_SECONDS = 366 * 86_400.0
 _TO_ALL = frozenset({"replace", "canary", "stage"})
 
 
 def rollout_of(deploy: Deploy) -> Rollout:
     """How the deployment comes to its traffic.
 
-    Raises: RolloutUnclear, ShareInvalid.
+    Raises: RolloutUnclear, ShareInvalid, ScalingInvalid (of its capacity).
     """
     asked = {
         "canary": deploy.canary is not None or deploy.plan is not None,
@@ -31,6 +34,8 @@ def rollout_of(deploy: Deploy) -> Rollout:
         "stage": deploy.stage,
         "member": deploy.member,
     }
+    if deploy.capacity is not None and deploy.capacity < 0:
+        raise ScalingInvalid("capacity", deploy.capacity, "a number of members, or 0 for any")
     named = [name for name, wanted in asked.items() if wanted]
     if len(named) > 1:
         raise RolloutUnclear(named)
@@ -57,8 +62,10 @@ def takes_all(rollout: Rollout) -> bool:
 def plan_of(deploy: Deploy) -> CanaryPlan | None:
     """How the canary goes: it begins with the share asked for, then takes the plan's larger ones.
 
-    Raises: CanaryShareInvalid.
+    Raises: CanaryShareInvalid, PlanInvalid.
     """
+    if deploy.plan is not None:
+        _check_plan(deploy.plan, begins=deploy.canary is not None)
     if deploy.canary is None:
         return deploy.plan
     if not 0 < deploy.canary < 1:
@@ -66,6 +73,34 @@ def plan_of(deploy: Deploy) -> CanaryPlan | None:
     plan = deploy.plan or CanaryPlan()
     later = tuple(step for step in plan.steps if step > deploy.canary)
     return replace(plan, steps=(deploy.canary, *later))
+
+
+_BOUNDS: dict[str, tuple[float, float]] = {
+    "tolerance": (0, 1),
+    "slow_tolerance": (0, 1),
+    "agreement": (0, 1),
+    "quality_tolerance": (0, 1),
+    "requests": (1, 1e9),
+    "labels": (0, 1e9),
+    "patience_seconds": (0, _LONGEST_SECONDS),
+    "bake_seconds": (0, _LONGEST_SECONDS),
+    "watch_seconds": (0, _LONGEST_SECONDS),
+    "slow_seconds": (1e-6, _LONGEST_SECONDS),
+    "slow_factor": (1e-6, 1e9),
+    "seconds": (1e-3, _LONGEST_SECONDS),
+    "alpha": (1e-9, 0.5),
+}
+
+
+def _check_plan(plan: CanaryPlan, *, begins: bool) -> None:
+    rising = all(before < after for before, after in pairwise(plan.steps))
+    if not (rising and all(0 < step < 1 for step in plan.steps) and (plan.steps or begins)):
+        wanted = "growing shares, each above 0 and below 1, such as 0.1 and 0.5"
+        raise PlanInvalid("steps", list(plan.steps), wanted)
+    for name, (least, most) in _BOUNDS.items():
+        value = getattr(plan, name)
+        if value is not None and not least <= value <= most:
+            raise PlanInvalid(name, value, f"a number from {least:g} to {most:g}")
 
 
 def checked(scaling: Scaling | None) -> Scaling | None:
