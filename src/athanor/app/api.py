@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from athanor.app.doors import Doors
 from athanor.app.keeping.routes import keeping_routes
+from athanor.app.persons.routes import person_routes
 from athanor.kernel import (
     OWNER,
     AthanorError,
@@ -139,6 +140,7 @@ def make_app(house: "House", doors: Doors) -> FastAPI:
         app.include_router(router, prefix=PREFIX)
     app.include_router(_platform_routes(house), prefix=PREFIX, tags=["platform"])
     app.include_router(keeping_routes(house), prefix=PREFIX, tags=["platform"])
+    app.include_router(person_routes(house), prefix=PREFIX, tags=["persons"])
     _health_routes(app, house, meters)
     app.add_exception_handler(AthanorError, _on_named)
     app.add_exception_handler(RequestValidationError, _on_unfit)

@@ -60,6 +60,9 @@ COMMANDS = {
     "run": Entry(
         "athanor.app.running.commands:commands", "Run a file of your own as a recorded run.", "Work"
     ),
+    "person": Entry(
+        "athanor.app.persons.commands:commands", "A person's rows: trace, erase.", "Work"
+    ),
     "feature": Entry(
         "athanor.features.commands:commands", "Features: define, join, bring online.", "Work"
     ),

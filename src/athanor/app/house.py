@@ -27,6 +27,7 @@ from athanor.kernel import (
     SystemClock,
 )
 from athanor.kernel.events import SqlEventStore
+from athanor.kernel.holder import Holder
 from athanor.kernel.jobs import SqlJobStore
 from athanor.kernel.permissions import OwnerAccess
 from athanor.kernel.schema import migrate
@@ -64,6 +65,8 @@ class House:
     """What begins with the house, in order."""
     closers: list[Callable[[], None]] = field(default_factory=list)
     """What ends with it, in reverse order."""
+    holders: list[Holder] = field(default_factory=list)
+    """Who may hold rows of a person."""
     counters: dict[str, Callable[[Principal], int]] = field(default_factory=dict)
     serving_url: Callable[[], str] = str
     demanded_token: str = ""

@@ -1,5 +1,6 @@
 """The whole SDK: every room's client, joined over one transport."""
 
+from athanor.client.persons import PersonsClient
 from athanor.data.client import Data, RecipesClient
 from athanor.features.client import FeaturesClient
 from athanor.kernel import Transport
@@ -66,3 +67,4 @@ class Client:
         self.deployments = DeploymentsClient(transport)
         self.monitors = MonitorsClient(transport)
         self.alerts = AlertsClient(transport)
+        self.persons = PersonsClient(transport)

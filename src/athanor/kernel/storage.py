@@ -289,6 +289,14 @@ class Storage:
             sync_path(target.parent)
         return self._blob(name, size)
 
+    def remove(self, digest: str) -> None:
+        """Remove a blob for good, whoever names it; one that is not there is none."""
+        name = _hex(digest)
+        if self._local is not None:
+            self._path(name).unlink(missing_ok=True)
+        elif self._has(name):
+            self._remote().rm_file(self._remote_name(name))
+
     def _blob(self, digest: str, size: int) -> Blob:
         where = str(self._path(digest)) if self._local else f"{self.url}/{_name(digest)}"
         return Blob(digest=f"sha256:{digest}", size=size, uri=where)

@@ -13,6 +13,7 @@ from athanor.app.wiring.exports import join_exports
 from athanor.app.wiring.features import join_features
 from athanor.app.wiring.lineage import join_lineage
 from athanor.app.wiring.monitoring import join_monitoring
+from athanor.app.wiring.persons import join_persons
 from athanor.app.wiring.pipelines import join_pipelines
 from athanor.app.wiring.recipes import join_recipes
 from athanor.app.wiring.registry import join_registry
@@ -59,6 +60,7 @@ def join_rooms(house: "House") -> None:
     join_tickets(house)
     join_exports(house)
     join_monitoring(house, log)
+    join_persons(house, log)
     sql: Sql = house.services[Sql]
     for relation in house.relations:
         sql.offer(relation)

@@ -1,7 +1,10 @@
 """What a file's first bytes say: its format, compression, encoding and dialect."""
 
+import bz2
 import csv
+import lzma
 import re
+import zlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -72,6 +75,23 @@ def is_parquet(head: bytes) -> bool:
 def is_arrow(head: bytes) -> bool:
     """Whether these are the first bytes of an Arrow IPC file or stream."""
     return head.startswith((b"ARROW1", b"\xff\xff\xff\xff")) and not head.startswith(b"\xff" * 8)
+
+
+def archive_kind(head: bytes) -> str:
+    """The kind of an archive by its first kilobytes: zip, tar (compressed or not), or none ("")."""
+    if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
+        return "zip"
+    start = head
+    try:
+        if head.startswith(b"\x1f\x8b"):
+            start = zlib.decompressobj(31).decompress(head, 1024)
+        elif head.startswith(b"BZh"):
+            start = bz2.BZ2Decompressor().decompress(head, 1024)
+        elif head.startswith(b"\xfd7zXZ\x00"):
+            start = lzma.LZMADecompressor().decompress(head, 1024)
+    except (zlib.error, OSError, lzma.LZMAError, EOFError):
+        return ""
+    return "tar" if start[257:262] == b"ustar" else ""
 
 
 def encoding_of(head: bytes) -> tuple[str, int]:

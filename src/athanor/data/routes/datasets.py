@@ -1,12 +1,15 @@
 """Datasets, watched folders and SQL over HTTP."""
 
 from dataclasses import dataclass, field
+from pathlib import PurePath
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.concurrency import run_in_threadpool
 
-from athanor.data.service import Datasets, Sql, Watches
+from athanor.data.logic.forms import archive_kind
+from athanor.data.records import NewSource
+from athanor.data.service import Datasets, Sources, Sql, Watches
 from athanor.data.types import (
     CheckResult,
     Dataset,
@@ -31,6 +34,7 @@ router = APIRouter()
 TheDatasets = Annotated[Datasets, provide(Datasets)]
 TheWatches = Annotated[Watches, provide(Watches)]
 TheSql = Annotated[Sql, provide(Sql)]
+TheSources = Annotated[Sources, provide(Sources)]
 Names = Annotated[list[str], Query()]
 
 
@@ -92,6 +96,7 @@ async def add(  # noqa: PLR0917 - one parameter a part of the request
     request: Request,
     who: Caller,
     datasets: TheDatasets,
+    sources: TheSources,
     roles: Annotated[Roles, Depends(_roles)],
     reading: Annotated[ReadOptions, Depends(_reading)],
     keeping: Annotated[_Keeping, Depends()],
@@ -104,6 +109,13 @@ async def add(  # noqa: PLR0917 - one parameter a part of the request
         with path.open("wb") as stream:
             async for chunk in request.stream():
                 stream.write(chunk)
+        with path.open("rb") as stream:
+            packed = archive_kind(stream.read(1 << 16))
+        if packed:
+            named = path.rename(folder / (PurePath(file).name or "upload"))
+            source = NewSource(uri=str(named), kind="folder", mode=mode, roles=roles, read=reading,
+                               schema=keeping.schema_rule)  # fmt: skip
+            return await run_in_threadpool(sources.add_from, who, name, source)
         new = NewVersion(
             path=path,
             file_name=file,

@@ -42,6 +42,7 @@ class Datasets:
         self._ground = ground
         self._access = ground.access
         self._finder = Finder(store, marks)
+        self.ground = ground
         self.intake = Intake(store, lineage, ground)
         lineage.offer_resolver("dataset", self._resolved)
 

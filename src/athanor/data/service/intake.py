@@ -352,6 +352,12 @@ def as_task(version: DatasetVersion) -> dict[str, Any]:
     }
 
 
+def paths_of(version: DatasetVersion) -> list[str]:
+    """Where a version's files lie."""
+    uri = version.table_uri.rstrip("/")
+    return [file if file.startswith("/") else f"{uri}/{file}" for file in version.files]
+
+
 def plain(value: Any) -> Any:
     """A record as plain data."""
     return msgspec.to_builtins(value)

@@ -61,9 +61,12 @@ class Sources:
                         "known": self._known(project, name, scratch),
                     },
                 )
+            uri, root = found["uri"], self._ground.storage.root
+            if root is not None and Path(uri).is_relative_to(root / "staging"):
+                uri = ""  # it was handed in, and is gone in a moment
             origin = Origin(
                 kind=found["kind"],
-                uri=found["uri"],
+                uri=uri,
                 sql=new.sql,
                 packs=self._packed(project, name, found["packs"]),
                 in_place=found["in_place"],
@@ -208,6 +211,16 @@ class Sources:
                 path = self._ground.storage.fetch_file(entry.digest, scratch / entry.digest[7:])
             found[key] = str(path)
         return found
+
+    def repacked(self, version: DatasetVersion, kept: Path, scratch: Path) -> str:
+        """Store packs of those files of a version that a table still names; their digest."""
+        packs = self._packs(version, scratch)
+        payload = {
+            "version": as_task(version), "index": packs[""], "packs": packs, "kept": str(kept),
+            "into": str(scratch),
+        }  # fmt: skip
+        paths = self._ground.workers.call("athanor.data.work.folders:repacked", payload)
+        return self._packed("", "", paths)
 
     def _packed(self, project: str, name: str, packs: list[str]) -> str:
         """The digest of the stored folder that names the index, the new packs and the earlier."""

@@ -12,7 +12,7 @@ from athanor.data.records import Diff, Mark, NewMark, Vacuumed, VacuumOrder
 from athanor.data.service.datasets import Datasets
 from athanor.data.service.finder import Finder
 from athanor.data.service.ground import Ground, OneWriter
-from athanor.data.service.intake import as_task
+from athanor.data.service.intake import as_task, paths_of
 from athanor.data.store import DataStore, MarkStore
 from athanor.data.types import Dataset, DatasetVersion
 from athanor.kernel import DEFAULT_PROJECT, Principal
@@ -253,13 +253,13 @@ class Versions:
     ) -> tuple[list[str], int]:
         """The paths of files that only versions that go have, and their bytes together."""
         own = self._ground.storage.table_uri("")
-        shared = {path for version in staying for path in _paths(version)}
+        shared = {path for version in staying for path in paths_of(version)}
         files = sorted(
             {
                 path
                 for version in going
                 if version.table_uri.startswith(own.rstrip("/"))
-                for path in _paths(version)
+                for path in paths_of(version)
             }
             - shared
         )
@@ -291,8 +291,3 @@ class Versions:
                 who, "data.version.purged", dataset.name, detail, project=dataset.project
             )
         self._ground.remove_files(files)
-
-
-def _paths(version: DatasetVersion) -> list[str]:
-    uri = version.table_uri.rstrip("/")
-    return [file if file.startswith("/") else f"{uri}/{file}" for file in version.files]

@@ -20,8 +20,10 @@ from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from athanor.data.errors import BadSource, SourceUnreachable
+from athanor.data.logic.forms import archive_kind
 from athanor.data.records import NewSource
 from athanor.data.work import dvc, folders
+from athanor.data.work.archives import unpacked_archive
 from athanor.data.work.delta import opened
 from athanor.data.work.places import is_local
 from athanor.kernel.foreign import rows_of, without_secrets
@@ -89,7 +91,8 @@ def _kind_of(new: NewSource) -> str:
         raise SourceUnreachable(
             new.uri, "there is no such file or folder on the machine that the server runs on."
         )
-    return "url"
+    with path.open("rb") as stream:
+        return "folder" if archive_kind(stream.read(1 << 16)) else "url"
 
 
 def _local(uri: str) -> Path | None:
@@ -290,11 +293,17 @@ def _copied(table: DeltaTable, target: Path, uri: str) -> None:
 
 def _folder(new: NewSource, into: Path, known: dict[str, Any]) -> Arrival:
     path = _local(new.uri)
-    if path is None or not path.is_dir():
+    if path is None or not path.exists():
         raise SourceUnreachable(
             new.uri, "there is no such folder on the machine that the server runs on."
         )
-    made = folders.manifest(path, into, new.labels, known)
+    root = path
+    if path.is_file():
+        root = unpacked_archive(path, into / "unpacked")
+        if root.is_file():
+            uri = str(path.absolute())
+            return Arrival(path=str(root), file=root.name, kind="url", uri=uri)
+    made = folders.manifest(root, into, new.labels, known)
     return Arrival(
         path=str(made.manifest),
         file=path.name,

@@ -153,7 +153,7 @@ def _words(
     except pa.ArrowInvalid as error:
         if ragged:
             raise RaggedRows(file, len(names), ragged) from error
-        raise _unreadable(file, error) from error
+        raise _unreadable(path, file, error) from error
     if ragged:
         raise RaggedRows(file, len(names), ragged)
 
@@ -192,20 +192,40 @@ def _reader(
             path, read_options=reading, parse_options=parsing, convert_options=converting
         )
     except pa.ArrowInvalid as error:
-        raise _unreadable(file, error) from error
+        raise _unreadable(path, file, error) from error
 
 
-def _unreadable(file: str, error: Exception) -> UnreadableFile:
+def _unreadable(path: Path, file: str, error: Exception) -> UnreadableFile:
     text = str(error)
     if "straddl" in text:
+        row = _long_row(path)
         return UnreadableFile(
             file,
-            f"a row is longer than {_BLOCK >> 20} MB.",
+            f"the row that begins in line {row + 1} is longer than {_BLOCK >> 20} MB.",
             hint="Is a quote left open, or the line end missing? Mend that row.",
+            row=row,
         )
     if "Empty CSV" in text:
         return EmptyFile(file)
     return UnreadableFile(file, f"the CSV parser gave up: {text}", hint="Mend the file there.")
+
+
+def _long_row(path: Path) -> int:
+    """How many lines stand before the first that no block can hold, or before an open quote."""
+    lines, length, quotes, opened = 0, 0, 0, 0
+    with path.open("rb") as stream:
+        for piece in iter(lambda: stream.readline(1 << 20), b""):
+            if not quotes % 2 and not length:
+                opened = lines
+            length += len(piece)
+            quotes += piece.count(b'"')
+            if length > _BLOCK:
+                return opened
+            if piece.endswith(b"\n"):
+                lines += 1
+                if not quotes % 2:
+                    length = 0
+    return opened
 
 
 def _check_dialect(file: str, options: ReadOptions) -> None:

@@ -352,3 +352,18 @@ def archive(version: dict[str, Any], index: str, packs: dict[str, str], target: 
             tar.addfile(entry, io.BytesIO(data))
             count += 1
     return count
+
+
+def repacked(
+    version: dict[str, Any], index: str, packs: dict[str, str], kept: str, into: str
+) -> list[str]:
+    """New packs of the files that a table still names; the paths of their index and of them."""
+    wanted = set(pq.read_table(kept, columns=["path"])["path"].to_pylist())
+    packer = _Packer(into=Path(into), known={})
+    for path, data in contents(version, index, packs):
+        if path in wanted:
+            packer.put(f"sha256:{hashlib.sha256(data).hexdigest()}", data)
+    packer.close()
+    target = Path(into) / "index.parquet"
+    _write_index([(digest, *place) for digest, place in packer.known.items()], target)
+    return [str(target), *(str(pack) for pack in packer.packs)]

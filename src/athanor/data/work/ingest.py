@@ -25,12 +25,13 @@ from athanor.data.types import (
     Source,
 )
 from athanor.data.work import delta
+from athanor.data.work.findings import Subject
 from athanor.data.work.first import first_of
 from athanor.data.work.places import located
 from athanor.data.work.profile import connected, profile_of
 from athanor.data.work.reading import NoRows, Reading, look_through
 from athanor.data.work.tablefile import TypedFile
-from athanor.data.work.verify import Subject, verified
+from athanor.data.work.verify import verified
 from athanor.kernel.errors import AthanorError
 from athanor.lineage.logic.digests import table_digest
 
@@ -380,6 +381,7 @@ def _checks(
             whole=whole,
             appended=appends,
             mismatched=reading.mismatched,
+            files=tuple(paths),
         )
         return verified(subject, expectations)
 

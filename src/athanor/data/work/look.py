@@ -8,10 +8,11 @@ import pyarrow.parquet as pq
 
 from athanor.data.logic.expectations import suggested
 from athanor.data.types import Expectation, Profile, Roles
+from athanor.data.work.findings import Subject
 from athanor.data.work.ingest import Base, present
 from athanor.data.work.plain import plain_value
 from athanor.data.work.profile import connected, profile_of
-from athanor.data.work.verify import Subject, verified
+from athanor.data.work.verify import verified
 
 _NUMBER = "athanor_row_number"
 
@@ -56,7 +57,13 @@ def check(
     base, asked = msgspec.convert(version, Base), msgspec.convert(roles, Roles)
     profile = _profile(base, asked)
     with connected(base.paths()) as connection:
-        subject = Subject(connection=connection, profile=profile, whole=profile, appended=False)
+        subject = Subject(
+            connection=connection,
+            profile=profile,
+            whole=profile,
+            appended=False,
+            files=tuple(base.paths()),
+        )
         results = verified(subject, msgspec.convert(expectations, list[Expectation]))
     return [asdict(result) for result in results]
 

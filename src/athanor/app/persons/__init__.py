@@ -1,0 +1,1 @@
+"""A person's rows, traced and erased through all rooms."""

@@ -1,0 +1,57 @@
+"""`athanor person`: where somebody's rows are, and how they go."""
+
+from typing import Annotated
+
+import typer
+
+from athanor.client.persons import PersonsClient
+from athanor.kernel.console import Json, emit, say, table, transport
+from athanor.kernel.holder import Holding
+
+commands = typer.Typer(
+    no_args_is_help=True, add_completion=False, help="A person's rows: trace and erase them."
+)
+
+Column = Annotated[str, typer.Argument(help="The column that names persons, such as customer.")]
+Value = Annotated[str, typer.Argument(help="The person's value in it.")]
+
+
+@commands.callback()
+def _group() -> None:
+    """A person's rows, in every room."""
+
+
+@commands.command()
+def trace(column: Column, value: Value, *, json: Json = False) -> None:
+    """Print the versions, runs, models and predictions that hold somebody's rows."""
+    _print(PersonsClient(transport()).trace(column, value), json=json)
+
+
+@commands.command()
+def erase(
+    column: Column,
+    value: Value,
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="Erase; without it nothing goes.")] = False,
+    json: Json = False,
+) -> None:
+    """Write clean versions, and remove for good what held somebody's rows."""
+    found = PersonsClient(transport()).erase(column, value, dry_run=not yes)
+    _print(found, json=json)
+    if found and not yes and not json:
+        say("Nothing was erased. Erase it: athanor person erase COLUMN VALUE --yes")
+
+
+def _print(found: list[Holding], *, json: bool) -> None:
+    if json:
+        emit(found)
+        return
+    table(
+        ("room", "kind", "name", "rows", "", "note"),
+        [
+            (item.room, item.kind, item.name, item.rows, "erased" if item.erased else "", item.note)
+            for item in found
+        ],
+        right=("rows",),
+        empty="No room holds such rows.",
+    )

@@ -1,0 +1,160 @@
+"""Holders that are no room of their own: what runs made of a person's rows, and predictions."""
+
+from typing import Any
+
+from athanor.kernel import Access, Principal, Storage
+from athanor.kernel.holder import Holding, Person
+from athanor.kernel.workers import Workers
+from athanor.lineage import Graph, Lineage
+from athanor.registry import Catalog, Models
+from athanor.serving import ServingLog
+
+ERASED_TAG = "athanor.trained_on_erased_rows"
+_MANIFEST = b"["
+
+
+class DescentHolder:
+    """Runs, models and intermediate artifacts that came of versions with a person's rows."""
+
+    def __init__(
+        self,
+        lineage: Lineage,
+        storage: Storage,
+        workers: Workers,
+        *,
+        models: Models,
+        catalog: Catalog,
+    ) -> None:
+        self._lineage = lineage
+        self._storage = storage
+        self._workers = workers
+        self._models = models
+        self._catalog = catalog
+
+    def holdings(self, person: Person, who: Principal, roots: list[str]) -> list[Holding]:
+        """What came of these artifacts: training runs, models, tables that hold the rows."""
+        return [item for item, _ in self._found(person, who, roots)]
+
+    def erase(self, person: Person, who: Principal, roots: list[str]) -> list[Holding]:
+        """Remove the tables that hold the rows, and mark the models that were trained on them."""
+        done = []
+        for item, blobs in self._found(person, who, roots):
+            if item.kind == "model":
+                model, _, number = item.name.rpartition("@")
+                self._catalog.tag_version(who, model, int(number), ERASED_TAG, "true")
+                done.append(_with(item, note=f"tagged {ERASED_TAG}: train it anew"))
+            elif item.kind == "artifact" and item.rows:
+                for digest in blobs:
+                    self._storage.remove(digest)
+                done.append(_with(item, erased=True))
+            else:
+                done.append(item)
+        return done
+
+    def _found(
+        self, person: Person, who: Principal, roots: list[str]
+    ) -> list[tuple[Holding, list[str]]]:
+        graphs = [self._lineage.trace(who, root, "down") for root in roots]
+        found: dict[str, tuple[Holding, list[str]]] = {}
+        for graph in graphs:
+            for node in graph.nodes:
+                if node.kind == "run" and node.type not in {"ingest", "pipeline"}:
+                    held = Holding(room="lineage", kind="run", name=node.name, id=node.id)
+                    found[node.id] = (held, [])
+        made = {node.id for graph in graphs for node in graph.nodes if node.kind == "artifact"}
+        found |= {item.id: (item, []) for item in self._trained(who, made)}
+        for graph in graphs:
+            found |= self._tables(graph, person, who)
+        return list(found.values())
+
+    def _trained(self, who: Principal, made: set[str]) -> list[Holding]:
+        return [
+            Holding(
+                room="registry",
+                kind="model",
+                name=f"{version.model}@{version.number}",
+                id=version.artifact_id,
+            )
+            for model in self._models.models(who)
+            for version in self._models.versions(who, model.name)
+            if version.artifact_id in made
+        ]
+
+    def _tables(
+        self, graph: Graph, person: Person, who: Principal
+    ) -> dict[str, tuple[Holding, list[str]]]:
+        found = {}
+        for node in graph.nodes:
+            if node.kind != "artifact" or node.type not in {"table", "file", "folder"}:
+                continue
+            artifact = self._lineage.artifact(who, node.id)
+            digests = self._digests(artifact.uri, artifact.digest)
+            paths = {str(self._storage.path_of(d)): d for d in digests if self._storage.path_of(d)}
+            if not paths:
+                continue
+            payload = {"files": list(paths), "column": person.column, "value": person.value}
+            counts = self._workers.call("athanor.data.work.persons:counts", payload)
+            if rows := sum(counts.values()):
+                blobs = [paths[path] for path, count in counts.items() if count]
+                held = Holding(
+                    room="pipelines", kind="artifact", name=artifact.name, id=node.id, rows=rows
+                )
+                found[node.id] = (held, blobs)
+        return found
+
+    def _digests(self, uri: str, digest: str) -> list[str]:
+        """The blobs of an artifact: one, or those of a folder's files."""
+        name = uri.rsplit("/", 1)[-1]
+        blob = f"sha256:{name}" if len(name) == 64 else digest
+        path = self._storage.path_of(blob)
+        if path is None:
+            return []
+        with path.open("rb") as stream:
+            listed = stream.read(1) == _MANIFEST
+        return [entry.digest for entry in self._storage.entries(blob)] if listed else [blob]
+
+
+class PredictionHolder:
+    """The prediction log as a `Holder`: rows by their key, or by the value of an input."""
+
+    def __init__(self, log: ServingLog, storage: Storage, access: Access, workers: Workers) -> None:
+        self._log = log
+        self._storage = storage
+        self._access = access
+        self._workers = workers
+
+    def holdings(self, person: Person, who: Principal) -> list[Holding]:
+        """How many predictions were made for a person."""
+        self._access.require(who, "serving.trace_person", person.column)
+        return _holdings(self._call("counted", person))
+
+    def erase(self, person: Person, who: Principal) -> list[Holding]:
+        """Remove them from the log's table; those of the last minutes are told, not removed."""
+        self._access.require(who, "serving.erase_person", person.column)
+        self._log.compact()
+        return _holdings(self._call("erased", person))
+
+    def _call(self, function: str, person: Person) -> Any:
+        return self._workers.call(
+            f"athanor.app.persons.log:{function}",
+            {
+                "sources": self._log.sources(),
+                "tables": {
+                    name: self._storage.table_uri(f"serving_{name}")
+                    for name in ("predictions", "labels")
+                },
+                "column": person.column,
+                "value": person.value,
+            },
+        )
+
+
+def _holdings(told: list[dict[str, Any]]) -> list[Holding]:
+    return [Holding(**item) for item in told]
+
+
+def _with(item: Holding, *, erased: bool = False, note: str = "") -> Holding:
+    return Holding(
+        room=item.room, kind=item.kind, name=item.name, id=item.id, rows=item.rows, erased=erased,
+        note=note,
+    )  # fmt: skip

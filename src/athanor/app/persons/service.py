@@ -1,0 +1,92 @@
+"""Person trace and erase: every room is asked, and what was done leaves an audit record."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from athanor.app.persons.holders import DescentHolder
+from athanor.kernel import Access, Events, Invalid, Principal
+from athanor.kernel.holder import Holder, Holding, Person
+
+
+class NobodyNamed(Invalid):
+    """No column, or no value."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "A person is named by a column and its value.",
+            hint="Such as: athanor person trace customer 4711",
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Erasure:
+    """What to do about a person."""
+
+    column: str
+    value: str
+    dry_run: bool = True
+    """Tell what would go; nothing goes."""
+
+
+class Persons:
+    """Asks all holders; of what versions held, also what came of it."""
+
+    def __init__(
+        self,
+        holders: Sequence[Holder],
+        descent: DescentHolder,
+        *,
+        events: Events,
+        access: Access,
+    ) -> None:
+        self._holders = holders
+        self._descent = descent
+        self._events = events
+        self._access = access
+
+    def trace(self, who: Principal, person: Person) -> list[Holding]:
+        """What holds a person's rows or came of them.
+
+        Raises: NobodyNamed.
+        """
+        self._access.require(who, "persons.trace", person.column)
+        _check(person)
+        found = [item for holder in self._holders for item in holder.holdings(person, who)]
+        return found + self._descent.holdings(person, who, _roots(found))
+
+    def erase(self, who: Principal, erasure: Erasure) -> list[Holding]:
+        """Remove a person's rows everywhere and mark the models that learnt from them.
+
+        The audit record names the column and the value's SHA-256, not the value.
+        Raises: NobodyNamed.
+        """
+        self._access.require(who, "persons.erase", erasure.column)
+        person = Person(column=erasure.column, value=erasure.value)
+        if erasure.dry_run:
+            return self.trace(who, person)
+        _check(person)
+        held = [item for holder in self._holders for item in holder.holdings(person, who)]
+        done = self._descent.erase(person, who, _roots(held))
+        for holder in self._holders:
+            done += holder.erase(person, who)
+        digest = hashlib.sha256(person.value.encode()).hexdigest()
+        detail = {
+            "column": person.column,
+            "value_sha256": digest,
+            "erased": [f"{item.kind} {item.name}" for item in done if item.erased],
+            "marked": [item.name for item in done if item.kind == "model"],
+            "left": [f"{item.kind} {item.name}: {item.note}" for item in done
+                     if item.note and not item.erased and item.kind != "model"],
+        }  # fmt: skip
+        self._events.tell(who, "governance.person.erased", f"sha256:{digest}", detail)
+        return done
+
+
+def _check(person: Person) -> None:
+    if not person.column or not person.value:
+        raise NobodyNamed
+
+
+def _roots(found: Sequence[Holding]) -> list[str]:
+    return [item.id for item in found if item.kind == "version" and item.id]

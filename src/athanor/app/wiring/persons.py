@@ -1,0 +1,39 @@
+"""Person trace and erase, over all rooms."""
+
+from typing import TYPE_CHECKING
+
+from athanor.app.persons.holders import DescentHolder, PredictionHolder
+from athanor.app.persons.service import Persons
+from athanor.data import Datasets, Sources
+from athanor.data.service.persons import DatasetHolder
+from athanor.data.store import SqlDataStore
+from athanor.lineage import Lineage
+from athanor.registry import Catalog, Models
+from athanor.serving import ServingLog
+
+if TYPE_CHECKING:
+    from athanor.app.house import House
+
+
+def join_persons(house: "House", log: ServingLog) -> None:
+    """Ask every room that holds rows; rooms add their holders to `house.holders`."""
+    datasets: Datasets = house.services[Datasets]
+    house.holders += [
+        DatasetHolder(
+            SqlDataStore(house.database),
+            datasets.ground,
+            intake=datasets.intake,
+            sources=house.services[Sources],
+        ),
+        PredictionHolder(log, house.storage, house.access, house.workers),
+    ]
+    descent = DescentHolder(
+        house.services[Lineage],
+        house.storage,
+        house.workers,
+        models=house.services[Models],
+        catalog=house.services[Catalog],
+    )
+    house.services[Persons] = Persons(
+        house.holders, descent, events=house.events, access=house.access
+    )

@@ -1,0 +1,135 @@
+"""Files and archives that are no data: refused by name, with the place, and nothing half-made."""
+
+import io
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from athanor.data import NewSource, NewVersion
+from athanor.data.errors import TooManyColumns, UnreadableFile
+from athanor.data.work import archives, csvfile
+from athanor.kernel import OWNER
+from athanor.kernel.errors import AthanorError
+from athanor.testing.data import DataRoom
+from tests.data.conftest import Written, customers
+from tests.data.test_sources import PNG
+
+
+def zipped(entries: dict[str, bytes]) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in entries.items():
+            archive.writestr(name, data)
+    return out.getvalue()
+
+
+def tarred(entries: dict[str, bytes], *, link: str = "") -> bytes:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w:gz") as archive:
+        for name, data in entries.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+        if link:
+            info = tarfile.TarInfo("link")
+            info.type, info.linkname = tarfile.SYMTYPE, link
+            archive.addfile(info)
+    return out.getvalue()
+
+
+FILES = {
+    "columns.csv": (",".join(f"c{n}" for n in range(10_000)) + "\n", "10000 columns"),
+    "line.csv": ("a,b\n1,2\n3," + "x" * (4 << 20) + "\n", "begins in line 3 is longer"),
+    "quote.csv": ('a,b\n1,2\n3,"open\n' + "4,5\n" * (1 << 20), "begins in line 3 is longer"),
+    "types.jsonl": ('{"a": 1}\n{"a": 2}\n{"a": "x"}\n', "row 3: column 'a' changed"),
+    "torn.jsonl": ('{"a": 1}\n{"a": 2\n', "row 2: Missing a comma"),
+    "list.json": ('[{"a": 1}, 2]', "no list of objects"),
+    "cut.json": ('[{"a": 1}, {"a":', "can't be read"),
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_file_that_is_no_table(
+    room: DataRoom, written: Written, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(csvfile, "_BLOCK", 1 << 20)
+    content, words = FILES[name]
+    with pytest.raises(AthanorError, match=words) as caught:
+        room.datasets.add(OWNER, "bad", NewVersion(path=written(name, content)))
+    assert isinstance(caught.value, UnreadableFile | TooManyColumns)
+    assert name in caught.value.message
+    assert caught.value.hint
+    assert room.datasets.datasets(OWNER) == []
+    assert room.storage.root is not None
+    assert list((room.storage.root / "staging").iterdir()) == []
+    assert not (room.storage.root / "tables").exists()
+
+
+def test_columns_of_one_name_in_typed_files(room: DataRoom, tmp_path: Path) -> None:
+    table = pa.Table.from_arrays([pa.array([1]), pa.array([2])], names=["a", "A"])
+    pq.write_table(table, tmp_path / "twice.parquet")
+    with pytest.raises(UnreadableFile, match="more than one column"):
+        room.datasets.add(OWNER, "bad", NewVersion(path=tmp_path / "twice.parquet"))
+    half = (tmp_path / "twice.parquet").read_bytes()[:-20] + b"PAR1"
+    (tmp_path / "cut.parquet").write_bytes(half)
+    with pytest.raises(UnreadableFile, match="damaged"):
+        room.datasets.add(OWNER, "bad", NewVersion(path=tmp_path / "cut.parquet"))
+    (tmp_path / "cut.arrow").write_bytes(b"ARROW1\0\0" + b"\xff" * 100)
+    with pytest.raises(UnreadableFile, match="damaged"):
+        room.datasets.add(OWNER, "bad", NewVersion(path=tmp_path / "cut.arrow"))
+
+
+ARCHIVES = {
+    "up.zip": (zipped({"a.png": PNG, "../../out.png": PNG}), "leads out of the archive"),
+    "root.zip": (zipped({"/etc/x.png": PNG}), "leads out of the archive"),
+    "windows.zip": (zipped({"..\\..\\x.png": PNG}), "leads out of the archive"),
+    "up.tar.gz": (tarred({"../x.png": PNG}), "leads out of the archive"),
+    "link.tar.gz": (tarred({"a.png": PNG}, link="../../etc/passwd"), "leads out of the archive"),
+    "bomb.zip": (zipped({"a.txt": b"0" * (8 << 20)}), "swells to more than 200 times"),
+    "cut.zip": (zipped({"a.png": PNG, "b.png": PNG})[:-30], "damaged"),
+    "empty.zip": (zipped({}), "no file in the archive"),
+    "sheet.xlsx": (zipped({"[Content_Types].xml": b"<x/>", "xl/a.xml": b""}), "Office"),
+}
+
+
+@pytest.mark.parametrize("name", ARCHIVES)
+def test_an_archive_that_is_no_folder(
+    room: DataRoom, written: Written, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archives, "_BOMB_BYTES", 1 << 20)
+    content, words = ARCHIVES[name]
+    path = written(name, content)
+    before = {item for item in tmp_path.rglob("*") if "storage" not in item.parts}
+    with pytest.raises(UnreadableFile, match=words):
+        room.sources.add_from(OWNER, "bad", NewSource(uri=str(path)))
+    assert {item for item in tmp_path.rglob("*") if "storage" not in item.parts} == before
+    assert room.datasets.datasets(OWNER) == []
+
+
+def test_archives_are_folders(room: DataRoom, written: Written) -> None:
+    files = {f"pets/{kind}/{n}.png": PNG + bytes([n]) for kind in ("cat", "dog") for n in range(3)}
+    for name, content in (("pets.zip", zipped(files)), ("pets.tar.gz", tarred(files))):
+        path = written(name, content)
+        version = room.sources.add_from(OWNER, "pets", NewSource(uri=str(path)))
+        assert (version.rows, version.source.file) == (6, name)
+        assert room.datasets.rows(OWNER, "pets", limit=1)[0]["label"] == "cat"
+    table = written("churn.zip", zipped({"data/churn.csv": customers().encode()}))
+    assert room.sources.add_from(OWNER, "churn", NewSource(uri=str(table))).rows == 200
+
+
+@pytest.mark.soak
+def test_a_line_of_100_megabytes_and_a_bomb(room: DataRoom, written: Written) -> None:
+    long = written("long.csv", "a,b\n1,2\n3," + "x" * (100 << 20) + "\n")
+    with pytest.raises(UnreadableFile, match="begins in line 3 is longer than 16 MB"):
+        room.datasets.add(OWNER, "bad", NewVersion(path=long))
+    line = written("long.jsonl", '{"a": 1}\n{"a": "' + "x" * (100 << 20) + '"}\n')
+    with pytest.raises(UnreadableFile, match="row 2 is longer than 64 MB"):
+        room.datasets.add(OWNER, "bad", NewVersion(path=line))
+    bomb = written("bomb.zip", zipped({"a.txt": b"0" * (300 << 20)}))
+    with pytest.raises(UnreadableFile, match="swells"):
+        room.sources.add_from(OWNER, "bad", NewSource(uri=str(bomb)))
+    assert room.datasets.datasets(OWNER) == []
