@@ -35,12 +35,17 @@ export function DatasetPage() {
 
 function OneDataset({ dataset, versions }: { dataset: Dataset; versions: readonly DatasetVersion[] }) {
   const { say, number } = useSpeech();
-  const newest = versions[0];
+  const last = versions[0];
+  // What others read is shown, and said so where a later version is in quarantine.
+  const newest = versions.find((version) => version.number === dataset.latest) ?? last;
   const figures: Figure[] = [];
   let about = say("data.none");
-  if (newest !== undefined) {
-    const values = { n: newest.number, rows: newest.rows, columns: newest.columns.length };
-    about = say(newest.state === "ready" ? "data.well" : "data.quarantined", values);
+  if (newest !== undefined && last !== undefined) {
+    const values = { n: last.number, rows: last.rows, columns: last.columns.length };
+    about = say(last.state === "quarantined" ? "data.quarantined" : "data.well", values);
+    if (newest !== last) {
+      about = `${about} ${say("data.instead", { n: newest.number })}`;
+    }
     figures.push(
       { label: say("data.latest"), value: dataset.latest ?? say("data.none") },
       { label: say("unit.rows"), value: number(newest.rows) },

@@ -156,6 +156,7 @@ export const en = {
   "data.checks": "Checks",
   "data.well": "Version {n} is ready: {rows} rows in {columns} columns.",
   "data.quarantined": "Version {n} is in quarantine: a check refused it, and nothing trains on it.",
+  "data.instead": "Version {n}, the newest that passed, is shown here.",
   "data.none": "No version yet.",
   "data.checksFailed": { one: "{n} failed", other: "{n} failed" },
   "data.checksPassed": { one: "{n} passed", other: "{n} passed" },

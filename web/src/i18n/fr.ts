@@ -159,6 +159,7 @@ export const fr: Catalogue = {
   "data.checks": "Contrôles",
   "data.well": "La version {n} est prête : {rows} lignes, {columns} colonnes.",
   "data.quarantined": "La version {n} est en quarantaine : un contrôle l’a refusée, rien ne s’y entraîne.",
+  "data.instead": "La version {n}, la dernière acceptée, est montrée ici.",
   "data.none": "Aucune version.",
   "data.checksFailed": { one: "{n} échoué", other: "{n} échoués" },
   "data.checksPassed": { one: "{n} réussi", other: "{n} réussis" },
