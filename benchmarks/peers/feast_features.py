@@ -5,7 +5,6 @@ feast_features.py historical STORE FOLDER OUT   |   online FOLDER KEYS
 
 # mypy: disable-error-code="import-not-found"
 import json
-import resource
 import sys
 import time
 import warnings
@@ -103,8 +102,9 @@ def online(folder: Path, keys: int) -> None:
 
 
 def peak() -> float:
-    """The most memory that this process held, in MB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    """The most memory that this process held since it began, in units of 2^20 bytes."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) / 1024
 
 
 if __name__ == "__main__":

@@ -15,6 +15,8 @@ from athanor.features.types import (
     Definitions,
     DriftReport,
     Entity,
+    FeastFiles,
+    FeastImport,
     FeatureService,
     FeatureView,
     Found,
@@ -34,6 +36,7 @@ from athanor.features.types import (
 from athanor.kernel import DEFAULT_PROJECT, Transport
 from athanor.kernel.transport import Answer, segment
 
+_ABROAD = {".venv", "venv", "site-packages", "__pycache__", "node_modules"}
 Kind = Literal["entity", "view", "on_demand", "service"]
 
 
@@ -102,6 +105,40 @@ class FeaturesClient:
             "GET", "/features/search", query={"text": text, "project": project}
         )
         return answer.read(list[Found])
+
+    def import_feast(
+        self, folder: str | Path, *, data: bool = True, apply: bool = True
+    ) -> FeastImport:
+        """Bring in a Feast repository: its definitions, and the files of its sources as datasets.
+
+        Its Python is read and not run. Without `data`, datasets of the sources' names must exist.
+        """
+        root = Path(folder)
+        texts = {
+            path.relative_to(root).as_posix(): path.read_text("utf-8", errors="replace")
+            for path in sorted(root.rglob("*.py"))
+            if not _ABROAD & set(path.relative_to(root).parts)
+        }
+        seen = self._imported(FeastFiles(files=texts, apply=False))
+        if not apply:
+            return seen
+        if data:
+            times = {view.source.dataset: view.event_time for view in seen.definitions.views}
+            for dataset, told in seen.sources.items():
+                self._upload(dataset, root, told, times.get(dataset, ""))
+        return self._imported(FeastFiles(files=texts))
+
+    def _imported(self, files: FeastFiles) -> FeastImport:
+        return self._send("POST", "/import/feast", body=files).read(FeastImport)
+
+    def _upload(self, dataset: str, root: Path, told: str, time: str) -> None:
+        """Send a source's file as a dataset's next version, where it is at hand."""
+        found = next((path for path in (root / told, Path(told)) if path.is_file()), None)
+        if found is not None:
+            query = {"file": found.name, "mode": "replace", "time": time}
+            self._transport.send(
+                "PUT", f"/datasets/{segment(dataset)}/versions", query=query, content=found
+            )
 
     def build(self, view: str, *, force: bool = False) -> ViewVersion:
         """Read a view's source as its next version."""

@@ -449,6 +449,31 @@ def search(
     )  # fmt: skip
 
 
+@commands.command("import-feast")
+def import_feast(
+    folder: Annotated[Path, typer.Argument(help="The folder with its Python definitions.")],
+    *,
+    data: Annotated[bool, typer.Option(help="Bring in the sources' files as datasets.")] = True,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be.")] = False,
+    project: Project = DEFAULT_PROJECT,
+    json: Json = False,
+) -> None:
+    """Bring in a Feast repository; its Python is read, not run."""
+    if not folder.is_dir():
+        raise typer.BadParameter(f"There is no folder {str(folder)!r}.")
+    found = _client(project).import_feast(folder, data=data, apply=not dry_run)
+    if json:
+        emit(found)
+        return
+    made = found.definitions
+    say(f"{len(made.entities)} entities, {len(made.views)} views, {len(made.on_demand)} on-demand "
+        f"views, {len(made.services)} services.")  # fmt: skip
+    for dataset, path in found.sources.items():
+        say(f"dataset {dataset}: {path}")
+    for reason in found.skipped:
+        say(f"skipped {reason}")
+
+
 @commands.command()
 def remove(
     kind: Annotated[str, typer.Argument(help="entity, view, on_demand or service.")],

@@ -14,6 +14,8 @@ from athanor.features.types import (
     Definitions,
     DriftReport,
     Entity,
+    FeastFiles,
+    FeastImport,
     FeatureService,
     FeatureView,
     Found,
@@ -160,6 +162,14 @@ def search(
 ) -> list[Found]:
     """Entities, views, features and services that hold every word."""
     return features.search(who, text, project=project or None)
+
+
+@router.post("/import/feast")
+def import_feast(
+    files: FeastFiles, who: Caller, features: TheFeatures, project: Project = DEFAULT_PROJECT
+) -> FeastImport:
+    """Read the Python files of a Feast repository, and define what they define."""
+    return features.import_feast(who, files, project=project)
 
 
 @router.post("/views/{name}/versions", status_code=201)

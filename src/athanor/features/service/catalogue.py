@@ -7,12 +7,15 @@ from typing import Any
 from athanor.features.checking import Checking
 from athanor.features.errors import InUse
 from athanor.features.ground import Ground, Stores
+from athanor.features.logic.feast import read_repository
 from athanor.features.logic.names import parsed_reference
 from athanor.features.shelf import Shelf
 from athanor.features.types import (
     Applied,
     Definitions,
     Entity,
+    FeastFiles,
+    FeastImport,
     FeatureService,
     FeatureView,
     Found,
@@ -151,6 +154,19 @@ class Features:
             if all(word in told for word in words):
                 found.append(item)
         return found
+
+    def import_feast(
+        self, who: Principal, files: FeastFiles, *, project: str = DEFAULT_PROJECT
+    ) -> FeastImport:
+        """Read the definitions of a Feast repository; its code is not run.
+
+        Raises: BadFeastRepository; what `apply` raises.
+        """
+        self._access.require(who, "features.import_feast", project)
+        found = read_repository(files.files, files.datasets)
+        if not files.apply:
+            return found
+        return replace(found, applied=self.apply(who, found.definitions, project=project))
 
     def _put(self, who: Principal, kind: str, new: Any, outcome: dict[str, list[str]]) -> None:
         before: Any = self._store.find(kind, new.project, new.name)

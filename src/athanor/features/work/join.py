@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from athanor.features.errors import FeatureColumnMissing, InstantMissing
+from athanor.features.errors import FeatureClash, FeatureColumnMissing, InstantMissing
 from athanor.features.logic.columns import STORED, as_instants, as_key, whole
 from athanor.features.logic.joining import MISSING, Part, group_starts, newest, positions
 from athanor.features.lookup import Computed, OnDemand, plain_value
@@ -58,10 +58,11 @@ def joined(spine: pa.Table, task: dict[str, Any]) -> pa.Table:
             hidden[view["name"], feature] = values
     for item in task["on_demand"]:
         columns |= _computed(msgspec.convert(item, OnDemand), spine, hidden)
+    clashes = sorted(set(task["columns"]) & set(spine.column_names))
+    if clashes:
+        raise FeatureClash(clashes)
     made = spine
     for name in task["columns"]:
-        if name in spine.column_names:
-            made = made.drop_columns([name])
         made = made.append_column(name, columns[name])
     return made
 
@@ -95,15 +96,15 @@ def _wanted(spine: pa.Table, view: dict[str, Any], cache: dict[str, Any]) -> lis
 class _Stored:
     """One part of a view: sorted rows, in a file or in memory."""
 
-    def __init__(self, view: dict[str, Any], source: Any, *, known_at: bool) -> None:
+    def __init__(self, view: dict[str, Any], source: Any, *, known_at: bool, ordered: bool) -> None:
         self._file = pq.ParquetFile(source) if isinstance(source, str) else None
         self._table: Any = source
         self._names = self._file.schema_arrow.names if self._file else source.column_names
         keys = [key["name"] for key in view["keys"]]
         created = view["created_time"] if known_at or view["pending"] else ""
-        self.part = self._part(keys, view["event_time"], created)
+        self.part = self._part(keys, view["event_time"], created, ordered=ordered)
 
-    def _part(self, keys: list[str], event: str, created: str) -> Part:
+    def _part(self, keys: list[str], event: str, created: str, *, ordered: bool) -> Part:
         uniques = [self.column(name) for name in keys]
         starts = group_starts(uniques)
         firsts = pa.array(starts[:-1])
@@ -112,7 +113,7 @@ class _Stored:
             starts=starts,
             event=self._times(event),
             created=self._times(created) if created else None,
-            order=self._numbers(ORDER),
+            order=self._numbers(ORDER) if ordered else None,
             available=self._numbers(AVAILABLE) if created and AVAILABLE in self._names else None,
             best=self._numbers(BEST) if created and AVAILABLE in self._names else None,
         )
@@ -137,13 +138,16 @@ class _Stored:
         return self.column(name).to_numpy(zero_copy_only=False)
 
 
-def stored_parts(view: dict[str, Any], *, known_at: bool) -> list[_Stored]:
-    """A view's version, and what was pushed since."""
-    stored = [_Stored(view, view["file"], known_at=known_at)] if view["file"] else []
+def stored_parts(view: dict[str, Any], *, known_at: bool, ordered: bool = False) -> list[_Stored]:
+    """A view's version, and what was pushed since; `ordered` also reads when rows were ingested."""
+    ordered |= bool(view["pending"])
+    stored = []
+    if view["file"]:
+        stored.append(_Stored(view, view["file"], known_at=known_at, ordered=ordered))
     if view["pending"]:
         fresh, _, _ = searchable(of_pending(view["pending"], view), view)
         if fresh.num_rows:
-            stored.append(_Stored(view, fresh, known_at=known_at))
+            stored.append(_Stored(view, fresh, known_at=known_at, ordered=ordered))
     return stored
 
 

@@ -25,7 +25,7 @@ def materialize(task: dict[str, Any]) -> dict[str, Any]:
     """
     began = time.process_time()
     known_at = bool(task["created_time"])
-    stored = stored_parts(task, known_at=known_at)
+    stored = stored_parts(task, known_at=known_at, ordered=True)
     stored = [item for item in stored if len(item.part.event)]
     chunks: list[str] = []
     if not stored:
@@ -71,7 +71,7 @@ def _moved(part: Any, place: Any, task: dict[str, Any]) -> Any:
     due = part.event[place]
     if part.created is not None:
         due = np.maximum(due, part.created[place])
-    return (part.order[place] > task["ordinal"]) | (due > task["since"])
+    return (orders(part)[place] > task["ordinal"]) | (due > task["since"])
 
 
 def _packed(
@@ -91,7 +91,7 @@ def _packed(
     created: list[int | None] = [None] * len(event)
     if part.created is not None and task["created_time"]:
         created = [None if at == MISSING else at for at in part.created[place].tolist()]
-    order = part.order[place].tolist()
+    order = orders(part)[place].tolist()
     texts = [key_text(items) for items in zip(*parts, strict=True)]
     packed = [
         pack(empty | dict(zip(names, row, strict=True))) for row in zip(*values, strict=True)
