@@ -303,11 +303,17 @@ class BadSelector(BadPipeline):
 class UnknownPlaceholder(BadPipeline):
     """A placeholder that stands for nothing."""
 
-    def __init__(self, mark: str) -> None:
+    def __init__(self, mark: str, where: str = "", known: Iterable[str] = ()) -> None:
+        names = sorted(known)
+        place = f" of {where[:1].lower()}{where[1:]}" if where else ""
+        hint = (
+            "It may name an input or output of its own component, or what the run tells of "
+            "itself, such as {{$.pipeline_job_name}}."
+        )
+        if names:
+            hint = f"It may name one of: {', '.join(names)}."
         super().__init__(
-            f"The placeholder {mark[:200]!r} stands for nothing here.",
-            hint="It may name an input or output of its own component, or what the run tells of "
-            "itself, such as {{$.pipeline_job_name}}.",
+            f"The placeholder {mark[:200]!r}{place} stands for nothing here.", hint=hint
         )
 
 

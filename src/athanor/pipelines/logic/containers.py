@@ -24,6 +24,10 @@ _INSTALL = re.compile(r"pip install\s+(?P<rest>[^\n]*)")
 _RUNTIME = re.compile(r"^kfp(\[[^\]]*\])?\s*(==|>=|<=|~=|>|<|!=|@|$)")
 _NOT_NEEDED = ("typing-extensions", "kfp-pipeline-spec")
 _VALUED = {"--index-url", "-i", "--extra-index-url", "--trusted-host", "--find-links", "-f"}
+_NAMED = re.compile(
+    r"\{\{\$\.(?P<side>inputs|outputs)\.(?P<what>parameters|artifacts)"
+    r"\[(['\"])(?P<name>[^'\"\]]+)\3\][^{}]*\}\}"
+)
 _MARK = re.compile(
     r"\.(?P<side>inputs|outputs)\.(?P<what>parameters|artifacts)\[(['\"])(?P<name>.+?)\3\]"
     r"(?:\.(?P<part>uri|path|output_file|metadata|name))?(?:\[(['\"])(?P<key>.+?)\6\])?"
@@ -60,6 +64,16 @@ def read_lightweight(container: ContainerSpec) -> Lightweight | None:
 def is_runtime(package: str) -> bool:
     """Whether a package is Kubeflow's own runtime, in whose place ours is given."""
     return bool(_RUNTIME.match(package))
+
+
+def named_in(words: list[str]) -> Iterator[tuple[str, str, str, str]]:
+    """What a command's placeholders name.
+
+    Each with the placeholder, `inputs` or `outputs`, `parameters` or `artifacts`, and the name.
+    """
+    for word in words:
+        for found in _NAMED.finditer(word):
+            yield found[0], found["side"], found["what"], found["name"]
 
 
 def command_line(container: ContainerSpec, executor_input: Mapping[str, Any]) -> list[str]:

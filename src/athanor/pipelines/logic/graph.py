@@ -11,6 +11,7 @@ from athanor.pipelines.errors import (
     NotSupportedYet,
     PipelineCycle,
     UnknownInput,
+    UnknownPlaceholder,
     UnknownReference,
     WrongType,
 )
@@ -18,6 +19,7 @@ from athanor.pipelines.ir.spec import (
     ComponentInputs,
     ComponentOutputs,
     ComponentSpec,
+    ContainerSpec,
     DagSpec,
     InputParameter,
     ParameterItems,
@@ -26,7 +28,9 @@ from athanor.pipelines.ir.spec import (
     TaskInputs,
     TaskSpec,
 )
-from athanor.pipelines.logic.placeholders import has_placeholder
+from athanor.pipelines.logic.containers import named_in, read_lightweight
+from athanor.pipelines.logic.embedding import read_embedded
+from athanor.pipelines.logic.placeholders import has_placeholder, mentioned
 from athanor.pipelines.logic.values import WORDS, fit, type_of
 
 _CHANNEL = "pipelinechannel--"
@@ -177,6 +181,9 @@ def _check_parameters(
         wanted = type_of(definition) if definition else ""
         got = _type_given(spec, where, parent, source, outer)
         constant = source.runtime_value.constant if source.runtime_value else UNSET
+        if constant is not UNSET:
+            for asked in sorted(mentioned(constant) - given.keys()):
+                raise UnknownPlaceholder(f"{{{{$.inputs.parameters['{asked}']}}}}", where, given)
         if component.dag is not None or source.parameter_expression_selector:
             continue
         if constant is not UNSET and not has_placeholder(constant):
@@ -277,9 +284,29 @@ def _check_executor(spec: PipelineSpec, where: str, component: ComponentSpec) ->
     executor = executors.get(component.executor_label)
     if executor is None:
         raise UnknownReference(where.capitalize(), "executor", component.executor_label, executors)
+    if executor.container is not None and read_embedded(executor.container) is None:
+        _check_command(where, component, executor.container)
     if executor.container is None and executor.importer is None:
         kind = "resolver" if executor.resolver else "a custom job"
         raise NotSupportedYet(where.capitalize(), f"an executor of the kind {kind}")
+
+
+def _check_command(where: str, component: ComponentSpec, container: ContainerSpec) -> None:
+    """The placeholders of a command name inputs and outputs of its component."""
+    if read_lightweight(container) is not None:
+        return
+    inputs = component.input_definitions or ComponentInputs()
+    outputs = component.output_definitions or ComponentOutputs()
+    known: dict[tuple[str, str], Mapping[str, Any]] = {
+        ("inputs", "parameters"): inputs.parameters,
+        ("inputs", "artifacts"): inputs.artifacts,
+        ("outputs", "parameters"): outputs.parameters,
+        ("outputs", "artifacts"): outputs.artifacts,
+    }
+    for mark, side, what, name in named_in([*container.command, *container.args]):
+        there = known[side, what]
+        if name not in there and not name.startswith(_CHANNEL):
+            raise UnknownPlaceholder(mark, where, there)
 
 
 def _check_nesting(spec: PipelineSpec) -> None:

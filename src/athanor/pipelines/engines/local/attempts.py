@@ -1,5 +1,6 @@
 """One attempt of one task: a step in a fork of its own, or a platform operation right here."""
 
+import contextlib
 import fcntl
 import os
 import shutil
@@ -40,6 +41,7 @@ from athanor.pipelines.engines.local.fitting import (
     fitting_of,
 )
 from athanor.pipelines.engines.local.importing import imported_artifact
+from athanor.pipelines.engines.local.leftovers import descendants, end_strays, shorten_log
 from athanor.pipelines.engines.local.recording import Ending, Recorder
 from athanor.pipelines.errors import (
     EngineFault,
@@ -71,6 +73,8 @@ _COMPILER = "athanor.pipelines.authoring.loading:compile_target"
 _COMPILE_SECONDS = 120.0
 _LOST_LOCK_SECONDS = 10.0
 _POLL_SECONDS = 0.01
+_LOOK_SECONDS = 1.0
+_GRACE_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,7 +180,7 @@ class Attempts:
             self._stopped.add(task_id)
             child = self._children.get(task_id)
         if child is not None:
-            child.kill()
+            _end(child)
 
     def lost(self, task: Task) -> Ending | None:
         """How an attempt ended whose server was killed; None if it did not come to an end.
@@ -307,13 +311,14 @@ class Attempts:
             self._children[task.id] = child
             stopped = task.id in self._stopped
         if stopped:
-            child.kill()
+            _end(child)
         try:
-            ended = child.wait(limit)
+            ended = _watched(child, folder / LOG_FILE, limit)
             if ended is None:
-                child.kill()
+                _end(child)
                 raise StepTookTooLong(task.name, limit or 0.0)
         finally:
+            shorten_log(folder / LOG_FILE)
             with self._lock:
                 self._children.pop(task.id, None)
         resources = {
@@ -340,6 +345,7 @@ class Attempts:
         if result is not None:
             error = error_from_dict(result.error or {})
             return Ending(state="failed", error=error, resources=resources)
+        end_strays(folder)
         error = _death(task.name, ended)
         killed = ended.signal == signal.SIGKILL or (ended.signal is None and ended.code is None)
         return Ending(state="waiting" if killed else "failed", error=error, resources=resources)
@@ -396,6 +402,31 @@ class Attempts:
 def _unembedded(work: Work) -> Embedded:
     """A step that is not ours has its name and its resources alone."""
     return Embedded(function=work.task.name, source="", file=f"<{work.task.component}>")
+
+
+def _watched(child: Child, log: Path, limit: float | None) -> Exit | None:
+    """Wait for the end of a step, and keep its log in bounds; None at the time limit."""
+    until = time.monotonic() + limit if limit else None
+    while True:
+        left = _LOOK_SECONDS if until is None else min(_LOOK_SECONDS, until - time.monotonic())
+        if left <= 0:
+            return None
+        ended = child.wait(left)
+        if ended is not None:
+            return ended
+        shorten_log(log)
+
+
+def _end(child: Child) -> None:
+    """End a step and all that it started, those with a session of their own, too."""
+    try:
+        started = list(descendants(child.pid))
+    except AthanorError:  # it has not begun
+        started = []
+    child.kill(_GRACE_SECONDS)
+    for pid in started:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, signal.SIGKILL)
 
 
 def _death(step: str, ended: Exit) -> StepDied:

@@ -32,6 +32,7 @@ from athanor.pipelines.engines.local.exchange import (
     write_result,
 )
 from athanor.pipelines.engines.local.foreign import attempt as attempt_foreign
+from athanor.pipelines.engines.local.leftovers import adopt, end_descendants
 from athanor.pipelines.engines.local.mounting import mount
 from athanor.pipelines.engines.local.values import ArtifactFiles
 from athanor.pipelines.errors import BadStep, MissingInput, StepFailed, WrongType
@@ -50,11 +51,13 @@ def main(folder: str) -> dict[str, Any]:
     with _locked(place):
         order = read_order(place)
         _confine(order)
+        adopt()
         result = _attempt(place, order)
         if os.getpid() != owner:  # the step forked, and this is the copy: one result is enough
             os._exit(0)
         with contextlib.suppress(OSError):
             sys.stdout.flush()
+        end_descendants(owner)
         write_result(place, result)
     return {"failed": result.error is not None}
 

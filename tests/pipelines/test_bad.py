@@ -1,0 +1,170 @@
+"""Pipelines that misbehave: the error says what and where, nothing hangs, nothing is left."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from athanor.kernel import OWNER
+from athanor.pipelines import Submission, pipeline, step
+from athanor.pipelines.errors import PipelineCycle, UnknownPlaceholder
+from athanor.testing.pipelines import Room, yaml_of
+from tests.pipelines import kubeflow
+
+
+@step(cache=False)
+def talks(lines: int) -> int:
+    text = "x" * 1023
+    for _ in range(lines):
+        print(text)
+    return lines
+
+
+@pipeline
+def talking(lines: int) -> int:
+    return talks(lines)
+
+
+@step(cache=False)
+def leaves_processes(folder: str) -> int:
+    words = ["import os, time; os.setsid(); time.sleep(300)"]
+    child = subprocess.Popen([sys.executable, "-c", *words], cwd=folder)
+    Path(folder, "pid").write_text(str(child.pid))
+    return child.pid
+
+
+@pipeline
+def leaving(folder: str) -> int:
+    return leaves_processes(folder)
+
+
+@step(cache=False)
+def deaf(folder: str) -> int:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    words = ["import os, time; os.setsid(); time.sleep(300)"]
+    child = subprocess.Popen([sys.executable, "-c", *words], cwd=folder)
+    Path(folder, "pid").write_text(f"{os.getpid()} {child.pid}")
+    time.sleep(300)
+    return 1
+
+
+@pipeline
+def deaf_ones(folder: str) -> int:
+    found = deaf(folder)
+    found.set_timeout(0.7)  # type: ignore[attr-defined]
+    return found
+
+
+@step(cache=False, memory="150M")
+def greedy(size: int) -> int:
+    held = bytearray(size)
+    return len(held)
+
+
+@pipeline
+def greed(size: int) -> int:
+    return greedy(size)
+
+
+@step(memory="900T")
+def huge() -> int:
+    return 1
+
+
+@pipeline
+def never_fits() -> int:
+    return huge()
+
+
+def _gone(pid: int, seconds: float = 5.0) -> bool:
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        try:
+            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        except FileNotFoundError:
+            return True
+        if state == "Z":
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def test_a_step_that_prints_too_much_keeps_the_ends_of_its_log(room: Room) -> None:
+    run = room.run(talking, lines=80 * 1024)
+    assert run.state == "done"
+    log = room.pipelines.logs(OWNER, run.id, "talks")
+    assert len(log) < 20 << 20
+    assert "MB left out" in log
+
+
+def test_what_a_step_leaves_behind_is_ended(room: Room) -> None:
+    run = room.run(leaving, folder=str(room.folder))
+    assert run.state == "done", run.error
+    assert _gone(int((room.folder / "pid").read_text()))
+
+
+def test_a_step_that_ignores_the_signal_is_ended_with_all_that_it_started(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("athanor.pipelines.engines.local.attempts._GRACE_SECONDS", 0.5)
+    run = room.run(deaf_ones, folder=str(room.folder))
+    assert run.state == "failed"
+    assert "time limit of 0.7 s" in run.error["message"]  # type: ignore[index]
+    for pid in (room.folder / "pid").read_text().split():
+        assert _gone(int(pid))
+
+
+def test_a_step_that_wants_more_memory_than_it_may_take_is_told_so(room: Room) -> None:
+    assert room.run(greed, size=10_000_000).outputs == {"Output": 10_000_000}
+    run = room.run(greed, size=1_000_000_000)
+    assert run.state == "failed"
+    assert "MemoryError" in run.error["message"]  # type: ignore[index]
+    assert "memory='4G'" in run.error["hint"]  # type: ignore[index]
+
+
+def test_a_step_that_no_machine_can_hold_is_refused(room: Room) -> None:
+    run = room.run(never_fits)
+    assert run.state == "failed"
+    assert "900000.0 GB of memory" in run.error["message"]  # type: ignore[index]
+
+
+def test_tasks_that_wait_for_each_other_are_named() -> None:
+    def ring() -> None:
+        first, second = talks(1), talks(2)
+        first.after(second)  # type: ignore[attr-defined]
+        second.after(first)  # type: ignore[attr-defined]
+
+    with pytest.raises(PipelineCycle, match="talks -> talks-2 -> talks"):
+        pipeline(ring).compile()
+
+
+def test_a_placeholder_for_nothing_is_refused_before_anything_runs(room: Room) -> None:
+    text = kubeflow.document(
+        kubeflow.dag({"echo": kubeflow.task("echo", wired={"word": kubeflow.constant("a")})}),
+        {"echo": kubeflow.component("echo", inputs={"word": "STRING"})},
+        {"echo": kubeflow.command("echo", "{{$.inputs.parameters['wurd']}}")},
+    )
+    with pytest.raises(UnknownPlaceholder, match="wurd"):
+        room.pipelines.submit(OWNER, Submission(yaml=text))
+
+
+def test_a_step_may_run_in_an_environment_of_its_own(room: Room) -> None:
+    submission = Submission(yaml=yaml_of(apart), parameters={"word": "a"}, cache=False)
+    run = room.finished(room.pipelines.submit(OWNER, submission), 120)
+    assert run.state == "failed"
+    assert "can't be made" in run.error["message"]  # type: ignore[index]
+    assert "no-such-package" in run.error["message"]  # type: ignore[index]
+
+
+@step(packages=["./no-such-package"])
+def alone(word: str) -> str:
+    return word
+
+
+@pipeline
+def apart(word: str) -> str:
+    return alone(word)
