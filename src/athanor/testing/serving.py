@@ -326,29 +326,35 @@ def serving_room(
         clock=clock,
         neighbours=Neighbours(lineage=lineage, models=models, log=log, fleet=fleet),
     )
-    shadows = ShadowLog(log.predictions_folder.parent / "shadows", log, workers)
-    parts = Parts(traffic=traffic, fleet=fleet, shadows=shadows)
-    deployments = Deployments(store, database, access=access, parts=parts)
-    around = GraphParts(events=events, lineage=lineage, clock=clock, traffic=traffic, fleet=fleet)
-    graphs = Graphs(store, database, access=access, parts=around)
     for kind, resolver in resolvers(endpoints, lineage, database).items():
         lineage.offer_resolver(kind, resolver)
     supervisor.start()
     try:
+        rest = _rest(store, database, (traffic, supervisor, log, lineage), workers)
         yield ServingRoom(
-            endpoints,
-            supervisor,
-            log,
-            lineage,
-            models,
-            events,
-            storage,
-            folder,
-            deployments,
-            graphs,
+            endpoints, supervisor, log, lineage, models, events, storage, folder, *rest
         )
     finally:
         supervisor.stop()
+
+
+def _rest(
+    store: EndpointStore,
+    database: Database,
+    parts: tuple[Traffic, Supervisor, ServingLog, Lineage],
+    workers: Workers,
+) -> tuple[Deployments, Graphs]:
+    """The services of traffic among deployments, and of graphs."""
+    traffic, fleet, log, lineage = parts
+    access, clock = OwnerAccess(), SystemClock()
+    events = Events(SqlEventStore(database), database, clock)
+    shadows = ShadowLog(log.predictions_folder.parent / "shadows", log, workers)
+    beside = Parts(traffic=traffic, fleet=fleet, shadows=shadows)
+    around = GraphParts(events=events, lineage=lineage, clock=clock, traffic=traffic, fleet=fleet)
+    return (
+        Deployments(store, database, access=access, parts=beside),
+        Graphs(store, database, access=access, parts=around),
+    )
 
 
 @contextmanager
