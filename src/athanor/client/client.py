@@ -1,7 +1,7 @@
 """The whole SDK: every room's client, joined over one transport."""
 
 from athanor.client.persons import PersonsClient
-from athanor.data.client import Data, RecipesClient
+from athanor.data.client import ChecksClient, Data, RecipesClient
 from athanor.features.client import FeaturesClient
 from athanor.kernel import Transport
 from athanor.lineage.client import Runs
@@ -22,6 +22,7 @@ from athanor.serving.client import EndpointsClient
 from athanor.serving.client.batches import BatchesClient
 from athanor.serving.client.deployments import DeploymentsClient
 from athanor.serving.client.exports import ExportsClient
+from athanor.serving.client.recording import RecordingClient
 from athanor.serving.client.tickets import TicketsClient
 from athanor.tracking.client import (
     DebugClient,
@@ -41,6 +42,7 @@ class Client:
         self.transport = transport
         self.data = Data(transport)
         self.recipes = RecipesClient(transport)
+        self.checks = ChecksClient(transport)
         self.runs = Runs(transport)
         self.tracking = TrackingClient(transport)
         self.experiments = ExperimentsClient(transport)
@@ -65,6 +67,7 @@ class Client:
         self.tickets = TicketsClient(transport)
         self.exports = ExportsClient(transport)
         self.deployments = DeploymentsClient(transport)
+        self.recording = RecordingClient(transport)
         self.monitors = MonitorsClient(transport)
         self.alerts = AlertsClient(transport)
         self.persons = PersonsClient(transport)

@@ -63,6 +63,7 @@ def _move(kind: str, uri: str, group: list[Path]) -> int:
         uri,
         whole,
         mode="append",
+        schema_mode="merge",
         commit_properties=CommitProperties(
             app_transactions=transactions, custom_metadata={"athanor.format_version": "1"}
         ),

@@ -6,6 +6,7 @@ once: the table's transactions say which segments it holds.
 
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -42,6 +43,7 @@ _PREDICTION_COLUMNS = (
     ("score", "DOUBLE"),
     ("features", "JSON"),
     ("probabilities", "JSON"),
+    ("trace", "VARCHAR"),
 )
 _LABEL_COLUMNS = (
     ("endpoint", "VARCHAR"),
@@ -51,6 +53,16 @@ _LABEL_COLUMNS = (
     ("happened_at", "TIMESTAMPTZ"),
     ("received_at", "TIMESTAMPTZ"),
 )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lag:
+    """What of a log is still in segments."""
+
+    segments: int
+    bytes: int
+    seconds: float
+    """Since the last row of the oldest segment was written."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,6 +170,21 @@ class ServingLog:
         hot = [(path.name, path.stat().st_size) for path in segments.all_in(kind.folder)]
         moved = Path(kind.uri) / "_delta_log"
         return tuple(hot) or ((("moved", 0),) if moved.exists() else ())
+
+    def lag(self) -> "Lag":
+        """How much of the prediction log is not in its table yet."""
+        kind = self._kinds["predictions"]
+        hot = kind.source(self._move)["jsonl"]
+        found = []
+        for path in hot:
+            with suppress(FileNotFoundError):
+                found.append(Path(path).stat())
+        now = time.time()
+        return Lag(
+            segments=len(found),
+            bytes=sum(item.st_size for item in found),
+            seconds=max((now - item.st_mtime for item in found), default=0.0),
+        )
 
     def close(self) -> None:
         """Seal the labels' segment."""

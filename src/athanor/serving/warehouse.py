@@ -33,6 +33,7 @@ PREDICTIONS = pa.schema(
         ("score", pa.float64()),
         ("features", pa.string()),
         ("probabilities", pa.string()),
+        ("trace", pa.string()),
     ]
 )
 LABELS = pa.schema(
@@ -171,16 +172,15 @@ def _views(sources: Mapping[str, Any]) -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection with the views `predictions` and `labels`, each of Delta files and segments."""
     with duckdb.connect(":memory:") as connection:
         connection.execute("SET TimeZone = 'UTC'")
-        for kind, schema in _SCHEMAS.items():
+        for kind in _SCHEMAS:
             source = sources.get(kind, {})
             hot = arrow(kind, [Path(name) for name in source.get("jsonl", [])])
             connection.register(f"hot_{kind}", hot)
             parts = [f"SELECT * FROM hot_{kind}"]  # noqa: S608 - one of our two names
             if files := source.get("parquet"):
-                names = ", ".join(schema.names)
                 quoted = ", ".join("'" + name.replace("'", "''") + "'" for name in files)
-                parts.append(f"SELECT {names} FROM read_parquet([{quoted}])")  # noqa: S608 - same
-            connection.execute(f"CREATE VIEW {kind} AS {' UNION ALL '.join(parts)}")
+                parts.append(f"SELECT * FROM read_parquet([{quoted}], union_by_name = true)")  # noqa: S608
+            connection.execute(f"CREATE VIEW {kind} AS {' UNION ALL BY NAME '.join(parts)}")
         yield connection
 
 

@@ -34,6 +34,7 @@ from athanor.serving.routes import router as serving_router
 from athanor.serving.routes.batches import router as batches_router
 from athanor.serving.routes.deployments import router as deployments_router
 from athanor.serving.routes.exports import router as exports_router
+from athanor.serving.routes.recording import router as recording_router
 from athanor.serving.routes.tickets import router as tickets_router
 from athanor.tracking.routes import router as tracking_router
 
@@ -81,5 +82,6 @@ def all_routers() -> list[APIRouter]:
         tickets_router,
         exports_router,
         deployments_router,
+        recording_router,
         monitoring_router,
     ]

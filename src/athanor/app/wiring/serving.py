@@ -12,6 +12,7 @@ from athanor.registry.scanning import Scanner
 from athanor.serving import (
     Deployments,
     Endpoints,
+    EndpointStore,
     Fleet,
     GraphParts,
     Graphs,
@@ -19,6 +20,7 @@ from athanor.serving import (
     NoFleet,
     Parts,
     PlaneSettings,
+    Recording,
     ServingLog,
     ShadowLog,
     SqlEndpointStore,
@@ -45,35 +47,7 @@ def join_serving(house: "House", steps: dict[str, Operation]) -> ServingLog:
         store, house.database, events=house.events, lineage=lineage, clock=house.clock
     )
     if house.serving:
-        supervisor = Supervisor(
-            SupervisorSettings(
-                workspace=settings.workspace,
-                plane=PlaneSettings(
-                    host=settings.host,
-                    port=settings.serving_port,
-                    usual=settings.port + 1 if settings.port else 0,
-                    online=house.services[OnlineFeatures].url,
-                    doors=PlaneDoors(
-                        loopback=is_loopback(settings.host),
-                        tokens=(house.demanded_token,) if house.demanded_token else (),
-                    ),
-                ),
-            ),
-            ServingSurroundings(
-                store=store,
-                traffic=traffic,
-                log=log,
-                lineage=lineage,
-                storage=house.storage,
-                workers=house.workers,
-                clock=house.clock,
-                loading=house.services[Scanner],
-            ),
-        )
-        house.starters.append(supervisor.start)
-        house.closers.append(supervisor.stop)
-        fleet = supervisor
-        house.serving_url = supervisor.url
+        fleet = _supervised(house, store, traffic, log)
     endpoints = Endpoints(
         store,
         house.database,
@@ -95,12 +69,65 @@ def join_serving(house: "House", steps: dict[str, Operation]) -> ServingLog:
     house.events.subscribe("serving.follow", endpoints.follow, ("registry.alias.moved",))
     house.events.subscribe("serving.renamed", endpoints.renamed, ("registry.model.renamed",))
     house.services[Endpoints] = endpoints
+    house.services[Recording] = Recording(
+        store, house.database, events=house.events, access=house.access, log=log, fleet=fleet
+    )
+    _join_deployments(house, store, traffic, log, fleet)
+    house.relations += log.relations(house.access)
+    house.counters["endpoints"] = lambda who: len(endpoints.list(who))
+    return log
+
+
+def _supervised(
+    house: "House", store: EndpointStore, traffic: Traffic, log: ServingLog
+) -> Supervisor:
+    """What runs planes and workers, started and ended with the house."""
+    settings = house.settings
+    supervisor = Supervisor(
+        SupervisorSettings(
+            workspace=settings.workspace,
+            plane=PlaneSettings(
+                host=settings.host,
+                port=settings.serving_port,
+                usual=settings.port + 1 if settings.port else 0,
+                online=house.services[OnlineFeatures].url,
+                doors=PlaneDoors(
+                    loopback=is_loopback(settings.host),
+                    tokens=(house.demanded_token,) if house.demanded_token else (),
+                ),
+            ),
+        ),
+        ServingSurroundings(
+            store=store,
+            traffic=traffic,
+            log=log,
+            lineage=house.services[Lineage],
+            storage=house.storage,
+            workers=house.workers,
+            clock=house.clock,
+            loading=house.services[Scanner],
+        ),
+    )
+    house.starters.append(supervisor.start)
+    house.closers.append(supervisor.stop)
+    house.serving_url = supervisor.url
+    return supervisor
+
+
+def _join_deployments(
+    house: "House", store: EndpointStore, traffic: Traffic, log: ServingLog, fleet: Fleet
+) -> None:
+    """Make the services of traffic among deployments, and of graphs."""
     house.services[Graphs] = Graphs(
         store,
         house.database,
         access=house.access,
         parts=GraphParts(
-            events=house.events, lineage=lineage, clock=house.clock, traffic=traffic, fleet=fleet
+            events=house.events,
+            lineage=house.services[Lineage],
+            clock=house.clock,
+            traffic=traffic,
+            fleet=fleet,
         ),
     )
     house.services[Deployments] = Deployments(
@@ -113,6 +140,3 @@ def join_serving(house: "House", steps: dict[str, Operation]) -> ServingLog:
             shadows=ShadowLog(log.predictions_folder.parent / "shadows", log, house.workers),
         ),
     )
-    house.relations += log.relations(house.access)
-    house.counters["endpoints"] = lambda who: len(endpoints.list(who))
-    return log

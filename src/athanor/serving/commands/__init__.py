@@ -7,7 +7,7 @@ import typer
 
 from athanor.kernel.console import Json, emit, say, table, transport
 from athanor.serving.client import EndpointsClient
-from athanor.serving.commands import deployments, exports, tickets
+from athanor.serving.commands import deployments, exports, recording, tickets
 from athanor.serving.commands.deploying import deploy
 from athanor.serving.commands.records import FileUnreadable, records_of
 from athanor.serving.commands.telling import named, serves, tell_moved
@@ -169,6 +169,7 @@ for command in deployments.COMMANDS:
     commands.command()(command)
 commands.command("export")(exports.export)
 commands.command("snippet")(exports.snippet)
+commands.command("recording")(recording.recording)
 commands.command("submit")(tickets.submit)
 commands.command("ticket")(tickets.ticket)
 commands.command("tickets")(tickets.tickets)

@@ -150,4 +150,5 @@ FLAT_COLUMNS = (
     "key",
     "label",
     "score",
+    "trace",
 )

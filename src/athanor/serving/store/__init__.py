@@ -75,6 +75,7 @@ endpoint_table = Table(
     Column("sticky", String(255), nullable=False),
     Column("capacity", Integer, nullable=False),
     Column("earlier", Json, nullable=False),
+    Column("log", Json, nullable=False),
     Column("revision", Integer, nullable=False),
     Column("created_by", String(255), nullable=False),
     Column("created_at", Instant, nullable=False),
@@ -109,7 +110,7 @@ deployment_table = Table(
 )
 
 _NESTED = frozenset({"signature", "canary", "rollout", "scaling", "runtime", "features"})
-_NESTED_OF_ENDPOINT = frozenset({"rules", "earlier"})
+_NESTED_OF_ENDPOINT = frozenset({"rules", "earlier", "log"})
 _DEPLOYMENT = tuple(deployment_table.c[name] for name in Deployment.__dataclass_fields__)
 
 

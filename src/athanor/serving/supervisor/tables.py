@@ -51,6 +51,7 @@ def _route(endpoint: Endpoint, manning: Manning, live: Mapping[str, Signature]) 
         rules=rules,
         sticky=endpoint.sticky.lower(),
         problem="" if targets else endpoint.problem,
+        log=endpoint.log,
         mirrored=any(target.mirror > 0 for target in targets),
     )
 

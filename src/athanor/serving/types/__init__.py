@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from athanor.serving.types.features import FeatureUse
 from athanor.serving.types.graphs import InferenceGraph
+from athanor.serving.types.recording import LogPolicy
 from athanor.serving.types.rollouts import HeaderRule, Rollout, Scaling
 from athanor.serving.types.runtimes import RuntimeReport
 
@@ -189,6 +190,8 @@ class Endpoint:
     """How many of its members may be loaded at once; 0 sets no limit."""
     earlier: dict[str, float] = field(default_factory=dict)
     """The shares before the last change of traffic, by deployment id: what a rollback restores."""
+    log: LogPolicy = field(default_factory=LogPolicy)
+    """What is kept of its predictions."""
     revision: int = 0
     """Counts the changes of its traffic."""
     created_by: str = ""
@@ -299,6 +302,8 @@ class Prediction:
     probabilities: dict[str, float] | None
     truth: str | None = None
     """The latest label that came for it."""
+    trace: str | None = None
+    """The id of the trace that its request was a part of, 32 hex digits (W3C traceparent)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,10 +27,8 @@ class LogStatus:
 
     endpoint: str
     policy: LogPolicy
-    unsynced_seconds: float = 0.0
-    """Age of the oldest row that a power cut would lose."""
     hot_segments: int = 0
     """Segments that are not in the Delta table yet, of all endpoints."""
     hot_bytes: int = 0
-    compacted_behind_seconds: float = 0.0
-    """Age of the oldest sealed segment that waits for its move."""
+    oldest_hot_seconds: float = 0.0
+    """Since the last row of the oldest of them was written."""

@@ -1,4 +1,4 @@
-"""Deployments tell what answers for them."""
+"""Deployments tell what answers for them; endpoints what is kept of their predictions."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -12,10 +12,12 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Add the column."""
+    """Add the columns."""
+    op.add_column("serving_endpoint", sa.Column("log", Json(), nullable=False, server_default="{}"))
     op.add_column("serving_deployment", sa.Column("runtime", Json(), nullable=True))
 
 
 def downgrade() -> None:
-    """Remove it."""
+    """Remove them."""
+    op.drop_column("serving_endpoint", "log")
     op.drop_column("serving_deployment", "runtime")
