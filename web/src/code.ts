@@ -22,7 +22,12 @@ export const code = {
   runPipeline: "athanor pipeline run pipeline.py",
   deploy: "athanor deploy churn@champion --endpoint churn",
   monitor: "athanor monitor run churn",
+  applyFeatures: "athanor feature apply features.yaml",
 
+  features: (): Code => ({
+    cli: "athanor feature list\nathanor feature freshness",
+    python: python("client.features.views()\nclient.features.freshness()"),
+  }),
   datasets: (): Code => ({
     cli: code.addData,
     python: python(

@@ -228,6 +228,110 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/batch-files": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Add File
+         * @description Keep the body, a file of any size, so that batches can name it.
+         */
+        put: operations["serving_batches_add_file"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/batches": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Batches
+         * @description Batch predictions, newest first.
+         */
+        get: operations["serving_batches_list_batches"];
+        put?: never;
+        /**
+         * Submit
+         * @description Have a model version predict the rows of a dataset, a query or files.
+         */
+        post: operations["serving_batches_submit"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/batches/{batch_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get
+         * @description One batch prediction, and how far it is.
+         */
+        get: operations["serving_batches_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/batches/{batch_id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel
+         * @description Stop a batch prediction.
+         */
+        post: operations["serving_batches_cancel"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/batches/{batch_id}/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Resume
+         * @description Go on with a batch prediction that failed or was cancelled.
+         */
+        post: operations["serving_batches_resume"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/clean": {
         parameters: {
             query?: never;
@@ -259,7 +363,7 @@ export interface paths {
          * Datasets
          * @description All datasets, by name.
          */
-        get: operations["data_datasets"];
+        get: operations["data_datasets_datasets"];
         put?: never;
         post?: never;
         delete?: never;
@@ -279,10 +383,14 @@ export interface paths {
          * Dataset
          * @description One dataset.
          */
-        get: operations["data_dataset"];
+        get: operations["data_datasets_dataset"];
         put?: never;
         post?: never;
-        delete?: never;
+        /**
+         * Delete Dataset
+         * @description Delete a dataset; it can be restored.
+         */
+        delete: operations["data_versions_delete_dataset"];
         options?: never;
         head?: never;
         patch?: never;
@@ -299,12 +407,12 @@ export interface paths {
          * Expectations
          * @description What every new version must fulfil.
          */
-        get: operations["data_expectations"];
+        get: operations["data_datasets_expectations"];
         /**
          * Expect
          * @description Say what every new version must fulfil.
          */
-        put: operations["data_expect"];
+        put: operations["data_datasets_expect"];
         post?: never;
         delete?: never;
         options?: never;
@@ -323,9 +431,109 @@ export interface paths {
          * Files
          * @description What became of the files of watched folders, newest first.
          */
-        get: operations["data_files"];
+        get: operations["data_datasets_files"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datasets/{name}/mark": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Mark Dataset
+         * @description Say something about a dataset; what is left out stays.
+         */
+        patch: operations["data_versions_mark_dataset"];
+        trace?: never;
+    };
+    "/api/v1/datasets/{name}/marks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Marks
+         * @description What is said about a dataset (number 0) and its versions.
+         */
+        get: operations["data_versions_marks"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datasets/{name}/restore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Restore Dataset
+         * @description Bring a deleted dataset back.
+         */
+        post: operations["data_versions_restore_dataset"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datasets/{name}/suites": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Import Suite
+         * @description A suite of pandera or Great Expectations as expectations.
+         */
+        post: operations["data_checks_import_suite"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datasets/{name}/vacuum": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Vacuum
+         * @description Remove the files of deleted versions that no run used; a dry run tells what would go.
+         */
+        post: operations["data_versions_vacuum"];
         delete?: never;
         options?: never;
         head?: never;
@@ -341,15 +549,19 @@ export interface paths {
         };
         /**
          * Versions
-         * @description All versions, newest first.
+         * @description The versions, newest first; the deleted ones too with `deleted`.
          */
-        get: operations["data_versions"];
+        get: operations["data_datasets_versions"];
         /**
          * Add
          * @description Read the body, a file of any size, as the next version of a dataset.
          */
-        put: operations["data_add"];
-        post?: never;
+        put: operations["data_datasets_add"];
+        /**
+         * Add From
+         * @description Make the next version of what a URL, query, Delta table, folder or .dvc file gives.
+         */
+        post: operations["data_sources_add_from"];
         delete?: never;
         options?: never;
         head?: never;
@@ -365,9 +577,33 @@ export interface paths {
         };
         /**
          * Version
-         * @description One version: a number, or `latest`.
+         * @description One version: a number, `latest`, a date or time, `sha256:...` or a tag.
          */
-        get: operations["data_version"];
+        get: operations["data_datasets_version"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete
+         * @description Delete a version; it can be restored until its files are vacuumed.
+         */
+        delete: operations["data_versions_delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datasets/{name}/versions/{number}/archive": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Archive
+         * @description All files of a version that was made of a folder, as a tar archive.
+         */
+        get: operations["data_sources_archive"];
         put?: never;
         post?: never;
         delete?: never;
@@ -387,9 +623,49 @@ export interface paths {
          * Check
          * @description Today's expectations, tried on a version.
          */
-        get: operations["data_check"];
+        get: operations["data_datasets_check"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datasets/{name}/versions/{number}/content": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Content
+         * @description All rows of a version, or those of a part of a split, as a file.
+         */
+        get: operations["data_sources_content"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datasets/{name}/versions/{number}/dvc": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Export Dvc
+         * @description Write a version as a DVC project that `dvc pull` takes whole.
+         */
+        post: operations["data_sources_export_dvc"];
         delete?: never;
         options?: never;
         head?: never;
@@ -407,13 +683,53 @@ export interface paths {
          * Suggest
          * @description Expectations by the profile of a version; nothing is set.
          */
-        get: operations["data_suggest"];
+        get: operations["data_datasets_suggest"];
         put?: never;
         post?: never;
         delete?: never;
         options?: never;
         head?: never;
         patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datasets/{name}/versions/{number}/file": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * File
+         * @description One file of a version that was made of a folder.
+         */
+        get: operations["data_sources_file"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datasets/{name}/versions/{number}/mark": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Mark
+         * @description Say something about a version: tags, a note, owners; what is left out stays.
+         */
+        patch: operations["data_versions_mark"];
         trace?: never;
     };
     "/api/v1/datasets/{name}/versions/{number}/profile": {
@@ -427,7 +743,7 @@ export interface paths {
          * Profile
          * @description What a version holds, column by column.
          */
-        get: operations["data_profile"];
+        get: operations["data_datasets_profile"];
         put?: never;
         post?: never;
         delete?: never;
@@ -447,9 +763,29 @@ export interface paths {
          * Quarantine
          * @description Why a version stands apart.
          */
-        get: operations["data_quarantine"];
+        get: operations["data_datasets_quarantine"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datasets/{name}/versions/{number}/restore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Restore
+         * @description Bring a deleted version back.
+         */
+        post: operations["data_versions_restore"];
         delete?: never;
         options?: never;
         head?: never;
@@ -467,10 +803,54 @@ export interface paths {
          * Rows
          * @description The first rows of a version.
          */
-        get: operations["data_rows"];
+        get: operations["data_datasets_rows"];
         put?: never;
         post?: never;
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datasets/{name}/versions/{number}/splits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Splits Of
+         * @description The splits of a version.
+         */
+        get: operations["data_versions_splits_of"];
+        put?: never;
+        /**
+         * Split
+         * @description Divide a version's rows into named parts.
+         */
+        post: operations["data_versions_split"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datasets/{name}/versions/{number}/splits/{split}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Remove Split
+         * @description Remove a split.
+         */
+        delete: operations["data_versions_remove_split"];
         options?: never;
         head?: never;
         patch?: never;
@@ -488,13 +868,33 @@ export interface paths {
          * Watch
          * @description Take each file in a folder as the next version.
          */
-        put: operations["data_watch"];
+        put: operations["data_datasets_watch"];
         post?: never;
         /**
          * Unwatch
          * @description Take no more files from a folder.
          */
-        delete: operations["data_unwatch"];
+        delete: operations["data_datasets_unwatch"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/diff": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Diff
+         * @description How version `after` differs from `before`; both as NAME@...
+         */
+        get: operations["data_versions_diff"];
+        put?: never;
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -544,6 +944,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/endpoints/{name}/canary": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Canary
+         * @description How the canary under way does: its step, the evidence, what it says so far.
+         */
+        get: operations["serving_deployments_canary"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/endpoints/{name}/dashboard": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Dashboard
+         * @description A Grafana dashboard, to be imported.
+         */
+        get: operations["serving_exports_dashboard"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/endpoints/{name}/deployments": {
         parameters: {
             query?: never;
@@ -564,6 +1004,110 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/endpoints/{name}/deployments/{number}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Retire
+         * @description End one deployment; its share goes to the others.
+         */
+        delete: operations["serving_deployments_retire"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/endpoints/{name}/deployments/{number}/scaling": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Scale
+         * @description Change how many workers a deployment has by its load; 0 at least lets it sleep.
+         */
+        put: operations["serving_deployments_scale"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/endpoints/{name}/example": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Example
+         * @description A row that the endpoint's model was trained on.
+         */
+        get: operations["serving_exports_example"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/endpoints/{name}/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export
+         * @description A zip archive that serves the endpoint's model without the platform.
+         */
+        get: operations["serving_exports_export"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/endpoints/{name}/graph": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Graph
+         * @description How an endpoint answers through others.
+         */
+        get: operations["serving_deployments_graph"];
+        /**
+         * Compose
+         * @description Have an endpoint answer through others: a chain, an ensemble, a router.
+         */
+        put: operations["serving_deployments_compose"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/endpoints/{name}/labels": {
         parameters: {
             query?: never;
@@ -578,6 +1122,70 @@ export interface paths {
          * @description Send the truth about predictions, by prediction id or by key.
          */
         post: operations["serving_label"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/endpoints/{name}/log": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Log Policy
+         * @description How the endpoint's predictions are logged.
+         */
+        get: operations["serving_recording_log_policy"];
+        /**
+         * Keep Log
+         * @description Log the endpoint's predictions in this way: durability, sample, columns to redact.
+         */
+        put: operations["serving_recording_keep_log"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/endpoints/{name}/log/status": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Log Status
+         * @description How the endpoint's predictions are logged, and how far the log is behind.
+         */
+        get: operations["serving_recording_log_status"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/endpoints/{name}/manifest": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Manifest
+         * @description YAML for Kubernetes, KServe or Seldon.
+         */
+        get: operations["serving_exports_manifest"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -644,6 +1252,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/endpoints/{name}/shadow": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Shadow
+         * @description A shadow's answers compared with those that were returned; the newest one, unless said.
+         */
+        get: operations["serving_deployments_shadow"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/endpoints/{name}/snapshots": {
         parameters: {
             query?: never;
@@ -658,6 +1286,110 @@ export interface paths {
          * @description Make a table of logged rows.
          */
         post: operations["serving_snapshot"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/endpoints/{name}/snippet": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Snippet
+         * @description A program that asks the endpoint.
+         */
+        get: operations["serving_exports_snippet"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/endpoints/{name}/status": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Status
+         * @description What runs of an endpoint at this moment: workers, sleep, cold starts, requests.
+         */
+        get: operations["serving_deployments_status"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/endpoints/{name}/tickets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask
+         * @description Take a request that is answered later.
+         */
+        post: operations["serving_tickets_ask"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/endpoints/{name}/traffic": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Traffic
+         * @description How the endpoint's traffic is divided: shares by deployment number, header rules.
+         */
+        get: operations["serving_deployments_traffic"];
+        /**
+         * Split
+         * @description Divide the endpoint's traffic: by shares, by headers, sticky or not; at once.
+         */
+        put: operations["serving_deployments_split"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/endpoints/{name}/wake": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Wake
+         * @description Have a worker for each deployment with traffic that sleeps, before a request comes.
+         */
+        post: operations["serving_deployments_wake"];
         delete?: never;
         options?: never;
         head?: never;
@@ -696,6 +1428,26 @@ export interface paths {
          * @description Events as they happen (text/event-stream), behind number `after` or from now on.
          */
         get: operations["platform_stream"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/expectation-kinds": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Expectation Kinds
+         * @description All kinds of expectations, with what they take.
+         */
+        get: operations["data_checks_expectation_kinds"];
         put?: never;
         post?: never;
         delete?: never;
@@ -856,6 +1608,520 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/features/definitions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Apply
+         * @description Define entities, views and services together, or nothing of it.
+         */
+        post: operations["features_apply"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/features/definitions/{kind}/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Remove
+         * @description Remove a definition that nothing else uses.
+         */
+        delete: operations["features_remove"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/features/entities": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Entities
+         * @description All entities, by name.
+         */
+        get: operations["features_entities"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/features/entities/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Entity
+         * @description One entity.
+         */
+        get: operations["features_entity"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/features/entities/{name}/erase": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Erase
+         * @description Remove a key's online rows.
+         */
+        post: operations["features_erase"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/features/freshness": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Freshness
+         * @description How old the newest rows of a view are, or of all.
+         */
+        get: operations["features_freshness"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/features/historical": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Historical
+         * @description The features of each row of the body, as an Arrow stream; nothing is kept.
+         *
+         *     The body is Parquet, Arrow, CSV or JSON lines; empty where the request names a dataset.
+         */
+        put: operations["features_historical"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/features/import/feast": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Import Feast
+         * @description Read the Python files of a Feast repository, and define what they define.
+         */
+        post: operations["features_import_feast"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/features/materializations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Materializations
+         * @description How far each view is online.
+         */
+        get: operations["features_materializations"];
+        put?: never;
+        /**
+         * Materialize
+         * @description Bring the newest row of each key online.
+         */
+        post: operations["features_materialize"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/features/on-demand": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * On Demand Views
+         * @description All on-demand views, by name.
+         */
+        get: operations["features_on_demand_views"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/features/on-demand/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * On Demand View
+         * @description One on-demand view.
+         */
+        get: operations["features_on_demand_view"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/features/online": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Read
+         * @description The features of each row's keys, now: a list of {values, presence, events}.
+         */
+        post: operations["features_read"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/features/parity": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Parity
+         * @description Compare what a training set would hold with what the endpoint would get.
+         */
+        post: operations["features_parity"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/features/search": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Search
+         * @description Entities, views, features and services that hold every word.
+         */
+        get: operations["features_search"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/features/services": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Services
+         * @description All feature services, by name.
+         */
+        get: operations["features_services"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/features/services/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Service
+         * @description One feature service.
+         */
+        get: operations["features_service"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/features/training-sets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Sets
+         * @description Training sets, newest first.
+         */
+        get: operations["features_sets"];
+        put?: never;
+        /**
+         * Create
+         * @description Look features up for each row of a dataset or query, as the next version of a dataset.
+         */
+        post: operations["features_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/features/training-sets/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Create From Table
+         * @description The same for the rows of the body: Parquet, Arrow, CSV or JSON lines.
+         */
+        put: operations["features_create_from_table"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/features/training-sets/{name}/versions/{version}/rebuild": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Rebuild
+         * @description Make a training set again from its pins, and say whether every bit is the same.
+         */
+        post: operations["features_rebuild"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/features/views": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Views
+         * @description All feature views, by name.
+         */
+        get: operations["features_views"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/features/views/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * View
+         * @description One feature view.
+         */
+        get: operations["features_view"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/features/views/{name}/drift": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Drift
+         * @description A view's newest values against those before.
+         */
+        get: operations["features_drift"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/features/views/{name}/push": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Push
+         * @description Take fresh rows of a stream.
+         */
+        post: operations["features_push"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/features/views/{name}/rows": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Rows
+         * @description The newest rows of a version.
+         */
+        get: operations["features_rows"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/features/views/{name}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Versions
+         * @description All versions of a view, newest first.
+         */
+        get: operations["features_versions"];
+        put?: never;
+        /**
+         * Build
+         * @description Read a view's source as its next version.
+         */
+        post: operations["features_build"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/files": {
         parameters: {
             query?: never;
@@ -899,6 +2165,46 @@ export interface paths {
          * @description Take away a file, or a folder with all below it.
          */
         delete: operations["tracking_files_delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/fitted-recipes/{fitted_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Fitted Recipe
+         * @description A recipe with what it learnt.
+         */
+        get: operations["data_recipes_fitted_recipe"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/fitted-recipes/{fitted_id}/rows": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Transform Rows
+         * @description Prepare rows one by one, as serving does.
+         */
+        post: operations["data_recipes_transform_rows"];
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -1912,6 +3218,66 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/overlaps": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Overlaps
+         * @description What the second version shares with the first and should not, if it is to test it.
+         */
+        get: operations["data_versions_overlaps"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/persons/erase": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Erase Person
+         * @description Remove a person's rows everywhere; a dry run, which is the default, tells what goes.
+         */
+        post: operations["persons_erase_person"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/persons/trace": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Trace Person
+         * @description What holds a person's rows, or came of them.
+         */
+        post: operations["persons_trace_person"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/pickle-consents": {
         parameters: {
             query?: never;
@@ -2064,6 +3430,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/pipelines/runs/{run_id}/order": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Order
+         * @description What it takes to run a task's step once more.
+         */
+        get: operations["pipelines_order"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/pipelines/runs/{run_id}/resume": {
         parameters: {
             query?: never;
@@ -2099,6 +3485,50 @@ export interface paths {
         put?: never;
         post?: never;
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/pipelines/secrets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Secrets
+         * @description All secrets with the names of their keys; never their values.
+         */
+        get: operations["pipelines_secrets"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/pipelines/secrets/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Set Secret
+         * @description Set keys of a secret; others stay.
+         */
+        put: operations["pipelines_set_secret"];
+        post?: never;
+        /**
+         * Remove Secret
+         * @description Forget a secret.
+         */
+        delete: operations["pipelines_remove_secret"];
         options?: never;
         head?: never;
         patch?: never;
@@ -2200,6 +3630,230 @@ export interface paths {
          * @description The projects of this workspace.
          */
         get: operations["platform_projects"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/recipe-functions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Recipe Functions
+         * @description All functions of formulas.
+         */
+        get: operations["data_recipes_recipe_functions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/recipe-operations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Recipe Operations
+         * @description All operations that a step may be, with the schema of their parameters.
+         */
+        get: operations["data_recipes_recipe_operations"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/recipe-previews": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Preview Recipe
+         * @description Try steps, or a recipe, on a sample of a dataset.
+         */
+        post: operations["data_recipes_preview_recipe"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/recipes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Recipes
+         * @description The newest version of every recipe.
+         */
+        get: operations["data_recipes_list_recipes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/recipes/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Save Recipe
+         * @description Keep steps as the next version of a recipe.
+         */
+        put: operations["data_recipes_save_recipe"];
+        post?: never;
+        /**
+         * Remove Recipe
+         * @description List a recipe no more.
+         */
+        delete: operations["data_recipes_remove_recipe"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/recipes/{name}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Recipe History
+         * @description All versions of a recipe, newest first.
+         */
+        get: operations["data_recipes_recipe_history"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/recipes/{name}/versions/{number}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Recipe Version
+         * @description One version: a number, or `latest`.
+         */
+        get: operations["data_recipes_recipe_version"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/recipes/{name}/versions/{number}/code": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export Recipe
+         * @description A recipe as SQL, pandas, or JSON with what it learnt.
+         */
+        get: operations["data_recipes_export_recipe"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/recipes/{name}/versions/{number}/fits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Fit Recipe
+         * @description Let a recipe learn from a dataset.
+         */
+        post: operations["data_recipes_fit_recipe"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/recipes/{name}/versions/{number}/results": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Apply Recipe
+         * @description Make a dataset's version, or a table, of a dataset.
+         */
+        post: operations["data_recipes_apply_recipe"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/recipes/{name}/versions/{number}/verification": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Verify Recipe
+         * @description The digests of a recipe's three forms on a dataset.
+         */
+        get: operations["data_recipes_verify_recipe"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2617,7 +4271,27 @@ export interface paths {
          * Query
          * @description The answer to one SELECT.
          */
-        post: operations["data_query"];
+        post: operations["data_datasets_query"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sql/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Export
+         * @description The whole answer to one SELECT, as a file.
+         */
+        post: operations["data_sources_export"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2635,7 +4309,7 @@ export interface paths {
          * Tables
          * @description What SQL may read.
          */
-        get: operations["data_tables"];
+        get: operations["data_datasets_tables"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2658,6 +4332,86 @@ export interface paths {
         get: operations["platform_status"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tickets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Tickets
+         * @description Tickets, newest first.
+         */
+        get: operations["serving_tickets_tickets"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tickets/{ticket_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Ticket
+         * @description One ticket, and how far it is.
+         */
+        get: operations["serving_tickets_ticket"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tickets/{ticket_id}/result": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Result
+         * @description The answer, as the endpoint gave it.
+         */
+        get: operations["serving_tickets_result"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tickets/{ticket_id}/withdraw": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Withdraw
+         * @description Take a request back that is not answered yet.
+         */
+        post: operations["serving_tickets_withdraw"];
         delete?: never;
         options?: never;
         head?: never;
@@ -3119,7 +4873,7 @@ export interface paths {
          * Watches
          * @description Watched folders.
          */
-        get: operations["data_watches"];
+        get: operations["data_datasets_watches"];
         put?: never;
         post?: never;
         delete?: never;
@@ -3367,6 +5121,29 @@ export interface components {
             reason: string;
         };
         /**
+         * ApplyOrder
+         * @description A recipe, and what becomes of it.
+         */
+        ApplyOrder: {
+            /** Dataset */
+            dataset: string;
+            /**
+             * Fitted
+             * @default
+             */
+            fitted: string;
+            /**
+             * Into
+             * @default
+             */
+            into: string;
+            /**
+             * Learned From
+             * @default
+             */
+            learned_from: string;
+        };
+        /**
          * Approval
          * @description One person's word on a request.
          */
@@ -3479,6 +5256,21 @@ export interface components {
             uri: string;
         };
         /**
+         * AskedColumn
+         * @description One column that callers send.
+         */
+        AskedColumn: {
+            /** Name */
+            name: string;
+            /**
+             * Required
+             * @default true
+             */
+            required: boolean;
+            /** Type */
+            type: string;
+        };
+        /**
          * Finding
          * @description One thing that nobody needs.
          */
@@ -3494,6 +5286,120 @@ export interface components {
             what: string;
             /** Why */
             why: string;
+        };
+        /**
+         * NewSource
+         * @description Where the server is to take a dataset's next version from.
+         */
+        athanor__data__records__NewSource: {
+            /**
+             * Kind
+             * @default
+             * @enum {string}
+             */
+            kind: "" | "url" | "query" | "delta" | "folder" | "dvc";
+            /**
+             * Labels
+             * @default
+             */
+            labels: string;
+            /**
+             * Mode
+             * @default replace
+             * @enum {string}
+             */
+            mode: "replace" | "append";
+            /** Options */
+            options?: {
+                [key: string]: string;
+            };
+            read?: components["schemas"]["ReadOptions"];
+            /**
+             * Remote
+             * @default
+             */
+            remote: string;
+            roles?: components["schemas"]["Roles"];
+            /**
+             * Schema
+             * @default widen
+             * @enum {string}
+             */
+            schema: "widen" | "strict" | "union";
+            /**
+             * Sql
+             * @default
+             */
+            sql: string;
+            /**
+             * Uri
+             * @default
+             */
+            uri: string;
+            /** Version */
+            version?: number | null;
+        };
+        /**
+         * Applied
+         * @description What came of applying a recipe.
+         */
+        athanor__data__types__recipes__Applied: {
+            /**
+             * Artifact Id
+             * @default
+             */
+            artifact_id: string;
+            /**
+             * Dataset
+             * @default
+             */
+            dataset: string;
+            /** Digest */
+            digest: string;
+            /**
+             * Fitted Id
+             * @default
+             */
+            fitted_id: string;
+            /** Learned From */
+            learned_from: string;
+            /** Recipe */
+            recipe: string;
+            /** Rows */
+            rows: number;
+            /**
+             * Run Id
+             * @default
+             */
+            run_id: string;
+            /** Source */
+            source: string;
+            /**
+             * State
+             * @default
+             */
+            state: string;
+        };
+        /**
+         * Applied
+         * @description What became of definitions.
+         */
+        athanor__features__types__Applied: {
+            /**
+             * Changed
+             * @default []
+             */
+            changed: string[];
+            /**
+             * Created
+             * @default []
+             */
+            created: string[];
+            /**
+             * Unchanged
+             * @default []
+             */
+            unchanged: string[];
         };
         /**
          * RunChange
@@ -3588,6 +5494,28 @@ export interface components {
             models: components["schemas"]["Model"][];
             /** Next Page Token */
             next_page_token?: string | null;
+        };
+        /**
+         * NewSource
+         * @description A version of a model that exists, told by where its files lie.
+         */
+        athanor__registry__types__NewSource: {
+            /** Description */
+            description?: string | null;
+            /** Model */
+            model: string;
+            /** Model Id */
+            model_id?: string | null;
+            /** Run Id */
+            run_id?: string | null;
+            /** Run Link */
+            run_link?: string | null;
+            /** Source */
+            source: string;
+            /** Tags */
+            tags?: {
+                [key: string]: string;
+            };
         };
         /**
          * Signature
@@ -3715,7 +5643,7 @@ export interface components {
          * Batch
          * @description Points, settings and tags that are logged together, all or nothing.
          */
-        Batch: {
+        "Batch-Input": {
             /** Metrics */
             metrics?: components["schemas"]["NewMetric"][];
             /** Params */
@@ -3726,6 +5654,104 @@ export interface components {
             tags?: {
                 [key: string]: string;
             };
+        };
+        /**
+         * Batch
+         * @description A batch prediction, from its submission on.
+         */
+        "Batch-Output": {
+            /** Artifact */
+            artifact: string;
+            /**
+             * Attempts
+             * @default 0
+             */
+            attempts: number;
+            /**
+             * Chunks
+             * @default 0
+             */
+            chunks: number;
+            /**
+             * Chunks Done
+             * @default 0
+             */
+            chunks_done: number;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Created By */
+            created_by: string;
+            /** Dataset Version */
+            dataset_version?: number | null;
+            /** Digest */
+            digest: string;
+            /** Ended At */
+            ended_at?: string | null;
+            /** Error */
+            error?: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Errors
+             * @default 0
+             */
+            errors: number;
+            /** Figures */
+            figures?: {
+                [key: string]: number;
+            };
+            /** Id */
+            id: string;
+            /** Model */
+            model: string;
+            /** Output */
+            output?: string | null;
+            /** Project */
+            project: string;
+            /** Rows */
+            rows?: number | null;
+            /**
+             * Rows Done
+             * @default 0
+             */
+            rows_done: number;
+            /** Settings */
+            settings: {
+                [key: string]: unknown;
+            };
+            /** Source */
+            source: {
+                [key: string]: unknown;
+            };
+            /** Started At */
+            started_at?: string | null;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "queued" | "running" | "done" | "failed" | "cancelled";
+            /** To */
+            to: string;
+            /** Version */
+            version: number;
+        };
+        /**
+         * BatchFile
+         * @description A file that was sent to be predicted.
+         */
+        BatchFile: {
+            /** Digest */
+            digest: string;
+            /** File */
+            file: string;
+            /**
+             * Size
+             * @default 0
+             */
+            size: number;
         };
         /**
          * Bin
@@ -3774,10 +5800,35 @@ export interface components {
              */
             alpha: number;
             /**
+             * Automatic
+             * @default true
+             */
+            automatic: boolean;
+            /**
+             * Bake Seconds
+             * @default 0
+             */
+            bake_seconds: number;
+            /**
+             * Labels
+             * @default 0
+             */
+            labels: number;
+            /**
              * Patience Seconds
              * @default 2
              */
             patience_seconds: number;
+            /**
+             * Quality Tolerance
+             * @default 0
+             */
+            quality_tolerance: number;
+            /**
+             * Replay
+             * @default true
+             */
+            replay: boolean;
             /**
              * Requests
              * @default 100
@@ -3788,6 +5839,8 @@ export interface components {
              * @default 30
              */
             seconds: number;
+            /** Slow Factor */
+            slow_factor?: number | null;
             /**
              * Slow Seconds
              * @default 1
@@ -3811,6 +5864,43 @@ export interface components {
              * @default 0.025
              */
             tolerance: number;
+            /**
+             * Undecided
+             * @default refuse
+             * @enum {string}
+             */
+            undecided: "refuse" | "advance" | "wait";
+            /**
+             * Watch Seconds
+             * @default 0
+             */
+            watch_seconds: number;
+        };
+        /**
+         * CanaryStatus
+         * @description How a canary does at this moment.
+         */
+        CanaryStatus: {
+            /** Action */
+            action: string;
+            /** Champion */
+            champion: number;
+            /** Deployment */
+            deployment: number;
+            /** Endpoint */
+            endpoint: string;
+            /** Measured */
+            measured?: {
+                [key: string]: number;
+            };
+            /** Reason */
+            reason: string;
+            /** Share */
+            share: number;
+            /** Step */
+            step: number;
+            /** Steps */
+            steps: number;
         };
         /**
          * CanaryStep
@@ -3929,10 +6019,32 @@ export interface components {
             reason: string;
         };
         /**
+         * ColdStart
+         * @description How long requests waited for a deployment that slept.
+         */
+        ColdStart: {
+            /**
+             * Count
+             * @default 0
+             */
+            count: number;
+            /** Last Seconds */
+            last_seconds?: number | null;
+            /** Max Seconds */
+            max_seconds?: number | null;
+            /** Mean Seconds */
+            mean_seconds?: number | null;
+        };
+        /**
          * Column
          * @description One column of a version.
          */
         Column: {
+            /**
+             * Given
+             * @default
+             */
+            given: string;
             /** Name */
             name: string;
             /**
@@ -3947,6 +6059,114 @@ export interface components {
              * @enum {string}
              */
             type: "integer" | "number" | "boolean" | "text" | "date" | "timestamp" | "decimal" | "binary" | "nested";
+        };
+        /**
+         * ColumnDiff
+         * @description How the values of a column are distributed in both versions.
+         */
+        ColumnDiff: {
+            /** Distinct */
+            distinct: [
+                number,
+                number
+            ];
+            /**
+             * Lost Values
+             * @default []
+             */
+            lost_values: string[];
+            /**
+             * Maximum
+             * @default [
+             *       null,
+             *       null
+             *     ]
+             */
+            maximum: [
+                unknown,
+                unknown
+            ];
+            /**
+             * Mean
+             * @default [
+             *       null,
+             *       null
+             *     ]
+             */
+            mean: [
+                number | null,
+                number | null
+            ];
+            /**
+             * Minimum
+             * @default [
+             *       null,
+             *       null
+             *     ]
+             */
+            minimum: [
+                unknown,
+                unknown
+            ];
+            /** Missing */
+            missing: [
+                number,
+                number
+            ];
+            /** Name */
+            name: string;
+            /**
+             * New Values
+             * @default []
+             */
+            new_values: string[];
+            /** Stability */
+            stability: number;
+            /** Type */
+            type: string;
+        };
+        /**
+         * ColumnEffect
+         * @description What a step did to one column.
+         */
+        ColumnEffect: {
+            /**
+             * Change
+             * @enum {string}
+             */
+            change: "added" | "removed" | "changed" | "same";
+            /** Column */
+            column: string;
+            /** Distinct After */
+            distinct_after?: number | null;
+            /** Distinct Before */
+            distinct_before?: number | null;
+            /**
+             * Kind After
+             * @default
+             */
+            kind_after: string;
+            /**
+             * Kind Before
+             * @default
+             */
+            kind_before: string;
+            /** Maximum After */
+            maximum_after?: number | string | null;
+            /** Maximum Before */
+            maximum_before?: number | string | null;
+            /** Mean After */
+            mean_after?: number | null;
+            /** Mean Before */
+            mean_before?: number | null;
+            /** Minimum After */
+            minimum_after?: number | string | null;
+            /** Minimum Before */
+            minimum_before?: number | string | null;
+            /** Missing After */
+            missing_after?: number | null;
+            /** Missing Before */
+            missing_before?: number | null;
         };
         /**
          * ColumnFinding
@@ -4180,6 +6400,8 @@ export interface components {
             created_at: string;
             /** Created By */
             created_by: string;
+            /** Deleted At */
+            deleted_at?: string | null;
             /** Id */
             id: string;
             /** Latest */
@@ -4266,6 +6488,8 @@ export interface components {
             created_by: string;
             /** Dataset */
             dataset: string;
+            /** Deleted At */
+            deleted_at?: string | null;
             /** Delta Version */
             delta_version: number;
             /** Digest */
@@ -4287,6 +6511,10 @@ export interface components {
             number: number;
             /** Profile Digest */
             profile_digest: string;
+            /** Purged At */
+            purged_at?: string | null;
+            /** Purged For */
+            purged_for?: string | null;
             roles: components["schemas"]["Roles"];
             /** Rows */
             rows: number;
@@ -4300,6 +6528,32 @@ export interface components {
             state: "ready" | "quarantined";
             /** Table Uri */
             table_uri: string;
+        };
+        /**
+         * Definitions
+         * @description Everything that is to be defined together, or not at all.
+         */
+        Definitions: {
+            /**
+             * Entities
+             * @default []
+             */
+            entities: components["schemas"]["Entity"][];
+            /**
+             * On Demand
+             * @default []
+             */
+            on_demand: components["schemas"]["OnDemandView"][];
+            /**
+             * Services
+             * @default []
+             */
+            services: components["schemas"]["FeatureService"][];
+            /**
+             * Views
+             * @default []
+             */
+            views: components["schemas"]["FeatureView"][];
         };
         /**
          * Deleted
@@ -4330,6 +6584,10 @@ export interface components {
         Deploy: {
             /** Canary */
             canary?: number | null;
+            /** Capacity */
+            capacity?: number | null;
+            /** Features */
+            features?: string | null;
             /**
              * Follow
              * @default false
@@ -4339,6 +6597,11 @@ export interface components {
             idempotency_key?: string | null;
             /** Key */
             key?: string | null;
+            /**
+             * Member
+             * @default false
+             */
+            member: boolean;
             /** Model */
             model: string;
             plan?: components["schemas"]["CanaryPlan"] | null;
@@ -4352,6 +6615,16 @@ export interface components {
              * @default 1
              */
             replicas: number;
+            scaling?: components["schemas"]["Scaling"] | null;
+            /** Shadow */
+            shadow?: number | null;
+            /** Share */
+            share?: number | null;
+            /**
+             * Stage
+             * @default false
+             */
+            stage: boolean;
         };
         /**
          * Deployment
@@ -4377,6 +6650,7 @@ export interface components {
             ended_at?: string | null;
             /** Endpoint */
             endpoint: string;
+            features?: components["schemas"]["FeatureUse"] | null;
             /** Id */
             id: string;
             /** Model */
@@ -4393,6 +6667,9 @@ export interface components {
              * @default 1
              */
             replicas: number;
+            rollout?: components["schemas"]["Rollout"];
+            runtime?: components["schemas"]["RuntimeReport"] | null;
+            scaling?: components["schemas"]["Scaling"] | null;
             /**
              * Share
              * @default 0
@@ -4404,9 +6681,73 @@ export interface components {
              * @default starting
              * @enum {string}
              */
-            state: "starting" | "canary" | "live" | "standby" | "retired" | "refused" | "failed";
+            state: "starting" | "canary" | "live" | "standby" | "staged" | "shadow" | "member" | "retired" | "refused" | "failed";
             /** Version */
             version: number;
+        };
+        /**
+         * DeploymentStatus
+         * @description What runs of a deployment at this moment.
+         */
+        DeploymentStatus: {
+            /**
+             * Asleep
+             * @default false
+             */
+            asleep: boolean;
+            cold_start?: components["schemas"]["ColdStart"];
+            /**
+             * Errors
+             * @default 0
+             */
+            errors: number;
+            /** Idle Seconds */
+            idle_seconds?: number | null;
+            /**
+             * In Flight
+             * @default 0
+             */
+            in_flight: number;
+            /** Model */
+            model: string;
+            /** Number */
+            number: number;
+            /**
+             * Pids
+             * @default []
+             */
+            pids: number[];
+            /**
+             * Problem
+             * @default
+             */
+            problem: string;
+            /**
+             * Requests
+             * @default 0
+             */
+            requests: number;
+            /**
+             * Runtime
+             * @default native
+             */
+            runtime: string;
+            /** Share */
+            share: number;
+            /** State */
+            state: string;
+            /** Version */
+            version: number;
+            /**
+             * Wanted
+             * @default 0
+             */
+            wanted: number;
+            /**
+             * Workers
+             * @default 0
+             */
+            workers: number;
         };
         /**
          * Description
@@ -4430,6 +6771,63 @@ export interface components {
              * @default false
              */
             stop: boolean;
+        };
+        /**
+         * Diff
+         * @description How one version differs from another.
+         */
+        Diff: {
+            /** After */
+            after: string;
+            /** Before */
+            before: string;
+            columns: components["schemas"]["SchemaDiff"];
+            /** Distributions */
+            distributions: components["schemas"]["ColumnDiff"][];
+            rows: components["schemas"]["RowsDiff"];
+            /** Same */
+            same: boolean;
+            /** Seconds */
+            seconds: number;
+        };
+        /**
+         * DriftReport
+         * @description A view's newest rows against older ones.
+         */
+        DriftReport: {
+            /** Features */
+            features: components["schemas"]["FeatureDrift"][];
+            /** Rows */
+            rows: [
+                number,
+                number
+            ];
+            /** Split */
+            split: string | null;
+            /** Threshold */
+            threshold: number;
+            /** Version */
+            version: number;
+            /** View */
+            view: string;
+        };
+        /**
+         * DvcExport
+         * @description A DVC project that holds a version.
+         */
+        DvcExport: {
+            /** File */
+            file: string;
+            /** Files */
+            files: number;
+            /** Folder */
+            folder: string;
+            /** Md5 */
+            md5: string;
+            /** Remote */
+            remote: string;
+            /** Size */
+            size: number;
         };
         /**
          * Edge
@@ -4462,6 +6860,11 @@ export interface components {
          */
         Endpoint: {
             /**
+             * Capacity
+             * @default 0
+             */
+            capacity: number;
+            /**
              * Created At
              * Format: date-time
              */
@@ -4476,6 +6879,10 @@ export interface components {
              * @default []
              */
             deployments: components["schemas"]["Deployment"][];
+            /** Earlier */
+            earlier?: {
+                [key: string]: number;
+            };
             /**
              * Follow
              * @default
@@ -4486,6 +6893,7 @@ export interface components {
              * @default
              */
             key: string;
+            log?: components["schemas"]["LogPolicy"];
             /** Name */
             name: string;
             /**
@@ -4499,10 +6907,104 @@ export interface components {
              */
             revision: number;
             /**
+             * Rules
+             * @default []
+             */
+            rules: components["schemas"]["HeaderRule"][];
+            /**
+             * Sticky
+             * @default
+             */
+            sticky: string;
+            /**
              * Url
              * @default
              */
             url: string;
+        };
+        /**
+         * EndpointStatus
+         * @description What runs of an endpoint at this moment.
+         */
+        EndpointStatus: {
+            /**
+             * Deployments
+             * @default []
+             */
+            deployments: components["schemas"]["DeploymentStatus"][];
+            /** Endpoint */
+            endpoint: string;
+            /**
+             * Problem
+             * @default
+             */
+            problem: string;
+            /** Ready */
+            ready: boolean;
+            /** Running */
+            running: boolean;
+        };
+        /**
+         * Entity
+         * @description What features are about: a customer, a shop, a pair of both.
+         */
+        Entity: {
+            /** Created At */
+            created_at?: string | null;
+            /**
+             * Created By
+             * @default
+             */
+            created_by: string;
+            /**
+             * Description
+             * @default
+             */
+            description: string;
+            /**
+             * Keys
+             * @default []
+             */
+            keys: components["schemas"]["Field"][];
+            /** Name */
+            name: string;
+            /**
+             * Owner
+             * @default
+             */
+            owner: string;
+            /**
+             * Project
+             * @default default
+             */
+            project: string;
+            /** Tags */
+            tags?: {
+                [key: string]: string;
+            };
+        };
+        /**
+         * Erased
+         * @description How many online rows were removed.
+         */
+        Erased: {
+            /** Rows */
+            rows: number;
+        };
+        /**
+         * Erasure
+         * @description What to do about a person.
+         */
+        Erasure: {
+            /** Column */
+            column: string;
+            /**
+             * Dry Run
+             * @default true
+             */
+            dry_run: boolean;
+            /** Value */
+            value: string;
         };
         /**
          * Event
@@ -4532,6 +7034,18 @@ export interface components {
             subject: string;
         };
         /**
+         * ExampleRow
+         * @description A row for an endpoint, and where it comes from.
+         */
+        ExampleRow: {
+            /** Record */
+            record: {
+                [key: string]: unknown;
+            };
+            /** Source */
+            source: string;
+        };
+        /**
          * Expectation
          * @description One thing that every version of a dataset must fulfil.
          */
@@ -4553,6 +7067,18 @@ export interface components {
              * @enum {string}
              */
             severity: "fail" | "warn";
+        };
+        /**
+         * ExpectationKind
+         * @description A kind of expectation.
+         */
+        ExpectationKind: {
+            /** Name */
+            name: string;
+            /** Parameters */
+            parameters: string[];
+            /** Words */
+            words: string;
         };
         /**
          * Experiment
@@ -4712,6 +7238,229 @@ export interface components {
             task: string;
         };
         /**
+         * FeastFiles
+         * @description The Python files of a Feast repository: path to text.
+         */
+        FeastFiles: {
+            /**
+             * Apply
+             * @default true
+             */
+            apply: boolean;
+            /** Datasets */
+            datasets?: {
+                [key: string]: string;
+            };
+            /** Files */
+            files: {
+                [key: string]: string;
+            };
+        };
+        /**
+         * FeastImport
+         * @description What was found in a Feast repository.
+         */
+        FeastImport: {
+            applied?: components["schemas"]["athanor__features__types__Applied"] | null;
+            definitions: components["schemas"]["Definitions"];
+            /** Skipped */
+            skipped: string[];
+            /** Sources */
+            sources: {
+                [key: string]: string;
+            };
+        };
+        /**
+         * FeatureDrift
+         * @description How far one feature's values have moved.
+         */
+        FeatureDrift: {
+            /** Distance */
+            distance: number;
+            /** Drifted */
+            drifted: boolean;
+            /** Feature */
+            feature: string;
+            /** Mean */
+            mean: [
+                number | null,
+                number | null
+            ];
+            /** Message */
+            message: string;
+            /** Missing */
+            missing: [
+                number,
+                number
+            ];
+            /** Stability */
+            stability: number;
+            /** Type */
+            type: string;
+        };
+        /**
+         * FeatureService
+         * @description The features that one model reads, under one name.
+         */
+        FeatureService: {
+            /** Created At */
+            created_at?: string | null;
+            /**
+             * Created By
+             * @default
+             */
+            created_by: string;
+            /**
+             * Description
+             * @default
+             */
+            description: string;
+            /** Features */
+            features: string[];
+            /**
+             * Full Names
+             * @default false
+             */
+            full_names: boolean;
+            /** Name */
+            name: string;
+            /**
+             * Owner
+             * @default
+             */
+            owner: string;
+            /**
+             * Project
+             * @default default
+             */
+            project: string;
+            /**
+             * Revision
+             * @default 0
+             */
+            revision: number;
+            /** Tags */
+            tags?: {
+                [key: string]: string;
+            };
+        };
+        /**
+         * FeatureUse
+         * @description A feature service as it was when the version was deployed.
+         */
+        FeatureUse: {
+            /** Asks */
+            asks: components["schemas"]["AskedColumn"][];
+            /**
+             * Compared
+             * @default 0
+             */
+            compared: number;
+            plan: components["schemas"]["Plan"];
+            /**
+             * Project
+             * @default default
+             */
+            project: string;
+            /** Service */
+            service: string;
+        };
+        /**
+         * FeatureView
+         * @description Features of an entity, with the time at which they held.
+         */
+        FeatureView: {
+            /** Created At */
+            created_at?: string | null;
+            /**
+             * Created By
+             * @default
+             */
+            created_by: string;
+            /**
+             * Created Time
+             * @default
+             */
+            created_time: string;
+            /**
+             * Description
+             * @default
+             */
+            description: string;
+            /** Entities */
+            entities: string[];
+            /**
+             * Event Time
+             * @default
+             */
+            event_time: string;
+            /**
+             * Features
+             * @default []
+             */
+            features: components["schemas"]["Field"][];
+            /**
+             * Max Age
+             * @default 0
+             */
+            max_age: number;
+            /** Name */
+            name: string;
+            /**
+             * Online
+             * @default true
+             */
+            online: boolean;
+            /**
+             * Owner
+             * @default
+             */
+            owner: string;
+            /**
+             * Project
+             * @default default
+             */
+            project: string;
+            /**
+             * Revision
+             * @default 0
+             */
+            revision: number;
+            source?: components["schemas"]["ViewSource"];
+            /** Tags */
+            tags?: {
+                [key: string]: string;
+            };
+            /**
+             * Tests
+             * @default []
+             */
+            tests: components["schemas"]["ViewTest"][];
+            /**
+             * Ttl
+             * @default 0
+             */
+            ttl: number;
+        };
+        /**
+         * Field
+         * @description One named and typed value.
+         */
+        Field: {
+            /**
+             * Description
+             * @default
+             */
+            description: string;
+            /** Name */
+            name: string;
+            /**
+             * Type
+             * @default
+             */
+            type: ("integer" | "number" | "boolean" | "text" | "date" | "timestamp" | "vector") | "";
+        };
+        /**
          * FileEntry
          * @description A file of the tree, or a folder that leads to some.
          */
@@ -4765,6 +7514,43 @@ export interface components {
             };
         };
         /**
+         * FittedRecipe
+         * @description A recipe with what it learnt: all that replays it, also row by row.
+         */
+        FittedRecipe: {
+            /**
+             * Artifact Id
+             * @default
+             */
+            artifact_id: string;
+            /** Columns */
+            columns: components["schemas"]["RecipeColumn"][];
+            /**
+             * Digest
+             * @default
+             */
+            digest: string;
+            /**
+             * Format Version
+             * @default 1
+             */
+            format_version: number;
+            /** Learned */
+            learned: {
+                [key: string]: {
+                    [key: string]: unknown;
+                };
+            };
+            /** Learned From */
+            learned_from: string;
+            /** Recipe */
+            recipe: string;
+            /** Source */
+            source: components["schemas"]["RecipeColumn"][];
+            /** Steps */
+            steps: components["schemas"]["Step"][];
+        };
+        /**
          * FolderEntry
          * @description One file of a stored folder.
          */
@@ -4775,6 +7561,45 @@ export interface components {
             path: string;
             /** Size */
             size: number;
+        };
+        /**
+         * Found
+         * @description One hit of a search.
+         */
+        Found: {
+            /**
+             * Description
+             * @default
+             */
+            description: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "entity" | "view" | "feature" | "on_demand" | "service";
+            /** Name */
+            name: string;
+            /**
+             * Owner
+             * @default
+             */
+            owner: string;
+            /** Project */
+            project: string;
+            /** Tags */
+            tags?: {
+                [key: string]: string;
+            };
+            /**
+             * Type
+             * @default
+             */
+            type: string;
+            /**
+             * Used By
+             * @default []
+             */
+            used_by: string[];
         };
         /**
          * FoundRuns
@@ -4788,6 +7613,56 @@ export interface components {
             next_page_token: string;
             /** Runs */
             runs: components["schemas"]["RunWithData"][];
+        };
+        /**
+         * Freshness
+         * @description How old a view's newest rows are.
+         */
+        Freshness: {
+            /** Age */
+            age?: number | null;
+            /**
+             * Behind
+             * @default []
+             */
+            behind: string[];
+            /** Built At */
+            built_at?: string | null;
+            /** Last Event */
+            last_event?: string | null;
+            /**
+             * Max Age
+             * @default 0
+             */
+            max_age: number;
+            /** Message */
+            message: string;
+            /** Online Until */
+            online_until?: string | null;
+            /**
+             * Pending
+             * @default 0
+             */
+            pending: number;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "fresh" | "stale" | "empty";
+            /** Version */
+            version?: number | null;
+            /** View */
+            view: string;
+        };
+        /**
+         * FunctionInfo
+         * @description A function of formulas.
+         */
+        FunctionInfo: {
+            /** Name */
+            name: string;
+            /** Words */
+            words: string;
         };
         /**
          * GalleryEntry
@@ -4847,6 +7722,91 @@ export interface components {
             root: string;
         };
         /**
+         * GraphCondition
+         * @description What a record holds, or what an earlier step answered.
+         */
+        GraphCondition: {
+            /** Column */
+            column: string;
+            /**
+             * Operator
+             * @default ==
+             * @enum {string}
+             */
+            operator: "==" | "!=" | "<" | "<=" | ">" | ">=" | "in" | "not in" | "is null" | "not null";
+            /** Value */
+            value?: unknown;
+        };
+        /**
+         * GraphNode
+         * @description One node of a graph.
+         */
+        GraphNode: {
+            /**
+             * Combine
+             * @default mean
+             * @enum {string}
+             */
+            combine: "mean" | "vote" | "max" | "min";
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "chain" | "ensemble" | "router" | "splitter";
+            /** Steps */
+            steps: components["schemas"]["GraphStep"][];
+        };
+        /**
+         * GraphStep
+         * @description One step of a node.
+         */
+        GraphStep: {
+            /** Add */
+            add?: {
+                [key: string]: string;
+            } | null;
+            /**
+             * Endpoint
+             * @default
+             */
+            endpoint: string;
+            /**
+             * Name
+             * @default
+             */
+            name: string;
+            /**
+             * Node
+             * @default
+             */
+            node: string;
+            /**
+             * Weight
+             * @default 1
+             */
+            weight: number;
+            /**
+             * When
+             * @default []
+             */
+            when: components["schemas"]["GraphCondition"][];
+        };
+        /**
+         * HeaderRule
+         * @description Requests with this header go to one deployment, whatever the shares.
+         */
+        HeaderRule: {
+            /** Deployment */
+            deployment: number;
+            /** Header */
+            header: string;
+            /**
+             * Value
+             * @default *
+             */
+            value: string;
+        };
+        /**
          * Hint
          * @description One thing that is wrong with a run's training.
          */
@@ -4870,6 +7830,38 @@ export interface components {
             rule: string;
             /** Step */
             step: number;
+        };
+        /**
+         * Holding
+         * @description Something that holds a person's rows, or was made of them.
+         */
+        Holding: {
+            /**
+             * Erased
+             * @default false
+             */
+            erased: boolean;
+            /**
+             * Id
+             * @default
+             */
+            id: string;
+            /** Kind */
+            kind: string;
+            /** Name */
+            name: string;
+            /**
+             * Note
+             * @default
+             */
+            note: string;
+            /** Room */
+            room: string;
+            /**
+             * Rows
+             * @default 0
+             */
+            rows: number;
         };
         /**
          * Holdout
@@ -4898,6 +7890,28 @@ export interface components {
         HTTPValidationError: {
             /** Detail */
             detail?: components["schemas"]["ValidationError"][];
+        };
+        /**
+         * ImportedSuite
+         * @description What a suite says, as expectations.
+         */
+        ImportedSuite: {
+            /** Expectations */
+            expectations: components["schemas"]["Expectation"][];
+            /** Left Out */
+            left_out: string[];
+            /** Source */
+            source: string;
+        };
+        /**
+         * InferenceGraph
+         * @description How an endpoint answers through others.
+         */
+        InferenceGraph: {
+            /** Nodes */
+            nodes: {
+                [key: string]: components["schemas"]["GraphNode"];
+            };
         };
         /**
          * Judgement
@@ -4938,6 +7952,16 @@ export interface components {
         KeptPart: {
             /** Etag */
             etag: string;
+        };
+        /**
+         * KeyColumn
+         * @description One key column, as requests name it.
+         */
+        KeyColumn: {
+            /** Name */
+            name: string;
+            /** Type */
+            type: string;
         };
         /**
          * LabelsReceived
@@ -5109,6 +8133,201 @@ export interface components {
             type: string;
             /** Updated At */
             updated_at?: string | null;
+        };
+        /**
+         * LogPolicy
+         * @description How an endpoint's predictions are logged.
+         */
+        LogPolicy: {
+            /**
+             * Durability
+             * @default os
+             * @enum {string}
+             */
+            durability: "os" | "fsync" | "off";
+            /**
+             * Redact
+             * @default []
+             */
+            redact: string[];
+            /**
+             * Sample
+             * @default 1
+             */
+            sample: number;
+        };
+        /**
+         * LogStatus
+         * @description How far the prediction log is behind.
+         */
+        LogStatus: {
+            /** Endpoint */
+            endpoint: string;
+            /**
+             * Hot Bytes
+             * @default 0
+             */
+            hot_bytes: number;
+            /**
+             * Hot Segments
+             * @default 0
+             */
+            hot_segments: number;
+            /**
+             * Oldest Hot Seconds
+             * @default 0
+             */
+            oldest_hot_seconds: number;
+            policy: components["schemas"]["LogPolicy"];
+        };
+        /**
+         * Lookup
+         * @description One view's part in a service.
+         */
+        Lookup: {
+            /**
+             * Features
+             * @default []
+             */
+            features: string[];
+            /** Keys */
+            keys: components["schemas"]["KeyColumn"][];
+            /**
+             * Names
+             * @default []
+             */
+            names: string[];
+            /** Space */
+            space: string;
+            /**
+             * Ttl
+             * @default 0
+             */
+            ttl: number;
+            /** View */
+            view: string;
+        };
+        /**
+         * Mark
+         * @description What is said about a version, or about a dataset.
+         */
+        Mark: {
+            /**
+             * Changed At
+             * Format: date-time
+             */
+            changed_at: string;
+            /** Changed By */
+            changed_by: string;
+            /**
+             * Note
+             * @default
+             */
+            note: string;
+            /** Number */
+            number: number;
+            /**
+             * Owners
+             * @default []
+             */
+            owners: string[];
+            /**
+             * Tags
+             * @default []
+             */
+            tags: string[];
+        };
+        /**
+         * Materialization
+         * @description How far one view is online.
+         */
+        Materialization: {
+            /**
+             * Base
+             * @default 0
+             */
+            base: number;
+            /**
+             * Chunks
+             * @default 0
+             */
+            chunks: number;
+            /** Ended At */
+            ended_at?: string | null;
+            /**
+             * Error
+             * @default
+             */
+            error: string;
+            /** Full */
+            full: boolean;
+            /**
+             * Ordinal
+             * @default 0
+             */
+            ordinal: number;
+            /**
+             * Project
+             * @default default
+             */
+            project: string;
+            /**
+             * Removed
+             * @default 0
+             */
+            removed: number;
+            /**
+             * Rows
+             * @default 0
+             */
+            rows: number;
+            /**
+             * Started At
+             * Format: date-time
+             */
+            started_at: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "running" | "done" | "failed";
+            /**
+             * Until
+             * Format: date-time
+             */
+            until: string;
+            /** Version */
+            version: number;
+            /** View */
+            view: string;
+            /**
+             * Written
+             * @default 0
+             */
+            written: number;
+        };
+        /**
+         * Materialize
+         * @description What is to be brought online.
+         */
+        Materialize: {
+            /**
+             * Build
+             * @default true
+             */
+            build: boolean;
+            /**
+             * Full
+             * @default false
+             */
+            full: boolean;
+            /** Until */
+            until?: string | null;
+            /**
+             * Views
+             * @default []
+             */
+            views: string[];
         };
         /**
          * Measured
@@ -5588,6 +8807,61 @@ export interface components {
             uri: string;
         };
         /**
+         * NewBatch
+         * @description Rows to be predicted by a model version: one of `dataset`, `sql` and `files` is given.
+         */
+        NewBatch: {
+            /**
+             * Chunk Rows
+             * @default 250000
+             */
+            chunk_rows: number;
+            /**
+             * Dataset
+             * @default
+             */
+            dataset: string;
+            /**
+             * Files
+             * @default []
+             */
+            files: components["schemas"]["BatchFile"][];
+            /** Idempotency Key */
+            idempotency_key?: string | null;
+            /** Keep */
+            keep?: string[] | null;
+            /**
+             * Max Errors
+             * @default 0
+             */
+            max_errors: number;
+            /**
+             * Mode
+             * @default replace
+             * @enum {string}
+             */
+            mode: "replace" | "append";
+            /** Model */
+            model: string;
+            /**
+             * Project
+             * @default default
+             */
+            project: string;
+            /**
+             * Sql
+             * @default
+             */
+            sql: string;
+            /** To */
+            to: string;
+            /**
+             * Workers
+             * @default 0
+             */
+            workers: number;
+        };
+        /**
          * NewConsent
          * @description A project's agreement to load models that run code when they are loaded.
          */
@@ -5618,6 +8892,19 @@ export interface components {
              * @default
              */
             reason: string;
+        };
+        /**
+         * NewDvcExport
+         * @description Where a version is to go.
+         */
+        NewDvcExport: {
+            /** Folder */
+            folder: string;
+            /**
+             * Remote
+             * @default
+             */
+            remote: string;
         };
         /**
          * NewEdge
@@ -5707,6 +8994,18 @@ export interface components {
             type: string;
         };
         /**
+         * NewMark
+         * @description What is to be said; None leaves as it is.
+         */
+        NewMark: {
+            /** Note */
+            note?: string | null;
+            /** Owners */
+            owners?: string[] | null;
+            /** Tags */
+            tags?: string[] | null;
+        };
+        /**
          * NewMetric
          * @description A point to be logged; `at` is now where it is None.
          */
@@ -5793,6 +9092,19 @@ export interface components {
             project: string;
         };
         /**
+         * NewRecipe
+         * @description What a recipe is to be from now on.
+         */
+        NewRecipe: {
+            /**
+             * Description
+             * @default
+             */
+            description: string;
+            /** Steps */
+            steps: components["schemas"]["Step"][];
+        };
+        /**
          * NewRun
          * @description A run to be opened.
          */
@@ -5832,26 +9144,67 @@ export interface components {
             state: "waiting" | "running" | "done" | "failed" | "cached" | "skipped" | "stopped";
         };
         /**
-         * NewSource
-         * @description A version of a model that exists, told by where its files lie.
+         * NewSplit
+         * @description How a version is to be divided.
          */
-        NewSource: {
-            /** Description */
-            description?: string | null;
-            /** Model */
-            model: string;
-            /** Model Id */
-            model_id?: string | null;
-            /** Run Id */
-            run_id?: string | null;
-            /** Run Link */
-            run_link?: string | null;
-            /** Source */
-            source: string;
-            /** Tags */
-            tags?: {
-                [key: string]: string;
+        NewSplit: {
+            /**
+             * Column
+             * @default
+             */
+            column: string;
+            /**
+             * Kind
+             * @default random
+             * @enum {string}
+             */
+            kind: "random" | "stratified" | "group" | "time" | "column";
+            /**
+             * Name
+             * @default default
+             */
+            name: string;
+            /**
+             * Seed
+             * @default 0
+             */
+            seed: number;
+            /** Shares */
+            shares?: {
+                [key: string]: number;
             };
+        };
+        /**
+         * NewTicket
+         * @description A request to be answered later.
+         */
+        NewTicket: {
+            /** Body */
+            body?: unknown;
+            /**
+             * Content Type
+             * @default application/json
+             */
+            content_type: string;
+            /**
+             * Expires Seconds
+             * @default 86400
+             */
+            expires_seconds: number;
+            /** Idempotency Key */
+            idempotency_key?: string | null;
+            /**
+             * Route
+             * @default predict
+             */
+            route: string;
+            /** Secret */
+            secret?: string | null;
+            /**
+             * Webhook
+             * @default
+             */
+            webhook: string;
         };
         /**
          * NewTrackedRun
@@ -5884,6 +9237,15 @@ export interface components {
              * @default
              */
             user: string;
+        };
+        /**
+         * NewTrainingSet
+         * @description A training set to be made of a dataset or a query.
+         */
+        NewTrainingSet: {
+            /** Name */
+            name: string;
+            request: components["schemas"]["TrainingRequest"];
         };
         /**
          * NewTrigger
@@ -6035,6 +9397,214 @@ export interface components {
             name: string;
         };
         /**
+         * OnDemand
+         * @description One on-demand view's part in a service.
+         */
+        OnDemand: {
+            /**
+             * Code
+             * @default
+             */
+            code: string;
+            /** Expressions */
+            expressions?: {
+                [key: string]: string;
+            };
+            /**
+             * Features
+             * @default []
+             */
+            features: string[];
+            /**
+             * Inputs
+             * @default []
+             */
+            inputs: [
+                string,
+                string,
+                string
+            ][];
+            /**
+             * Names
+             * @default []
+             */
+            names: string[];
+            /**
+             * Request
+             * @default []
+             */
+            request: string[];
+            /**
+             * Types
+             * @default []
+             */
+            types: string[];
+            /** View */
+            view: string;
+        };
+        /**
+         * OnDemandView
+         * @description Features that are computed when they are asked for, from others and from the request.
+         */
+        OnDemandView: {
+            /**
+             * Code
+             * @default
+             */
+            code: string;
+            /** Created At */
+            created_at?: string | null;
+            /**
+             * Created By
+             * @default
+             */
+            created_by: string;
+            /**
+             * Description
+             * @default
+             */
+            description: string;
+            /** Expressions */
+            expressions?: {
+                [key: string]: string;
+            };
+            /**
+             * Features
+             * @default []
+             */
+            features: components["schemas"]["Field"][];
+            /**
+             * Inputs
+             * @default []
+             */
+            inputs: string[];
+            /** Name */
+            name: string;
+            /**
+             * Owner
+             * @default
+             */
+            owner: string;
+            /**
+             * Project
+             * @default default
+             */
+            project: string;
+            /**
+             * Request
+             * @default []
+             */
+            request: components["schemas"]["Field"][];
+            /**
+             * Revision
+             * @default 0
+             */
+            revision: number;
+            /** Tags */
+            tags?: {
+                [key: string]: string;
+            };
+        };
+        /**
+         * OnlineRequest
+         * @description Whose features are wanted.
+         */
+        OnlineRequest: {
+            /** Features */
+            features: string[];
+            /** Full Names */
+            full_names?: boolean | null;
+            /** Rows */
+            rows: {
+                [key: string]: unknown;
+            }[];
+        };
+        /**
+         * OperationInfo
+         * @description An operation as the table of operations has it.
+         */
+        OperationInfo: {
+            /** Example */
+            example: {
+                [key: string]: unknown;
+            };
+            /** Group */
+            group: string;
+            /** Learns */
+            learns: boolean;
+            /** Name */
+            name: string;
+            /** Parameters */
+            parameters: components["schemas"]["OperationParameter"][];
+            /** Schema */
+            schema: {
+                [key: string]: unknown;
+            };
+            /**
+             * Serving
+             * @enum {string}
+             */
+            serving: "row" | "skip" | "no";
+            /** Words */
+            words: string;
+        };
+        /**
+         * OperationParameter
+         * @description What an operation takes.
+         */
+        OperationParameter: {
+            /**
+             * Choices
+             * @default []
+             */
+            choices: string[];
+            /**
+             * Columns
+             * @default []
+             */
+            columns: string[];
+            /** Default */
+            default?: unknown;
+            /** Kind */
+            kind: string;
+            /** Name */
+            name: string;
+            /** Required */
+            required: boolean;
+            /** Words */
+            words: string;
+        };
+        /**
+         * Overlap
+         * @description Something that two parts share and should not: the second can be foretold by the first.
+         */
+        Overlap: {
+            /**
+             * Column
+             * @default
+             */
+            column: string;
+            /** Count */
+            count: number;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "rows" | "features" | "id" | "group" | "time" | "file";
+            /** Message */
+            message: string;
+            /** Parts */
+            parts: [
+                string,
+                string
+            ];
+            /**
+             * Rows
+             * @default []
+             */
+            rows: number[];
+        };
+        /**
          * Param
          * @description One setting that a run was made with; it is set once.
          */
@@ -6043,6 +9613,26 @@ export interface components {
             key: string;
             /** Value */
             value: string;
+        };
+        /**
+         * ParityRequest
+         * @description What is to be compared.
+         */
+        ParityRequest: {
+            /** Features */
+            features: string[];
+            /**
+             * Rows
+             * @default []
+             */
+            rows: {
+                [key: string]: unknown;
+            }[];
+            /**
+             * Sample
+             * @default 200
+             */
+            sample: number;
         };
         /**
          * Performance
@@ -6086,6 +9676,16 @@ export interface components {
             /** Reason */
             reason: string;
             scan: components["schemas"]["Scan"];
+        };
+        /**
+         * Person
+         * @description A person, or anything else that rows are about, by a column that names it.
+         */
+        Person: {
+            /** Column */
+            column: string;
+            /** Value */
+            value: string;
         };
         /**
          * PipelineRun
@@ -6136,6 +9736,29 @@ export interface components {
             tasks?: components["schemas"]["Task"][];
             /** Trigger */
             trigger?: string | null;
+        };
+        /**
+         * Plan
+         * @description How the features of a service are found, wherever they are.
+         */
+        Plan: {
+            /**
+             * Columns
+             * @default []
+             */
+            columns: string[];
+            /**
+             * Lookups
+             * @default []
+             */
+            lookups: components["schemas"]["Lookup"][];
+            /**
+             * On Demand
+             * @default []
+             */
+            on_demand: components["schemas"]["OnDemand"][];
+            /** Service */
+            service: string;
         };
         /**
          * Point
@@ -6206,10 +9829,42 @@ export interface components {
             request: string;
             /** Score */
             score: number | null;
+            /** Trace */
+            trace?: string | null;
             /** Truth */
             truth?: string | null;
             /** Version */
             version: number;
+        };
+        /**
+         * PreviewOrder
+         * @description What is to be tried, on which dataset.
+         */
+        PreviewOrder: {
+            /** Dataset */
+            dataset: string;
+            /**
+             * Recipe
+             * @default
+             */
+            recipe: string;
+            /**
+             * Rows
+             * @default 20
+             */
+            rows: number;
+            /**
+             * Sample
+             * @default 10000
+             */
+            sample: number;
+            /**
+             * Steps
+             * @default []
+             */
+            steps: components["schemas"]["Step"][];
+            /** Upto */
+            upto?: number | null;
         };
         /**
          * Profile
@@ -6322,6 +9977,41 @@ export interface components {
             project: string;
         };
         /**
+         * Push
+         * @description Rows to be pushed: keys, event time, features; and the created time where the view has one.
+         *
+         *     Times are ISO 8601; a missing created time is now.
+         */
+        Push: {
+            /**
+             * Idempotency Key
+             * @default
+             */
+            idempotency_key: string;
+            /** Rows */
+            rows: {
+                [key: string]: unknown;
+            }[];
+            /**
+             * To
+             * @default both
+             * @enum {string}
+             */
+            to: "both" | "online" | "offline";
+        };
+        /**
+         * Pushed
+         * @description What became of pushed rows.
+         */
+        Pushed: {
+            /** Online */
+            online: number;
+            /** Rows */
+            rows: number;
+            /** View */
+            view: string;
+        };
+        /**
          * QualityFinding
          * @description A share of bad values that the reference does not explain.
          */
@@ -6390,6 +10080,130 @@ export interface components {
             truncated: boolean;
             /** Types */
             types: string[];
+        };
+        /**
+         * ReadOptions
+         * @description How a file is to be read where the reader should not find it out by itself.
+         */
+        ReadOptions: {
+            /**
+             * Decimal
+             * @default
+             */
+            decimal: string;
+            /**
+             * Delimiter
+             * @default
+             */
+            delimiter: string;
+            /**
+             * Encoding
+             * @default
+             */
+            encoding: string;
+            /**
+             * First
+             * @default 1
+             */
+            first: number;
+            /**
+             * Missing
+             * @default []
+             */
+            missing: string[];
+            /**
+             * Text
+             * @default []
+             */
+            text: string[];
+        };
+        /**
+         * Rebuilt
+         * @description Whether a training set's pins still give its rows.
+         */
+        Rebuilt: {
+            /** Digest */
+            digest: string;
+            /** Expected */
+            expected: string;
+            /** Identical */
+            identical: boolean;
+            /** Name */
+            name: string;
+            /** Version */
+            version: number;
+        };
+        /**
+         * Recipe
+         * @description One immutable version of a recipe.
+         */
+        Recipe: {
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Created By */
+            created_by: string;
+            /**
+             * Description
+             * @default
+             */
+            description: string;
+            /** Digest */
+            digest: string;
+            /** Name */
+            name: string;
+            /** Number */
+            number: number;
+            /** Steps */
+            steps: components["schemas"]["Step"][];
+        };
+        /**
+         * RecipeCode
+         * @description A recipe as code.
+         */
+        RecipeCode: {
+            /** Code */
+            code: string;
+            /** File */
+            file: string;
+            /**
+             * Form
+             * @enum {string}
+             */
+            form: "sql" | "pandas" | "json";
+            /** Recipe */
+            recipe: string;
+        };
+        /**
+         * RecipeColumn
+         * @description A column of a recipe's table.
+         */
+        RecipeColumn: {
+            /** Kind */
+            kind: string;
+            /** Name */
+            name: string;
+        };
+        /**
+         * RecipePreview
+         * @description A recipe tried on a sample.
+         */
+        RecipePreview: {
+            /** Columns */
+            columns: components["schemas"]["RecipeColumn"][];
+            /** Dataset */
+            dataset: string;
+            profile: components["schemas"]["Profile"];
+            /** Rows */
+            rows: {
+                [key: string]: unknown;
+            }[];
+            /** Sampled */
+            sampled: number;
+            /** Steps */
+            steps: components["schemas"]["StepEffect"][];
         };
         /**
          * Refusal
@@ -6479,6 +10293,86 @@ export interface components {
              * @default champion
              */
             alias: string;
+        };
+        /**
+         * Rollout
+         * @description How a deployment comes to its traffic.
+         */
+        Rollout: {
+            graph?: components["schemas"]["InferenceGraph"] | null;
+            /**
+             * Kind
+             * @default replace
+             * @enum {string}
+             */
+            kind: "replace" | "canary" | "share" | "shadow" | "stage" | "member" | "graph";
+            /**
+             * Share
+             * @default 1
+             */
+            share: number;
+        };
+        /**
+         * RowChange
+         * @description One row that differs.
+         */
+        RowChange: {
+            /** After */
+            after?: {
+                [key: string]: unknown;
+            };
+            /** Before */
+            before?: {
+                [key: string]: unknown;
+            };
+            /**
+             * Change
+             * @enum {string}
+             */
+            change: "added" | "removed" | "changed";
+            /** Key */
+            key: {
+                [key: string]: unknown;
+            };
+        };
+        /**
+         * RowsDiff
+         * @description How the rows of two versions differ.
+         */
+        RowsDiff: {
+            /** Added */
+            added: number;
+            /** After */
+            after: number;
+            /** Before */
+            before: number;
+            /** Changed */
+            changed: number;
+            /** Changes */
+            changes?: {
+                [key: string]: number;
+            };
+            /**
+             * Examples
+             * @default []
+             */
+            examples: components["schemas"]["RowChange"][];
+            /** Key */
+            key: string[];
+            /** Removed */
+            removed: number;
+            /** Unchanged */
+            unchanged: number;
+        };
+        /**
+         * RowsOrder
+         * @description Rows that are to be prepared as serving does.
+         */
+        RowsOrder: {
+            /** Rows */
+            rows: {
+                [key: string]: unknown;
+            }[];
         };
         /**
          * Run
@@ -6711,6 +10605,26 @@ export interface components {
             user: string;
         };
         /**
+         * RuntimeReport
+         * @description How a deployment's model is run: kept with the deployment.
+         */
+        RuntimeReport: {
+            /** Kind */
+            kind: string;
+            /** Libraries */
+            libraries?: {
+                [key: string]: string;
+            };
+            /** Proof */
+            proof?: {
+                [key: string]: unknown;
+            } | null;
+            /** Why Not */
+            why_not?: {
+                [key: string]: string;
+            };
+        };
+        /**
          * RunWithData
          * @description A run with what it told.
          */
@@ -6726,6 +10640,37 @@ export interface components {
             tags?: {
                 [key: string]: string;
             };
+        };
+        /**
+         * Scaling
+         * @description How many workers a deployment has, by its load.
+         */
+        Scaling: {
+            /**
+             * Concurrency
+             * @default 4
+             */
+            concurrency: number;
+            /**
+             * Cooldown Seconds
+             * @default 30
+             */
+            cooldown_seconds: number;
+            /**
+             * Idle Seconds
+             * @default 300
+             */
+            idle_seconds: number;
+            /**
+             * Max
+             * @default 1
+             */
+            max: number;
+            /**
+             * Min
+             * @default 1
+             */
+            min: number;
         };
         /**
          * Scan
@@ -6768,6 +10713,52 @@ export interface components {
             problem: string;
             /** Size */
             size: number;
+        };
+        /**
+         * SchemaDiff
+         * @description How the columns of two versions differ.
+         */
+        SchemaDiff: {
+            /**
+             * Added
+             * @default []
+             */
+            added: string[];
+            /**
+             * Removed
+             * @default []
+             */
+            removed: string[];
+            /**
+             * Reordered
+             * @default false
+             */
+            reordered: boolean;
+            /**
+             * Retyped
+             * @default []
+             */
+            retyped: components["schemas"]["TypeChange"][];
+        };
+        /**
+         * SecretKeys
+         * @description A secret by its name, and what it holds by theirs.
+         */
+        SecretKeys: {
+            /** Keys */
+            keys?: string[];
+            /** Name */
+            name: string;
+        };
+        /**
+         * SecretValues
+         * @description What a secret holds, by key.
+         */
+        SecretValues: {
+            /** Values */
+            values: {
+                [key: string]: string;
+            };
         };
         /**
          * Section
@@ -6818,6 +10809,129 @@ export interface components {
             replicates?: number | null;
             /** Window Rows */
             window_rows?: number | null;
+        };
+        /**
+         * ShadowDifference
+         * @description One row on which two deployments disagreed.
+         */
+        ShadowDifference: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Label */
+            label: string | null;
+            /** Prediction */
+            prediction: string;
+            /** Score */
+            score: number | null;
+            /** Shadow Label */
+            shadow_label: string | null;
+            /** Shadow Score */
+            shadow_score: number | null;
+        };
+        /**
+         * ShadowReport
+         * @description A shadow's answers beside those that were returned.
+         */
+        ShadowReport: {
+            /**
+             * Against
+             * @default []
+             */
+            against: number[];
+            /**
+             * Agreed
+             * @default 0
+             */
+            agreed: number;
+            /** Agreement */
+            agreement?: number | null;
+            /**
+             * Agreement At Least
+             * @default 0
+             */
+            agreement_at_least: number;
+            /**
+             * Agreement At Most
+             * @default 1
+             */
+            agreement_at_most: number;
+            /** Confusion */
+            confusion?: {
+                [key: string]: {
+                    [key: string]: number;
+                };
+            };
+            /** Endpoint */
+            endpoint: string;
+            /** Error */
+            error?: number | null;
+            /**
+             * Examples
+             * @default []
+             */
+            examples: components["schemas"]["ShadowDifference"][];
+            /**
+             * Failed
+             * @default 0
+             */
+            failed: number;
+            /** Failures */
+            failures?: {
+                [key: string]: number;
+            };
+            /**
+             * Labelled
+             * @default 0
+             */
+            labelled: number;
+            /** Model */
+            model: string;
+            /**
+             * Requests
+             * @default 0
+             */
+            requests: number;
+            /**
+             * Right
+             * @default 0
+             */
+            right: number;
+            /**
+             * Rows
+             * @default 0
+             */
+            rows: number;
+            score_difference?: components["schemas"]["Spread"];
+            seconds?: components["schemas"]["Spread"];
+            /** Shadow */
+            shadow: number;
+            /** Shadow Error */
+            shadow_error?: number | null;
+            /**
+             * Shadow Right
+             * @default 0
+             */
+            shadow_right: number;
+            shadow_seconds?: components["schemas"]["Spread"];
+            /** Since */
+            since?: string | null;
+            /**
+             * Skipped
+             * @default 0
+             */
+            skipped: number;
+            /** Until */
+            until?: string | null;
+            /**
+             * Verdict
+             * @default
+             */
+            verdict: string;
+            /** Version */
+            version: number;
         };
         /**
          * ShownModel
@@ -6887,8 +11001,123 @@ export interface components {
              * @default
              */
             format: string;
+            /**
+             * Kind
+             * @default file
+             */
+            kind: string;
+            /**
+             * Packs
+             * @default
+             */
+            packs: string;
             /** Size */
             size: number;
+            /**
+             * Sql
+             * @default
+             */
+            sql: string;
+            /**
+             * Uri
+             * @default
+             */
+            uri: string;
+        };
+        /**
+         * SpineSource
+         * @description The rows that features are looked up for.
+         */
+        SpineSource: {
+            /**
+             * Dataset
+             * @default
+             */
+            dataset: string;
+            /**
+             * Sql
+             * @default
+             */
+            sql: string;
+        };
+        /**
+         * Split
+         * @description A named division of a version's rows; it never changes.
+         */
+        Split: {
+            /** Assignment */
+            assignment: string;
+            /** Column */
+            column: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Created By */
+            created_by: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "random" | "stratified" | "group" | "time" | "column";
+            /** Name */
+            name: string;
+            /** Number */
+            number: number;
+            /** Overlaps */
+            overlaps: components["schemas"]["Overlap"][];
+            /** Parts */
+            parts: {
+                [key: string]: number;
+            };
+            /** Seed */
+            seed: number;
+        };
+        /**
+         * Spread
+         * @description How far numbers lie apart, as quantiles.
+         */
+        Spread: {
+            /**
+             * Count
+             * @default 0
+             */
+            count: number;
+            /** Max */
+            max?: number | null;
+            /** Mean */
+            mean?: number | null;
+            /** P50 */
+            p50?: number | null;
+            /** P90 */
+            p90?: number | null;
+            /** P99 */
+            p99?: number | null;
+        };
+        /**
+         * SqlExport
+         * @description A query whose whole answer is wanted as a file.
+         */
+        SqlExport: {
+            /**
+             * Format
+             * @default parquet
+             * @enum {string}
+             */
+            format: "parquet" | "arrow" | "csv" | "jsonl";
+            /**
+             * Memory Mb
+             * @default 2048
+             */
+            memory_mb: number;
+            /**
+             * Seconds
+             * @default 600
+             */
+            seconds: number;
+            /** Sql */
+            sql: string;
         };
         /**
          * StageMove
@@ -6922,6 +11151,59 @@ export interface components {
             who: string;
             /** Workspace */
             workspace: string;
+        };
+        /**
+         * Step
+         * @description One operation of a recipe with its parameters.
+         */
+        Step: {
+            /**
+             * Note
+             * @default
+             */
+            note: string;
+            /** Operation */
+            operation: string;
+            /** Parameters */
+            parameters?: {
+                [key: string]: unknown;
+            };
+        };
+        /**
+         * StepEffect
+         * @description What a step did to the sample.
+         */
+        StepEffect: {
+            /** Columns */
+            columns: components["schemas"]["ColumnEffect"][];
+            /** Learned */
+            learned?: {
+                [key: string]: unknown;
+            };
+            /** Number */
+            number: number;
+            /** Operation */
+            operation: string;
+            /** Rows After */
+            rows_after: number;
+            /** Rows Before */
+            rows_before: number;
+            /** Words */
+            words: string;
+        };
+        /**
+         * StepOrder
+         * @description What it takes to run a step once more.
+         */
+        StepOrder: {
+            /** Attempt */
+            attempt: number;
+            /** Order */
+            order: string;
+            /** Run */
+            run: string;
+            /** Task */
+            task: string;
         };
         /**
          * Submission
@@ -6967,6 +11249,21 @@ export interface components {
             } | null;
             /** Yaml */
             yaml?: string | null;
+        };
+        /**
+         * SuiteOrder
+         * @description A suite of pandera or Great Expectations, as JSON.
+         */
+        SuiteOrder: {
+            /**
+             * Keep
+             * @default false
+             */
+            keep: boolean;
+            /** Suite */
+            suite: {
+                [key: string]: unknown;
+            };
         };
         /**
          * Sum
@@ -7079,6 +11376,93 @@ export interface components {
             state: "waiting" | "running" | "done" | "failed" | "cached" | "skipped" | "stopped";
         };
         /**
+         * TestResult
+         * @description What came of one of a view's tests.
+         */
+        TestResult: {
+            /** Column */
+            column: string;
+            /**
+             * Count
+             * @default 0
+             */
+            count: number;
+            /** Kind */
+            kind: string;
+            /** Message */
+            message: string;
+            /** Passed */
+            passed: boolean;
+        };
+        /**
+         * Ticket
+         * @description A request that was taken, and how far it is.
+         */
+        Ticket: {
+            /** Answer */
+            answer?: string | null;
+            /**
+             * Answer Bytes
+             * @default 0
+             */
+            answer_bytes: number;
+            /**
+             * Attempts
+             * @default 0
+             */
+            attempts: number;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Created By */
+            created_by: string;
+            /** Delivered At */
+            delivered_at?: string | null;
+            /**
+             * Deliveries
+             * @default 0
+             */
+            deliveries: number;
+            /** Ended At */
+            ended_at?: string | null;
+            /** Endpoint */
+            endpoint: string;
+            /** Error */
+            error?: {
+                [key: string]: unknown;
+            } | null;
+            /** Expires At */
+            expires_at?: string | null;
+            /** Id */
+            id: string;
+            /** Project */
+            project: string;
+            /** Request Bytes */
+            request_bytes: number;
+            /** Route */
+            route: string;
+            /** Started At */
+            started_at?: string | null;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "queued" | "running" | "done" | "failed" | "cancelled";
+            /**
+             * Told
+             * @default
+             * @enum {string}
+             */
+            told: "" | "waiting" | "delivered" | "undelivered";
+            /**
+             * Webhook
+             * @default
+             */
+            webhook: string;
+        };
+        /**
          * Told
          * @description What a run used.
          */
@@ -7097,6 +11481,93 @@ export interface components {
             count: number;
             /** Value */
             value: string;
+        };
+        /**
+         * TrafficRules
+         * @description Who answers what: the first rule that holds, else the shares.
+         */
+        TrafficRules: {
+            /** Rules */
+            rules?: components["schemas"]["HeaderRule"][] | null;
+            /** Shares */
+            shares?: {
+                [key: string]: number;
+            } | null;
+            /** Sticky */
+            sticky?: string | null;
+        };
+        /**
+         * TrainingRequest
+         * @description What a training set is made of.
+         */
+        TrainingRequest: {
+            /**
+             * At
+             * @default event_timestamp
+             */
+            at: string;
+            /** Features */
+            features: string[];
+            /** Full Names */
+            full_names?: boolean | null;
+            /** Known At */
+            known_at?: boolean | null;
+            spine?: components["schemas"]["SpineSource"];
+            /**
+             * Target
+             * @default
+             */
+            target: string;
+            /** Versions */
+            versions?: {
+                [key: string]: number;
+            };
+        };
+        /**
+         * TrainingSet
+         * @description A dataset version that was made by a point-in-time join, and what it takes to make it again.
+         *
+         *     The same pins give the same rows, bit for bit.
+         */
+        TrainingSet: {
+            /** Artifact Id */
+            artifact_id: string;
+            /** Columns */
+            columns: string[];
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Created By
+             * @default
+             */
+            created_by: string;
+            /** Digest */
+            digest: string;
+            /** Missing */
+            missing?: {
+                [key: string]: number;
+            };
+            /** Name */
+            name: string;
+            /** Pins */
+            pins: {
+                [key: string]: unknown;
+            };
+            /**
+             * Project
+             * @default default
+             */
+            project: string;
+            request: components["schemas"]["TrainingRequest"];
+            /** Rows */
+            rows: number;
+            /** Run Id */
+            run_id: string;
+            /** Version */
+            version: number;
         };
         /**
          * Trigger
@@ -7158,6 +11629,18 @@ export interface components {
             submission: components["schemas"]["Submission"];
         };
         /**
+         * TypeChange
+         * @description A column whose type differs.
+         */
+        TypeChange: {
+            /** After */
+            after: string;
+            /** Before */
+            before: string;
+            /** Name */
+            name: string;
+        };
+        /**
          * Upload
          * @description A file that is sent in parts, in any order and side by side.
          */
@@ -7173,6 +11656,40 @@ export interface components {
             parts: number;
             /** Path */
             path: string;
+        };
+        /**
+         * Vacuumed
+         * @description What went, or would go, and what stays though it is deleted.
+         */
+        Vacuumed: {
+            /** Dry Run */
+            dry_run: boolean;
+            /** Files */
+            files: number;
+            /** Kept */
+            kept: {
+                [key: string]: string;
+            };
+            /** Size */
+            size: number;
+            /** Versions */
+            versions: number[];
+        };
+        /**
+         * VacuumOrder
+         * @description What may go.
+         */
+        VacuumOrder: {
+            /**
+             * Days
+             * @default 0
+             */
+            days: number;
+            /**
+             * Dry Run
+             * @default true
+             */
+            dry_run: boolean;
         };
         /** ValidationError */
         ValidationError: {
@@ -7202,6 +11719,26 @@ export interface components {
             passed: boolean;
             /** Reason */
             reason: string;
+        };
+        /**
+         * Verification
+         * @description The three forms of a recipe on one table, compared.
+         */
+        Verification: {
+            /** By Row */
+            by_row: string;
+            /** Equal */
+            equal: boolean;
+            /** Pandas */
+            pandas: string;
+            /** Recipe */
+            recipe: string;
+            /** Rows */
+            rows: number;
+            /** Source */
+            source: string;
+            /** Sql */
+            sql: string;
         };
         /**
          * VersionPage
@@ -7297,6 +11834,158 @@ export interface components {
              * Format: date-time
              */
             scanned_at: string;
+        };
+        /**
+         * ViewSource
+         * @description Where a view's rows come from.
+         */
+        ViewSource: {
+            /**
+             * Code
+             * @default
+             */
+            code: string;
+            /**
+             * Dataset
+             * @default
+             */
+            dataset: string;
+            /**
+             * Function
+             * @default
+             */
+            function: string;
+            /**
+             * Inputs
+             * @default []
+             */
+            inputs: string[];
+            /**
+             * Kind
+             * @default dataset
+             * @enum {string}
+             */
+            kind: "dataset" | "sql" | "recipe" | "python" | "push";
+            /**
+             * Recipe
+             * @default
+             */
+            recipe: string;
+            /**
+             * Sql
+             * @default
+             */
+            sql: string;
+        };
+        /**
+         * ViewTest
+         * @description Something that a view's rows must fulfil before they are used.
+         */
+        ViewTest: {
+            /**
+             * Column
+             * @default
+             */
+            column: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "missing" | "range" | "values" | "rows" | "unique" | "fresh";
+            /** Parameters */
+            parameters?: {
+                [key: string]: unknown;
+            };
+        };
+        /**
+         * ViewVersion
+         * @description A view's rows at one moment, stored in the order of their keys and times.
+         */
+        ViewVersion: {
+            /** Artifact Id */
+            artifact_id: string;
+            /** Base */
+            base: number;
+            /** Blob */
+            blob: string;
+            /**
+             * Bounds
+             * @default []
+             */
+            bounds: [
+                number,
+                number
+            ][];
+            /** Created */
+            created: boolean;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Created By
+             * @default
+             */
+            created_by: string;
+            /** Digest */
+            digest: string;
+            /** Fields */
+            fields: components["schemas"]["Field"][];
+            /** First Event */
+            first_event?: string | null;
+            /**
+             * History
+             * @default
+             */
+            history: string;
+            /** Key Types */
+            key_types: ("integer" | "number" | "boolean" | "text" | "date" | "timestamp" | "vector")[];
+            /** Keys */
+            keys: number;
+            /** Last Event */
+            last_event?: string | null;
+            /** Left Out */
+            left_out?: {
+                [key: string]: number;
+            };
+            /** Number */
+            number: number;
+            /**
+             * Project
+             * @default default
+             */
+            project: string;
+            /**
+             * Pushed
+             * @default 0
+             */
+            pushed: number;
+            /** Revision */
+            revision: number;
+            /** Rows */
+            rows: number;
+            /** Run Id */
+            run_id: string;
+            /** Sources */
+            sources?: {
+                [key: string]: string;
+            };
+            /**
+             * State
+             * @default ready
+             * @enum {string}
+             */
+            state: "ready" | "refused";
+            /**
+             * Tests
+             * @default []
+             */
+            tests: components["schemas"]["TestResult"][];
+            /** Unique */
+            unique: boolean;
+            /** View */
+            view: string;
         };
         /**
          * Watch
@@ -7535,16 +12224,22 @@ export type AlertKind = components['schemas']['AlertKind'];
 export type AlertState = components['schemas']['AlertState'];
 export type AliasMove = components['schemas']['AliasMove'];
 export type AliasTarget = components['schemas']['AliasTarget'];
+export type ApplyOrder = components['schemas']['ApplyOrder'];
 export type Approval = components['schemas']['Approval'];
 export type ApprovalRequest = components['schemas']['ApprovalRequest'];
 export type Artifact = components['schemas']['Artifact'];
+export type AskedColumn = components['schemas']['AskedColumn'];
 export type AthanorAppKeepingOrdersFinding = components['schemas']['athanor__app__keeping__orders__Finding'];
+export type AthanorDataRecordsNewSource = components['schemas']['athanor__data__records__NewSource'];
+export type AthanorDataTypesRecipesApplied = components['schemas']['athanor__data__types__recipes__Applied'];
+export type AthanorFeaturesTypesApplied = components['schemas']['athanor__features__types__Applied'];
 export type AthanorLineageRoutesRunChange = components['schemas']['athanor__lineage__routes__RunChange'];
 export type AthanorMonitoringTypesIndicator = components['schemas']['athanor__monitoring__types__Indicator'];
 export type AthanorRegistryRoutesCatalogNewName = components['schemas']['athanor__registry__routes__catalog__NewName'];
 export type AthanorRegistryScansFinding = components['schemas']['athanor__registry__scans__Finding'];
 export type AthanorRegistryTypesInputColumn = components['schemas']['athanor__registry__types__InputColumn'];
 export type AthanorRegistryTypesModelPage = components['schemas']['athanor__registry__types__ModelPage'];
+export type AthanorRegistryTypesNewSource = components['schemas']['athanor__registry__types__NewSource'];
 export type AthanorRegistryTypesSignature = components['schemas']['athanor__registry__types__Signature'];
 export type AthanorResponsibleTypesIndicator = components['schemas']['athanor__responsible__types__Indicator'];
 export type AthanorServingTypesInputColumn = components['schemas']['athanor__serving__types__InputColumn'];
@@ -7552,17 +12247,23 @@ export type AthanorServingTypesSignature = components['schemas']['athanor__servi
 export type AthanorTrackingRoutesExperimentsNewName = components['schemas']['athanor__tracking__routes__experiments__NewName'];
 export type AthanorTrackingRoutesLoggedModelsModelPage = components['schemas']['athanor__tracking__routes__logged_models__ModelPage'];
 export type AthanorTrackingTypesRunChange = components['schemas']['athanor__tracking__types__RunChange'];
-export type Batch = components['schemas']['Batch'];
+export type BatchInput = components['schemas']['Batch-Input'];
+export type BatchOutput = components['schemas']['Batch-Output'];
+export type BatchFile = components['schemas']['BatchFile'];
 export type Bin = components['schemas']['Bin'];
 export type Canary = components['schemas']['Canary'];
 export type CanaryPlan = components['schemas']['CanaryPlan'];
+export type CanaryStatus = components['schemas']['CanaryStatus'];
 export type CanaryStep = components['schemas']['CanaryStep'];
 export type Card = components['schemas']['Card'];
 export type CheckResult = components['schemas']['CheckResult'];
 export type Cleaned = components['schemas']['Cleaned'];
 export type CleanOrder = components['schemas']['CleanOrder'];
 export type Closing = components['schemas']['Closing'];
+export type ColdStart = components['schemas']['ColdStart'];
 export type Column = components['schemas']['Column'];
+export type ColumnDiff = components['schemas']['ColumnDiff'];
+export type ColumnEffect = components['schemas']['ColumnEffect'];
 export type ColumnFinding = components['schemas']['ColumnFinding'];
 export type ColumnKind = components['schemas']['ColumnKind'];
 export type ColumnProfile = components['schemas']['ColumnProfile'];
@@ -7577,43 +12278,79 @@ export type DatasetInfo = components['schemas']['DatasetInfo'];
 export type DatasetInput = components['schemas']['DatasetInput'];
 export type DatasetSummary = components['schemas']['DatasetSummary'];
 export type DatasetVersion = components['schemas']['DatasetVersion'];
+export type Definitions = components['schemas']['Definitions'];
 export type Deleted = components['schemas']['Deleted'];
 export type DeliveryResult = components['schemas']['DeliveryResult'];
 export type Deploy = components['schemas']['Deploy'];
 export type Deployment = components['schemas']['Deployment'];
+export type DeploymentStatus = components['schemas']['DeploymentStatus'];
 export type Description = components['schemas']['Description'];
 export type Diagnosis = components['schemas']['Diagnosis'];
+export type Diff = components['schemas']['Diff'];
+export type DriftReport = components['schemas']['DriftReport'];
+export type DvcExport = components['schemas']['DvcExport'];
 export type Edge = components['schemas']['Edge'];
 export type EdgeAndArtifact = components['schemas']['EdgeAndArtifact'];
 export type Endpoint = components['schemas']['Endpoint'];
+export type EndpointStatus = components['schemas']['EndpointStatus'];
+export type Entity = components['schemas']['Entity'];
+export type Erased = components['schemas']['Erased'];
+export type Erasure = components['schemas']['Erasure'];
 export type Event = components['schemas']['Event'];
+export type ExampleRow = components['schemas']['ExampleRow'];
 export type Expectation = components['schemas']['Expectation'];
+export type ExpectationKind = components['schemas']['ExpectationKind'];
 export type Experiment = components['schemas']['Experiment'];
 export type ExperimentHere = components['schemas']['ExperimentHere'];
 export type ExperimentPage = components['schemas']['ExperimentPage'];
 export type ExperimentQuery = components['schemas']['ExperimentQuery'];
 export type ExperimentRecord = components['schemas']['ExperimentRecord'];
 export type Explanation = components['schemas']['Explanation'];
+export type FeastFiles = components['schemas']['FeastFiles'];
+export type FeastImport = components['schemas']['FeastImport'];
+export type FeatureDrift = components['schemas']['FeatureDrift'];
+export type FeatureService = components['schemas']['FeatureService'];
+export type FeatureUse = components['schemas']['FeatureUse'];
+export type FeatureView = components['schemas']['FeatureView'];
+export type Field = components['schemas']['Field'];
 export type FileEntry = components['schemas']['FileEntry'];
 export type FileRecord = components['schemas']['FileRecord'];
 export type Finalized = components['schemas']['Finalized'];
 export type Firing = components['schemas']['Firing'];
+export type FittedRecipe = components['schemas']['FittedRecipe'];
 export type FolderEntry = components['schemas']['FolderEntry'];
+export type Found = components['schemas']['Found'];
 export type FoundRuns = components['schemas']['FoundRuns'];
+export type Freshness = components['schemas']['Freshness'];
+export type FunctionInfo = components['schemas']['FunctionInfo'];
 export type GalleryEntry = components['schemas']['GalleryEntry'];
 export type GateRule = components['schemas']['GateRule'];
 export type Graph = components['schemas']['Graph'];
+export type GraphCondition = components['schemas']['GraphCondition'];
+export type GraphNode = components['schemas']['GraphNode'];
+export type GraphStep = components['schemas']['GraphStep'];
+export type HeaderRule = components['schemas']['HeaderRule'];
 export type Hint = components['schemas']['Hint'];
+export type Holding = components['schemas']['Holding'];
 export type Holdout = components['schemas']['Holdout'];
 export type HttpValidationError = components['schemas']['HTTPValidationError'];
+export type ImportedSuite = components['schemas']['ImportedSuite'];
+export type InferenceGraph = components['schemas']['InferenceGraph'];
 export type Judgement = components['schemas']['Judgement'];
 export type KeptPart = components['schemas']['KeptPart'];
+export type KeyColumn = components['schemas']['KeyColumn'];
 export type LabelsReceived = components['schemas']['LabelsReceived'];
 export type Leak = components['schemas']['Leak'];
 export type Level = components['schemas']['Level'];
 export type Link = components['schemas']['Link'];
 export type LoggedModel = components['schemas']['LoggedModel'];
 export type LoggedModelRecord = components['schemas']['LoggedModelRecord'];
+export type LogPolicy = components['schemas']['LogPolicy'];
+export type LogStatus = components['schemas']['LogStatus'];
+export type Lookup = components['schemas']['Lookup'];
+export type Mark = components['schemas']['Mark'];
+export type Materialization = components['schemas']['Materialization'];
+export type Materialize = components['schemas']['Materialize'];
 export type Measured = components['schemas']['Measured'];
 export type MeasuredOn = components['schemas']['MeasuredOn'];
 export type MeasuredPoint = components['schemas']['MeasuredPoint'];
@@ -7630,19 +12367,25 @@ export type ModelVersion = components['schemas']['ModelVersion'];
 export type Monitor = components['schemas']['Monitor'];
 export type MonitorSettings = components['schemas']['MonitorSettings'];
 export type NewArtifact = components['schemas']['NewArtifact'];
+export type NewBatch = components['schemas']['NewBatch'];
 export type NewConsent = components['schemas']['NewConsent'];
+export type NewDvcExport = components['schemas']['NewDvcExport'];
 export type NewEdge = components['schemas']['NewEdge'];
 export type NewExperiment = components['schemas']['NewExperiment'];
 export type NewLabel = components['schemas']['NewLabel'];
 export type NewLabels = components['schemas']['NewLabels'];
 export type NewLoggedModel = components['schemas']['NewLoggedModel'];
+export type NewMark = components['schemas']['NewMark'];
 export type NewMetric = components['schemas']['NewMetric'];
 export type NewModelNamed = components['schemas']['NewModelNamed'];
 export type NewModelVersion = components['schemas']['NewModelVersion'];
 export type NewProtection = components['schemas']['NewProtection'];
+export type NewRecipe = components['schemas']['NewRecipe'];
 export type NewRun = components['schemas']['NewRun'];
-export type NewSource = components['schemas']['NewSource'];
+export type NewSplit = components['schemas']['NewSplit'];
+export type NewTicket = components['schemas']['NewTicket'];
 export type NewTrackedRun = components['schemas']['NewTrackedRun'];
+export type NewTrainingSet = components['schemas']['NewTrainingSet'];
 export type NewTrigger = components['schemas']['NewTrigger'];
 export type NewUpload = components['schemas']['NewUpload'];
 export type NewWatch = components['schemas']['NewWatch'];
@@ -7650,58 +12393,107 @@ export type NewWebhook = components['schemas']['NewWebhook'];
 export type Node = components['schemas']['Node'];
 export type NumberedRow = components['schemas']['NumberedRow'];
 export type OfferedTable = components['schemas']['OfferedTable'];
+export type OnDemand = components['schemas']['OnDemand'];
+export type OnDemandView = components['schemas']['OnDemandView'];
+export type OnlineRequest = components['schemas']['OnlineRequest'];
+export type OperationInfo = components['schemas']['OperationInfo'];
+export type OperationParameter = components['schemas']['OperationParameter'];
+export type Overlap = components['schemas']['Overlap'];
 export type Param = components['schemas']['Param'];
+export type ParityRequest = components['schemas']['ParityRequest'];
 export type Performance = components['schemas']['Performance'];
 export type Permission = components['schemas']['Permission'];
+export type Person = components['schemas']['Person'];
 export type PipelineRun = components['schemas']['PipelineRun'];
+export type Plan = components['schemas']['Plan'];
 export type Point = components['schemas']['Point'];
 export type PointsRecord = components['schemas']['PointsRecord'];
 export type Prediction = components['schemas']['Prediction'];
+export type PreviewOrder = components['schemas']['PreviewOrder'];
 export type Profile = components['schemas']['Profile'];
 export type Project = components['schemas']['Project'];
 export type Promotion = components['schemas']['Promotion'];
 export type ProtectionInput = components['schemas']['Protection-Input'];
 export type ProtectionOutput = components['schemas']['Protection-Output'];
+export type Push = components['schemas']['Push'];
+export type Pushed = components['schemas']['Pushed'];
 export type QualityFinding = components['schemas']['QualityFinding'];
 export type Quarantine = components['schemas']['Quarantine'];
 export type Query = components['schemas']['Query'];
 export type QueryResult = components['schemas']['QueryResult'];
+export type ReadOptions = components['schemas']['ReadOptions'];
+export type Rebuilt = components['schemas']['Rebuilt'];
+export type Recipe = components['schemas']['Recipe'];
+export type RecipeCode = components['schemas']['RecipeCode'];
+export type RecipeColumn = components['schemas']['RecipeColumn'];
+export type RecipePreview = components['schemas']['RecipePreview'];
 export type Refusal = components['schemas']['Refusal'];
 export type Remark = components['schemas']['Remark'];
 export type Report = components['schemas']['Report'];
 export type Roles = components['schemas']['Roles'];
 export type Rollback = components['schemas']['Rollback'];
+export type Rollout = components['schemas']['Rollout'];
+export type RowChange = components['schemas']['RowChange'];
+export type RowsDiff = components['schemas']['RowsDiff'];
+export type RowsOrder = components['schemas']['RowsOrder'];
 export type Run = components['schemas']['Run'];
 export type RunAmendment = components['schemas']['RunAmendment'];
 export type RunInfo = components['schemas']['RunInfo'];
 export type RunInputs = components['schemas']['RunInputs'];
 export type RunQuery = components['schemas']['RunQuery'];
 export type RunRecord = components['schemas']['RunRecord'];
+export type RuntimeReport = components['schemas']['RuntimeReport'];
 export type RunWithData = components['schemas']['RunWithData'];
+export type Scaling = components['schemas']['Scaling'];
 export type Scan = components['schemas']['Scan'];
 export type ScannedFile = components['schemas']['ScannedFile'];
+export type SchemaDiff = components['schemas']['SchemaDiff'];
+export type SecretKeys = components['schemas']['SecretKeys'];
+export type SecretValues = components['schemas']['SecretValues'];
 export type Section = components['schemas']['Section'];
 export type SentPart = components['schemas']['SentPart'];
 export type SettingsChange = components['schemas']['SettingsChange'];
+export type ShadowDifference = components['schemas']['ShadowDifference'];
+export type ShadowReport = components['schemas']['ShadowReport'];
 export type ShownModel = components['schemas']['ShownModel'];
 export type SnapshotRequest = components['schemas']['SnapshotRequest'];
 export type Source = components['schemas']['Source'];
+export type SpineSource = components['schemas']['SpineSource'];
+export type Split = components['schemas']['Split'];
+export type Spread = components['schemas']['Spread'];
+export type SqlExport = components['schemas']['SqlExport'];
 export type StageMove = components['schemas']['StageMove'];
 export type Status = components['schemas']['Status'];
+export type Step = components['schemas']['Step'];
+export type StepEffect = components['schemas']['StepEffect'];
+export type StepOrder = components['schemas']['StepOrder'];
 export type Submission = components['schemas']['Submission'];
+export type SuiteOrder = components['schemas']['SuiteOrder'];
 export type Sum = components['schemas']['Sum'];
 export type Summary = components['schemas']['Summary'];
 export type TagValue = components['schemas']['TagValue'];
 export type Task = components['schemas']['Task'];
+export type TestResult = components['schemas']['TestResult'];
+export type Ticket = components['schemas']['Ticket'];
 export type Told = components['schemas']['Told'];
 export type TopValue = components['schemas']['TopValue'];
+export type TrafficRules = components['schemas']['TrafficRules'];
+export type TrainingRequest = components['schemas']['TrainingRequest'];
+export type TrainingSet = components['schemas']['TrainingSet'];
 export type Trigger = components['schemas']['Trigger'];
+export type TypeChange = components['schemas']['TypeChange'];
 export type Upload = components['schemas']['Upload'];
+export type Vacuumed = components['schemas']['Vacuumed'];
+export type VacuumOrder = components['schemas']['VacuumOrder'];
 export type ValidationError = components['schemas']['ValidationError'];
 export type Verdict = components['schemas']['Verdict'];
+export type Verification = components['schemas']['Verification'];
 export type VersionPage = components['schemas']['VersionPage'];
 export type VersionRecord = components['schemas']['VersionRecord'];
 export type VersionScan = components['schemas']['VersionScan'];
+export type ViewSource = components['schemas']['ViewSource'];
+export type ViewTest = components['schemas']['ViewTest'];
+export type ViewVersion = components['schemas']['ViewVersion'];
 export type Watch = components['schemas']['Watch'];
 export type WatchedFile = components['schemas']['WatchedFile'];
 export type Webhook = components['schemas']['Webhook'];
@@ -8111,6 +12903,195 @@ export interface operations {
             };
         };
     };
+    serving_batches_add_file: {
+        parameters: {
+            query: {
+                file: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BatchFile"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    serving_batches_list_batches: {
+        parameters: {
+            query?: {
+                limit?: number;
+                state?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Batch-Output"][];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    serving_batches_submit: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewBatch"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Batch-Output"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    serving_batches_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                batch_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Batch-Output"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    serving_batches_cancel: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                batch_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Batch-Output"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    serving_batches_resume: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                batch_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Batch-Output"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     platform_clean: {
         parameters: {
             query?: never;
@@ -8144,7 +13125,7 @@ export interface operations {
             };
         };
     };
-    data_datasets: {
+    data_datasets_datasets: {
         parameters: {
             query?: never;
             header?: never;
@@ -8164,7 +13145,7 @@ export interface operations {
             };
         };
     };
-    data_dataset: {
+    data_datasets_dataset: {
         parameters: {
             query?: never;
             header?: never;
@@ -8195,7 +13176,38 @@ export interface operations {
             };
         };
     };
-    data_expectations: {
+    data_versions_delete_dataset: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DatasetVersion"][];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    data_datasets_expectations: {
         parameters: {
             query?: never;
             header?: never;
@@ -8226,7 +13238,7 @@ export interface operations {
             };
         };
     };
-    data_expect: {
+    data_datasets_expect: {
         parameters: {
             query?: never;
             header?: never;
@@ -8261,7 +13273,7 @@ export interface operations {
             };
         };
     };
-    data_files: {
+    data_datasets_files: {
         parameters: {
             query?: {
                 limit?: number;
@@ -8294,7 +13306,73 @@ export interface operations {
             };
         };
     };
-    data_versions: {
+    data_versions_mark_dataset: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewMark"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Mark"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    data_versions_marks: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Mark"][];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    data_versions_restore_dataset: {
         parameters: {
             query?: never;
             header?: never;
@@ -8325,7 +13403,110 @@ export interface operations {
             };
         };
     };
-    data_add: {
+    data_checks_import_suite: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SuiteOrder"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportedSuite"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    data_versions_vacuum: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["VacuumOrder"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Vacuumed"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    data_datasets_versions: {
+        parameters: {
+            query?: {
+                deleted?: boolean;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DatasetVersion"][];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    data_datasets_add: {
         parameters: {
             query?: {
                 decimal?: string;
@@ -8334,8 +13515,11 @@ export interface operations {
                 file?: string;
                 first?: number;
                 id?: string;
+                keep?: boolean;
+                look?: boolean;
                 missing?: string[];
                 mode?: "replace" | "append";
+                schema_rule?: "widen" | "strict" | "union";
                 sensitive?: string[];
                 target?: string;
                 text?: string[];
@@ -8369,7 +13553,42 @@ export interface operations {
             };
         };
     };
-    data_version: {
+    data_sources_add_from: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["athanor__data__records__NewSource"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DatasetVersion"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    data_datasets_version: {
         parameters: {
             query?: never;
             header?: never;
@@ -8401,7 +13620,69 @@ export interface operations {
             };
         };
     };
-    data_check: {
+    data_versions_delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+                number: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DatasetVersion"][];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    data_sources_archive: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+                number: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    data_datasets_check: {
         parameters: {
             query?: never;
             header?: never;
@@ -8433,7 +13714,82 @@ export interface operations {
             };
         };
     };
-    data_suggest: {
+    data_sources_content: {
+        parameters: {
+            query?: {
+                format?: "parquet" | "arrow" | "csv" | "jsonl";
+                /** @description train, or cv.train: a part of a split */
+                part?: string;
+            };
+            header?: never;
+            path: {
+                name: string;
+                number: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/vnd.apache.arrow.stream": unknown;
+                    "application/vnd.apache.parquet": unknown;
+                    "application/x-ndjson": unknown;
+                    "text/csv; charset=utf-8": unknown;
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    data_sources_export_dvc: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+                number: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewDvcExport"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DvcExport"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    data_datasets_suggest: {
         parameters: {
             query?: never;
             header?: never;
@@ -8465,7 +13821,75 @@ export interface operations {
             };
         };
     };
-    data_profile: {
+    data_sources_file: {
+        parameters: {
+            query: {
+                path: string;
+            };
+            header?: never;
+            path: {
+                name: string;
+                number: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    data_versions_mark: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+                number: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewMark"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Mark"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    data_datasets_profile: {
         parameters: {
             query?: never;
             header?: never;
@@ -8497,7 +13921,7 @@ export interface operations {
             };
         };
     };
-    data_quarantine: {
+    data_datasets_quarantine: {
         parameters: {
             query?: never;
             header?: never;
@@ -8529,7 +13953,39 @@ export interface operations {
             };
         };
     };
-    data_rows: {
+    data_versions_restore: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+                number: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DatasetVersion"][];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    data_datasets_rows: {
         parameters: {
             query?: {
                 limit?: number;
@@ -8565,7 +14021,106 @@ export interface operations {
             };
         };
     };
-    data_watch: {
+    data_versions_splits_of: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+                number: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Split"][];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    data_versions_split: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+                number: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewSplit"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Split"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    data_versions_remove_split: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+                number: string;
+                split: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    data_datasets_watch: {
         parameters: {
             query?: never;
             header?: never;
@@ -8600,7 +14155,7 @@ export interface operations {
             };
         };
     };
-    data_unwatch: {
+    data_datasets_unwatch: {
         parameters: {
             query: {
                 folder: string;
@@ -8619,6 +14174,39 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    data_versions_diff: {
+        parameters: {
+            query: {
+                after: string;
+                before: string;
+                key?: string[] | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Diff"];
+                };
             };
             /** @description Validation Error */
             422: {
@@ -8711,6 +14299,70 @@ export interface operations {
             };
         };
     };
+    serving_deployments_canary: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CanaryStatus"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    serving_exports_dashboard: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     serving_deploy: {
         parameters: {
             query?: never;
@@ -8723,6 +14375,203 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": components["schemas"]["Deploy"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Deployment"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    serving_deployments_retire: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Endpoint"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    serving_deployments_scale: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Scaling"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Deployment"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    serving_exports_example: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExampleRow"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    serving_exports_export: {
+        parameters: {
+            query?: {
+                deployment?: number | null;
+                kind?: string;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    serving_deployments_graph: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InferenceGraph"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    serving_deployments_compose: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["InferenceGraph"];
             };
         };
         responses: {
@@ -8768,6 +14617,142 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["LabelsReceived"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    serving_recording_log_policy: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LogPolicy"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    serving_recording_keep_log: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LogPolicy"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LogPolicy"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    serving_recording_log_status: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LogStatus"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    serving_exports_manifest: {
+        parameters: {
+            query?: {
+                image?: string;
+                kind?: string;
+                max_replicas?: number;
+                min_replicas?: number;
+                namespace?: string;
+                /** @description cpu,memory: 500m,512Mi */
+                resources?: string;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
                 };
             };
             /** @description Validation Error */
@@ -8881,6 +14866,39 @@ export interface operations {
             };
         };
     };
+    serving_deployments_shadow: {
+        parameters: {
+            query?: {
+                number?: number | null;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShadowReport"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     serving_snapshot: {
         parameters: {
             query?: never;
@@ -8903,6 +14921,202 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Artifact"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    serving_exports_snippet: {
+        parameters: {
+            query?: {
+                language?: string;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    serving_deployments_status: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EndpointStatus"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    serving_tickets_ask: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewTicket"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Ticket"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    serving_deployments_traffic: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TrafficRules"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    serving_deployments_split: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TrafficRules"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TrafficRules"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    serving_deployments_wake: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EndpointStatus"];
                 };
             };
             /** @description Validation Error */
@@ -8973,6 +15187,26 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    data_checks_expectation_kinds: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExpectationKind"][];
                 };
             };
         };
@@ -9299,6 +15533,976 @@ export interface operations {
             };
         };
     };
+    features_apply: {
+        parameters: {
+            query?: {
+                /** @description The project that names are of. */
+                project?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Definitions"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["athanor__features__types__Applied"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    features_remove: {
+        parameters: {
+            query?: {
+                /** @description The project that names are of. */
+                project?: string;
+            };
+            header?: never;
+            path: {
+                kind: "entity" | "view" | "on_demand" | "service";
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    features_entities: {
+        parameters: {
+            query?: {
+                /** @description The project that names are of. */
+                project?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Entity"][];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    features_entity: {
+        parameters: {
+            query?: {
+                /** @description The project that names are of. */
+                project?: string;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Entity"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    features_erase: {
+        parameters: {
+            query?: {
+                /** @description The project that names are of. */
+                project?: string;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    [key: string]: unknown;
+                };
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Erased"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    features_freshness: {
+        parameters: {
+            query?: {
+                /** @description The project that names are of. */
+                project?: string;
+                view?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Freshness"][];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    features_historical: {
+        parameters: {
+            query: {
+                /** @description The project that names are of. */
+                project?: string;
+                /** @description A TrainingRequest as JSON. */
+                request: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    features_import_feast: {
+        parameters: {
+            query?: {
+                /** @description The project that names are of. */
+                project?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FeastFiles"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FeastImport"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    features_materializations: {
+        parameters: {
+            query?: {
+                /** @description The project that names are of. */
+                project?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Materialization"][];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    features_materialize: {
+        parameters: {
+            query?: {
+                /** @description The project that names are of. */
+                project?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Materialize"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Materialization"][];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    features_on_demand_views: {
+        parameters: {
+            query?: {
+                /** @description The project that names are of. */
+                project?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OnDemandView"][];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    features_on_demand_view: {
+        parameters: {
+            query?: {
+                /** @description The project that names are of. */
+                project?: string;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OnDemandView"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    features_read: {
+        parameters: {
+            query?: {
+                /** @description The project that names are of. */
+                project?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OnlineRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    features_parity: {
+        parameters: {
+            query?: {
+                /** @description The project that names are of. */
+                project?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ParityRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    features_search: {
+        parameters: {
+            query?: {
+                /** @description Empty: every project. */
+                project?: string;
+                text?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Found"][];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    features_services: {
+        parameters: {
+            query?: {
+                /** @description The project that names are of. */
+                project?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FeatureService"][];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    features_service: {
+        parameters: {
+            query?: {
+                /** @description The project that names are of. */
+                project?: string;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FeatureService"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    features_sets: {
+        parameters: {
+            query?: {
+                name?: string;
+                /** @description The project that names are of. */
+                project?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TrainingSet"][];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    features_create: {
+        parameters: {
+            query?: {
+                /** @description The project that names are of. */
+                project?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewTrainingSet"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TrainingSet"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    features_create_from_table: {
+        parameters: {
+            query: {
+                /** @description The project that names are of. */
+                project?: string;
+                /** @description A TrainingRequest as JSON. */
+                request: string;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TrainingSet"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    features_rebuild: {
+        parameters: {
+            query?: {
+                /** @description The project that names are of. */
+                project?: string;
+            };
+            header?: never;
+            path: {
+                name: string;
+                version: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Rebuilt"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    features_views: {
+        parameters: {
+            query?: {
+                /** @description The project that names are of. */
+                project?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FeatureView"][];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    features_view: {
+        parameters: {
+            query?: {
+                /** @description The project that names are of. */
+                project?: string;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FeatureView"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    features_drift: {
+        parameters: {
+            query?: {
+                /** @description The project that names are of. */
+                project?: string;
+                since?: string | null;
+                threshold?: number;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DriftReport"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    features_push: {
+        parameters: {
+            query?: {
+                /** @description The project that names are of. */
+                project?: string;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Push"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Pushed"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    features_rows: {
+        parameters: {
+            query?: {
+                limit?: number;
+                /** @description The project that names are of. */
+                project?: string;
+                version?: number | null;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    }[];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    features_versions: {
+        parameters: {
+            query?: {
+                /** @description The project that names are of. */
+                project?: string;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ViewVersion"][];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    features_build: {
+        parameters: {
+            query?: {
+                force?: boolean;
+                /** @description The project that names are of. */
+                project?: string;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ViewVersion"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     tracking_files_listing: {
         parameters: {
             query?: {
@@ -9416,6 +16620,74 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Deleted"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    data_recipes_fitted_recipe: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                fitted_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FittedRecipe"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    data_recipes_transform_rows: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                fitted_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RowsOrder"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    }[];
                 };
             };
             /** @description Validation Error */
@@ -10663,7 +17935,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["NewSource"];
+                "application/json": components["schemas"]["athanor__registry__types__NewSource"];
             };
         };
         responses: {
@@ -11358,6 +18630,104 @@ export interface operations {
             };
         };
     };
+    data_versions_overlaps: {
+        parameters: {
+            query: {
+                first: string;
+                second: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Overlap"][];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    persons_erase_person: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Erasure"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Holding"][];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    persons_trace_person: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Person"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Holding"][];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     registry_safety_consents: {
         parameters: {
             query?: {
@@ -11667,6 +19037,39 @@ export interface operations {
             };
         };
     };
+    pipelines_order: {
+        parameters: {
+            query: {
+                task: string;
+            };
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StepOrder"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     pipelines_resume: {
         parameters: {
             query?: never;
@@ -11719,6 +19122,90 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Explanation"];
                 };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    pipelines_secrets: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SecretKeys"][];
+                };
+            };
+        };
+    };
+    pipelines_set_secret: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SecretValues"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SecretKeys"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    pipelines_remove_secret: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Validation Error */
             422: {
@@ -11906,6 +19393,365 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Project"][];
+                };
+            };
+        };
+    };
+    data_recipes_recipe_functions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FunctionInfo"][];
+                };
+            };
+        };
+    };
+    data_recipes_recipe_operations: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OperationInfo"][];
+                };
+            };
+        };
+    };
+    data_recipes_preview_recipe: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PreviewOrder"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecipePreview"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    data_recipes_list_recipes: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Recipe"][];
+                };
+            };
+        };
+    };
+    data_recipes_save_recipe: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewRecipe"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Recipe"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    data_recipes_remove_recipe: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    data_recipes_recipe_history: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Recipe"][];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    data_recipes_recipe_version: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+                number: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Recipe"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    data_recipes_export_recipe: {
+        parameters: {
+            query: {
+                dataset: string;
+                form?: "sql" | "pandas" | "json";
+            };
+            header?: never;
+            path: {
+                name: string;
+                number: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecipeCode"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    data_recipes_fit_recipe: {
+        parameters: {
+            query: {
+                dataset: string;
+            };
+            header?: never;
+            path: {
+                name: string;
+                number: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FittedRecipe"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    data_recipes_apply_recipe: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+                number: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ApplyOrder"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["athanor__data__types__recipes__Applied"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    data_recipes_verify_recipe: {
+        parameters: {
+            query: {
+                dataset: string;
+            };
+            header?: never;
+            path: {
+                name: string;
+                number: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Verification"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
                 };
             };
         };
@@ -12439,7 +20285,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["Batch"];
+                "application/json": components["schemas"]["Batch-Input"];
             };
         };
         responses: {
@@ -12652,7 +20498,7 @@ export interface operations {
             };
         };
     };
-    data_query: {
+    data_datasets_query: {
         parameters: {
             query?: never;
             header?: never;
@@ -12685,7 +20531,38 @@ export interface operations {
             };
         };
     };
-    data_tables: {
+    data_sources_export: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SqlExport"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    data_datasets_tables: {
         parameters: {
             query?: never;
             header?: never;
@@ -12721,6 +20598,130 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Status"];
+                };
+            };
+        };
+    };
+    serving_tickets_tickets: {
+        parameters: {
+            query?: {
+                endpoint?: string;
+                limit?: number;
+                state?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Ticket"][];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    serving_tickets_ticket: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                ticket_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Ticket"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    serving_tickets_result: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                ticket_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    serving_tickets_withdraw: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                ticket_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Ticket"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
                 };
             };
         };
@@ -13584,7 +21585,7 @@ export interface operations {
             };
         };
     };
-    data_watches: {
+    data_datasets_watches: {
         parameters: {
             query?: {
                 dataset?: string;

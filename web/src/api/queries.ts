@@ -65,6 +65,16 @@ export const queries = {
           }),
         ),
     }),
+  featureViews: () =>
+    queryOptions({
+      queryKey: ["features"],
+      queryFn: ({ signal }) => read(api.GET("/api/v1/features/views", { signal })),
+    }),
+  featureFreshness: () =>
+    queryOptions({
+      queryKey: ["features", "freshness"],
+      queryFn: ({ signal }) => read(api.GET("/api/v1/features/freshness", { signal })),
+    }),
   datasets: () =>
     queryOptions({
       queryKey: ["datasets"],

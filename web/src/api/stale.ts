@@ -6,6 +6,7 @@ const BY_ROOM: Readonly<Record<string, readonly string[]>> = {
   registry: ["models", "lineage"],
   serving: ["endpoints", "lineage"],
   monitoring: ["alerts", "monitors"],
+  features: ["features", "lineage"],
   governance: ["projects"],
 };
 

@@ -1,17 +1,90 @@
+import type { FeatureView, Freshness } from "@athanor/client";
+import { useQuery } from "@tanstack/react-query";
+import { useMemo } from "react";
+
+import { queries } from "../api/queries";
 import { code } from "../code";
 import { useSpeech } from "../i18n/language";
+import { ShowCode } from "../parts/Command";
+import { DataTable, type Column } from "../parts/DataTable";
 import { Empty } from "../parts/Empty";
+import { Loaded } from "../parts/Loaded";
 import { Page } from "../parts/Page";
+import { StateBadge } from "../parts/StateBadge";
+import { When } from "../parts/When";
 
+interface ViewShown extends FeatureView {
+  freshness: Freshness | undefined;
+}
+
+const idOf = (view: FeatureView): string => view.name;
+
+/** Feature views: what they hold, of whom, and how fresh they are. */
 export function FeaturesPage() {
   const { say } = useSpeech();
+  const views = useQuery(queries.featureViews());
   return (
     <Page title={say("features.title")} about={say("features.about")}>
-      <Empty
-        title={say("features.empty.title")}
-        about={say("features.empty.about")}
-        command={code.sql}
-      />
+      <Loaded query={views} what={say("features.title")}>
+        {(rows) =>
+          rows.length === 0 ? (
+            <Empty
+              title={say("features.empty.title")}
+              about={say("features.empty.about")}
+              command={code.applyFeatures}
+            />
+          ) : (
+            <Views views={rows} />
+          )
+        }
+      </Loaded>
+      <ShowCode {...code.features()} />
     </Page>
+  );
+}
+
+function Views({ views }: { views: readonly FeatureView[] }) {
+  const { say } = useSpeech();
+  const freshness = useQuery(queries.featureFreshness());
+  const rows = useMemo<ViewShown[]>(
+    () =>
+      views.map((view) => ({
+        ...view,
+        freshness: freshness.data?.find((told) => told.view === view.name),
+      })),
+    [views, freshness.data],
+  );
+  const columns = useMemo<Column<ViewShown>[]>(
+    () => [
+      { id: "name", header: say("common.name"), value: (row) => row.name },
+      { id: "entities", header: say("features.entities"), value: (row) => row.entities.join(", ") },
+      {
+        id: "features",
+        header: say("features.features"),
+        value: (row) => row.features.map((feature) => feature.name).join(", "),
+      },
+      {
+        id: "state",
+        header: say("features.freshness"),
+        value: (row) => row.freshness?.state ?? "",
+        cell: (row) =>
+          row.freshness !== undefined && (
+            <span title={row.freshness.message}>
+              <StateBadge state={row.freshness.state} />
+            </span>
+          ),
+      },
+      {
+        id: "last",
+        header: say("features.lastEvent"),
+        value: (row) => row.freshness?.last_event ?? "",
+        cell: (row) => row.freshness?.last_event != null && <When at={row.freshness.last_event} />,
+      },
+      { id: "owner", header: say("features.owner"), value: (row) => row.owner },
+    ],
+    [say],
+  );
+  return (
+    <DataTable label={say("features.title")} rows={rows} columns={columns} idOf={idOf} addressed />
   );
 }

@@ -39,6 +39,9 @@ export const fr: Catalogue = {
   "state.skipped": "sauté",
   "state.ready": "prêt",
   "state.quarantined": "en quarantaine",
+  "state.fresh": "à jour",
+  "state.stale": "périmée",
+  "state.empty": "vide",
   "state.open": "ouverte",
   "state.acknowledged": "vue",
   "state.closed": "close",
@@ -168,7 +171,12 @@ export const fr: Catalogue = {
   "features.about": "Vues de variables : les colonnes que l’entraînement et le service lisent de même.",
   "features.empty.title": "Aucune vue de variables",
   "features.empty.about":
-    "Cette version s’entraîne sur les jeux de données tels quels. Toute table s’interroge en SQL :",
+    "Définissez entités et vues dans un fichier : les mêmes colonnes sont jointes pour l’entraînement et lues par les services.",
+  "features.entities": "De qui",
+  "features.features": "Colonnes",
+  "features.freshness": "Fraîcheur",
+  "features.lastEvent": "Dernière ligne",
+  "features.owner": "Responsable",
 
   "train.title": "Entraîner",
   "train.about": "Trois chemins d’un jeu de données à un modèle enregistré ; chacun est tracé.",

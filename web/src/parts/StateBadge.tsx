@@ -35,6 +35,9 @@ const LOOKS: Readonly<Record<string, Look>> = {
   drifted: { tone: "bad", shape: "bang" },
   damaged: { tone: "bad", shape: "cross" },
   degraded: { tone: "bad", shape: "bang" },
+  fresh: { tone: "good", shape: "check" },
+  stale: { tone: "bad", shape: "bang" },
+  empty: { tone: "quiet", shape: "circle" },
   "too small": { tone: "quiet", shape: "circle" },
 };
 const UNKNOWN: Look = { tone: "quiet", shape: "circle" };
