@@ -42,6 +42,9 @@ if TYPE_CHECKING:
         Versions,
         Watches,
     )
+    from athanor.data.service.checks import (
+        Checks,
+    )
     from athanor.data.service.intake import (
         Intake,
     )
@@ -89,6 +92,7 @@ __getattr__ = lazily(
     __name__,
     {
         "DvcExport": "records",
+        "Checks": "service.checks",
         "FittedRecipe": "types.recipes",
         "Recipe": "types.recipes",
         "RecipeStore": "store.recipes",
@@ -150,6 +154,7 @@ __getattr__ = lazily(
 
 __all__ = [
     "CheckResult",
+    "Checks",
     "Column",
     "ColumnProfile",
     "DataStore",

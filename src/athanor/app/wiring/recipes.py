@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from athanor.data import Datasets, Ground, Recipes, SqlRecipeStore
+from athanor.data import Checks, Datasets, Ground, Recipes, SqlRecipeStore
 from athanor.data import operations as data_operations
 from athanor.lineage import Lineage, Operation
 
@@ -23,5 +23,5 @@ def join_recipes(house: "House", steps: dict[str, Operation]) -> None:
     datasets, lineage = house.services[Datasets], house.services[Lineage]
     recipes = Recipes(SqlRecipeStore(house.database), datasets, lineage, ground)
     steps |= data_operations(datasets, recipes, lineage)
-    house.services[Recipes] = recipes
+    house.services |= {Recipes: recipes, Checks: Checks(datasets, ground)}
     house.counters["recipes"] = lambda who: len(recipes.recipes(who))

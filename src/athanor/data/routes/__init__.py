@@ -2,10 +2,10 @@
 
 from fastapi import APIRouter
 
-from athanor.data.routes import datasets, recipes, sources, versions
+from athanor.data.routes import checks, datasets, recipes, sources, versions
 
 router = APIRouter(tags=["data"])
-for part in (datasets, recipes, sources, versions):
+for part in (checks, datasets, recipes, sources, versions):
     router.include_router(part.router)
 
 __all__ = ["router"]

@@ -7,14 +7,15 @@ from typing import Any
 
 import msgspec
 
-from athanor.data.errors import NotQuarantined, UnknownExpectation
+from athanor.data.errors import NotQuarantined
 from athanor.data.logic.names import parsed_reference
+from athanor.data.logic.rules import check_expectation
 from athanor.data.service.finder import Finder
 from athanor.data.service.ground import Ground
 from athanor.data.service.intake import Intake, Order, Origin, as_task, failing_checks
+from athanor.data.service.pinning import pinned
 from athanor.data.store import DataStore, MarkStore
 from athanor.data.types import (
-    EXPECTATION_KINDS,
     CheckResult,
     Dataset,
     DatasetVersion,
@@ -148,12 +149,11 @@ class Datasets:
     ) -> list[Expectation]:
         """Say what every new version must fulfil; what held before is replaced.
 
-        Raises: DatasetNotFound, UnknownExpectation.
+        Raises: DatasetNotFound, UnknownExpectation, BadExpectation.
         """
         self._access.require(who, "data.expect", name)
         for item in expectations:
-            if item.kind not in EXPECTATION_KINDS:
-                raise UnknownExpectation(item.kind, EXPECTATION_KINDS)
+            check_expectation(item)
         with self._ground.database.transaction():
             dataset = self._dataset(project, name)
             self._store.set_expectations(dataset.id, list(expectations))
@@ -189,7 +189,12 @@ class Datasets:
             {
                 "version": as_task(version),
                 "roles": msgspec.to_builtins(version.roles),
-                "expectations": msgspec.to_builtins(self._store.expectations(dataset.id) or []),
+                "expectations": pinned(
+                    self._store.expectations(dataset.id) or [],
+                    self._store,
+                    project,
+                    self._ground.clock.now(),
+                ),
             },
         )
         return msgspec.convert(found, list[CheckResult])

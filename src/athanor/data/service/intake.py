@@ -9,6 +9,7 @@ import msgspec
 from athanor.data.errors import DatasetDeleted, DatasetNameTaken
 from athanor.data.logic.names import checked_name
 from athanor.data.service.ground import Ground, OneWriter
+from athanor.data.service.pinning import pinned
 from athanor.data.store import DataStore
 from athanor.data.types import (
     FORMAT_VERSION,
@@ -129,7 +130,9 @@ class Intake:
             "read": plain(new.read),
             "roles": plain(merged_roles(dataset.roles if dataset else Roles(), new.roles)),
             "named": plain(new.roles),
-            "expectations": None if expectations is None else plain(expectations),
+            "expectations": None
+            if expectations is None
+            else pinned(expectations, self._store, order.project, self._ground.clock.now()),
             "base": None if latest is None else as_task(latest),
             "table_version": self._delta_version(dataset),
             "rule": new.schema,
@@ -145,12 +148,7 @@ class Intake:
         if dataset is None:
             return None
         own = self._ground.storage.table_uri(f"{dataset.project}/{dataset.name}")
-        found = [
-            version.delta_version
-            for version in self._store.list_versions(dataset.id)
-            if version.table_uri == own
-        ]
-        return max(found, default=None)
+        return self._store.newest_delta(dataset.id, own)
 
     def _append(
         self, dataset: Dataset | None, order: Order, blobs: "_Blobs", made: dict[str, Any]

@@ -70,6 +70,10 @@ class DataStore(Protocol):
         """The versions, not deleted, whose digest begins so; newest first."""
         ...
 
+    def newest_delta(self, dataset_id: str, table_uri: str) -> int | None:
+        """The newest version of a Delta table that a version of the dataset mentions."""
+        ...
+
     def set_profile(self, dataset_id: str, number: int, digest: str) -> None:
         """Say where the profile of a version lies."""
         ...
@@ -291,6 +295,15 @@ class SqlDataStore:
             for version in self.list_versions(dataset_id)
             if version.deleted_at is None and version.digest.startswith(start)
         ]
+
+    def newest_delta(self, dataset_id: str, table_uri: str) -> int | None:
+        """The newest version of a Delta table that is mentioned."""
+        query = select(func.max(version_table.c.delta_version)).where(
+            version_table.c.dataset_id == dataset_id, version_table.c.table_uri == table_uri
+        )
+        with self._database.connection() as connection:
+            found = connection.execute(query).scalar()
+        return None if found is None else int(found)
 
     def set_profile(self, dataset_id: str, number: int, digest: str) -> None:
         """Say where the profile of a version lies."""

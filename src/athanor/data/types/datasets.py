@@ -105,13 +105,27 @@ class Expectation:
 EXPECTATION_KINDS: dict[str, str] = {
     "columns": "The named columns are there, with their types. {columns: {name: type}}",
     "type": "Every value has the type. {type}",
-    "range": "Values lie between two bounds, both included. {minimum, maximum}",
+    "range": "Values lie between two bounds, both included; of times, ISO 8601 or now. "
+    "{minimum, maximum}",
     "values": "Values are of a set, but for a share. {values, other_share}",
     "missing": "At most this share of the values is missing. {share}",
     "unique": "No two rows have the same value (together with {within}, if given).",
     "duplicates": "At most this share of the rows repeats another row. {share}",
-    "rows": "There are at least so many rows. {minimum}",
+    "rows": "There are so many rows. {minimum, maximum}",
     "label": "The target is known in all but a share of rows, in at least 2 classes. {share}",
+    "pattern": "Texts match a regular expression, but for a share. {pattern, other_share}",
+    "length": "Texts have so many characters. {minimum, maximum, other_share}",
+    "compare": "A column is <, <=, >, >=, = or != another, row by row. {operator, other}",
+    "unique_together": "No two rows have the same values in these columns. {columns}",
+    "distinct": "There are so many different values. {minimum, maximum}",
+    "statistic": "The mean, median, sd, sum, minimum or maximum lies between two bounds. "
+    "{statistic, minimum, maximum}",
+    "foreign_key": "Values stand in a column of another dataset. {dataset, column, other_share}",
+    "freshness": "The newest time is at most so old. {hours}",
+    "distribution": "Values are distributed as in another dataset: by psi or ks at most so far "
+    "from it. {reference, measure, maximum}",
+    "sql": "No row breaks a condition, or comes of a query over the table `data`. "
+    "{condition} or {query}",
     "leakage": "No column tells the target by itself (such columns are left out). {score}",
 }
 

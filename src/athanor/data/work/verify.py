@@ -4,19 +4,25 @@ The rows are the view `source`; where the version appends, the rows before it ar
 `earlier`. Rows are numbered from 1 in the new file.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
-
-import duckdb
+from collections.abc import Callable, Sequence
 
 from athanor.data.logic.expectations import allowed_count, is_near
-from athanor.data.logic.inference import Against, Kind
 from athanor.data.logic.leakage import SCORE
 from athanor.data.logic.profiling import quoted
-from athanor.data.types import CheckResult, Expectation, Profile
+from athanor.data.types import CheckResult, Expectation
+from athanor.data.work.findings import (
+    Finding,
+    Subject,
+    as_text,
+    broken,
+    first_rows,
+    judgeable,
+    listed,
+    more,
+    shown_number,
+)
+from athanor.data.work.judges import JUDGES, time_range
 
-_ROWS_NAMED = 20
 _TYPE_WORDS = {
     "integer": "whole numbers",
     "number": "numbers",
@@ -27,34 +33,11 @@ _TYPE_WORDS = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Subject:
-    """What is judged."""
-
-    connection: duckdb.DuckDBPyConnection
-    profile: Profile
-    """Of the new rows."""
-    whole: Profile
-    """Of all rows of the version."""
-    appended: bool
-    """Whether they come after the rows of `earlier`."""
-    mismatched: Mapping[str, tuple[Kind, Against]] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Finding:
-    passed: bool
-    message: str
-    count: int = 0
-    rows: tuple[int, ...] = ()
-    left_out: tuple[str, ...] = ()
-
-
 def verified(subject: Subject, expectations: Sequence[Expectation]) -> list[CheckResult]:
     """What came of each expectation; ones about absent columns are told by `columns` alone."""
     results = []
     for item in expectations:
-        if item.kind != "columns" and item.column and not _judgeable(subject, item.column):
+        if item.kind != "columns" and item.column and not judgeable(subject, item.column):
             continue
         found = _JUDGES[item.kind](subject, item)
         results.append(
@@ -72,11 +55,7 @@ def verified(subject: Subject, expectations: Sequence[Expectation]) -> list[Chec
     return results
 
 
-def _judgeable(subject: Subject, column: str) -> bool:
-    return subject.profile.column(column) is not None and column not in subject.mismatched
-
-
-def _columns(subject: Subject, item: Expectation) -> _Finding:
+def _columns(subject: Subject, item: Expectation) -> Finding:
     wanted: dict[str, str] = item.parameters.get("columns", {})
     here = {column.name for column in subject.profile.columns}
     parts, count, rows = [], 0, []
@@ -89,166 +68,169 @@ def _columns(subject: Subject, item: Expectation) -> _Finding:
         rows += [row for row, _ in against.cells]
         if against.cells:
             row, value = against.cells[0]
-            more = f" ({against.count} such cells)" if against.count > 1 else ""
-            parts.append(f"{name!r} should hold {words}, but row {row} holds {value[:60]!r}{more}.")
+            others = f" ({against.count} such cells)" if against.count > 1 else ""
+            holds = f"row {row} holds {value[:60]!r}{others}"
+            parts.append(f"{name!r} should hold {words}, but {holds}.")
         else:
             parts.append(f"{name!r} should hold {words}, but holds another type throughout.")
     if parts:
-        return _Finding(passed=False, message=" ".join(parts), count=count, rows=_first(rows))
+        return Finding(passed=False, message=" ".join(parts), count=count, rows=first_rows(rows))
     new = [name for name in here if name not in wanted]
     extra = f" New ones: {', '.join(sorted(new))}." if wanted and new else ""
-    return _Finding(passed=True, message=f"All {len(wanted)} columns have their types.{extra}")
+    return Finding(passed=True, message=f"All {len(wanted)} columns have their types.{extra}")
 
 
-def _type(subject: Subject, item: Expectation) -> _Finding:
+def _type(subject: Subject, item: Expectation) -> Finding:
     column = subject.profile.column(item.column)
     wanted, found = item.parameters.get("type", ""), column.type if column else ""
     passed = wanted == found or (wanted, found) == ("number", "integer")
     words = f"{item.column!r} holds {found}, {wanted} is expected."
-    return _Finding(passed=passed, message=words, count=0 if passed else subject.profile.rows)
+    return Finding(passed=passed, message=words, count=0 if passed else subject.profile.rows)
 
 
-def _range(subject: Subject, item: Expectation) -> _Finding:
+def _range(subject: Subject, item: Expectation) -> Finding:
     low, high = item.parameters.get("minimum"), item.parameters.get("maximum")
+    column = subject.profile.column(item.column)
+    if column is not None and column.type in {"date", "timestamp"}:
+        return time_range(subject, item)
     cell = f"CAST({quoted(item.column)} AS DOUBLE)"
     parts = [f"NOT isfinite({cell})"]
     if low is not None:
         parts.append(f"{cell} < {float(low)!r}")
     if high is not None:
         parts.append(f"{cell} > {float(high)!r}")
-    count, rows, values = _broken(subject, " OR ".join(parts), item.column)
-    bounds = f"between {_number(low)} and {_number(high)}"
+    count, rows, values = broken(subject, " OR ".join(parts), item.column)
+    bounds = f"between {shown_number(low)} and {shown_number(high)}"
     if count:
         words = f"{item.column!r} should lie {bounds}; row {rows[0]} holds {values[0]}"
-        return _Finding(passed=False, message=_more(words, count), count=count, rows=rows)
-    return _Finding(passed=True, message=f"{item.column!r} lies {bounds}.")
+        return Finding(passed=False, message=more(words, count), count=count, rows=rows)
+    return Finding(passed=True, message=f"{item.column!r} lies {bounds}.")
 
 
-def _values(subject: Subject, item: Expectation) -> _Finding:
+def _values(subject: Subject, item: Expectation) -> Finding:
     allowed = [str(value) for value in item.parameters.get("values", [])]
     share, total = float(item.parameters.get("other_share", 0.0)), subject.profile.rows
-    condition = f"{_as_text(item.column)} NOT IN ({_listed(allowed)})"
-    count, rows, values = _broken(subject, condition, item.column)
+    condition = f"{as_text(item.column)} NOT IN ({listed(allowed)})"
+    count, rows, values = broken(subject, condition, item.column)
     if not count:
-        return _Finding(passed=True, message=f"{item.column!r} has the known values.")
+        return Finding(passed=True, message=f"{item.column!r} has the known values.")
     limit = allowed_count(share, total) if share else 0
     garbled = _garbled(subject, condition, item.column, allowed)
     if garbled > limit or count > max(limit, share and total / 2):
         kind = "misspelt" if garbled > limit else "unknown"
         words = f"{item.column!r} has {kind} values: row {rows[0]} holds {values[0]!r}"
-        return _Finding(passed=False, message=_more(words, count), count=count, rows=rows)
+        return Finding(passed=False, message=more(words, count), count=count, rows=rows)
     words = (
         f"{item.column!r} has the known values; {count} rows hold others, such as {values[0]!r}."
     )
-    return _Finding(passed=True, message=words, count=count)
+    return Finding(passed=True, message=words, count=count)
 
 
 def _garbled(subject: Subject, condition: str, column: str, allowed: Sequence[str]) -> int:
     """How many rows hold a value that is nearly a known one: another case, a typing error."""
     found = subject.connection.execute(
-        f"SELECT {_as_text(column)} AS v, count(*) FROM source WHERE {condition} "  # noqa: S608
+        f"SELECT {as_text(column)} AS v, count(*) FROM source WHERE {condition} "  # noqa: S608
         "GROUP BY v ORDER BY 2 DESC, v LIMIT 200"
     ).fetchall()
     return sum(count for value, count in found if is_near(str(value), allowed))
 
 
-def _missing(subject: Subject, item: Expectation) -> _Finding:
+def _missing(subject: Subject, item: Expectation) -> Finding:
     share = float(item.parameters.get("share", 0.0))
     column = subject.profile.column(item.column)
     count, total = (column.missing, column.rows) if column else (0, 0)
     if count > allowed_count(share, total):
-        _, rows, _ = _broken(subject, f"{quoted(item.column)} IS NULL", item.column)
+        _, rows, _ = broken(subject, f"{quoted(item.column)} IS NULL", item.column)
         found = "in every row" if count == total else f"in {count} of {total} rows"
         words = f"{item.column!r} is missing {found}; at most {share:.0%} is expected."
-        return _Finding(passed=False, message=words, count=count, rows=rows)
-    return _Finding(
-        passed=True, message=f"{item.column!r} is missing in {count} rows.", count=count
-    )
+        return Finding(passed=False, message=words, count=count, rows=rows)
+    return Finding(passed=True, message=f"{item.column!r} is missing in {count} rows.", count=count)
 
 
-def _unique(subject: Subject, item: Expectation) -> _Finding:
-    within = [name for name in item.parameters.get("within", []) if _judgeable(subject, name)]
+def _unique(subject: Subject, item: Expectation) -> Finding:
+    within = [name for name in item.parameters.get("within", []) if judgeable(subject, name)]
     keys = [quoted(name) for name in (item.column, *within)]
     listed = ", ".join(keys)
     repeated = (
         f"({listed}) IN (SELECT ({listed}) FROM source WHERE {keys[0]} IS NOT NULL "  # noqa: S608
         f"GROUP BY {listed} HAVING count(*) > 1)"
     )
-    count, rows, values = _broken(subject, repeated, item.column)
+    count, rows, values = broken(subject, repeated, item.column)
     named = " and ".join(repr(name) for name in (item.column, *within))
     if count:
         words = f"{named} should be unique, but {values[0]!r} stands in more than one row"
-        return _Finding(passed=False, message=_more(words, count), count=count, rows=rows)
+        return Finding(passed=False, message=more(words, count), count=count, rows=rows)
     if subject.appended:
         known = f"({listed}) IN (SELECT ({listed}) FROM earlier)"  # noqa: S608
-        count, rows, values = _broken(subject, known, item.column)
+        count, rows, values = broken(subject, known, item.column)
         if count:
             words = f"{named} should be unique, but {values[0]!r} (row {rows[0]}) was there before"
-            return _Finding(passed=False, message=_more(words, count), count=count, rows=rows)
-    return _Finding(passed=True, message=f"{named} is unique.")
+            return Finding(passed=False, message=more(words, count), count=count, rows=rows)
+    return Finding(passed=True, message=f"{named} is unique.")
 
 
-def _duplicates(subject: Subject, item: Expectation) -> _Finding:
+def _duplicates(subject: Subject, item: Expectation) -> Finding:
     share, total = float(item.parameters.get("share", 0.0)), subject.profile.rows
     count = subject.profile.duplicates
     if count <= allowed_count(share, total):
-        return _Finding(passed=True, message=f"{count} rows repeat another.", count=count)
+        return Finding(passed=True, message=f"{count} rows repeat another.", count=count)
     cells = ", ".join(quoted(column.name) for column in subject.profile.columns)
     found = subject.connection.execute(
         f"SELECT r FROM (SELECT row_number() OVER () AS r, hash({cells}) AS h FROM source) "  # noqa: S608
         "QUALIFY row_number() OVER (PARTITION BY h ORDER BY r) > 1 ORDER BY r LIMIT 20"
     ).fetchall()
     words = f"{count} of {total} rows repeat another row; at most {share:.0%} is expected."
-    return _Finding(
+    return Finding(
         passed=False, message=words, count=count, rows=tuple(int(row) for (row,) in found)
     )
 
 
-def _rows(subject: Subject, item: Expectation) -> _Finding:
+def _rows(subject: Subject, item: Expectation) -> Finding:
     wanted = 1 if subject.appended else int(item.parameters.get("minimum", 1))
-    found = subject.profile.rows
-    return _Finding(
-        passed=found >= wanted, message=f"{found} rows; at least {wanted} are expected."
-    )
+    found, most = subject.profile.rows, item.parameters.get("maximum")
+    if most is not None and subject.whole.rows > int(most):
+        words = f"{subject.whole.rows} rows; at most {int(most)} are expected."
+        return Finding(passed=False, message=words)
+    return Finding(passed=found >= wanted, message=f"{found} rows; at least {wanted} are expected.")
 
 
-def _label(subject: Subject, item: Expectation) -> _Finding:
+def _label(subject: Subject, item: Expectation) -> Finding:
     column = subject.profile.column(item.column)
     if column is None:
-        return _Finding(passed=True, message="No target.")
+        return Finding(passed=True, message="No target.")
     share = float(item.parameters.get("share", 0.0))
     nothing = column.missing == column.rows and not subject.appended
     if nothing or column.missing > (allowed_count(share, column.rows) if share else 0):
-        _, rows, _ = _broken(subject, f"{quoted(item.column)} IS NULL", item.column)
+        _, rows, _ = broken(subject, f"{quoted(item.column)} IS NULL", item.column)
         found = "every row" if column.missing == column.rows else f"{column.missing} rows"
         words = f"The target {item.column!r} is missing in {found} (first: row {rows[0]})."
-        return _Finding(passed=False, message=words, count=column.missing, rows=rows)
+        return Finding(passed=False, message=words, count=column.missing, rows=rows)
     if allowed := [str(value) for value in item.parameters.get("values", [])]:
-        condition = f"{_as_text(item.column)} NOT IN ({_listed(allowed)})"
-        count, rows, values = _broken(subject, condition, item.column)
+        condition = f"{as_text(item.column)} NOT IN ({listed(allowed)})"
+        count, rows, values = broken(subject, condition, item.column)
         if count:
             words = (
                 f"The target {item.column!r} has an unknown label: row {rows[0]} holds "
                 f"{values[0]!r}, known are {', '.join(map(repr, allowed[:10]))}"
             )
-            return _Finding(passed=False, message=_more(words, count), count=count, rows=rows)
+            return Finding(passed=False, message=more(words, count), count=count, rows=rows)
     if column.distinct < 2 and not subject.appended:
         value = column.top[0].value if column.top else column.minimum
         words = f"The target {item.column!r} has one value only ({value!r}): nothing to learn."
-        return _Finding(passed=False, message=words, count=column.rows, rows=(1,))
-    return _Finding(passed=True, message=f"The target {item.column!r} is known and well-formed.")
+        return Finding(passed=False, message=words, count=column.rows, rows=(1,))
+    return Finding(passed=True, message=f"The target {item.column!r} is known and well-formed.")
 
 
-def _leakage(subject: Subject, item: Expectation) -> _Finding:
+def _leakage(subject: Subject, item: Expectation) -> Finding:
     score = float(item.parameters.get("score", SCORE))
     leaks = [leak for leak in subject.whole.leaks if leak.score >= score]
     if not leaks:
-        return _Finding(passed=True, message=f"No column tells {item.column!r} by itself.")
+        return Finding(passed=True, message=f"No column tells {item.column!r} by itself.")
     words = " ".join(leak.reason for leak in leaks) + " Training leaves it out."
-    return _Finding(passed=False, message=words, left_out=tuple(leak.column for leak in leaks))
+    return Finding(passed=False, message=words, left_out=tuple(leak.column for leak in leaks))
 
 
-_JUDGES: dict[str, Callable[[Subject, Expectation], _Finding]] = {
+_JUDGES: dict[str, Callable[[Subject, Expectation], Finding]] = {
     "columns": _columns,
     "type": _type,
     "range": _range,
@@ -259,41 +241,5 @@ _JUDGES: dict[str, Callable[[Subject, Expectation], _Finding]] = {
     "rows": _rows,
     "label": _label,
     "leakage": _leakage,
+    **JUDGES,
 }
-
-
-def _broken(
-    subject: Subject, condition: str, column: str
-) -> tuple[int, tuple[int, ...], list[str]]:
-    """How many rows fulfil a condition, the first of them, and the column's values there."""
-    [(count,)] = subject.connection.execute(
-        f"SELECT count(*) FROM source WHERE {condition}"  # noqa: S608 - names are quoted
-    ).fetchall()
-    if not count:
-        return 0, (), []
-    named: Sequence[tuple[Any, ...]] = subject.connection.execute(
-        f"SELECT r, CAST({quoted(column)} AS VARCHAR) FROM "  # noqa: S608
-        f"(SELECT row_number() OVER () AS r, * FROM source) WHERE {condition} "
-        f"ORDER BY r LIMIT {_ROWS_NAMED}"
-    ).fetchall()
-    return count, tuple(int(row) for row, _ in named), [str(value) for _, value in named]
-
-
-def _as_text(column: str) -> str:
-    return f"CAST({quoted(column)} AS VARCHAR)"
-
-
-def _listed(values: Sequence[str]) -> str:
-    return ", ".join("'" + value.replace("'", "''") + "'" for value in values) or "''"
-
-
-def _more(words: str, count: int) -> str:
-    return f"{words} ({count} rows in all)." if count > 1 else f"{words}."
-
-
-def _number(value: float | None) -> str:
-    return "any" if value is None else f"{value:g}"
-
-
-def _first(rows: Sequence[int]) -> tuple[int, ...]:
-    return tuple(sorted(set(rows))[:_ROWS_NAMED])

@@ -1,0 +1,85 @@
+"""What expectations are judged on, and what is found."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import duckdb
+
+from athanor.data.logic.inference import Against, Kind
+from athanor.data.logic.profiling import quoted
+from athanor.data.types import Profile
+
+ROWS_NAMED = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """What is judged."""
+
+    connection: duckdb.DuckDBPyConnection
+    profile: Profile
+    """Of the new rows."""
+    whole: Profile
+    """Of all rows of the version."""
+    appended: bool
+    """Whether they come after the rows of `earlier`."""
+    mismatched: Mapping[str, tuple[Kind, Against]] = field(default_factory=dict)
+    files: tuple[str, ...] = ()
+    """Where the new rows lie."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """What came of one expectation."""
+
+    passed: bool
+    message: str
+    count: int = 0
+    rows: tuple[int, ...] = ()
+    left_out: tuple[str, ...] = ()
+
+
+def broken(subject: Subject, condition: str, column: str) -> tuple[int, tuple[int, ...], list[str]]:
+    """How many rows fulfil a condition, the first of them, and the column's values there."""
+    [(count,)] = subject.connection.execute(
+        f"SELECT count(*) FROM source WHERE {condition}"  # noqa: S608 - names are quoted
+    ).fetchall()
+    if not count:
+        return 0, (), []
+    named: Sequence[tuple[Any, ...]] = subject.connection.execute(
+        f"SELECT r, CAST({quoted(column)} AS VARCHAR) FROM "  # noqa: S608
+        f"(SELECT row_number() OVER () AS r, * FROM source) WHERE {condition} "
+        f"ORDER BY r LIMIT {ROWS_NAMED}"
+    ).fetchall()
+    return count, tuple(int(row) for row, _ in named), [str(value) for _, value in named]
+
+
+def as_text(column: str) -> str:
+    """SQL of a column as text."""
+    return f"CAST({quoted(column)} AS VARCHAR)"
+
+
+def listed(values: Sequence[str]) -> str:
+    """SQL of a list of texts."""
+    return ", ".join("'" + value.replace("'", "''") + "'" for value in values) or "''"
+
+
+def more(words: str, count: int) -> str:
+    """A sentence about one row, and how many there are."""
+    return f"{words} ({count} rows in all)." if count > 1 else f"{words}."
+
+
+def shown_number(value: float | None) -> str:
+    """A bound, or any."""
+    return "any" if value is None else f"{value:g}"
+
+
+def first_rows(rows: Sequence[int]) -> tuple[int, ...]:
+    """The rows that are named."""
+    return tuple(sorted(set(rows))[:ROWS_NAMED])
+
+
+def judgeable(subject: Subject, column: str) -> bool:
+    """Whether there is such a column, and of its type."""
+    return subject.profile.column(column) is not None and column not in subject.mismatched

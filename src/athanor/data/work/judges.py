@@ -1,0 +1,305 @@
+"""Expectations beyond single values: patterns, lengths, figures, other tables, time, SQL."""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import duckdb
+import numpy as np
+
+from athanor.data.errors import BadQuery, NotReadOnly, QueryTooLarge, UnknownRelation
+from athanor.data.logic.expectations import allowed_count
+from athanor.data.logic.profiling import quoted
+from athanor.data.logic.queries import read_query
+from athanor.data.logic.recipes.patterns import Unfit, checked_pattern, for_sql
+from athanor.data.types import Expectation
+from athanor.data.work import sql as user_sql
+from athanor.data.work.findings import (
+    Finding,
+    Subject,
+    as_text,
+    broken,
+    judgeable,
+    listed,
+    more,
+    shown_number,
+)
+
+_SQL_ROWS = 1_000
+_SQL_MEMORY_MB = 1_024
+
+
+def time_range(subject: Subject, item: Expectation) -> Finding:
+    """Times between two bounds, both included; `now` is the time of the check."""
+    bounds = [_moment(item.parameters.get(name), item) for name in ("minimum", "maximum")]
+    cell = f"CAST({quoted(item.column)} AS TIMESTAMP)"
+    parts = [
+        f"{cell} {sign} TIMESTAMP '{bound}'"
+        for sign, bound in zip("<>", bounds, strict=True)
+        if bound
+    ]
+    if not parts:
+        return Finding(passed=True, message=f"{item.column!r} has no bounds.")
+    count, rows, values = broken(subject, " OR ".join(parts), item.column)
+    words = f"{item.column!r} should lie between {bounds[0] or 'any'} and {bounds[1] or 'any'}"
+    if count:
+        words = f"{words}; row {rows[0]} holds {values[0]}"
+        return Finding(passed=False, message=more(words, count), count=count, rows=rows)
+    return Finding(passed=True, message=f"{words}, and does.")
+
+
+def _moment(value: Any, item: Expectation) -> str:
+    if value in {None, ""}:
+        return ""
+    told = _now(item) if value == "now" else datetime.fromisoformat(str(value))
+    plain = told.astimezone(UTC).replace(tzinfo=None) if told.tzinfo else told
+    return plain.isoformat(sep=" ")
+
+
+def _now(item: Expectation) -> datetime:
+    given = item.parameters.get("now")
+    return datetime.fromisoformat(given) if given else datetime.now(UTC)
+
+
+def _pattern(subject: Subject, item: Expectation) -> Finding:
+    try:
+        pattern = for_sql(checked_pattern(str(item.parameters.get("pattern", ""))))
+    except Unfit as error:
+        return Finding(passed=False, message=f"The pattern can't be used: {error}.")
+    # Whole values are meant, as pandera's and Great Expectations' patterns mean their beginnings.
+    condition = f"NOT regexp_matches({as_text(item.column)}, {listed([pattern])})"
+    return _shared(subject, item, condition, f"should match {item.parameters['pattern']!r}")
+
+
+def _length(subject: Subject, item: Expectation) -> Finding:
+    low, high = item.parameters.get("minimum"), item.parameters.get("maximum")
+    size = f"length({as_text(item.column)})"
+    parts = [f"{size} < {int(low)}"] if low is not None else []
+    parts += [f"{size} > {int(high)}"] if high is not None else []
+    words = f"should have {shown_number(low)} to {shown_number(high)} characters"
+    return _shared(subject, item, " OR ".join(parts) or "false", words)
+
+
+def _compare(subject: Subject, item: Expectation) -> Finding:
+    other, sign = str(item.parameters.get("other", "")), str(item.parameters.get("operator", "<="))
+    if not judgeable(subject, other):
+        return Finding(passed=False, message=f"There is no column {other!r} to compare with.")
+    condition = f"NOT ({quoted(item.column)} {_SIGNS[sign]} {quoted(other)})"
+    return _shared(subject, item, condition, f"should be {sign} {other!r}")
+
+
+_SIGNS = {"<": "<", "<=": "<=", ">": ">", ">=": ">=", "=": "=", "==": "=", "!=": "<>", "<>": "<>"}
+
+
+def _shared(subject: Subject, item: Expectation, condition: str, words: str) -> Finding:
+    """Whether at most a share of the rows breaks a condition."""
+    share, total = float(item.parameters.get("other_share", 0.0)), subject.profile.rows
+    count, rows, values = broken(subject, condition, item.column)
+    if count > (allowed_count(share, total) if share else 0):
+        words = f"{item.column!r} {words}; row {rows[0]} holds {values[0][:60]!r}"
+        return Finding(passed=False, message=more(words, count), count=count, rows=rows)
+    return Finding(passed=True, message=f"{item.column!r} {words}; {count} rows do not.",
+                   count=count)  # fmt: skip
+
+
+def _together(subject: Subject, item: Expectation) -> Finding:
+    columns = [str(name) for name in item.parameters.get("columns", [])]
+    gone = [name for name in columns if not judgeable(subject, name)]
+    if gone or not columns:
+        return Finding(passed=False, message=f"There is no column {gone[0] if gone else ''!r}.")
+    keys = ", ".join(map(quoted, columns))
+    named = " and ".join(map(repr, columns))
+    repeated = (
+        f"({keys}) IN (SELECT ({keys}) FROM source GROUP BY {keys} "  # noqa: S608 - quoted names
+        "HAVING count(*) > 1)"
+    )
+    count, rows, _ = broken(subject, repeated, columns[0])
+    if not count and subject.appended:
+        before = f"({keys}) IN (SELECT ({keys}) FROM earlier)"  # noqa: S608 - quoted names
+        count, rows, _ = broken(subject, before, columns[0])
+    if count:
+        words = f"{named} should be unique together; row {rows[0]} repeats another"
+        return Finding(passed=False, message=more(words, count), count=count, rows=rows)
+    return Finding(passed=True, message=f"{named} are unique together.")
+
+
+def _distinct(subject: Subject, item: Expectation) -> Finding:
+    column = subject.whole.column(item.column)
+    return _between(item, column.distinct if column else 0, "different values")
+
+
+_STATISTICS = {
+    "mean": "avg({cell})",
+    "median": "quantile_cont({cell}, 0.5)",
+    "sd": "stddev_samp({cell})",
+    "sum": "sum({cell})",
+    "minimum": "min({cell})",
+    "maximum": "max({cell})",
+}
+
+
+def _statistic(subject: Subject, item: Expectation) -> Finding:
+    name = str(item.parameters.get("statistic", "mean"))
+    cell = f"CAST({quoted(item.column)} AS DOUBLE)"
+    sql = _STATISTICS[name].format(cell=cell)
+    [(found,)] = subject.connection.execute(f"SELECT {sql} FROM source").fetchall()  # noqa: S608
+    if found is None:
+        return Finding(passed=True, message=f"{item.column!r} holds nothing.")
+    return _between(item, float(found), f"as its {name}")
+
+
+def _between(item: Expectation, found: float, words: str) -> Finding:
+    low, high = item.parameters.get("minimum"), item.parameters.get("maximum")
+    passed = (low is None or found >= low) and (high is None or found <= high)
+    bounds = f"{shown_number(low)} to {shown_number(high)} is expected"
+    return Finding(passed=passed, message=f"{item.column!r} has {found:g} {words}; {bounds}.")
+
+
+def _foreign_key(subject: Subject, item: Expectation) -> Finding:
+    there = str(item.parameters.get("column") or item.column)
+    reference = str(item.parameters.get("dataset", ""))
+    if (table := _other(subject, item)) is None:
+        return Finding(passed=False, message=f"There is no dataset {reference!r} to look into.")
+    try:
+        known = f"SELECT CAST({quoted(there)} AS VARCHAR) AS k FROM {table}"  # noqa: S608
+        condition = (
+            f"{quoted(item.column)} IS NOT NULL AND NOT EXISTS "  # noqa: S608 - quoted names
+            f"(SELECT 1 FROM ({known}) o WHERE o.k = {as_text(item.column)})"
+        )
+        return _shared(subject, item, condition, f"should stand in {reference}.{there}")
+    except duckdb.BinderException:
+        return Finding(passed=False, message=f"{reference!r} has no column {there!r}.")
+
+
+def _other(subject: Subject, item: Expectation) -> str | None:
+    """The view of another dataset's rows; None where there is none."""
+    files = item.parameters.get("files")
+    if not files:
+        return None
+    subject.connection.execute(
+        f"CREATE OR REPLACE TEMP VIEW other_table AS SELECT * FROM "  # noqa: S608 - our own paths
+        f"read_parquet([{listed(list(files))}], union_by_name = true)"
+    )
+    return "other_table"
+
+
+def _freshness(subject: Subject, item: Expectation) -> Finding:
+    hours = float(item.parameters.get("hours", 24.0))
+    cell = f"max(CAST({quoted(item.column)} AS TIMESTAMP))"
+    [(newest,)] = subject.connection.execute(f"SELECT {cell} FROM source").fetchall()  # noqa: S608
+    if newest is None:
+        return Finding(passed=False, message=f"{item.column!r} holds no time at all.")
+    now = _now(item).astimezone(UTC).replace(tzinfo=None)
+    age = (now - newest).total_seconds() / 3600
+    words = f"The newest {item.column!r} is {newest} (UTC), {age:.1f} hours old"
+    return Finding(passed=age <= hours, message=f"{words}; at most {hours:g} are expected.")
+
+
+def _distribution(subject: Subject, item: Expectation) -> Finding:
+    """The population stability index or the Kolmogorov-Smirnov distance to a reference."""
+    reference = str(item.parameters.get("reference", ""))
+    limit = float(item.parameters.get("maximum", 0.25))
+    measure = str(item.parameters.get("measure", "psi"))
+    if (table := _other(subject, item)) is None:
+        return Finding(passed=False, message=f"There is no dataset {reference!r} to compare with.")
+    column = subject.profile.column(item.column)
+    numeric = column is not None and column.type in {"integer", "number", "decimal"}
+    try:
+        sides = [_shares(subject, name, item.column, numeric=numeric)
+                 for name in (table, "source")]  # fmt: skip
+    except duckdb.BinderException:
+        return Finding(passed=False, message=f"{reference!r} has no column {item.column!r}.")
+    if not sum(sides[0].values()) or not sum(sides[1].values()):
+        return Finding(passed=False, message=f"{item.column!r} holds nothing to compare.")
+    found = _psi(*_binned(*sides)) if measure == "psi" else _ks(*sides)
+    words = f"{item.column!r} differs from {reference} by {measure} {found:.3f}"
+    return Finding(passed=found <= limit, message=f"{words}; at most {limit:g} is expected.")
+
+
+def _shares(subject: Subject, table: str, column: str, *, numeric: bool) -> dict[Any, int]:
+    """Values and how often they stand; numbers are cut at a thousandth of their places."""
+    cell = f"CAST({quoted(column)} AS {'DOUBLE' if numeric else 'VARCHAR'})"
+    known = f"isfinite({cell})" if numeric else f"{cell} IS NOT NULL"
+    sql = f"SELECT {cell} AS v, count(*) FROM {table} WHERE {known} GROUP BY v ORDER BY v"  # noqa: S608
+    return dict(subject.connection.execute(sql).fetchall())
+
+
+def _binned(before: Mapping[Any, int], after: Mapping[Any, int]) -> tuple[Any, Any]:
+    """Counts in the reference's ten quantile bins; of words, in its twenty values and the rest."""
+    if isinstance(next(iter(before)), float):
+        values, counts = np.array(list(before)), np.array(list(before.values()))
+        places = np.searchsorted(np.cumsum(counts), np.arange(1, 10) / 10 * counts.sum())
+        edges = np.unique(values[np.minimum(places, len(values) - 1)])
+        sides = []
+        for side in (before, after):
+            bins = np.searchsorted(edges, np.array(list(side)), side="left")
+            weights = np.array(list(side.values()), dtype=float)
+            sides.append(np.bincount(bins, weights, minlength=len(edges) + 1))
+        return sides[0], sides[1]
+    known = sorted(before, key=lambda value: (-before[value], str(value)))[:20]
+    counted = [[side.get(value, 0) for value in known] for side in (before, after)]
+    rests = [sum(side.values()) - sum(row) for side, row in zip((before, after), counted,
+                                                               strict=True)]  # fmt: skip
+    return tuple(
+        np.array([*row, rest], dtype=float) for row, rest in zip(counted, rests, strict=True)
+    )  # type: ignore[return-value]
+
+
+def _psi(before: Any, after: Any) -> float:
+    """The population stability index, half a row added to each bin."""
+    first = (before + 0.5) / (before.sum() + 0.5 * len(before))
+    second = (after + 0.5) / (after.sum() + 0.5 * len(after))
+    return float(((second - first) * np.log(second / first)).sum())
+
+
+def _ks(before: Mapping[Any, int], after: Mapping[Any, int]) -> float:
+    """The greatest distance of the two distribution functions; of words, of any set of them."""
+    values = sorted({*before, *after})
+    sides = [np.array([side.get(value, 0) for value in values], dtype=float)
+             for side in (before, after)]  # fmt: skip
+    first, second = (side / side.sum() for side in sides)
+    if isinstance(values[0], float):
+        return float(np.abs(np.cumsum(first) - np.cumsum(second)).max())
+    return float(np.abs(first - second).sum() / 2)
+
+
+def _sql(subject: Subject, item: Expectation) -> Finding:
+    """SQL of the user's, which reads the table `data` and nothing else."""
+    condition, query = item.parameters.get("condition"), item.parameters.get("query")
+    numbered = "(SELECT row_number() OVER () AS row_number, * FROM data)"
+    asked = str(query or f"SELECT row_number FROM {numbered} WHERE NOT ({condition})")  # noqa: S608
+    try:
+        reads = read_query(asked)
+        if strange := [name for name in reads.names if name.casefold() != "data"
+                       and name not in reads.local]:  # fmt: skip
+            return Finding(passed=False, message=f"The SQL reads {strange[0]!r}: only `data` is "
+                           "at hand.")  # fmt: skip
+        tables = {"data": {"parquet": list(subject.files), "jsonl": [], "rows": [], "sql": "",
+                           "columns": []}}  # fmt: skip
+        found = user_sql.run(reads.sql, tables, _SQL_ROWS, _SQL_MEMORY_MB)
+    except (BadQuery, NotReadOnly, QueryTooLarge, UnknownRelation) as error:
+        return Finding(passed=False, message=f"The SQL can't be tried: {error.message}")
+    count = len(found["rows"])
+    more_than = "more than " if found["truncated"] else ""
+    what = str(query or condition)[:120]
+    if not count:
+        return Finding(passed=True, message=f"Every row fulfils: {what}")
+    rows: tuple[int, ...] = ()
+    if found["columns"][:1] == ["row_number"]:
+        rows = tuple(int(row[0]) for row in found["rows"][:20])
+    words = f"{more_than}{count} rows break: {what}"
+    return Finding(passed=False, message=words, count=count, rows=rows)
+
+
+JUDGES: dict[str, Callable[[Subject, Expectation], Finding]] = {
+    "pattern": _pattern,
+    "length": _length,
+    "compare": _compare,
+    "unique_together": _together,
+    "distinct": _distinct,
+    "statistic": _statistic,
+    "foreign_key": _foreign_key,
+    "freshness": _freshness,
+    "distribution": _distribution,
+    "sql": _sql,
+}
