@@ -29,8 +29,10 @@ _TYPES: Mapping[str, ValueType] = {
     "Float32": "number", "Float64": "number", "FLOAT": "number", "DOUBLE": "number",
     "String": "text", "STRING": "text", "Bytes": "text", "BYTES": "text", "Bool": "boolean",
     "BOOL": "boolean", "UnixTimestamp": "timestamp", "UNIX_TIMESTAMP": "timestamp",
-    "Uuid": "text",
+    "Uuid": "text", "Json": "text", "JSON": "text",
 }  # fmt: skip
+_STRANGE = frozenset({"Map", "Struct", "Set", "MAP", "STRUCT", "Image", "Pdf"})
+"""Types that no feature has here."""
 _VECTORS = frozenset({"Array"})
 _VIEWS = frozenset({"FeatureView", "BatchFeatureView", "StreamFeatureView"})
 _SOURCES = frozenset({"FileSource", "PushSource", "RequestSource", "KafkaSource", "KinesisSource"})
@@ -144,8 +146,8 @@ def _read_file(path: str, text: str, modules: dict[str, dict[str, Any]], reading
 
 
 def _mentions(node: ast.AST) -> bool:
-    wanted = {*_VIEWS, *_SOURCES, "Entity", "FeatureService", "OnDemandFeatureView"}
-    return any(_name(item.func) in wanted for item in ast.walk(node) if isinstance(item, ast.Call))
+    calls = [_name(item.func) for item in ast.walk(node) if isinstance(item, ast.Call)]
+    return any(name.endswith(("View", "Source", "FeatureService", "Entity")) for name in calls)
 
 
 def _read_function(
@@ -176,7 +178,7 @@ def _value(node: ast.expr, names: dict[str, Any], reading: _Reading, path: str) 
             return node.value
         case ast.Name() if node.id in names:
             return names[node.id]
-        case ast.Name() if node.id in _TYPES:
+        case ast.Name() if node.id in _TYPES or node.id in _STRANGE:
             return node.id
         case ast.List() | ast.Tuple() | ast.Set():
             return [_value(item, names, reading, path) for item in node.elts]
@@ -186,7 +188,7 @@ def _value(node: ast.expr, names: dict[str, Any], reading: _Reading, path: str) 
                 for key, value in zip(node.keys, node.values, strict=True)
                 if key is not None
             }
-        case ast.Attribute() if _name(node) in _TYPES:
+        case ast.Attribute() if _name(node) in _TYPES or _name(node) in _STRANGE:
             return _name(node)
         case ast.UnaryOp(op=ast.USub()):
             return -_value(node.operand, names, reading, path)
@@ -232,6 +234,8 @@ def _call_value(node: ast.Call, names: dict[str, Any], reading: _Reading, path: 
     kind = _name(node.func)
     if kind in _VECTORS:
         return "Array"
+    if kind in _STRANGE:
+        return kind
     if kind == "with_name" and isinstance(node.func, ast.Attribute):
         return _value(node.func.value, names, reading, path)
     if kind in {"str", "Path"} and len(node.args) == 1:
@@ -245,6 +249,8 @@ def _call_value(node: ast.Call, names: dict[str, Any], reading: _Reading, path: 
         return call
     if kind.endswith("Source"):
         raise _Unread(f"{kind} reads a warehouse: bring its rows in as a dataset.")
+    if kind.endswith("View") and kind != "OnDemandFeatureView":
+        raise _Unread(f"{kind} has no counterpart here.")
     if kind == "OnDemandFeatureView":
         raise _Unread("OnDemandFeatureView is read where it decorates a function.")
     raise _Unread(f"{ast.unparse(node.func)[:60]}(...) is not known without running it.")
@@ -351,12 +357,24 @@ class _Made:
             ),
             created_time=str(source.given.get("created_timestamp_column") or ""),
             ttl=float(ttl) if isinstance(ttl, int | float) else 0.0,
-            features=tuple(
-                item for item in map(_field, fields) if item is not None and item.name not in keys
-            ),
+            features=tuple(item for item in self._fields(call, fields) if item.name not in keys),
             online=bool(given.get("online", True)),
             **_about(given),
         )
+
+    def _fields(self, call: _Call, given: Iterable[Any]) -> list[Field]:
+        """Named values; those of types that no feature has here are left out, and said."""
+        kept = []
+        for value in given:
+            item = _field(value)
+            if item is None:
+                continue
+            told = str(value.given.get("dtype", ""))
+            if told in _STRANGE:
+                self._skip(call, f"feature {item.name!r}: {told} is no type of a feature here.")
+            else:
+                kept.append(item)
+        return kept
 
     def _join_keys(self, entities: list[str]) -> set[str]:
         return {
@@ -390,12 +408,10 @@ class _Made:
         request: list[Field] = []
         for source in sources:
             if _kind_of(source) == "RequestSource":
-                request += [item for item in map(_field, source.given.get("schema") or ())
-                            if item is not None]  # fmt: skip
+                request += self._fields(call, source.given.get("schema") or ())
             else:
                 inputs += _references(source)
-        node.decorator_list = []
-        code = ast.unparse(node) + "\n"
+        code = ast.unparse(_row_by_row(node)) + "\n"
         try:
             formulas.function(name, code)
         except BadFeatureFormula as error:
@@ -405,7 +421,7 @@ class _Made:
                 "(Feast: mode='python', singleton=True), or as formulas.",
             )
             return None
-        fields = [item for item in map(_field, given.get("schema") or ()) if item is not None]
+        fields = self._fields(call, given.get("schema") or ())
         return OnDemandView(
             name=name,
             inputs=tuple(inputs),
@@ -429,6 +445,17 @@ class _Made:
 
     def _skip(self, call: _Call, why: str) -> None:
         self._skipped.append(f"{call.place}: {why}")
+
+
+def _row_by_row(node: ast.FunctionDef) -> ast.FunctionDef:
+    """A function of columns as one of a row: an empty DataFrame that is filled becomes a dict."""
+    node.decorator_list = []
+    for item in ast.walk(node):
+        if isinstance(item, ast.Assign | ast.AnnAssign) and isinstance(item.value, ast.Call):
+            made = item.value
+            if _name(made.func) == "DataFrame" and not made.args and not made.keywords:
+                item.value = ast.Dict(keys=[], values=[])
+    return node
 
 
 def _kind_of(value: Any) -> str:
