@@ -67,6 +67,28 @@ def cramers_v(first: npt.NDArray[np.int64], second: npt.NDArray[np.int64]) -> fl
     return float(np.sqrt(squared / (total * (min(height, width) - 1))))
 
 
+def correlation_ratio(codes: npt.NDArray[np.int64], values: Floats) -> float | None:
+    """Eta: the square root of the share of a number's variance between categories, 0 to 1.
+
+    `codes` are 0, 1, 2 ...; rows whose number is NaN are left out. None where there are fewer than
+    three rows, one category, or one number.
+    """
+    known = np.isfinite(values)
+    groups, found = codes[known], values[known]
+    if len(found) < 3:
+        return None
+    counts = np.bincount(groups)
+    if (counts > 0).sum() < 2:
+        return None
+    centred = found - found.mean()
+    total = float((centred**2).sum())
+    if not total > 0 or not np.isfinite(total):
+        return None
+    means = np.bincount(groups, centred) / np.maximum(counts, 1)
+    between = float((counts * means**2).sum())
+    return float(np.sqrt(min(between / total, 1.0)))
+
+
 def decile_codes(values: Floats) -> npt.NDArray[np.int64]:
     """Codes of ten quantile bins, from 1; 0 for missing values."""
     known = values[np.isfinite(values)]

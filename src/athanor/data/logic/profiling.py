@@ -6,7 +6,9 @@ one SELECT each, so that the rows are scanned once for each.
 """
 
 import math
+import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from athanor.data.types import Bin, ColumnProfile, ColumnType, Leak, Profile, Remark, TopValue
@@ -87,11 +89,30 @@ def second_pass(columns: Sequence[tuple[str, ColumnType]], measured: Mapping[str
         low, high = measured.get(f"{key}_min"), measured.get(f"{key}_max")
         if kind in _NUMERIC and low is not None and low < high and math.isfinite(high - low):
             bucket = f"floor((CAST({cell} AS DOUBLE) - {low!r}) / {(high - low) / BINS!r})"
+            if (bounds := fences(measured.get(f"{key}_quantiles"))) is not None:
+                number = f"CAST({cell} AS DOUBLE)"
+                parts.append(
+                    f"count_if(isfinite({number}) AND ({number} < {bounds[0]!r} "
+                    f"OR {number} > {bounds[1]!r})) AS {key}_outliers"
+                )
             parts.append(
                 f"histogram(CAST(least({bucket}, {BINS - 1}) AS INTEGER)) "
                 f"FILTER (WHERE isfinite(CAST({cell} AS DOUBLE))) AS {key}_bins"
             )
     return f"SELECT {', '.join(parts)} FROM source" if parts else ""  # noqa: S608
+
+
+def fences(points: Any) -> tuple[float, float] | None:
+    """The bounds of usual values by quantiles: the quartiles, three times their distance wider.
+
+    None where half of the values are one: every other value would be far out.
+    """
+    if not points:
+        return None
+    low, high = float(points[QUANTILES.index(0.25)]), float(points[QUANTILES.index(0.75)])
+    span = 3.0 * (high - low)
+    bounds = low - span, high + span
+    return bounds if span > 0 and math.isfinite(bounds[0]) and math.isfinite(bounds[1]) else None
 
 
 _COUNTED = frozenset({"integer", "number", "decimal", "boolean", "text", "date"})
@@ -143,6 +164,8 @@ def column_profile(
         negative=int(get(f"{key}_negative") or 0),
         zeros=int(get(f"{key}_zeros") or 0),
         infinite=int(get(f"{key}_infinite") or 0),
+        outliers=int(get(f"{key}_outliers") or 0),
+        fences=fences(points) if numeric else None,
         singletons=sum(1 for count in values.values() if count == 1),
         lengths=_lengths(get(f"{key}_short"), get(f"{key}_long")),
         histogram=_histogram(get(f"{key}_min"), get(f"{key}_max"), get(f"{key}_bins"))
@@ -182,15 +205,52 @@ def semantic(
             name.lower() in {"id", "uid", "uuid"} and distinct > known / 2
         ):
             return "id"
+        if _MONEY.search(name):
+            return "money"
         return "count" if not answers.get(f"{key}_negative") else "number"
     if kind in {"number", "decimal"}:
-        return "number"
+        return "money" if _MONEY.search(name) else "number"
+    return _meaning_of_text((known, distinct), answers, key, unique=unique)
+
+
+def _meaning_of_text(
+    counts: tuple[int, int], answers: Mapping[str, Any], key: str, *, unique: bool
+) -> str:
+    known, distinct = counts
+    if (form := _form(answers.get(f"{key}_values") or answers.get(f"{key}_top"))) is not None:
+        return form
     spaces, length = answers.get(f"{key}_spaces") or 0.0, answers.get(f"{key}_length") or 0.0
     if unique and spaces < 0.1 and length <= 64:
         return "id"
     if spaces > 0.5 and length > 25 and distinct > max(50, known * 0.3):
         return "text"
     return "category"
+
+
+_MONEY = re.compile(
+    r"(?:^|[_\W]|(?<=[a-z])(?=[A-Z]))(?:amount|amt|price|fare|fees?|costs?|revenue|salary|wages?|tips?|"
+    r"tolls?|payments?|charges?|usd|eur|gbp|dollars?|euros?)(?=$|[_\W]|[A-Z0-9])",
+    re.IGNORECASE,
+)
+_FORMS = {
+    "email": re.compile(r"[^@\s]+@[^@\s]+\.[A-Za-z]{2,}"),
+    "url": re.compile(r"(?:https?|ftp)://\S+"),
+    "money": re.compile(r"[-+(]?\s*(?:[$€£¥]\s*[\d.,]+|[\d.,]+\s*[$€£¥])\)?"),
+    "date": re.compile(
+        r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}(?:[ T]\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?)?"
+    ),
+}
+
+
+def _form(values: Any) -> str | None:
+    """What texts are by their form, where nine in ten of the counted ones have it."""
+    counts = dict(values or {})
+    total = sum(counts.values())
+    for name, pattern in _FORMS.items():
+        fitting = sum(n for value, n in counts.items() if pattern.fullmatch(str(value).strip()))
+        if total and fitting >= 0.9 * total:
+            return name
+    return None
 
 
 def _finite(value: float | None) -> float | None:
@@ -234,6 +294,16 @@ def remarks(profile: Profile) -> tuple[Remark, ...]:
         if abs(value) >= 0.98
     ]
     found += [
+        Remark(
+            code="associated",
+            column=first,
+            message=f"{first!r} and {second!r} say nearly the same (Cramer's V {value:.3f}).",
+        )
+        for first, others in profile.associations.items()
+        for second, value in others.items()
+        if value >= 0.98
+    ]
+    found += [
         Remark(code="leak", column=leak.column, message=leak.reason) for leak in profile.leaks
     ]
     target = profile.column(profile.target) if profile.target else None
@@ -257,6 +327,17 @@ def _column_remarks(column: ColumnProfile) -> list[Remark]:
         found.append(("id", f"{name!r} names rows; it should not be learnt from."))
     if column.infinite:
         found.append(("infinite", f"{name!r} holds {column.infinite} infinities or NaN."))
+    if column.outliers > 0.01 * max(known, 1):
+        found.append(
+            ("outliers", f"{name!r} has {column.outliers} values far out of the usual range.")
+        )
+    if column.type == "text" and column.semantic in {"date", "money"}:
+        words = "a recipe can read it (parse_time, replace_text, cast)."
+        found.append(
+            (f"text_{column.semantic}", f"{name!r} holds a {column.semantic} as text; {words}")
+        )
+    if column.zeros > 0.5 * max(known, 1) and column.distinct > 20:
+        found.append(("zeros", f"{name!r} is 0 in {column.zeros / max(known, 1):.0%} of rows."))
     if column.semantic == "category" and column.distinct > max(100, known * 0.5):
         found.append(
             ("many_values", f"{name!r} has {column.distinct} different values in {known} rows.")
@@ -306,14 +387,24 @@ def _target_remarks(target: ColumnProfile) -> list[Remark]:
     return [Remark(code=code, column=target.name, message=message) for code, message in found]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Relations:
+    """How columns go together, from a sample of the rows."""
+
+    correlations: dict[str, dict[str, float]]
+    associations: dict[str, dict[str, float]]
+    ratios: dict[str, dict[str, float]]
+    sample: dict[str, tuple[float | str | None, ...]]
+
+
 def finished(
     *,
     rows: int,
     columns: Sequence[ColumnProfile],
     duplicates: int,
     target: str,
-    correlations: dict[str, dict[str, float]],
     leaks: Sequence[Leak],
+    relations: Relations,
 ) -> Profile:
     """The whole profile, with its remarks."""
     bare = Profile(
@@ -321,15 +412,10 @@ def finished(
         columns=tuple(columns),
         duplicates=duplicates,
         target=target,
-        correlations=correlations,
+        correlations=relations.correlations,
+        associations=relations.associations,
+        ratios=relations.ratios,
+        sample=relations.sample,
         leaks=tuple(leaks),
     )
-    return Profile(
-        rows=rows,
-        columns=bare.columns,
-        duplicates=duplicates,
-        target=target,
-        correlations=correlations,
-        leaks=bare.leaks,
-        warnings=remarks(bare),
-    )
+    return replace(bare, warnings=remarks(bare))

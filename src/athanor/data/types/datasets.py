@@ -256,7 +256,8 @@ class ColumnProfile:
     name: str
     type: ColumnType
     semantic: str
-    """"id", "category", "number", "count", "flag", "date", "text", "constant" or "empty"."""
+    """"id", "category", "number", "count", "money", "flag", "date", "email", "url", "text",
+    "constant" or "empty"."""
     rows: int
     missing: int
     distinct: int
@@ -272,6 +273,10 @@ class ColumnProfile:
     zeros: int = 0
     infinite: int = 0
     """NaN and infinities; they take no part in the other figures."""
+    outliers: int = 0
+    """Values beyond the quartiles by more than three times their distance (Tukey's far out)."""
+    fences: tuple[float, float] | None = None
+    """The bounds that they lie beyond."""
     singletons: int = 0
     """Values that stand in exactly one row; counted for categories only."""
     lengths: tuple[int, int] | None = None
@@ -282,7 +287,8 @@ class ColumnProfile:
     correlation: float | None = None
     """With a numeric or two-class target: Pearson's, over rows where both are known."""
     association: float | None = None
-    """With a target of classes: Cramer's V (bias not corrected), numbers in ten quantile bins."""
+    """With a target of classes: Cramer's V (bias not corrected), numbers in ten quantile bins;
+    with a numeric target, of categories: the correlation ratio (eta)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -315,6 +321,12 @@ class Profile:
     target: str = ""
     correlations: dict[str, dict[str, float]] = field(default_factory=dict)
     """Pearson's between numeric columns (at most 40 of them), upper triangle."""
+    associations: dict[str, dict[str, float]] = field(default_factory=dict)
+    """Cramer's V between categories (at most 30 columns), upper triangle; from a sample."""
+    ratios: dict[str, dict[str, float]] = field(default_factory=dict)
+    """By category, then number: the correlation ratio (eta), 0 to 1; from a sample."""
+    sample: dict[str, tuple[float | str | None, ...]] = field(default_factory=dict)
+    """Rows for scatter plots: at most 500, of numbers and of the target, column by column."""
     leaks: tuple[Leak, ...] = ()
     warnings: tuple[Remark, ...] = ()
     format_version: int = FORMAT_VERSION

@@ -9,7 +9,14 @@ import numpy as np
 import pyarrow as pa
 
 from athanor.data.logic import profiling
-from athanor.data.logic.association import correlations, cramers_v, decile_codes, numbers, pairwise
+from athanor.data.logic.association import (
+    correlation_ratio,
+    correlations,
+    cramers_v,
+    decile_codes,
+    numbers,
+    pairwise,
+)
 from athanor.data.logic.leakage import class_codes, find_leaks, word_codes
 from athanor.data.logic.normalise import column_type
 from athanor.data.types import ColumnProfile, Profile, Roles
@@ -50,7 +57,9 @@ def profile_of(
         top: list[tuple[str, int]] = []
         if f"{key}_values" not in answers and kind == "text":
             top = connection.execute(profiling.top_query(name)).fetchall()
-        profiles.append(profiling.column_profile(name, kind, key, answers, top))
+        profiles.append(
+            profiling.column_profile(name, kind, key, answers | {f"{key}_top": top}, top)
+        )
     sample = _sample(connection, rows)
     leaks = find_leaks(sample, roles.target, ignore=(roles.id,)) if roles.target else []
     return profiling.finished(
@@ -58,9 +67,62 @@ def profile_of(
         columns=_with_target(profiles, sample, roles.target),
         duplicates=int(duplicates),
         target=roles.target,
-        correlations=correlations(sample),
         leaks=leaks,
+        relations=_relations(sample, profiles, roles.target),
     )
+
+
+_MOST_CATEGORIES = 30
+_MOST_VALUES = 200
+_PLOTTED = 500
+
+
+def _relations(
+    sample: pa.Table, profiles: Sequence[ColumnProfile], target: str
+) -> profiling.Relations:
+    """How columns go together, and rows for scatter plots."""
+    words = [item.name for item in profiles
+             if item.type in {"text", "boolean"} and 2 <= item.distinct <= _MOST_VALUES
+             and item.semantic != "id"][:_MOST_CATEGORIES]  # fmt: skip
+    figures = [item.name for item in profiles
+               if item.type in {"integer", "number", "decimal"} and item.semantic != "id"
+               and item.distinct > 1][:40]  # fmt: skip
+    codes = {name: word_codes(sample[name]) for name in words}
+    associations: dict[str, dict[str, float]] = {}
+    for place, first in enumerate(words):
+        for second in words[place + 1 :]:
+            value = cramers_v(codes[first], codes[second])
+            if value is not None:
+                associations.setdefault(first, {})[second] = round(value, 6)
+    values = {name: numbers(sample[name]) for name in figures}
+    ratios: dict[str, dict[str, float]] = {}
+    for word in words:
+        for figure in figures:
+            eta = correlation_ratio(codes[word], values[figure])
+            if eta is not None:
+                ratios.setdefault(word, {})[figure] = round(eta, 6)
+    shown = dict.fromkeys([*figures, *([target] if target in sample.column_names else [])])
+    stride = max(1, -(-sample.num_rows // _PLOTTED))
+    places = pa.array(range(0, sample.num_rows, stride), pa.int64())
+    return profiling.Relations(
+        correlations=correlations(sample),
+        associations=associations,
+        ratios=ratios,
+        sample={
+            name: tuple(_plotted(cell) for cell in sample[name].take(places).to_pylist())
+            for name in shown
+        },
+    )
+
+
+def _plotted(cell: Any) -> float | str | None:
+    if cell is None or isinstance(cell, (str, bool)):
+        return None if cell is None else str(cell)
+    try:
+        value = float(cell)
+    except (TypeError, ValueError):
+        return str(cell)
+    return value if np.isfinite(value) else None
 
 
 def _one(connection: duckdb.DuckDBPyConnection, sql: str) -> dict[str, Any]:
@@ -104,8 +166,11 @@ def _with_target(
             value = float(pairwise(np.column_stack([values, goal]))[0, 1])
             correlation = round(value, 6) if np.isfinite(value) else None
             association = None if classes is None else cramers_v(decile_codes(values), classes)
-        elif item.name != target and item.type in {"text", "boolean"} and classes is not None:
-            association = cramers_v(word_codes(sample[item.name]), classes)
+        elif item.name != target and item.type in {"text", "boolean"}:
+            codes = word_codes(sample[item.name])
+            association = (
+                correlation_ratio(codes, goal) if classes is None else cramers_v(codes, classes)
+            )
         rounded = None if association is None else round(association, 6)
         found.append(replace(item, correlation=correlation, association=rounded))
     return found
