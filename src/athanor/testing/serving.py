@@ -126,8 +126,12 @@ def formula(size: float | None, rooms: int | None, bias: float = 0.0) -> float:
 def stub_main(folder: str, path: str) -> None:
     """A worker of the stub; `folder` holds a file `bias` or is empty.
 
-    Raises: ModelUnloadable where it holds a file `refuse`, for the reason in it.
+    Raises: ModelUnloadable where it holds a file `refuse`, for the reason in it; RuntimeError where
+    it holds a file `fail`.
     """
+    if (Path(folder) / "fail").exists():
+        message = "its library is too old"
+        raise RuntimeError(message)
     bias, refused = Path(folder) / "bias", Path(folder) / "refuse"
     if refused.exists():
         raise ModelUnloadable(Path(folder).name, refused.read_text("utf-8"))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from athanor.kernel.errors import AthanorError
-from athanor.kernel.workers import Child, Exit, Workers
+from athanor.kernel.workers import Child, Exit, Workers, WorkFailed
 
 logger = logging.getLogger(__name__)
 
@@ -18,6 +18,8 @@ _QUICK_DEATH_SECONDS = 10.0
 _LONGEST_PAUSE = 10.0
 _LEAVING_SECONDS = 30.0
 _CLIENT_FAULT = 500
+_STARTS_AFTER_ERRORS, _STARTS_AFTER_DEATHS = 3, 8
+"""Starts of a worker that never answered, until its model counts as one that can't be loaded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +100,13 @@ class Crew:
                 return worker.failure
         return None
 
+    def trouble(self, deployment: str) -> str:
+        """Why the last start of one of its workers failed, where none answers."""
+        if self.ready(deployment):
+            return ""
+        found = (worker.trouble for worker in self._hired.get(deployment, []))
+        return next((text for text in found if text), "")
+
     def pids(self, deployment: str) -> list[int]:
         """Process ids of its workers that answer."""
         return [worker.pid for worker in self._hired.get(deployment, []) if worker.ready]
@@ -131,6 +140,9 @@ class _Worker:
         self.came_up = False
         """Whether it answered once; since then planes may link to it, also while it is away."""
         self.failure: AthanorError | None = None
+        self.trouble = ""
+        """Why its last start failed, or ""."""
+        self._failed_starts = 0
         self._workers = workers
         self._post = post
         self._log = log
@@ -225,7 +237,14 @@ class _Worker:
             self._changed()
 
     def _judge(self, error: AthanorError | None) -> None:
-        if error is not None and error.status < _CLIENT_FAULT:
+        """Whether another start may help: not where the model itself can't be loaded."""
+        if error is None:
+            return
+        self.trouble = error.message
+        self._failed_starts += 1
+        patience = _STARTS_AFTER_ERRORS if isinstance(error, WorkFailed) else _STARTS_AFTER_DEATHS
+        hopeless = not self.came_up and self._failed_starts >= patience
+        if error.status < _CLIENT_FAULT or hopeless:
             self.failure = error
 
 

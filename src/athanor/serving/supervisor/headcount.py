@@ -146,8 +146,10 @@ class Headcount:
             scaler = self._scalers[deployment.id] = Scaler(scaling, now, awake=awake)
         elif scaler.scaling != scaling:
             scaler.change(scaling)
-        if deployment.state == "starting":
-            scaler.last_request = now  # its idle time begins once its model was tried
+        if deployment.state in {"starting", "canary"}:
+            # It is tried, or judged: its idle time begins after that.
+            scaler.last_request = now
+            scaler.wake(now)
         return scaler.wanted
 
     def _unload(self, endpoint: Endpoint, found: dict[str, int]) -> None:

@@ -149,7 +149,7 @@ def status_of(
         errors=sum(count for code, count in codes if code >= _SERVER_FAULT),
         idle_seconds=headcount.idle_seconds(deployment.id) if running else None,
         cold_start=_loads(series) if _compiled(deployment) else headcount.cold_start(deployment.id),
-        problem="" if running else deployment.reason,
+        problem=crew.trouble(deployment.id) if running else deployment.reason,
     )
 
 
