@@ -1,13 +1,13 @@
 """The port of runtimes. A module that implements it has `load(folder) -> Runtime`.
 
 To add one: implement `Runtime`, serve it with `athanor.serving.runtimes.serving.serve`, and let
-`athanor.testing.serving.RuntimeContract` pass.
+`athanor.testing.serving.RuntimeContract` pass. Models with environments of their own import this
+module there, and what it imports: msgspec alone.
 """
 
-from typing import Protocol
+from typing import Any, Protocol
 
 from athanor.serving.logic.frames import Hello, Reply
-from athanor.serving.logic.signature import Row
 
 
 class Runtime(Protocol):
@@ -16,7 +16,7 @@ class Runtime(Protocol):
     hello: Hello
     """Its classes, and whether rows of several requests may share one call."""
 
-    def predict(self, rows: list[Row]) -> Reply:
+    def predict(self, rows: list[list[Any]]) -> Reply:
         """Predict rows given in the order of the signature's columns.
 
         The answer for a row does not depend on the rows beside it, where `hello.batching` is

@@ -1,0 +1,138 @@
+"""Models of other libraries: what they answer, and where they are loaded."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from athanor.serving.errors.runtimes import EnvironmentFailed
+from athanor.serving.runtimes import environments, foreign
+from athanor.serving.runtimes.environments import here, pins_of, python_for, search_path
+from athanor.serving.runtimes.foreign import ForeignRuntime
+
+
+class Stub:
+    """A loaded MLflow model of two number columns."""
+
+    def __init__(self, says: Any, tensors: list[Any] | None = None) -> None:
+        self._says = says
+        columns = [SimpleNamespace(name=name, type=SimpleNamespace(name="double")) for name in "ab"]
+        self.seen: Any = None
+        schema = SimpleNamespace(inputs=tensors or columns, is_tensor_spec=lambda: bool(tensors))
+        self.metadata = SimpleNamespace(get_input_schema=lambda: schema)
+
+    def predict(self, rows: Any) -> Any:
+        self.seen = rows
+        return self._says(rows)
+
+
+ROWS: list[list[Any]] = [[1.0, 2.0], [3.0, None], [5.0, 6.0]]
+
+
+def numbers(reply: Any) -> list[float]:
+    return list(memoryview(reply.numbers).cast("d"))
+
+
+def test_one_number_a_row() -> None:
+    runtime = ForeignRuntime(Stub(lambda frame: frame["a"].to_numpy() * 2), ROWS)
+    assert runtime.hello.outputs == []
+    assert runtime.hello.batching == "whole"
+    assert numbers(runtime.predict(ROWS)) == [2.0, 6.0, 10.0]
+
+
+def test_several_numbers_a_row_have_names() -> None:
+    made = Stub(lambda frame: pd.DataFrame({"low": frame["a"] - 1, "high": frame["a"] + 1}))
+    runtime = ForeignRuntime(made, ROWS)
+    assert runtime.hello.outputs == ["low", "high"]
+    assert numbers(runtime.predict(ROWS[:1])) == [0.0, 2.0]
+
+
+@pytest.mark.parametrize(
+    ("says", "expected"),
+    [
+        (lambda frame: [{"sum": float(v)} for v in frame["a"]], [{"sum": 1.0}, {"sum": 3.0}]),
+        (lambda frame: np.array(["x"] * len(frame)), ["x", "x"]),
+        (lambda frame: pd.Series(["x"] * len(frame)), ["x", "x"]),
+        (lambda frame: pd.DataFrame({"t": ["x"] * len(frame)}), ["x", "x"]),
+        (lambda frame: {"t": ["x"] * len(frame)}, [{"t": "x"}, {"t": "x"}]),
+    ],
+)
+def test_other_answers_are_json(says: Any, expected: list[Any]) -> None:
+    assert ForeignRuntime(Stub(says), ROWS[:2]).predict(ROWS[:2]).values == expected  # noqa: PD011
+
+
+def test_an_answer_too_few_is_refused() -> None:
+    with pytest.raises(ValueError, match="1 answers for 2 rows"):
+        ForeignRuntime(Stub(lambda _: ["x"]), []).predict(ROWS[:2])
+
+
+def test_tensors_have_their_shape() -> None:
+    tensors = [SimpleNamespace(name=None, type=np.dtype("float32"), shape=(-1, 2))]
+    made = Stub(lambda rows: rows.sum(axis=1), tensors)
+    runtime = ForeignRuntime(made, [[0.0, 1.0], [1.0, 2.0]])
+    assert numbers(runtime.predict([[1.0, 2.0]])) == [3.0]
+    assert made.seen.dtype == np.float32
+    assert made.seen.shape == (1, 2)
+
+
+def test_a_worker_elsewhere_needs_msgspec_alone() -> None:
+    code = (
+        "import sys; import athanor.serving.runtimes.serving;"
+        "heavy = {'sqlalchemy', 'orjson', 'yaml', 'numpy', 'pandas', 'sklearn', 'mlflow'};"
+        "print(sorted(heavy & sys.modules.keys()))"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True
+    ).stdout
+    assert told.strip() == "[]"
+
+
+def requirements(folder: Path, *lines: str) -> Path:
+    folder.mkdir(exist_ok=True)
+    (folder / "requirements.txt").write_text("\n".join(lines))
+    return folder
+
+
+def test_pins_that_suit_stay_here(tmp_path: Path) -> None:
+    mine = pins_of(requirements(tmp_path, f"numpy=={np.__version__}", "mlflow==3.1.0 # any"))
+    assert here(mine)
+    assert not here(mine | {"numpy": "1.2.3"})
+    assert not here(mine | {"no-such-library": "1.0"})
+    assert not here({})
+
+
+def test_an_interpreter_that_is_offered_is_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = requirements(tmp_path / "model", f"numpy=={np.__version__}")
+    monkeypatch.setenv(environments.OFFERED, os.pathsep.join(["/no/such", sys.executable]))
+    assert python_for(folder, tmp_path / "cache") == Path(sys.executable)
+
+
+def test_an_environment_that_can_not_be_made_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_uv(*words: str) -> None:
+        raise EnvironmentFailed(words[0])
+
+    monkeypatch.setattr(environments, "_uv", no_uv)
+    folder = requirements(tmp_path / "model", "--index-url http://evil", "torch==99.0.0")
+    with pytest.raises(EnvironmentFailed, match="could be made: venv"):
+        python_for(folder, tmp_path / "cache")
+    assert environments._wanted(folder)[0] == "torch==99.0.0"
+
+
+def test_the_search_path_holds_ours_alone(tmp_path: Path) -> None:
+    place = Path(search_path(tmp_path))
+    assert sorted(path.name for path in place.iterdir()) == ["athanor", "msgspec"]
+    assert Path(search_path(tmp_path)) == place
+
+
+def test_it_is_a_module_that_python_runs() -> None:
+    assert callable(foreign.main)
