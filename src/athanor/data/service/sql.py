@@ -207,7 +207,11 @@ class Sql:
         cased = self._cased(who, bare.partition("#")[0], name, project)
         try:
             version = self._datasets.version(who, cased)
-        except (DatasetNotFound, BadVersionReference):
+        except BadVersionReference:
+            if "@" in name:
+                raise
+            raise UnknownRelation(name, ()) from None
+        except DatasetNotFound:
             known = [table.name for table in self.tables(who, project=project)]
             raise UnknownRelation(name, known) from None
         uri = version.table_uri.rstrip("/")

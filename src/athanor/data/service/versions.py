@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from athanor.data.errors import BadTag, DatasetNotFound, NothingToRestore
+from athanor.data.errors import BadSource, BadTag, DatasetNotFound, NothingToRestore
 from athanor.data.logic.names import checked_tag, parsed_reference
 from athanor.data.records import Diff, Mark, NewMark, Vacuumed, VacuumOrder
 from athanor.data.service.datasets import Datasets
@@ -17,6 +17,8 @@ from athanor.data.store import DataStore, MarkStore
 from athanor.data.types import Dataset, DatasetVersion
 from athanor.kernel import DEFAULT_PROJECT, Principal
 from athanor.lineage import Lineage
+
+_MOST_DAYS = 36_500
 
 
 class Versions:
@@ -207,6 +209,8 @@ class Versions:
         Raises: DatasetNotFound.
         """
         self._access.require(who, "data.vacuum", name)
+        if not 0 <= order.days <= _MOST_DAYS:
+            raise BadSource(f"{order.days:g} days are out of range.", f"Give 0 to {_MOST_DAYS}.")
         dataset = self._store.find_dataset(project, name)
         if dataset is None:
             raise DatasetNotFound(name, [item.name for item in self._store.list_datasets(project)])
@@ -227,8 +231,10 @@ class Versions:
                     going.append(version)
             numbers = {version.number for version in going}
             staying = [v for v in every if v.number not in numbers and v.purged_at is None]
-            files, size = self._files_to_go(going, staying)
-            if not order.dry_run:
+            # Of versions that were purged before, a process that was killed may have left files.
+            purged = [version for version in every if version.purged_at is not None]
+            files, size = self._files_to_go([*going, *purged], staying)
+            if not order.dry_run and (going or files):
                 self._purge(who, dataset, going, files, "vacuum")
         return Vacuumed(
             dry_run=order.dry_run,
@@ -263,8 +269,8 @@ class Versions:
             }
             - shared
         )
-        size = sum(Path(path).stat().st_size for path in files if Path(path).exists())
-        return files, size
+        there = [path for path in files if "://" in path or Path(path).exists()]
+        return there, sum(Path(path).stat().st_size for path in there if "://" not in path)
 
     def _purge(
         self,

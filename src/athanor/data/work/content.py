@@ -12,7 +12,7 @@ from pyarrow import csv as pacsv
 
 from athanor.data.logic.given import restored, type_named
 from athanor.data.types import Column
-from athanor.data.work.places import located
+from athanor.data.work.places import located, repeating
 from athanor.data.work.plain import plain_value
 
 _BATCH_ROWS = 65_536
@@ -76,7 +76,9 @@ def _batches(
 
 def _parquet(batches: Iterator[pa.RecordBatch], schema: pa.Schema, target: Path) -> int:
     rows = 0
-    with pq.ParquetWriter(target, schema, compression="zstd") as writer:
+    with pq.ParquetWriter(
+        target, schema, compression="zstd", use_dictionary=repeating(schema)
+    ) as writer:
         for batch in batches:
             writer.write_batch(batch)
             rows += batch.num_rows

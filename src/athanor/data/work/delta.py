@@ -23,7 +23,7 @@ from deltalake.transaction import (
 )
 
 from athanor.data.errors import LostTheLease
-from athanor.data.work.places import is_local
+from athanor.data.work.places import is_local, repeating
 from athanor.kernel.remote import filesystem_of, table_options
 from athanor.kernel.storage import sync_path
 
@@ -60,7 +60,13 @@ def staged(
         for batch in batches:
             if writer is None:
                 path = folder / f"{stem}-{len(files):04d}.parquet"
-                writer = pq.ParquetWriter(path, schema, compression="zstd", compression_level=1)
+                writer = pq.ParquetWriter(
+                    path,
+                    schema,
+                    compression="zstd",
+                    compression_level=1,
+                    use_dictionary=repeating(schema),
+                )
             writer.write_batch(batch, row_group_size=_ROWS_A_GROUP)
             written += batch.num_rows
             if written >= ROWS_A_FILE:

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from athanor.data.errors import BadSource, UnreadableFile
+from athanor.data.work.places import repeating
 
 _ROWS_A_GROUP = 122_880
 
@@ -19,7 +20,10 @@ def written(frame: Any, path: Path) -> Path:
     Raises: BadSource (no frame), UnreadableFile (a column that holds values of several types).
     """
     reader = _reader(frame)
-    with pq.ParquetWriter(path, reader.schema, compression="zstd", compression_level=1) as writer:
+    schema = reader.schema
+    with pq.ParquetWriter(
+        path, schema, compression="zstd", compression_level=1, use_dictionary=repeating(schema)
+    ) as writer:
         try:
             for batch in reader:
                 writer.write_batch(batch, row_group_size=_ROWS_A_GROUP)

@@ -10,6 +10,7 @@ from athanor.data.logic.expectations import suggested
 from athanor.data.types import Expectation, Profile, Roles
 from athanor.data.work.findings import Subject
 from athanor.data.work.ingest import Base, present
+from athanor.data.work.places import located
 from athanor.data.work.plain import plain_value
 from athanor.data.work.profile import connected, profile_of
 from athanor.data.work.verify import verified
@@ -21,7 +22,7 @@ def rows(version: dict[str, Any], numbers: list[int]) -> list[dict[str, Any]]:
     """The rows of these numbers (from 1), each with its number."""
     if not numbers:
         return []
-    with connected(msgspec.convert(version, Base).paths()) as connection:
+    with connected(_leading(msgspec.convert(version, Base), max(numbers))) as connection:
         # Numbers are ours, and few: they may stand in the text.
         listed = ", ".join(str(int(number)) for number in numbers)
         found = connection.sql(
@@ -35,6 +36,18 @@ def rows(version: dict[str, Any], numbers: list[int]) -> list[dict[str, Any]]:
         }
         for row in found.to_pylist()
     ]
+
+
+def _leading(base: Base, rows: int) -> list[str]:
+    """The files that hold the first rows; the others need not be opened."""
+    found, count = [], 0
+    for file in base.files:
+        [path] = located(base.table_uri, [file])
+        found.append(path)
+        count += pq.read_metadata(path).num_rows
+        if count >= rows:
+            break
+    return found
 
 
 def suggest(version: dict[str, Any], roles: dict[str, Any]) -> list[dict[str, Any]]:

@@ -6,7 +6,23 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+import pyarrow as pa
+
 from athanor.kernel.remote import filesystem_of
+
+
+def repeating(schema: pa.Schema) -> list[str] | bool:
+    """The columns that Parquet should write as a dictionary: words, which repeat.
+
+    Of numbers it would look for repetitions for longer than it takes to write them.
+    """
+    return [
+        field.name
+        for field in schema
+        if pa.types.is_dictionary(field.type)
+        or pa.types.is_string(field.type)
+        or pa.types.is_large_string(field.type)
+    ] or False
 
 
 def located(uri: str, files: Sequence[str]) -> list[str]:

@@ -127,7 +127,9 @@ def _shares(new: NewSplit) -> tuple[list[str], np.ndarray]:
         raise BadSplit(
             f"{len(names)} parts were named.", f"Name 2 to {_MOST_PARTS}: train=0.8 test=0.2"
         )
-    if (shares <= 0).any() or not np.isclose(shares.sum(), 1.0, atol=1e-6):
+    if not (shares > 0).all():
+        raise BadSplit("A share is not above 0.", "Give each part a share above 0, 1 in sum.")
+    if not np.isclose(shares.sum(), 1.0, atol=1e-6):
         raise BadSplit(
             f"The shares add up to {shares.sum():g}.", "Give each above 0, and 1 in sum."
         )
