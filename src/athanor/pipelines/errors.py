@@ -388,3 +388,23 @@ class NotEnoughResources(Unprocessable):
             f"Step {step!r} asks for {wanted} of {what}, and this machine has {there}.",
             hint=f"Ask for less {what}, or run it where there is more.",
         )
+
+
+class NoImageEngine(Unavailable):
+    """Nothing here builds images."""
+
+    def __init__(self, known: Iterable[str]) -> None:
+        super().__init__(
+            f"There is no engine for images here: none of {', '.join(known)} is running.",
+            hint="Build the context elsewhere: it holds a Dockerfile.",
+        )
+
+
+class ImageFailed(Unprocessable):
+    """The engine could not build or push an image."""
+
+    def __init__(self, command: str, said: str) -> None:
+        lines = " ".join(said.strip().splitlines()[-6:])
+        super().__init__(
+            f"`{command}` failed: {lines[:1000]}", hint="Run it by hand in the context's folder."
+        )

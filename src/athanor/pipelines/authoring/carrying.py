@@ -12,13 +12,11 @@ import sys
 import zlib
 from collections.abc import Sequence
 from functools import cache
-from pathlib import Path
 
 from athanor.pipelines.authoring.interface import Interface
+from athanor.pipelines.exports.sources import source_of
 from athanor.pipelines.logic.embedding import Embedded
 from athanor.pipelines.logic.libraries import DISTRIBUTIONS
-
-PORTABLE = Path(__file__).parents[1] / "engines" / "portable.py"
 
 _START = """\
 # Stands in place of kfp.dsl.executor_main: the step needs nothing of Kubeflow's.
@@ -52,29 +50,24 @@ def carried(packages: Sequence[str]) -> str:
 
 
 @cache
-def portable_text() -> str:
-    """The source of what runs a step anywhere."""
-    return PORTABLE.read_text("utf-8")
-
-
-@cache
 def _packed() -> str:
     """The same in little space: it stands in the command of each step."""
-    tree = ast.parse(portable_text())
-    for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef | ast.Module) and ast.get_docstring(node):
-            node.body = node.body[1:]
-    text = ast.unparse(tree).encode()
+    text = source_of("portable").encode()
     return base64.b64encode(zlib.compress(text, 9)).decode()
 
 
-def needs_of(embedded: Embedded, interface: Interface) -> list[str]:
+def holds_tables(interface: Interface) -> bool:
+    """Whether a step takes or gives tables."""
+    kinds = [item.kind for item in interface.inputs.values() if item.kind is not None]
+    return any(kind.artifact == "table" for kind in [*kinds, *interface.outputs.values()])
+
+
+def needs_of(embedded: Embedded, *, tables: bool) -> list[str]:
     """The libraries that a step imports and its tables need, pinned to what is installed here."""
     names: set[str] = set()
     for text in (embedded.source, *embedded.modules.values()):
         names |= imported_names(text)
-    kinds = [item.kind for item in interface.inputs.values() if item.kind is not None]
-    if any(kind.artifact == "table" for kind in [*kinds, *interface.outputs.values()]):
+    if tables:
         names.add("pyarrow")
     own = {path.split("/", maxsplit=1)[0].removesuffix(".py") for path in embedded.modules}
     found = []

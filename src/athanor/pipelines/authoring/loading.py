@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from athanor.kernel.errors import nearest
 from athanor.pipelines.authoring.composing import Pipeline
+from athanor.pipelines.authoring.steps import Step
 from athanor.pipelines.errors import BadPipeline
 from athanor.pipelines.ir.spec import Document
 from athanor.pipelines.ir.text import read_document, write_document
@@ -47,6 +48,21 @@ def compile_target(target: str) -> str:
     name, _, attribute = target.partition(":")
     module = importlib.import_module(name)
     return write_document(find_pipeline(module, attribute, name).compile())
+
+
+def load_steps(path: Path, name: str) -> Step[..., Any]:
+    """The step of this name in a file.
+
+    Raises: BadPipeline and its kinds.
+    """
+    if not path.is_file():
+        raise BadPipeline(f"There is no file {str(path)!r}.", hint="Check the path.")
+    module = _import_file(path)
+    found = {key: item for key, item in vars(module).items() if isinstance(item, Step)}
+    if name not in found:
+        hint = nearest(name, found) or f"It has: {', '.join(found) or 'none'}."
+        raise BadPipeline(f"{path} has no step {name!r}.", hint=hint)
+    return found[name]
 
 
 def find_pipeline(module: ModuleType, name: str, where: str) -> Pipeline[..., object]:

@@ -8,7 +8,7 @@ from typing import Any, Generic, ParamSpec, TypeVar, Unpack, overload
 import msgspec
 
 from athanor.kernel.errors import nearest
-from athanor.pipelines.authoring.carrying import carried, needs_of
+from athanor.pipelines.authoring.carrying import carried, holds_tables, needs_of
 from athanor.pipelines.authoring.interface import Interface, interface_of
 from athanor.pipelines.authoring.settings import StepSettings, resources_of
 from athanor.pipelines.authoring.source import source_of
@@ -80,7 +80,7 @@ class Step(Generic[P, R]):
         )
         container = embed(
             embedded,
-            bootstrap=carried(packages or needs_of(embedded, self.interface)),
+            bootstrap=carried(packages or needs_of(embedded, tables=holds_tables(self.interface))),
             image=settings.get("image", ""),
         )
         env = [EnvVar(name=key, value=value) for key, value in settings.get("env", {}).items()]

@@ -12,7 +12,9 @@ from athanor.kernel.console import Json, emit, escaped, progress, say, table, tr
 from athanor.pipelines.authoring.loading import load_document
 from athanor.pipelines.client import PipelinesClient
 from athanor.pipelines.errors import BadPipeline
-from athanor.pipelines.ir.text import write_document
+from athanor.pipelines.exports.airflow import airflow_file
+from athanor.pipelines.ir.spec import Document
+from athanor.pipelines.ir.text import read_document, write_document
 from athanor.pipelines.types import NewTrigger, PipelineRun, Submission, Task
 
 commands = typer.Typer(
@@ -139,13 +141,15 @@ def compile_(
     target: Target,
     *,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write here.")] = None,
+    to: Annotated[str, typer.Option(help="kubeflow (YAML), or airflow (a DAG file).")] = "kubeflow",
 ) -> None:
-    """Print a pipeline as Kubeflow Pipelines YAML."""
-    if _is_file(target):
-        text = write_document(load_document(target))
-    else:
-        text = PipelinesClient(transport()).compile(Submission(pipeline=target)).yaml
+    """Print a pipeline as Kubeflow Pipelines YAML, or as a DAG file of Apache Airflow."""
+    if to not in {"kubeflow", "airflow"}:
+        raise BadPipeline(f"There is no form {to!r}.", hint="Choose kubeflow or airflow.")
+    document = document_of(target)
+    text = airflow_file(document) if to == "airflow" else write_document(document)
     if output is not None:
+        output.parent.mkdir(parents=True, exist_ok=True)
         output.write_text(text, "utf-8")
         return
     typer.echo(text, nl=False)
@@ -291,6 +295,16 @@ def remove(name: Annotated[str, typer.Argument()]) -> None:
     """Remove a trigger; runs that it started go on."""
     PipelinesClient(transport()).remove_trigger(name)
     say(f"Trigger {name} is gone.")
+
+
+def document_of(target: str) -> Document:
+    """The compiled pipeline of a file or a gallery name.
+
+    Raises: BadPipeline and its kinds.
+    """
+    if _is_file(target):
+        return load_document(target)
+    return read_document(PipelinesClient(transport()).compile(Submission(pipeline=target)).yaml)
 
 
 def submission_of(

@@ -36,9 +36,8 @@ STATUS = ("state", "pipeline_job_resource_name", "pipeline_task_name")
 def main(words: list[str]) -> None:
     """Run the step that the words name; exit status 1 where it fails."""
     given = dict(zip(words[::2], words[1::2], strict=False))
-    settings = json.loads(given["--athanor_step"])
-    told = given["--executor_input"]
-    told = json.loads(Path(told[1:]).read_text("utf-8") if told[:1] == "@" else told)
+    settings = json_of(given["--athanor_step"])
+    told = json_of(given["--executor_input"])
     threads = str(settings.get("threads") or 1)
     os.environ.update(dict.fromkeys(THREADS, threads))
     name = given["--function_to_execute"]
@@ -62,6 +61,11 @@ def main(words: list[str]) -> None:
         place = f" (line {own[-1].lineno} of its source: {own[-1].line})" if own else ""
         print(f"Step {name!r} failed{place}: {type(error).__name__}: {error}", file=sys.stderr)  # noqa: T201
         raise SystemExit(1) from None
+
+
+def json_of(said: str) -> Any:
+    """JSON, or that in a file named behind an @."""
+    return json.loads(Path(said[1:]).read_text("utf-8") if said[:1] == "@" else said)
 
 
 def stand_in() -> None:

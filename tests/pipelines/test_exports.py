@@ -1,0 +1,124 @@
+"""Pipelines in the forms of others: what is exported runs there, and gives the same."""
+
+import json
+import os
+import subprocess
+import sys
+import types
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from athanor.pipelines import Pipeline
+from athanor.pipelines.errors import BadPipeline, NotSupportedYet
+from athanor.pipelines.exports.airflow import airflow_file
+from athanor.pipelines.exports.image import context_of, with_image
+from athanor.pipelines.exports.sources import source_of
+from athanor.pipelines.ir.text import plain
+from tests.pipelines import flows
+from tests.pipelines.corpus import branches, exits, loops, nested, tables
+
+ROOT = Path(__file__).parents[2]
+
+
+def _outputs(pipeline: Pipeline[..., Any], place: Path, **parameters: Any) -> Any:
+    """What a pipeline gives when the runtime of exported DAG files runs it, task by task."""
+    tasks = types.ModuleType("exported_tasks")
+    exec(source_of("portable_dag"), tasks.__dict__)  # noqa: S102 - as the DAG file does
+    spec = plain(pipeline.compile().spec)
+    for name in tasks.in_order(spec["root"]["dag"]["tasks"]):
+        tasks.run_task(spec, name, parameters, place)
+    dag = tasks.Dag(spec, spec["root"]["dag"], {"parameters": {}, "artifacts": {}}, place)
+    return tasks.outputs(dag)["parameters"]
+
+
+def test_branches_run_task_by_task(tmp_path: Path) -> None:
+    assert _outputs(branches.a_chosen_branch, tmp_path, value=2) == {"Output": "two"}
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize(
+    ("pipeline", "gives"),
+    [
+        (loops.a_loop_in_a_loop, [11, 21, 12, 22]),
+        (loops.a_condition_in_a_loop, 14),
+        (loops.a_loop_over_a_field, 12),
+        (nested.a_pipeline_in_a_loop, 8),
+        (exits.an_exit_task_after_success, 8),
+        (tables.tables_of_a_loop, 6),
+        (tables.a_file, "note.txt: hello"),
+    ],
+    ids=lambda item: getattr(item, "name", ""),
+)
+def test_everything_runs_task_by_task(
+    pipeline: Pipeline[..., Any], gives: object, tmp_path: Path
+) -> None:
+    assert _outputs(pipeline, tmp_path) == {"Output": gives}
+
+
+def test_a_dag_file_is_python_that_names_each_task() -> None:
+    text = airflow_file(branches.a_chosen_branch.compile())
+    compile(text, "dag.py", "exec")
+    assert "task_id='condition-branches-1'" in text
+    assert "tasks['number'] >> tasks['condition-branches-1']" in text
+    with pytest.raises(NotSupportedYet, match="platform"):
+        airflow_file(flows.registering.compile())
+
+
+@pytest.mark.soak
+def test_airflows_own_loader_takes_the_dag_file(tmp_path: Path) -> None:
+    python = ROOT / ".venvs" / "airflow" / "bin" / "python"
+    if not python.exists():
+        pytest.skip(f"Airflow is not installed in {python.parents[1]}")
+    (tmp_path / "dags").mkdir()
+    for pipeline in (branches.a_chosen_branch, exits.an_exit_task_after_success):
+        text = airflow_file(pipeline.compile())
+        (tmp_path / "dags" / f"{pipeline.name}.py").write_text(text)
+    look = (
+        "import json, sys\n"
+        "from airflow.dag_processing.dagbag import DagBag\n"
+        "bag = DagBag(sys.argv[1])\n"
+        "print(json.dumps([bag.import_errors, sorted(bag.dags)]))\n"
+    )
+    env = os.environ | {"AIRFLOW_HOME": str(tmp_path), "AIRFLOW__CORE__LOAD_EXAMPLES": "False"}
+    done = subprocess.run(
+        [str(python), "-c", look, str(tmp_path / "dags")],
+        check=True,
+        capture_output=True,
+        text=True,
+        env=env,
+    )
+    told = json.loads(done.stdout.strip().splitlines()[-1])
+    assert told == [{}, ["a-chosen-branch", "an-exit-task-after-success"]]
+
+
+def test_equal_steps_give_equal_contexts(tmp_path: Path) -> None:
+    document = flows.sums.compile()
+    first, again = (context_of(document, "split") for _ in range(2))
+    assert first.digest == again.digest
+    assert first.digest != context_of(document, "total").digest
+    assert "pandas==" in first.files["requirements.txt"]
+    named = with_image(document, "split", "registry.example/split:1").spec
+    images = {item.container.image for item in named.deployment_spec.executors.values()}  # type: ignore[union-attr]
+    assert "registry.example/split:1" in images
+    with pytest.raises(BadPipeline, match="splitt"):
+        context_of(document, "splitt")
+
+
+def test_a_contexts_step_runs_on_its_own(tmp_path: Path) -> None:
+    context = context_of(nested.a_pipeline_used_twice.compile(), "double")
+    context.write(tmp_path)
+    told = {
+        "inputs": {"parameterValues": {"value": 21}},
+        "outputs": {"parameters": {"Output": {}}, "outputFile": str(tmp_path / "out.json")},
+    }
+    words = [
+        *(sys.executable, "-P", "-I", str(tmp_path / "portable.py")),
+        *("--component_module_path", str(tmp_path / "step.py")),
+        *("--function_to_execute", "double"),
+        *("--athanor_step", f"@{tmp_path / 'settings.json'}"),
+        *("--executor_input", json.dumps(told)),
+    ]
+    subprocess.run(words, check=True)
+    assert json.loads((tmp_path / "out.json").read_text())["parameterValues"] == {"Output": 42}
