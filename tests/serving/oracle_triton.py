@@ -1,15 +1,14 @@
 """The plane through tritonclient and KServe's client; run in an environment that has them.
 
-`python oracle_triton.py URL`: exits with 0 when every check held.
+`python oracle_triton.py URL`, or the host and port of gRPC: exits with 0 when every check held.
 """
 
-# ruff: noqa: ANN001, ANN201, PT017 - a script for an environment without our checks
+# ruff: noqa: ANN001, ANN201, PLC0415, PT017 - a script for an environment without our checks
 import asyncio
 import sys
 
 import numpy as np
 import tritonclient.http as triton
-from kserve import InferenceRESTClient, InferInput, InferRequest, RESTConfig
 from tritonclient.utils import InferenceServerException
 
 
@@ -110,7 +109,53 @@ def with_triton(url):
             raise AssertionError("it was not refused")
 
 
+def with_grpc(address):
+    # Not at the top: its messages have the names of KServe's.
+    import tritonclient.grpc as grpc_client
+
+    client = grpc_client.InferenceServerClient(address)
+    assert client.is_server_live()
+    assert client.is_server_ready()
+    assert client.is_model_ready("houses")
+    assert "binary_tensor_data" in client.get_server_metadata().extensions
+    told = client.get_model_metadata("houses", "1")
+    assert [(i.name, i.datatype, list(i.shape)) for i in told.inputs] == [
+        (name, datatype, [-1]) for name, _, datatype in COLUMNS
+    ]
+    assert client.get_model_repository_index().models[0].state == "READY"
+    made = []
+    for name, values, datatype in COLUMNS:
+        item = grpc_client.InferInput(name, [3], datatype)
+        item.set_data_from_numpy(values)
+        made.append(item)
+    result = client.infer("houses", made, request_id="a7")
+    assert np.allclose(result.as_numpy("predict_proba")[:, 1], WANTED, rtol=0, atol=1e-15)
+    assert result.get_response().id == "a7"
+    outputs = [grpc_client.InferRequestedOutput("predict")]
+    labels = client.infer("houses", made, outputs=outputs).as_numpy("predict").tolist()
+    assert labels == [b"yes" if chance > 0.5 else b"no" for chance in WANTED]
+    told = []
+    client.start_stream(lambda result, error: told.append((result, error)))
+    client.async_stream_infer("houses", made)
+    client.async_stream_infer("horses", made)
+    client.stop_stream()
+    assert [error is None for _, error in told] == [True, False]
+    for refused, code in (
+        (lambda: client.infer("horses", made), "NOT_FOUND"),
+        (lambda: client.infer("houses", made[:1]), "INVALID_ARGUMENT"),
+        (lambda: client.infer("houses", made, model_version="9"), "NOT_FOUND"),
+    ):
+        try:
+            refused()
+        except InferenceServerException as error:
+            assert code in error.status(), error
+        else:
+            raise AssertionError("it was not refused")
+
+
 async def with_kserve(url):
+    from kserve import InferenceRESTClient, InferInput, InferRequest, RESTConfig
+
     client = InferenceRESTClient(RESTConfig(protocol="v2", retries=1))
     assert await client.is_server_live(url)
     assert await client.is_server_ready(url)
@@ -131,6 +176,9 @@ async def with_kserve(url):
 
 
 if __name__ == "__main__":
-    with_triton(sys.argv[1])
-    asyncio.run(with_kserve(sys.argv[1]))
+    if sys.argv[1].startswith("http://"):
+        with_triton(sys.argv[1])
+        asyncio.run(with_kserve(sys.argv[1]))
+    else:
+        with_grpc(sys.argv[1])
     print("all held")

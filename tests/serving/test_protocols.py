@@ -1,7 +1,9 @@
 """The open protocols of the data plane, with a stub for a model."""
 
 import gzip
+import importlib.util
 import json
+import socket
 import struct
 import subprocess
 import zlib
@@ -12,6 +14,7 @@ from typing import Any
 import pytest
 
 from athanor.kernel.workers import Workers
+from athanor.serving.supervisor import PlaneSettings
 from athanor.testing.serving import (
     Browser,
     RunningPlane,
@@ -223,16 +226,25 @@ def test_bad_bytes_are_named(browser: Browser) -> None:
 @pytest.mark.skipif(
     not (REPOSITORY / ".venvs/triton/bin/python").exists(), reason="no environment .venvs/triton"
 )
-def test_tritonclient_and_kserve_s_client(shared: RunningPlane) -> None:
-    script = Path(__file__).with_name("oracle_triton.py")
-    done = subprocess.run(
-        [str(REPOSITORY / ".venvs/triton/bin/python"), str(script), shared.planes.url],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stderr
+def test_tritonclient_and_kserve_s_client(tmp_path: Path, warm_workers: Workers) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = int(taken.getsockname()[1])
+    grpc = importlib.util.find_spec("grpc") is not None
+    settings = PlaneSettings(grpc_port=port if grpc else 0)
+    with running_plane(tmp_path, warm_workers, settings) as plane:
+        plane.route({deployment_ids(1)[0]: 1.0})
+        browser = Browser(plane.port)
+        assert eventually(lambda: browser.send("GET", "/v2/health/ready").status == 200)
+        script = str(Path(__file__).with_name("oracle_triton.py"))
+        for address in [plane.planes.url, f"127.0.0.1:{port}"][: 1 + grpc]:
+            done = subprocess.run(
+                [str(REPOSITORY / ".venvs/triton/bin/python"), script, address],
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=120,
+            )
+            assert done.returncode == 0, done.stderr
 
 
 def invoke(browser: Browser, body: Any, type_: str = "application/json", path: str = "") -> Any:

@@ -41,6 +41,8 @@ class Settings:
     """The API's port; 0 takes a free one."""
     serving_port: int = 0
     """The data plane's port; 0 takes the one behind the API's, or a free one."""
+    serving_grpc_port: int = 0
+    """The data plane's port for gRPC (needs the extra `grpc`); 0 does without."""
     database_url: str = ""
     """An SQLAlchemy URL; empty is SQLite in the workspace."""
     storage_url: str = ""
@@ -68,6 +70,7 @@ _DESCRIBED = {
     "host": "the address that the API and the data plane listen on",
     "port": "the API's port; 0 takes a free one",
     "serving_port": "the data plane's port; 0 takes the next one, or a free one",
+    "serving_grpc_port": "the data plane's port for gRPC (needs the extra grpc); 0 does without",
     "database_url": "an SQLAlchemy URL; empty is SQLite in the workspace",
     "storage_url": "an fsspec URL for blobs and tables; empty is a folder in the workspace",
     "token": "the bearer token that callers must send; needed on any address but loopback",
@@ -196,7 +199,7 @@ def _converted(name: str, raw: Any, kind: type, source: str) -> Any:
 
 
 def _check(settings: Settings, sources: Mapping[str, str]) -> None:
-    for name in ("port", "serving_port"):
+    for name in ("port", "serving_port", "serving_grpc_port"):
         if not 0 <= getattr(settings, name) <= 65_535:
             raise BadSetting(name, sources[name], "is not a port (0 to 65535)")
     if settings.log_level not in {"debug", "info", "warning", "error"}:

@@ -89,6 +89,7 @@ def _supervised(
             plane=PlaneSettings(
                 host=settings.host,
                 port=settings.serving_port,
+                grpc_port=settings.serving_grpc_port,
                 usual=settings.port + 1 if settings.port else 0,
                 online=house.services[OnlineFeatures].url,
                 doors=PlaneDoors(

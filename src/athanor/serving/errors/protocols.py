@@ -1,6 +1,13 @@
 """What the data plane refuses in the words of open protocols."""
 
-from athanor.kernel.errors import AthanorError, Invalid, NotFound, TooLarge, Unprocessable
+from athanor.kernel.errors import (
+    AthanorError,
+    Conflict,
+    Invalid,
+    NotFound,
+    TooLarge,
+    Unprocessable,
+)
 
 
 class TensorRefused(Invalid):
@@ -113,3 +120,13 @@ class ContentTypeRefused(AthanorError):
 
     def __init__(self, message: str) -> None:
         super().__init__(message, hint="Send application/json or text/csv.")
+
+
+class GrpcMissing(Conflict):
+    """A port for gRPC is set, and the library for it is not installed."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "serving_grpc_port is set, and grpcio is not installed.",
+            hint="Install it: pip install 'athanor-ml[grpc]'; or set the port to 0.",
+        )

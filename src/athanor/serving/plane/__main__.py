@@ -8,12 +8,14 @@ answers what it has begun and leaves.
 import asyncio
 import contextlib
 import gc
+import importlib
 import logging
 import os
 import signal
 import socket
 import sys
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import uvloop
@@ -58,6 +60,7 @@ async def serve(config: PlaneConfig, table: Table | None) -> None:
     listener = socket.socket(fileno=config.listener)
     server = await loop.create_server(lambda: Connection(plane), sock=listener, backlog=4096)
     control = await Control(plane).listen(config.control)
+    grpc = await _grpc(config, plane)
     gc.freeze()
     # Requests leave no cycles: what the collector looks for is rare.
     gc.set_threshold(50_000, 20, 50)
@@ -67,11 +70,26 @@ async def serve(config: PlaneConfig, table: Table | None) -> None:
         plane.tend()
     server.close()
     control.close()
+    if grpc is not None:
+        await grpc.close(_LEAVING_SECONDS)
     await _drained(plane)
     await log.seal()
     if plane.shadows is not None:
         plane.shadows.close()
     plane.bell.close()
+
+
+async def _grpc(config: PlaneConfig, plane: Plane) -> Any:
+    """The gRPC door, where a port for it is set."""
+    if not config.grpc:
+        return None
+    # Named by its path: it imports grpcio, which most workspaces do without.
+    door = importlib.import_module("athanor.serving.plane.grpc.server").GrpcDoor(
+        plane, config.doors
+    )
+    port = await door.open(config.grpc, config.limits.body_bytes)
+    logging.getLogger(__name__).info("gRPC is answered at port %s", port)
+    return door
 
 
 def _end_of_input(leaving: asyncio.Event) -> None:

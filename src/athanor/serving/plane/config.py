@@ -28,4 +28,6 @@ class PlaneConfig:
     seal_seconds: float = 300.0
     online: str = ""
     """Where online features are read, a database's URL; "" where there are none."""
+    grpc: str = ""
+    """Where to listen for gRPC, `host:port`; "" is nowhere."""
     format_version: int = 1

@@ -50,6 +50,9 @@ class Stamps:
         self._text = ""
         self.moment = b""
         """ISO 8601 in UTC, with microseconds."""
+        self.tick = -1
+        """The log's count of flushes when the time was taken."""
+        self.renew()
 
     def renew(self) -> None:
         """Take the time: once a tick of the loop is often enough."""
@@ -233,8 +236,9 @@ class Lane:
     ) -> None:
         seconds = time.monotonic() - arrived
         log = self._log
-        if not log.scheduled:
+        if not log.scheduled or _stamps.tick != log.flushed:  # the long way may have been first
             _stamps.renew()
+            _stamps.tick = log.flushed
         id_ = _stamps.next()
         series = self._series
         logged_chances = chances = score = b"null"

@@ -42,6 +42,8 @@ class PredictionLog:
         self._idle_bytes = 0
         self.scheduled = False
         """Whether rows of this tick wait to be written."""
+        self.flushed = 0
+        """How many ticks' rows were written so far."""
         self._unsynced_since = 0.0
         self._work: asyncio.Future[None] | None = None
 
@@ -79,6 +81,7 @@ class PredictionLog:
     def flush(self) -> None:
         """Write what was gathered and release its answers."""
         self.scheduled = False
+        self.flushed += 1
         lines, releases = self._lines, self._releases
         self._lines, self._releases = [], []
         if self._idle:

@@ -1,6 +1,7 @@
 """The plane processes: started on one listening socket, restarted when they die."""
 
 import contextlib
+import importlib.util
 import logging
 import os
 import socket
@@ -15,6 +16,7 @@ import msgspec
 import orjson
 
 from athanor.serving.errors import PlaneUnreachable, PortTaken
+from athanor.serving.errors.protocols import GrpcMissing
 from athanor.serving.logic.doors import Doors
 from athanor.serving.logic.routing import Table
 from athanor.serving.plane.config import PlaneConfig
@@ -43,6 +45,8 @@ class PlaneSettings:
     server ends."""
     usual: int = 0
     """The port to try first where `port` is 0, so that a restart keeps it; 0 names none."""
+    grpc_port: int = 0
+    """For the Open Inference Protocol over gRPC; 0 does without."""
     processes: int = 1
     doors: Doors = field(default_factory=Doors)
     limits: Limits = field(default_factory=Limits)
@@ -96,10 +100,22 @@ class Planes:
                 seal_bytes=self._settings.seal_bytes,
                 seal_seconds=self._settings.seal_seconds,
                 online=self._settings.online,
+                grpc=self._grpc(),
             )
             process = _PlaneProcess(config, self._run / f"p{number}.json", self._log)
             process.start()
             self._processes.append(process)
+
+    def _grpc(self) -> str:
+        """Where planes listen for gRPC, or "".
+
+        Raises: GrpcMissing.
+        """
+        if not self._settings.grpc_port:
+            return ""
+        if importlib.util.find_spec("grpc") is None:
+            raise GrpcMissing
+        return f"{self._settings.host}:{self._settings.grpc_port}"
 
     def tend(self) -> bool:
         """Start again what died; whether anything was."""
