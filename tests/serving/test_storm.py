@@ -5,12 +5,14 @@ import json
 import os
 import random
 import signal
+import socket
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -21,7 +23,9 @@ from athanor.kernel.workers import Workers
 from athanor.serving.types import Deploy
 from athanor.testing.serving import (
     STUB_DESCRIPTION,
+    RunningPlane,
     ServingRoom,
+    deployment_ids,
     eventually,
     formula,
     record,
@@ -169,6 +173,23 @@ def storm(room: ServingRoom, seed: int, rounds: int, pause: Callable[[], float])
 def test_kills_and_new_versions_cost_no_answer_and_no_row(stubs: ServingRoom) -> None:
     load = storm(stubs, 0, 3, lambda: 0.05)
     assert len(load.acknowledged) > 100
+
+
+def test_both_ways_of_one_tick_give_ids_and_times_of_now(plane: RunningPlane) -> None:
+    plane.route({deployment_ids(1)[0]: 1.0})
+    body = json.dumps({"records": [record(1)]}).encode()
+    head = f"POST /endpoints/houses/predict HTTP/1.1\r\nHost: 127.0.0.1:{plane.port}\r\n"
+    asked = f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
+    with socket.create_connection(("127.0.0.1", plane.port), 30) as client:
+        client.sendall(asked * 20)  # the first one is not known yet and takes the long way
+        assert eventually(lambda: len(plane.logged()) == 20)
+    rows = plane.logged()
+    assert {len(row["id"]) for row in rows} == {32}
+    assert len({row["id"] for row in rows}) == 20
+    assert all(
+        abs(datetime.now(UTC) - datetime.fromisoformat(row["predicted_at"])) < timedelta(minutes=5)
+        for row in rows
+    )
 
 
 @pytest.mark.soak
