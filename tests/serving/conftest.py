@@ -1,6 +1,7 @@
 """Workers, planes and models for the tests of serving."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,17 +15,24 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
+from athanor.app import house as house_module
+from athanor.app.house import House
 from athanor.kernel.database import Database
+from athanor.kernel.permissions import OWNER
+from athanor.kernel.settings import load_settings
 from athanor.kernel.workers import Workers
 from athanor.kernel.zygote import HEAVY_MODULES, choose_workers
-from athanor.registry import Signature, TrainedModel
+from athanor.lineage import Lineage, NewArtifact
+from athanor.registry import Models, NewModelVersion, Signature, TrainedModel
 from athanor.registry.packaging import LoadedModel, load_model
 from athanor.registry.packaging.materializer import ModelMaterializer
+from athanor.serving import Deploy, Endpoints
 from athanor.serving.supervisor import PlaneSettings
 from athanor.testing.serving import (
     Browser,
     RunningPlane,
     ServingRoom,
+    eventually,
     running_plane,
     serving_room,
 )
@@ -130,3 +138,73 @@ def worse(tmp_path_factory: pytest.TempPathFactory) -> Trained:
 
 def described(trained: Trained) -> dict[str, Any]:
     return asdict(trained.model.description.signature) | trained.description
+
+
+class KeptWorkers:
+    """The session's warm workers, which no house ends."""
+
+    def __init__(self, workers: Workers) -> None:
+        self._workers = workers
+
+    @property
+    def warm(self) -> bool:
+        return self._workers.warm
+
+    def start(self) -> None:
+        """They run."""
+
+    def warm_up(self) -> None:
+        """They are warm."""
+
+    def close(self, grace: float = 2.0) -> None:
+        """They are the session's."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._workers, name)
+
+
+@contextmanager
+def opened_house(
+    workspace: Path, workers: Workers, patch: pytest.MonkeyPatch, *, serving: bool = True
+) -> Iterator[House]:
+    """A whole platform on a workspace, as a server or as a command has it."""
+    patch.setattr(house_module, "choose_workers", lambda *_, **__: KeptWorkers(workers))
+    settings, _ = load_settings({"workspace": workspace, "port": 0}, {})
+    house = House.open(settings, serving=serving)
+    house.start()
+    try:
+        yield house
+    finally:
+        house.close()
+
+
+def registered(house: House, trained: Trained, name: str = "churn") -> None:
+    """Store a model and register it."""
+    blob = house.storage.put_folder(trained.folder)
+    artifact = house.services[Lineage].record(
+        OWNER,
+        NewArtifact(
+            type="model",
+            name=name,
+            uri=blob.uri,
+            digest=blob.digest,
+            size=blob.size,
+            metadata=described(trained),
+        ),
+    )
+    house.services[Models].register(OWNER, NewModelVersion(model=name, artifact_id=artifact.id))
+
+
+@pytest.fixture(scope="module")
+def shop(
+    tmp_path_factory: pytest.TempPathFactory, warm_workers: Workers, champion: Trained
+) -> Iterator[House]:
+    """A server with one endpoint, `churn`, that answers."""
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("shop") / "workspace"
+        with opened_house(folder, warm_workers, patch) as house:
+            registered(house, champion)
+            endpoints = house.services[Endpoints]
+            endpoints.deploy(OWNER, "churn", Deploy(model="churn", key="card"))
+            assert eventually(lambda: endpoints.get(OWNER, "churn").live is not None)
+            yield house

@@ -1,0 +1,223 @@
+"""Requests are answered later, and who asked is told."""
+
+import base64
+import hashlib
+import hmac
+import json
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from athanor.app.house import House
+from athanor.kernel.database import Database
+from athanor.kernel.errors import AthanorError
+from athanor.kernel.permissions import OWNER
+from athanor.kernel.workers import Workers
+from athanor.registry import BadWebhook
+from athanor.serving import Deploy, Endpoints
+from athanor.serving.errors import BadPrediction, ColumnMissing, EndpointNotFound, ValueRefused
+from athanor.serving.errors.tickets import BadTicket, TicketEnded, TicketNotFound, TicketOpen
+from athanor.serving.service.tickets import Tickets
+from athanor.serving.store.tickets import KeptTicket, SqlTicketStore
+from athanor.serving.types.tickets import NewTicket, Ticket, TicketQuery
+from athanor.testing.serving import eventually
+from tests.serving.conftest import Trained, opened_house, registered
+
+SECRET = "whsec_" + base64.b64encode(b"a shared secret of 24 by").decode()
+
+
+@dataclass(slots=True)
+class Receiver:
+    """A webhook's receiver that fails so many times."""
+
+    failures: int = 0
+    got: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
+    url: str = ""
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    told = Receiver()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            told.got.append(({k.lower(): v for k, v in self.headers.items()}, body))
+            self.send_response(500 if len(told.got) <= told.failures else 204)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Nothing."""
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    told.url = f"http://127.0.0.1:{server.server_port}/told?by=athanor"
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield told
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def ended(house: House, ticket: Ticket) -> Ticket:
+    tickets: Tickets = house.services[Tickets]
+    assert eventually(lambda: tickets.ticket(OWNER, ticket.id).ended)
+    return tickets.ticket(OWNER, ticket.id)
+
+
+def asked(records: list[dict[str, Any]], **more: Any) -> NewTicket:
+    return NewTicket(body={"records": records}, **more)
+
+
+def test_the_answer_comes_later_and_is_the_endpoints(shop: House, champion: Trained) -> None:
+    tickets: Tickets = shop.services[Tickets]
+    records = champion.records[:3]
+    made = tickets.ask(OWNER, "churn", asked(records))
+    assert ended(shop, made).state == "done"
+    told = json.loads(tickets.result(OWNER, made.id))
+    direct = champion.model.predict_records(records)
+    assert [item["label"] for item in told["predictions"]] == [item["label"] for item in direct]
+
+
+def test_more_rows_than_one_request_may_hold_are_one_answer(shop: House, champion: Trained) -> None:
+    tickets: Tickets = shop.services[Tickets]
+    records = (champion.records * 20)[:5_000]
+    made = tickets.ask(OWNER, "churn", asked(records))
+    ended(shop, made)
+    told = json.loads(tickets.result(OWNER, made.id))
+    direct = champion.model.predict_records(records)
+    assert [item["label"] for item in told["predictions"]] == [item["label"] for item in direct]
+
+
+def test_a_webhook_is_told_through_three_failures_and_signed(
+    shop: House, champion: Trained, receiver: Receiver
+) -> None:
+    receiver.failures = 3
+    tickets: Tickets = shop.services[Tickets]
+    new = asked(champion.records[:1], webhook=receiver.url, secret=SECRET)
+    made = tickets.ask(OWNER, "churn", new)
+    assert eventually(lambda: tickets.ticket(OWNER, made.id).told == "delivered")
+    assert len(receiver.got) == 4
+    assert {headers["webhook-id"] for headers, _ in receiver.got} == {made.id}
+    headers, body = receiver.got[-1]
+    signed = f"{made.id}.{headers['webhook-timestamp']}.".encode() + body
+    key = base64.b64decode(SECRET.removeprefix("whsec_"))
+    right = base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
+    assert headers["webhook-signature"] == f"v1,{right}"
+    told = json.loads(body)
+    assert told["type"] == "prediction.done"
+    assert len(told["data"]["answer"]["predictions"]) == 1
+    assert tickets.ticket(OWNER, made.id).deliveries == 4
+
+
+def test_tickets_survive_a_restart(
+    tmp_path: Path,
+    warm_workers: Workers,
+    champion: Trained,
+    receiver: Receiver,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    workspace = tmp_path / "workspace"
+    with opened_house(workspace, warm_workers, monkeypatch, serving=False) as house:
+        registered(house, champion)
+        house.services[Endpoints].deploy(OWNER, "churn", Deploy(model="churn"))
+        tickets: Tickets = house.services[Tickets]
+        made = tickets.ask(OWNER, "churn", asked(champion.records[:2], webhook=receiver.url))
+        with pytest.raises(TicketOpen):
+            tickets.result(OWNER, made.id)
+    with opened_house(workspace, warm_workers, monkeypatch) as house:
+        tickets = house.services[Tickets]
+        assert eventually(lambda: tickets.ticket(OWNER, made.id).told == "delivered")
+        assert len(json.loads(tickets.result(OWNER, made.id))["predictions"]) == 2
+        assert len(receiver.got) == 1
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "new", "kind"),
+    [
+        ("nope", NewTicket(body={"records": [{}]}), EndpointNotFound),
+        ("churn", NewTicket(), BadTicket),
+        ("churn", NewTicket(body=5), BadPrediction),
+        ("churn", NewTicket(body={"records": []}), BadPrediction),
+        ("churn", NewTicket(body={"records": [{"age": 1}]}), ColumnMissing),
+        (
+            "churn",
+            NewTicket(
+                body={
+                    "records": [
+                        {"age": "old", "balance": 1, "trend": 1, "card": "a", "region": "b"}
+                    ]
+                }
+            ),
+            ValueRefused,
+        ),
+        ("churn", NewTicket(body={}, route="nope"), BadTicket),
+        ("churn", NewTicket(body={}, expires_seconds=float("nan")), BadTicket),
+        ("churn", NewTicket(body={}, secret="x"), BadTicket),
+        ("churn", NewTicket(body={}, webhook="ftp://127.0.0.1/"), BadWebhook),
+        ("churn", NewTicket(body={}, webhook="https://10.0.0.1/"), BadWebhook),
+    ],
+)
+def test_what_is_wrong_is_refused_at_once(
+    shop: House, endpoint: str, new: NewTicket, kind: type[AthanorError]
+) -> None:
+    with pytest.raises(kind):
+        shop.services[Tickets].ask(OWNER, endpoint, new)
+
+
+def test_what_the_endpoint_refuses_is_the_tickets_failure(shop: House) -> None:
+    tickets: Tickets = shop.services[Tickets]
+    made = tickets.ask(OWNER, "churn", NewTicket(body={"nothing": 1}, route="invocations"))
+    assert ended(shop, made).state == "failed"
+    with pytest.raises(AthanorError) as failed:
+        tickets.result(OWNER, made.id)
+    assert failed.value.status == 400
+    csv = "age,balance,trend,card,region\n40,1.5,0.1,blue,a\n"
+    new = NewTicket(body=csv, content_type="text/csv", route="invocations")
+    made = tickets.ask(OWNER, "churn", new)
+    assert ended(shop, made).state == "done"
+
+
+def test_a_ticket_is_withdrawn_once(shop: House) -> None:
+    tickets: Tickets = shop.services[Tickets]
+    with pytest.raises(TicketNotFound):
+        tickets.withdraw(OWNER, "nope")
+    done = tickets.tickets(OWNER, TicketQuery(endpoint="churn", state="done"))
+    if done:
+        with pytest.raises(TicketEnded):
+            tickets.withdraw(OWNER, done[0].id)
+
+
+def test_tickets_are_kept_by_every_database(database: Database) -> None:
+    store = SqlTicketStore(database)
+    ticket = Ticket(
+        id="b" * 32,
+        project="default",
+        endpoint="churn",
+        route="predict",
+        state="queued",
+        request_bytes=3,
+        created_by="owner",
+        created_at=datetime(2026, 3, 1, tzinfo=UTC),
+    )
+    kept = KeptTicket(ticket=ticket, request="sha256:0", secret="locked", expires_seconds=60.0)
+    store.add(kept, "key")
+    assert store.find(ticket.id) == kept
+    assert store.by_key("churn", "key") == ticket
+    assert store.by_key("other", "key") is None
+    assert store.waiting("churn") == 1
+    assert not store.change(ticket.id, {"state": "done"}, while_in=("running",))
+    ended_at = datetime(2026, 3, 2, tzinfo=UTC)
+    assert store.change(ticket.id, {"state": "done", "expires_at": ended_at})
+    assert store.waiting("churn") == 0
+    assert store.expired(ended_at) == []
+    assert store.expired(datetime(2026, 3, 3, tzinfo=UTC)) == [ticket.id]
+    assert [item.id for item in store.page("default", TicketQuery(state="done"))] == [ticket.id]
+    store.remove(ticket.id)
+    assert store.find(ticket.id) is None
