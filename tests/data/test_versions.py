@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 
 from athanor.data import DatasetNotFound, NewMark, NewSplit, NewVersion, Query, Roles, VacuumOrder
 from athanor.data.errors import (
-    BadKey,
     BadSplit,
-    BadTag,
+    BadVersionTag,
     DatasetDeleted,
     NothingToRestore,
     SplitNotFound,
     SplitTaken,
+    UnfitKey,
     UnknownPart,
     VersionDeleted,
 )
@@ -62,9 +62,9 @@ def test_a_diff_by_key(two: DataRoom) -> None:
 
 
 def test_a_diff_of_whole_rows_and_other_columns(two: DataRoom, written: Written) -> None:
-    with pytest.raises(BadKey, match="repeats"):
+    with pytest.raises(UnfitKey, match="repeats"):
         two.versions.diff(OWNER, "churn@1", "churn@2", key=("country",))
-    with pytest.raises(BadKey, match="no column 'nope'"):
+    with pytest.raises(UnfitKey, match="no column 'nope'"):
         two.versions.diff(OWNER, "churn@1", "churn@2", key=("nope",))
     lines = [line.rpartition(",")[0] + ",1" for line in customers().splitlines()[1:]]
     text = "customer,age,country,spent,new\n" + "\n".join(lines[:100] + lines[:100])
@@ -164,7 +164,7 @@ def test_splits_of_every_kind(two: DataRoom, tmp_path: Path) -> None:
 def test_splits_that_can_not_be(two: DataRoom, split: NewSplit, words: str) -> None:
     with pytest.raises(BadSplit, match=words):
         two.splits.split(OWNER, "churn@1", split)
-    with pytest.raises(BadTag):
+    with pytest.raises(BadVersionTag):
         two.splits.split(OWNER, "churn@1", NewSplit(name="a b"))
 
 
@@ -206,7 +206,7 @@ def test_marks(two: DataRoom) -> None:
     assert (told[1].tags, told[1].note, told[1].owners) == (("audit-2026",), "the first", ("ann",))
     assert (told[0].tags, told[0].owners) == (("customers",), ("bob",))
     for tag in ("latest", "v3", "3", "a b", "sha256:abcdef", ""):
-        with pytest.raises(BadTag):
+        with pytest.raises(BadVersionTag):
             room.versions.mark(OWNER, "churn@1", NewMark(tags=(tag,)))
     assert len(room.told("data.mark.changed")) == 4
 

@@ -5,10 +5,13 @@ own. Credentials and the endpoint come from the environment (`AWS_ACCESS_KEY_ID`
 `AWS_SECRET_ACCESS_KEY`, `AWS_ENDPOINT_URL` ...), unless they are given.
 """
 
+import hashlib
 import importlib
 import os
+import tempfile
 from collections.abc import Mapping
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 _S3 = ("s3://", "s3a://")
@@ -37,6 +40,13 @@ def filesystem_of(url: str, options: Mapping[str, Any] | None = None) -> tuple[A
 def endpoint_url() -> str:
     """The S3-compatible server of the environment; empty is Amazon's."""
     return os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL", "")
+
+
+def cached_copy(url: str) -> Path:
+    """Where this machine keeps its copy of a table's file, whose name is never used twice."""
+    folder = Path(tempfile.gettempdir()) / f"athanor-tables-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return folder / f"{hashlib.sha256(url.encode()).hexdigest()}.parquet"
 
 
 def table_options(url: str) -> dict[str, str]:

@@ -75,7 +75,7 @@ class BadVersionReference(Invalid):
         )
 
 
-class BadTag(Invalid):
+class BadVersionTag(Invalid):
     """The word can't be a version's tag."""
 
     def __init__(self, tag: str) -> None:
@@ -467,7 +467,7 @@ class BadSplit(Invalid):
         super().__init__(what, hint=hint)
 
 
-class BadKey(Invalid):
+class UnfitKey(Invalid):
     """A column that should name rows does not."""
 
     def __init__(self, what: str, hint: str) -> None:

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from athanor.data.errors import BadDatasetName, BadTag, BadVersionReference
+from athanor.data.errors import BadDatasetName, BadVersionReference, BadVersionTag
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,79}")
 _VERSION = re.compile(r"v?([1-9][0-9]{0,8})")
@@ -42,10 +42,10 @@ def checked_name(name: str) -> str:
 def checked_tag(tag: str) -> str:
     """The tag, if it can be one: it must not read as a number, a date, a digest or `latest`.
 
-    Raises: BadTag.
+    Raises: BadVersionTag.
     """
     if not _TAG.fullmatch(tag) or _RESERVED.fullmatch(tag):
-        raise BadTag(tag)
+        raise BadVersionTag(tag)
     return tag
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from athanor.data.errors import AnotherWriter, LostTheLease, NoRoomForTable
 from athanor.data.store import DataStore
 from athanor.kernel import Access, Clock, Database, Events, Storage, new_id
-from athanor.kernel.remote import filesystem_of
+from athanor.kernel.remote import cached_copy, filesystem_of
 from athanor.kernel.workers import Workers
 
 LEASE = timedelta(seconds=15)
@@ -43,6 +43,7 @@ class Ground:
             if "://" not in path:
                 Path(path).unlink(missing_ok=True)
                 continue
+            cached_copy(path).unlink(missing_ok=True)
             filesystem, place = filesystem_of(path)
             if filesystem.exists(place):
                 filesystem.rm_file(place)

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from athanor.data.errors import BadSource, BadTag, DatasetNotFound, NothingToRestore
+from athanor.data.errors import BadSource, BadVersionTag, DatasetNotFound, NothingToRestore
 from athanor.data.logic.names import checked_tag, parsed_reference
 from athanor.data.records import Diff, Mark, NewMark, Vacuumed, VacuumOrder
 from athanor.data.service.datasets import Datasets
@@ -50,7 +50,7 @@ class Versions:
         """Say something about a dataset (NAME) or a version (NAME@...); what is None stays.
 
         A version's tag is a name for it: another version of the dataset that had it loses it.
-        Raises: BadTag, and what `version` raises.
+        Raises: BadVersionTag, and what `version` raises.
         """
         self._access.require(who, "data.mark", reference)
         asked = parsed_reference(reference)
@@ -62,7 +62,7 @@ class Versions:
             for tag in new.tags:
                 checked_tag(tag)
         elif new.tags is not None and any(not tag.strip() or len(tag) > 80 for tag in new.tags):
-            raise BadTag(next(tag for tag in new.tags if not tag.strip() or len(tag) > 80))
+            raise BadVersionTag(next(tag for tag in new.tags if not tag.strip() or len(tag) > 80))
         now = self._ground.clock.now()
         with self._ground.database.transaction():
             known = {mark.number: mark for mark in self._marks.list_marks(dataset.id)}
@@ -108,7 +108,7 @@ class Versions:
 
         Rows are matched by `key`; without one by the id's column where it names each row, else
         whole rows are compared.
-        Raises: BadKey, and what `version` raises.
+        Raises: UnfitKey, and what `version` raises.
         """
         self._access.require(who, "data.diff", before)
         sides = [self._finder.of(project, reference)[1] for reference in (before, after)]

@@ -14,7 +14,7 @@ import duckdb
 import msgspec
 import pyarrow.parquet as pq
 
-from athanor.data.errors import BadKey
+from athanor.data.errors import UnfitKey
 from athanor.data.logic.profiling import quoted
 from athanor.data.records import ColumnDiff, RowChange, RowsDiff, SchemaDiff, TypeChange
 from athanor.data.types import Column, ColumnProfile, Profile
@@ -45,7 +45,7 @@ def diff(
 
     An implied key (the id's column) that does not name rows is left; a given one is an error.
 
-    Raises: BadKey.
+    Raises: UnfitKey.
     """
     began = time.perf_counter()
     first, second = _base(before), _base(after)
@@ -138,7 +138,7 @@ def _usable_key(
         if name not in common:
             if implied:
                 return []
-            raise BadKey(
+            raise UnfitKey(
                 f"There is no column {name!r} in both versions.",
                 f"The columns of both are: {', '.join(common)}.",
             )
@@ -155,7 +155,7 @@ def _usable_key(
             if implied:
                 return []
             what = f"is missing in {empty} rows" if empty else f"repeats in {rows - distinct} rows"
-            raise BadKey(
+            raise UnfitKey(
                 f"The key {', '.join(key)} {what} of the {words} version.",
                 "Give columns that together name each row; without a key whole rows are compared.",
             )

@@ -1,14 +1,11 @@
 """Where the files of tables lie: in a folder of this machine, or in an object store."""
 
-import hashlib
 import os
-import tempfile
 from collections.abc import Sequence
-from pathlib import Path
 
 import pyarrow as pa
 
-from athanor.kernel.remote import filesystem_of
+from athanor.kernel.remote import cached_copy, filesystem_of
 
 
 def repeating(schema: pa.Schema) -> list[str] | bool:
@@ -39,9 +36,7 @@ def is_local(uri: str) -> bool:
 
 def _fetched(url: str) -> str:
     """A copy of an object, whose name is never used for another content."""
-    cache = Path(tempfile.gettempdir()) / f"athanor-tables-{os.getuid()}"
-    cache.mkdir(mode=0o700, exist_ok=True)
-    target = cache / f"{hashlib.sha256(url.encode()).hexdigest()}.parquet"
+    target = cached_copy(url)
     if not target.exists():
         filesystem, path = filesystem_of(url)
         passing = target.with_name(f".{target.name}.{os.getpid()}.part")
