@@ -37,6 +37,14 @@ def infer_request(data: bytes) -> Asked:
 
     Raises: InferenceRefused, TensorRefused.
     """
+    try:
+        return _infer_request(data)
+    except (TypeError, ValueError, struct.error):
+        # A field with another wire type than its own.
+        raise InferenceRefused("The message is no ModelInferRequest.") from None
+
+
+def _infer_request(data: bytes) -> Asked:
     texts = {1: "", 2: "", 3: ""}
     inputs: list[dict[str, Any]] = []
     contents: list[bytes | None] = []
@@ -55,7 +63,7 @@ def infer_request(data: bytes) -> Asked:
         elif number == 6:
             outputs.append({"name": named(value)[0], "parameters": {"binary_data": True}})
         elif number == 7:
-            raws.append(value)
+            raws.append(wire.raw(value))
     if raws and len(raws) != len(inputs):
         raise InferenceRefused(
             f"The request has {len(inputs)} inputs and {len(raws)} raw contents."
@@ -116,7 +124,7 @@ def _input(data: bytes) -> tuple[dict[str, Any], bytes | None]:
             case 3:
                 shape += map(wire.signed, wire.numbers(kind, value))
             case 5:
-                content = value
+                content = wire.raw(value)
     told = {"name": name, "datatype": datatype, "shape": shape}
     return told, None if content is None else _contents(name, datatype, content)
 

@@ -16,7 +16,7 @@ def fields(data: bytes) -> Iterator[tuple[int, int, Any]]:
 
     Raises: InferenceRefused.
     """
-    place, end = 0, len(data)
+    place, end = 0, len(raw(data))
     while place < end:
         key, place = _varint(data, place)
         number, kind = key >> 3, key & 7
@@ -68,9 +68,19 @@ def numbers(kind: int, value: Any) -> list[int]:
 def floats(value: bytes, format_: str) -> list[float]:
     """A repeated float's or double's values in one field, packed or not."""
     size = struct.calcsize(format_)
-    if len(value) % size:
+    if len(raw(value)) % size:
         raise InferenceRefused("The message ends within a number.")
     return list(struct.unpack(f"<{len(value) // size}{format_}", value))
+
+
+def raw(value: Any) -> bytes:
+    """A field of bytes.
+
+    Raises: InferenceRefused.
+    """
+    if not isinstance(value, bytes):
+        raise InferenceRefused("The message has a number where bytes are expected.")
+    return value
 
 
 def text(value: Any) -> str:
@@ -79,8 +89,8 @@ def text(value: Any) -> str:
     Raises: InferenceRefused.
     """
     try:
-        return bytes(value).decode()
-    except (UnicodeDecodeError, TypeError):
+        return raw(value).decode()
+    except UnicodeDecodeError:
         raise InferenceRefused("The message has a text that is no UTF-8.") from None
 
 
@@ -99,8 +109,8 @@ def put(number: int, value: bytes | str | bool | int) -> bytes:  # noqa: FBT001 
     """One field."""
     if isinstance(value, int):
         return varint(number << 3 | _VARINT) + varint(int(value))
-    raw = value.encode() if isinstance(value, str) else value
-    return varint(number << 3 | _BYTES) + varint(len(raw)) + raw
+    content = value.encode() if isinstance(value, str) else value
+    return varint(number << 3 | _BYTES) + varint(len(content)) + content
 
 
 def put_packed(number: int, values: Iterable[int]) -> bytes:
