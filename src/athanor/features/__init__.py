@@ -8,6 +8,8 @@ if TYPE_CHECKING:
     from athanor.features.building import Building
     from athanor.features.ground import Ground, Stores
     from athanor.features.lookup import Enricher, Plan, Reader, open_reader
+    from athanor.features.operations import operations
+    from athanor.features.relations import relations
     from athanor.features.service import (
         Features,
         FeatureViews,
@@ -75,6 +77,8 @@ __getattr__ = lazily(
         "ViewTest": "types",
         "ViewVersion": "types",
         "open_reader": "lookup",
+        "operations": "operations",
+        "relations": "relations",
     },
 )
 
@@ -111,4 +115,6 @@ __all__ = [
     "ViewTest",
     "ViewVersion",
     "open_reader",
+    "operations",
+    "relations",
 ]

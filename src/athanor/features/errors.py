@@ -248,6 +248,16 @@ class BadOnlineRow(Unprocessable):
         )
 
 
+class BadTrainingRequest(Invalid):
+    """The request in the address is no TrainingRequest."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(
+            f"The request can't be read: {what}",
+            hint='Send it as JSON: {"features": ["SERVICE"], "at": "event_timestamp"}',
+        )
+
+
 class NoSpine(Invalid):
     """Nothing says which rows features are looked up for."""
 

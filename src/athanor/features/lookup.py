@@ -115,8 +115,16 @@ class SqliteReader:
             )
             connection.execute("PRAGMA query_only = 1")
             connection.execute("PRAGMA mmap_size = 268435456")
+            self._local.connection = connection
             execute = self._local.execute = connection.execute
         return execute(_READ, (space, key)).fetchall()  # type: ignore[no-any-return]
+
+    def close(self) -> None:
+        """Close this thread's connection."""
+        connection = getattr(self._local, "connection", None)
+        if connection is not None:
+            connection.close()
+            del self._local.connection, self._local.execute
 
 
 class PostgresReader:
@@ -146,8 +154,15 @@ class PostgresReader:
                     raise
         return []
 
+    def close(self) -> None:
+        """Close this thread's connection."""
+        connection = getattr(self._local, "connection", None)
+        if connection is not None:
+            connection.close()
+            self._local.connection = None
 
-def open_reader(url: str) -> Reader:
+
+def open_reader(url: str) -> SqliteReader | PostgresReader:
     """The reader of a metadata database's URL: sqlite:///PATH or postgresql://..."""
     if url.startswith("sqlite"):
         return SqliteReader(url.partition(":///")[2])

@@ -8,6 +8,7 @@ import msgspec
 from fastapi import APIRouter, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
+from athanor.features.errors import BadTrainingRequest
 from athanor.features.service import Features, FeatureViews, OnlineFeatures, TrainingSets
 from athanor.features.types import (
     Applied,
@@ -252,7 +253,7 @@ async def create_from_table(
     project: Project = DEFAULT_PROJECT,
 ) -> TrainingSet:
     """The same for the rows of the body: Parquet, Arrow, CSV or JSON lines."""
-    wanted = msgspec.json.decode(asked, type=TrainingRequest)
+    wanted = _request(asked)
     with training.upload() as folder:
         path = folder / "upload"
         with path.open("wb") as stream:
@@ -291,7 +292,7 @@ async def historical(
 
     The body is Parquet, Arrow, CSV or JSON lines; empty where the request names a dataset.
     """
-    wanted = msgspec.json.decode(asked, type=TrainingRequest)
+    wanted = _request(asked)
 
     def found(upload: Any) -> bytes:
         with training.historical(who, wanted, upload=upload, project=project) as path:
@@ -352,3 +353,11 @@ def erase(
 ) -> Erased:
     """Remove a key's online rows."""
     return Erased(rows=online.erase(who, name, key, project=project))
+
+
+def _request(text: str) -> TrainingRequest:
+    """The request that stands in an address. Raises: BadTrainingRequest."""
+    try:
+        return msgspec.json.decode(text, type=TrainingRequest)
+    except msgspec.MsgspecError as error:
+        raise BadTrainingRequest(str(error)) from None

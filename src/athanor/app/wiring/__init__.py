@@ -49,7 +49,7 @@ def join_rooms(house: "House") -> None:
     join_tracking(house)
     join_data(house)
     join_recipes(house, steps)
-    join_features(house)
+    join_features(house, steps)
     join_pipelines(house, steps)
     join_registry(house, steps)
     join_transfers(house)

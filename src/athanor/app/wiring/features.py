@@ -14,15 +14,17 @@ from athanor.features import (
     SqlOnlineStore,
     Stores,
     TrainingSets,
+    operations,
+    relations,
 )
-from athanor.lineage import Lineage
+from athanor.lineage import Lineage, Operation
 
 if TYPE_CHECKING:
     from athanor.app.house import House
 
 
-def join_features(house: "House") -> None:
-    """Make the features' services over the datasets."""
+def join_features(house: "House", steps: dict[str, Operation]) -> None:
+    """Make the features' services over the datasets; offer their steps to pipelines."""
     stores = Stores(
         definitions=SqlDefinitionStore(house.database),
         history=SqlHistoryStore(house.database),
@@ -52,6 +54,9 @@ def join_features(house: "House") -> None:
         TrainingSets: TrainingSets(stores, ground, building),
         OnlineFeatures: online,
     }
+    features, views = house.services[Features], house.services[FeatureViews]
+    steps |= operations(views, house.services[TrainingSets], online, house.services[Lineage])
+    house.relations += relations(features, views, house.storage)
     house.counters["features"] = lambda who: len(house.services[Features].views(who))
 
 

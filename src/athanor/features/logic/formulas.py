@@ -153,6 +153,11 @@ class _Guard(ast.NodeTransformer):
             raise BadFeatureFormula(f"{self._name!r}: a function within a function is not allowed.")
         return self.generic_visit(node)
 
+    def visit_Dict(self, node: ast.Dict) -> ast.AST:
+        if None in node.keys:
+            raise BadFeatureFormula(f"{self._name!r}: ** is not allowed.", line=node.lineno)
+        return self.generic_visit(node)
+
     def visit_Call(self, node: ast.Call) -> ast.AST:
         if isinstance(node.func, ast.Attribute) and node.func.attr in METHODS:
             # text.lower() reads as lower(text), row.get("a") as get(row, "a").
