@@ -62,6 +62,10 @@ def _plain_sql(item: Typed, parts: Sequence[str]) -> str:
         kind = SQL_TYPES.get(item.kind)
         cell = f"CASE WHEN {parts[0]} THEN {parts[1]} ELSE {parts[2]} END"
         return f"CAST({cell} AS {kind})" if kind else cell
+    if item.what == "map_to":
+        pairs = zip(parts[2::2], parts[3::2], strict=True)
+        cases = " ".join(f"WHEN {key} THEN {value}" for key, value in pairs)
+        return f"CAST(CASE {parts[0]} {cases} ELSE {parts[1]} END AS {SQL_TYPES[item.kind]})"
     if item.what == "coalesce":
         return f"coalesce({', '.join(parts)})"
     if item.what == "is_missing":
@@ -144,6 +148,9 @@ def _plain_frame(item: Typed, parts: Sequence[str]) -> str:
         return f"known({parts[0]}.isin([{', '.join(parts[1:])}]), {parts[0]})"
     if item.what == "is_missing":
         return f"{parts[0]}.isna().astype('boolean')"
+    if item.what == "map_to":
+        pairs = ", ".join(f"{k}: {v}" for k, v in zip(parts[2::2], parts[3::2], strict=True))
+        return f"mapped({FRAME_TYPES[item.kind]!r}, {parts[0]}, {{{pairs}}}, {parts[1]})"
     if item.what in {"if", "coalesce"}:
         helper = "choose" if item.what == "if" else "first_known"
         return f"{helper}({FRAME_TYPES.get(item.kind, 'object')!r}, {', '.join(parts)})"
@@ -205,12 +212,26 @@ def _cell(item: Typed) -> Cell:
     if item.what == "in":
         choices = {argument.value for argument in item.arguments[1:]}
         return _strict(lambda value: value in choices, parts[:1])
+    if item.what == "map_to":
+        return _mapped_cell(item, parts)
     if item.what in _LOGIC:
         return _LOGIC[item.what](parts)
     form = item.form
     if form is None:
         raise KeyError(item.what)
     return _strict(form.scalar, parts)
+
+
+def _mapped_cell(item: Typed, parts: Sequence[Cell]) -> Cell:
+    keys, values = item.arguments[2::2], item.arguments[3::2]
+    known = {key.value: value.value for key, value in zip(keys, values, strict=True)}
+    cell, otherwise = parts[:2]
+
+    def found(row: Row) -> Any:
+        value = cell(row)
+        return known[value] if value is not None and value in known else otherwise(row)
+
+    return found
 
 
 _COMPARE: Mapping[str, Callable[[Any, Any], Any]] = {

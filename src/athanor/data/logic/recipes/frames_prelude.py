@@ -110,6 +110,18 @@ def choose(dtype: Any, condition: Any, yes: Any, no: Any) -> Any:
     return spread(dtype, yes, index).where(holds, spread(dtype, no, index))
 
 
+def mapped(dtype: Any, column: Any, pairs: dict[Any, Any], otherwise: Any) -> Any:
+    """What cells are mapped to; others become something else."""
+    cells = cells_of(column, len(column))
+    others = cells_of(otherwise, len(column))
+    found = [
+        pairs[cell] if cell is not None and cell in pairs else other
+        for cell, other in zip(cells, others, strict=True)
+    ]
+    plain = [None if cell is pd.NA else cell for cell in found]
+    return column_of(dtype, plain, column.index)
+
+
 def first_known(dtype: Any, *columns: Any) -> Any:
     """The first column's value that is not NA, row by row."""
     index = next(column.index for column in columns if isinstance(column, pd.Series))

@@ -4,9 +4,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from athanor.data.errors.recipes import BadStep, UnknownOperation
+from athanor.data.errors.recipes import BadFormula, BadStep, UnknownOperation
 from athanor.data.logic.recipes.kinds import Kind, Schema
 from athanor.data.logic.recipes.operations import OPERATIONS
+from athanor.data.logic.recipes.syntax import parsed
 from athanor.data.logic.recipes.table import (
     Cells,
     Context,
@@ -243,6 +244,11 @@ def checked_names(steps: Sequence[Step]) -> None:
             if parameter.required and (value is None or value in ([], {})):
                 what = f"{name!r} is needed: {parameter.words}."
                 raise BadStep(number, step.operation, what)
+            if parameter.kind == "formula" and isinstance(value, str):
+                try:
+                    parsed(value)
+                except BadFormula as error:
+                    raise BadStep(number, step.operation, error.message, error.hint) from error
             if parameter.choices and value is not None and value not in parameter.choices:
                 listed = ", ".join(parameter.choices)
                 raise BadStep(number, step.operation, f"{name!r} is one of {listed}.")

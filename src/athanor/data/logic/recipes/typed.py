@@ -122,6 +122,8 @@ class _Typing:
             return self._made("boolean", name, nulls)
         if name == "in":
             return self._among(call, given)
+        if name == "map_to":
+            return self._mapped(call, given)
         if name in WRITTEN_OUT:
             return self._written_out(call, given)
         if name not in FUNCTIONS or name == "parsed_time":
@@ -197,6 +199,14 @@ class _Typing:
             raise self._wrong(call.at, "'in' takes a list of values: x in ('a', 'b')")
         alike = self._alike(call, [value, *(item for item in choices if not _is_null(item))])
         return self._made("boolean", "in", tuple(alike))
+
+    def _mapped(self, call: Call, given: tuple[Typed, ...]) -> Typed:
+        """A cell, what others become, then keys and their values: no formula writes it."""
+        cell, otherwise, *pairs = given
+        keys = self._alike(call, [cell, *pairs[::2]])
+        values = self._alike(call, [otherwise, *pairs[1::2]])
+        mixed = [item for pair in zip(keys[1:], values[1:], strict=True) for item in pair]
+        return self._made(values[0].kind, "map_to", (keys[0], values[0], *mixed))
 
     def _written_out(self, call: Call, given: tuple[Typed, ...]) -> Typed:
         name, count = call.function, len(given)

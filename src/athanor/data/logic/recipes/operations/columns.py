@@ -62,6 +62,8 @@ def _formula(step: Context) -> Plan:
 def _conditional(step: Context) -> Plan:
     otherwise: Call | Literal | Name = Literal(step["otherwise"])
     found: Call | Literal | Name = otherwise
+    if len(step["rules"]) > 150:
+        raise step.wrong("there are more than 150 rules.", "Use map_values for single values.")
     for rule in reversed(step["rules"]):
         if not isinstance(rule.get("when"), str):
             raise step.wrong("each of the rules has a condition `when` and a value `then`.")

@@ -40,11 +40,10 @@ def _learn_categories(step: Context) -> Mapping[str, str]:
 
 def _chosen(step: Context, pairs: list[tuple[Any, Any]], otherwise: Any) -> Call | Literal | Name:
     """A value for each category, another for the rest."""
-    found: Call | Literal | Name = Literal(otherwise)
-    for category, value in reversed(pairs):
-        same = call("=", Name(step["column"]), Literal(category))
-        found = call("if", same, Literal(value), found)
-    return found
+    if not pairs:
+        return Literal(otherwise)
+    listed = [Literal(item) for pair in pairs for item in pair]
+    return call("map_to", Name(step["column"]), Literal(otherwise), *listed)
 
 
 def _onehot(step: Context) -> Plan:

@@ -138,8 +138,8 @@ def _bin(step: Context) -> Plan:
         raise step.wrong("'edges' are numbers.")
     if sorted(set(edges)) != list(edges):
         raise step.wrong("'edges' rise, and none stands twice.")
-    if len(edges) > 200:
-        raise step.wrong("there are more than 200 edges.")
+    if len(edges) > 150:
+        raise step.wrong("there are more than 150 edges.")
     found = step.expression(_binned(step, step["column"], list(edges)))
     return step.with_columns({step["name"] or step["column"]: found})
 

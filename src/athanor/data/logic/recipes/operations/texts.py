@@ -100,11 +100,14 @@ def _map(step: Context) -> Plan:
     texts = any(isinstance(value, str) for value in mapping.values())
     if texts and not all(isinstance(value, str) or value is None for value in mapping.values()):
         raise step.wrong("the mapped values are all texts or all numbers.")
-    found: Call | Name | Literal = Name(name) if step["others"] == "keep" else Literal(
-        step["otherwise"])  # fmt: skip
-    for key, value in reversed(mapping.items()):
+    others: Call | Name | Literal = Name(name)
+    if step["others"] != "keep":
+        others = Literal(step["otherwise"])
+    listed: list[Literal] = []
+    for key, value in mapping.items():
         known = choice_literal(step, kind, _key(kind, key), "the key")
-        found = call("if", call("=", Name(name), Literal(known.value)), Literal(value), found)
+        listed += [Literal(known.value), Literal(value)]
+    found = call("map_to", Name(name), others, *listed)
     if step["others"] != "keep":
         found = call("if", call("is_missing", Name(name)), None, found)
     return step.with_columns({step["name"] or name: step.expression(found)})
