@@ -35,6 +35,7 @@ from athanor.kernel.settings import Settings
 from athanor.kernel.workers import Workers
 from athanor.kernel.zygote import HEAVY_MODULES, choose_workers
 from athanor.pipelines.engines.local import PRELOAD
+from athanor.serving.supervisor.crew import PRELOAD as SERVING_PRELOAD
 from athanor.tracking import MlflowRoutes
 
 if TYPE_CHECKING:
@@ -107,7 +108,9 @@ class House:
             ),
             events=events,
             jobs=Jobs(SqlJobStore(database), clock),
-            workers=choose_workers((*HEAVY_MODULES, *PRELOAD, *GALLERY_PRELOAD), ahead=serving),
+            workers=choose_workers(
+                (*HEAVY_MODULES, *PRELOAD, *GALLERY_PRELOAD, *SERVING_PRELOAD), ahead=serving
+            ),
             access=OwnerAccess(),
             clock=clock,
             live=Live(events),

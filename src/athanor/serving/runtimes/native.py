@@ -11,10 +11,12 @@ import signal
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import sklearn
 
 from athanor.registry.packaging import LoadedModel
 from athanor.serving.errors.runtimes import ForeignModelFailed
@@ -29,17 +31,19 @@ logger = logging.getLogger(__name__)
 _PROBE_ROWS = 33
 _TAIL = 4_000
 _ALONE = "none"
+_LIBRARIES = f"scikit-learn {sklearn.__version__}, numpy {np.__version__}"
 
 
 class NativeRuntime:
     """A model that the registry packaged."""
 
-    def __init__(self, model: LoadedModel) -> None:
+    def __init__(self, model: LoadedModel, batching: str = "") -> None:
+        """`batching` is what was shown before of this model; "" has it shown now."""
         self._model = model
         self._names = [column.name for column in model.signature]
         self._places = {label: place for place, label in enumerate(model.classes)}
         self.hello = Hello(list(model.classes), _ALONE)
-        self.hello = Hello(list(model.classes), self._batching(), self._outputs())
+        self.hello = Hello(list(model.classes), batching or self._batching(), self._outputs())
 
     def predict(self, rows: list[Row]) -> Reply:
         """The registry's answers for these rows.
@@ -114,13 +118,33 @@ def main(folder: str, path: str, *, pickles: bool = False) -> None:
     place = Path(folder)
     model = opened(place, pickles=pickles)
     if model is not None:
-        serve(NativeRuntime(model), path)
+        note = place.parent / f"{place.name}.batching"
+        runtime = NativeRuntime(model, _noted(note))
+        _note(note, runtime.hello.batching)
+        serve(runtime, path)
     elif here(pins_of(place)):
         # By its path: it takes MLflow with it.
         foreign = importlib.import_module("athanor.serving.runtimes.foreign")
         serve(foreign.load(place), path)
     else:
         _elsewhere(place, path)
+
+
+def _noted(note: Path) -> str:
+    """What was shown of this model's batching by these libraries, or ""."""
+    with suppress(OSError, UnicodeDecodeError):
+        batching, _, libraries = note.read_text("utf-8").partition(" ")
+        if libraries == _LIBRARIES and batching in {WHOLE, _ALONE}:
+            return batching
+    return ""
+
+
+def _note(note: Path, batching: str) -> None:
+    """Keep it: showing it costs more than all else that a worker does before it answers."""
+    with suppress(OSError):
+        passing = note.with_name(f".{note.name}.{os.getpid()}")
+        passing.write_text(f"{batching} {_LIBRARIES}", "utf-8")
+        passing.replace(note)
 
 
 def _elsewhere(folder: Path, path: str) -> None:
