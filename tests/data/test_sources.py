@@ -23,6 +23,7 @@ from athanor.data.errors import (
     BadSource,
     EmptyFile,
     FileNotInVersion,
+    FilesGone,
     NoFilesInVersion,
     SchemaChanged,
     SourceUnreachable,
@@ -240,6 +241,12 @@ def test_a_delta_table_stays_where_it_is(room: DataRoom, tmp_path: Path) -> None
     assert copied.table_uri != str(tmp_path / "parts")
     with pytest.raises(BadSource, match="append"):
         room.sources.add_from(OWNER, "theirs", NewSource(uri=uri, mode="append"))
+    for path in Path(uri).glob("*.parquet"):
+        path.unlink()
+    with pytest.raises(FilesGone):
+        room.datasets.rows(OWNER, "theirs")
+    with pytest.raises(FilesGone):
+        room.sql.query(OWNER, Query(sql="select * from theirs"))
 
 
 def pictures(root: Path, count: int = 6) -> Path:

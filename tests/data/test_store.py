@@ -2,15 +2,32 @@
 
 import pytest
 
-from athanor.data import DataStore, SqlDataStore, SqlWatchStore, WatchStore
+from athanor.data import (
+    DataStore,
+    MarkStore,
+    SqlDataStore,
+    SqlMarkStore,
+    SqlWatchStore,
+    WatchStore,
+)
 from athanor.kernel.database import Database
-from athanor.testing.data import DataStoreContract, WatchStoreContract
+from athanor.testing.data import DataStoreContract, MarkStoreContract, WatchStoreContract
 
 
 class TestSqlDataStore(DataStoreContract):
     @pytest.fixture
     def store(self, database: Database) -> DataStore:
         return SqlDataStore(database)
+
+
+class TestSqlMarkStore(MarkStoreContract):
+    @pytest.fixture
+    def store(self, database: Database) -> DataStore:
+        return SqlDataStore(database)
+
+    @pytest.fixture
+    def marks(self, database: Database) -> MarkStore:
+        return SqlMarkStore(database)
 
 
 class TestSqlWatchStore(WatchStoreContract):

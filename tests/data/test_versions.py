@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from athanor.data import DatasetNotFound, NewMark, NewSplit, NewVersion, Query, Roles, VacuumOrder
 from athanor.data.errors import (
+    BadSource,
     BadSplit,
     BadVersionTag,
     DatasetDeleted,
@@ -142,6 +143,8 @@ def test_splits_of_every_kind(two: DataRoom, tmp_path: Path) -> None:
     sql = "select count(*), min(age) from churn@1#ages.test"
     [(count, least)] = room.sql.query(OWNER, Query(sql=sql)).rows
     assert (count, least) == (len(parts["ages.test"]), parts["ages.test"]["age"].min())
+    with pytest.raises(BadSource, match="names a part"):
+        room.lineage.resolve(OWNER, "dataset:churn@1#train")
     room.splits.remove_split(OWNER, "churn@1", "ages")
     with pytest.raises(SplitNotFound):
         room.sources.content(OWNER, "churn@1#ages.test", tmp_path / "part.parquet")

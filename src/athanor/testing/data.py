@@ -16,9 +16,13 @@ from athanor.data import (
     Expectation,
     Finder,
     Ground,
+    Mark,
+    MarkStore,
+    Overlap,
     Roles,
     Source,
     Sources,
+    Split,
     Splits,
     Sql,
     SqlDataStore,
@@ -189,6 +193,75 @@ class DataStoreContract:
         store.take_lease("adult", "a", _AT, _LATER)
         assert store.end_all_leases() == 2
         assert store.take_lease("churn", "b", _AT, _LATER)
+
+    def test_a_version_is_found_by_time_and_digest(self, store: DataStore) -> None:
+        dataset = a_dataset()
+        store.put_dataset(dataset)
+        for number, digest in ((1, "sha256:aabb01"), (2, "sha256:aabb02"), (3, "sha256:cc")):
+            at = _AT + timedelta(seconds=number)
+            version = a_version(number, digest=digest, created_at=at)
+            store.append_version(dataset.id, version)
+        found = store.version_at(dataset.id, _AT + timedelta(seconds=2.5))
+        assert found is not None
+        assert found.number == 2
+        assert store.version_at(dataset.id, _AT) is None
+        numbers = [item.number for item in store.versions_of_digest(dataset.id, "sha256:aabb")]
+        assert numbers == [2, 1]
+        assert store.newest_delta(dataset.id, "/tables/churn") == 2
+        assert store.newest_delta(dataset.id, "/tables/else") is None
+
+    def test_what_is_deleted_is_not_the_latest(self, store: DataStore) -> None:
+        dataset = a_dataset()
+        store.put_dataset(dataset)
+        for number in (1, 2):
+            store.append_version(dataset.id, a_version(number, rows=number))
+        store.mark_version(dataset.id, 2, {"deleted_at": _LATER})
+        latest, gone = store.latest_version(dataset.id), store.find_version(dataset.id, 2)
+        assert latest is not None
+        assert gone is not None
+        assert (latest.number, gone.deleted_at) == (1, _LATER)
+        assert store.versions_of_digest(dataset.id, "sha256:aa") == [latest]
+        found = store.find_dataset("default", "churn")
+        assert found is not None
+        assert (found.latest, found.versions, found.rows) == (1, 1, 1)
+        assert store.next_number(dataset.id) == 3
+        store.mark_dataset(dataset.id, _LATER)
+        found = store.find_dataset("default", "churn")
+        assert found is not None
+        assert found.deleted_at == _LATER
+
+
+class MarkStoreContract:
+    """Subclass it with the fixtures `store` and `marks`."""
+
+    def test_a_mark_is_replaced(self, store: DataStore, marks: MarkStore) -> None:
+        dataset = a_dataset()
+        store.put_dataset(dataset)
+        first = Mark(number=1, tags=("gold",), note="a", owners=("ann",), changed_at=_AT,
+                     changed_by="ann")  # fmt: skip
+        about = Mark(number=0, note="all", changed_at=_AT, changed_by="bob")
+        again = Mark(number=1, tags=("old",), changed_at=_LATER, changed_by="bob")
+        for mark in (first, about, again):
+            marks.put_mark(dataset.id, mark)
+        assert marks.list_marks(dataset.id) == [about, again]
+        assert marks.list_marks("f" * 32) == []
+
+    def test_a_split_is_put_once(self, store: DataStore, marks: MarkStore) -> None:
+        dataset = a_dataset()
+        store.put_dataset(dataset)
+        overlap = Overlap(kind="rows", parts=("train", "test"), count=1, rows=(7,), message="One.")
+        split = Split(
+            name="default", number=2, kind="random", column="", seed=2**31 - 1,
+            parts={"train": 7, "test": 3}, overlaps=(overlap,), assignment="sha256:aa",
+            created_at=_AT, created_by="ann",
+        )  # fmt: skip
+        assert marks.put_split(dataset.id, split)
+        assert not marks.put_split(dataset.id, split)
+        assert marks.list_splits(dataset.id, 2) == [split]
+        assert marks.list_splits(dataset.id, 1) == []
+        assert marks.remove_split(dataset.id, 2, "default")
+        assert not marks.remove_split(dataset.id, 2, "default")
+        assert marks.list_splits(dataset.id, 2) == []
 
 
 def a_watch(**fields: Any) -> Watch:

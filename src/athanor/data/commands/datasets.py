@@ -15,6 +15,7 @@ from athanor.data.types import (
     DatasetVersion,
     Expectation,
     Mode,
+    NewVersion,
     Query,
     QueryResult,
     ReadOptions,
@@ -82,6 +83,7 @@ def add(
         SchemaRule, typer.Option(help="widen, strict or union: how columns may change.")
     ] = "widen",
     look: Annotated[bool, typer.Option(help="Profile and check the rows at once.")] = True,
+    keep: Annotated[bool, typer.Option(help="Keep the file as it came, beside the table.")] = True,
     json: Json = False,
 ) -> None:
     """Read SOURCE as the next version of dataset NAME; and --watch a folder for more."""
@@ -118,7 +120,10 @@ def add(
     elif source:
         if not path.is_file():
             raise typer.BadParameter(f"There is no file {source!r}.")
-        version = data.add(name, path, mode=mode, roles=roles, read=read, schema=schema, look=look)
+        handed = NewVersion(
+            path=path, mode=mode, roles=roles, read=read, schema=schema, look=look, keep=keep
+        )
+        version = data.add(name, handed)
     watched = data.watch(name, watch.absolute(), roles=roles) if watch is not None else None
     _print_added(version, watched, json=json)
     if version is not None and version.state == "quarantined":

@@ -472,3 +472,15 @@ class UnfitKey(Invalid):
 
     def __init__(self, what: str, hint: str) -> None:
         super().__init__(what, hint=hint)
+
+
+class FilesGone(NotFound):
+    """A version's files are not where it says."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(
+            f"The file {path} of this version is gone.",
+            hint="Somebody removed it: the owner of a Delta table that stays in place, or a "
+            "clean-up by hand. Restore it from a backup, or add the data again.",
+            details={"path": path},
+        )

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from athanor.data.errors import NotQuarantined
+from athanor.data.errors import BadSource, NotQuarantined
 from athanor.data.logic.names import parsed_reference
 from athanor.data.logic.rules import check_expectation
 from athanor.data.service.finder import Finder
@@ -231,6 +231,11 @@ class Datasets:
 
     def _version(self, project: str, reference: str) -> DatasetVersion:
         asked = parsed_reference(reference)
+        if asked.part:
+            raise BadSource(
+                f"{reference!r} names a part of a split; a whole version is wanted here.",
+                f"Leave out #{asked.part}; parts are read by `athanor data get`, and by SQL.",
+            )
         return self._finder.version(self._dataset(project, asked.name), asked)
 
     def _resolved(self, who: Principal, rest: str) -> Artifact:

@@ -206,7 +206,7 @@ class Sql:
             return _plain_scan(scan) | {"columns": msgspec.to_builtins(columns)}
         cased = self._cased(who, bare.partition("#")[0], name, project)
         try:
-            version = self._datasets.version(who, cased)
+            version = self._datasets.version(who, cased.partition("#")[0])
         except BadVersionReference:
             if "@" in name:
                 raise

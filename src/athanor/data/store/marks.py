@@ -104,8 +104,9 @@ class SqlMarkStore:
         row = {name: msgspec.to_builtins(getattr(split, name)) for name in _SPLIT_PLAIN}
         row |= {"dataset_id": dataset_id, "created_at": split.created_at}
         insert = self._dialect.insert(split_table).values(row).on_conflict_do_nothing()
+        added = insert.returning(split_table.c.name)
         with self._database.connection() as connection:
-            return connection.execute(insert).rowcount > 0
+            return connection.execute(added).first() is not None
 
     def list_splits(self, dataset_id: str, number: int) -> list[Split]:
         """The splits of a version."""

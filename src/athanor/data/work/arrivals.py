@@ -3,6 +3,7 @@
 Each kind answers an `Arrival`; whoever asked takes its file in as any other.
 """
 
+import errno
 import shutil
 import urllib.error
 import urllib.request
@@ -59,19 +60,27 @@ def arrive(source: dict[str, Any], scratch: str, known: dict[str, Any]) -> dict[
 
     Raises: BadSource, SourceUnreachable, ForeignDatabaseRefused, UnreadableFile.
     """
-    new, into = msgspec.convert(source, NewSource), Path(scratch)
+    new = msgspec.convert(source, NewSource)
+    try:
+        return asdict(_arrived(new, Path(scratch), known))
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise
+        shown = shown_url(new.uri) if "://" in new.uri else new.uri
+        raise SourceUnreachable(shown, f"it can't be read: {_said(error)}") from error
+
+
+def _arrived(new: NewSource, into: Path, known: dict[str, Any]) -> Arrival:
     kind = new.kind or _kind_of(new)
     if kind == "query":
-        found = _query(new, into)
-    elif kind == "delta":
-        found = _delta(new, into)
-    elif kind == "folder":
-        found = _folder(new, into, known)
-    elif kind == "dvc":
-        found = _dvc(new, into, known)
-    else:
-        found = _url(new, into)
-    return asdict(found)
+        return _query(new, into)
+    if kind == "delta":
+        return _delta(new, into)
+    if kind == "folder":
+        return _folder(new, into, known)
+    if kind == "dvc":
+        return _dvc(new, into, known)
+    return _url(new, into)
 
 
 def _kind_of(new: NewSource) -> str:
@@ -229,7 +238,7 @@ def _delta(new: NewSource, into: Path) -> Arrival:
         table = opened(uri, new.version)
     except TableNotFoundError as error:
         raise SourceUnreachable(uri, "there is no Delta table.") from error
-    except (DeltaError, OSError, ValueError) as error:
+    except (DeltaError, OSError, ValueError, OverflowError) as error:
         raise SourceUnreachable(uri, f"the Delta table can't be read: {_said(error)}") from error
     name, version = uri.rstrip("/").rsplit("/", 1)[-1], int(table.version())
     why = _not_in_place(table)

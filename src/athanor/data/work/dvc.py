@@ -6,6 +6,7 @@ JSON list of its files, named `<md5>.dir`.
 """
 
 import configparser
+import errno
 import hashlib
 import json
 import shutil
@@ -193,7 +194,21 @@ def export(
     A table of one file becomes `NAME.parquet`, of several a folder of them; a folder of images or
     texts becomes that folder. `packs` are the paths of its packs by digest, and its index at "".
     """
-    root = Path(folder)
+    try:
+        return _exported(version, name, Path(folder), remote, packs)
+    except (OSError, ImportError, ValueError) as error:
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            raise
+        raise SourceUnreachable(
+            folder,
+            f"it can't be written: {error}",
+            hint="Name a folder that the server may write to, and a remote that it reaches.",
+        ) from error
+
+
+def _exported(
+    version: dict[str, Any], name: str, root: Path, remote: str, packs: dict[str, str]
+) -> dict[str, Any]:
     (root / ".dvc").mkdir(parents=True, exist_ok=True)
     store, place = filesystem_of(remote)
     put = _putter(store, place.rstrip("/"))

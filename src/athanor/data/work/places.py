@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 
+from athanor.data.errors import FilesGone
 from athanor.kernel.remote import cached_copy, filesystem_of
 
 
@@ -23,9 +24,15 @@ def repeating(schema: pa.Schema) -> list[str] | bool:
 
 
 def located(uri: str, files: Sequence[str]) -> list[str]:
-    """The paths of a table's files; those of an object store are fetched, once each."""
+    """The paths of a table's files; those of an object store are fetched, once each.
+
+    Raises: FilesGone.
+    """
     places = [file if "://" in file or file.startswith("/") else f"{uri.rstrip('/')}/{file}"
               for file in files]  # fmt: skip
+    for place in places:
+        if is_local(place) and not os.path.exists(place):  # noqa: PTH110 - thousands of files
+            raise FilesGone(place)
     return [place if is_local(place) else _fetched(place) for place in places]
 
 
@@ -40,6 +47,9 @@ def _fetched(url: str) -> str:
     if not target.exists():
         filesystem, path = filesystem_of(url)
         passing = target.with_name(f".{target.name}.{os.getpid()}.part")
-        filesystem.get_file(path, str(passing))
+        try:
+            filesystem.get_file(path, str(passing))
+        except FileNotFoundError:
+            raise FilesGone(url) from None
         passing.replace(target)
     return str(target)

@@ -1,0 +1,90 @@
+"""Somebody's rows through the whole house: versions, models of them, predictions."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from deltalake import DeltaTable, write_deltalake
+from typer.testing import CliRunner
+
+from athanor.app.inprocess import InProcessTransport
+from athanor.app.persons import log
+from athanor.app.persons.commands import commands
+from athanor.app.persons.service import NobodyNamed
+from athanor.client import Client
+from athanor.data import NewVersion, Roles
+from athanor.kernel.console import connect_by
+from athanor.kernel.settings import Settings
+from athanor.lineage import NewRun
+from athanor.serving.warehouse import LABELS, PREDICTIONS
+
+
+@pytest.fixture
+def client(tmp_path: Path) -> Iterator[Client]:
+    opened = InProcessTransport(Settings(workspace=tmp_path / "workspace", reserve_mb=0))
+    connect_by(lambda: opened)
+    yield Client(opened)
+    opened.close()
+
+
+def test_a_trace_and_an_erasure(client: Client, tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    rows = "".join(f"{n},{n % 7}\n" for n in range(100))
+    path.write_text(f"customer,visits\n{rows}555000111,9\n")
+    version = client.data.add("shop", NewVersion(path=path, roles=Roles(id="customer")))
+    run = client.runs.start_run(NewRun(kind="script", name="training"))
+    client.runs.consumed(run.id, version.artifact_id, "data")
+    held = client.persons.trace("customer", "555000111")
+    assert [(item.kind, item.name, item.rows) for item in held] == [
+        ("version", "shop@1", 1), ("run", "training", 0),
+    ]  # fmt: skip
+    told = client.persons.erase("customer", "555000111")
+    assert told == held
+    assert client.data.version("shop").number == 1
+    done = CliRunner().invoke(
+        commands, ["erase", "customer", "555000111", "--yes", "--json"], catch_exceptions=False
+    )
+    assert {item["kind"]: item["erased"] for item in json.loads(done.stdout)} == {
+        "run": False, "version": True,
+    }  # fmt: skip
+    assert client.data.version("shop").number == 2
+    assert client.data.version("shop").rows == 100
+    assert client.persons.trace("customer", "555000111") == []
+    storage = tmp_path / "workspace" / "storage"
+    kept = b"".join(item.read_bytes() for item in storage.rglob("*") if item.is_file())
+    assert b"555000111" not in kept
+    with pytest.raises(NobodyNamed):
+        client.persons.trace("customer", "")
+
+
+def test_rows_of_the_prediction_log(tmp_path: Path) -> None:
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    predicted: list[dict[str, object]] = [
+        {"id": f"p{n}", "request": "r", "predicted_at": now, "endpoint": "e", "deployment": "d",
+         "model": "m", "version": 1, "latency": 0.1, "key": "7" if n == 1 else f"k{n}",
+         "label": "yes", "score": 0.5,
+         "features": json.dumps({"customer": 7 if n == 2 else n + 90}),
+         "probabilities": None}
+        for n in range(5)
+    ]  # fmt: skip
+    labels = [
+        {"endpoint": "e", "id": id_, "key": key, "label": "no", "happened_at": now,
+         "received_at": now}
+        for id_, key in (("p2", None), (None, "7"), ("p3", None))
+    ]  # fmt: skip
+    tables = {name: str(tmp_path / name) for name in ("predictions", "labels")}
+    write_deltalake(tables["predictions"], pa.Table.from_pylist(predicted, PREDICTIONS))
+    write_deltalake(tables["labels"], pa.Table.from_pylist(labels, LABELS))
+    sources = {
+        name: {"parquet": DeltaTable(uri).file_uris(), "jsonl": []} for name, uri in tables.items()
+    }
+    told = log.counted(sources, tables, "customer", "7")
+    assert [(item["kind"], item["rows"]) for item in told] == [("prediction", 2), ("label", 2)]
+    done = log.erased(sources, tables, "customer", "7")
+    assert [(item["rows"], item["erased"]) for item in done] == [(2, True), (2, True)]
+    left = DeltaTable(tables["predictions"]).to_pyarrow_table()["id"].to_pylist()
+    assert sorted(left) == ["p0", "p3", "p4"]
+    assert len(list((tmp_path / "predictions").glob("*.parquet"))) == 1

@@ -1,0 +1,117 @@
+"""Sources, diffs, splits, marks and deletion over HTTP, by the client and by command."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from athanor.app.inprocess import InProcessTransport
+from athanor.data import NewVersion, SqlExport, VersionNotFound
+from athanor.data.client import Data
+from athanor.data.commands import commands, run_sql
+from athanor.data.errors import BadSource, VersionDeleted
+from athanor.kernel.console import connect_by
+from athanor.kernel.settings import Settings
+from tests.data.conftest import CHURN, customers
+from tests.data.test_malformed import zipped
+from tests.data.test_sources import PNG
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("more")
+
+
+@pytest.fixture(scope="module")
+def data(folder: Path) -> Iterator[Data]:
+    opened = InProcessTransport(Settings(workspace=folder / "workspace", reserve_mb=0))
+    connect_by(lambda: opened)
+    client = Data(opened)
+    for first in (0, 100):
+        path = folder / "a.csv"
+        path.write_text(customers(first, 100))
+        mode = "append" if first else "replace"
+        client.add("churn", NewVersion(path=path, roles=CHURN, mode=mode))  # type: ignore[arg-type]
+    yield client
+    opened.close()
+
+
+def printed(*arguments: str, code: int = 0) -> str:
+    result = CliRunner().invoke(commands, arguments, catch_exceptions=False)
+    assert result.exit_code == code, result.output
+    return result.stdout
+
+
+def test_frames_go_in_and_out(data: Data, folder: Path) -> None:
+    frame = pd.DataFrame({"a": [1, 2], "b": pd.Categorical(["x", "y"])})
+    version = data.add("frame", frame)
+    assert (version.source.kind, version.rows) == ("frame", 2)
+    assert data.read("frame").equals(frame)
+    assert data.read("frame", as_="arrow").num_rows == 2
+    with pytest.raises(BadSource):
+        data.read("frame", as_="stone")
+    with pytest.raises(BadSource):
+        data.add("frame", "nowhere.csv")
+    assert data.add_query("ages", "select age, count(*) as n from churn group by age").rows == 50
+    out = data.export(SqlExport(sql="select * from churn", format="csv"), folder / "all.csv")
+    assert len(out.read_text().splitlines()) == 201
+    run_sql("select * from churn", out=folder / "all.parquet")
+    assert len(pd.read_parquet(folder / "all.parquet")) == 200
+
+
+def test_archives_are_unpacked_where_they_arrive(data: Data, folder: Path) -> None:
+    path = folder / "pets.zip"
+    path.write_bytes(zipped({f"{kind}/{n}.png": PNG + bytes([n]) for kind in "ab" for n in (1, 2)}))
+    version = data.add("pets", path)
+    assert (version.rows, version.source.file, version.source.uri) == (4, "pets.zip", "")
+    assert data.file("pets", "a/1.png") == PNG + b"\x01"
+    assert (data.checkout("pets", folder / "out") / "b/2.png").read_bytes() == PNG + b"\x02"
+
+
+def test_commands_about_versions(data: Data, folder: Path) -> None:
+    found = json.loads(printed("diff", "churn@1", "churn@2", "--json"))
+    assert (found["rows"]["added"], found["rows"]["unchanged"]) == (100, 100)
+    assert "100 added" in printed("diff", "churn@1", "churn@2")
+    split = json.loads(
+        printed("split", "churn@2", "--share", "train=0.8", "--share", "test=0.2", "--json")
+    )
+    assert split["parts"] == {"train": 160, "test": 40}
+    assert "train: 160" in printed("splits", "churn@2")
+    target = folder / "train.csv"
+    printed("get", "churn@2#train", str(target))
+    assert len(target.read_text().splitlines()) == 161
+    assert CliRunner().invoke(commands, ["get", "churn", "x.xls"]).exit_code == 2
+    printed("mark", "churn@1", "--tag", "gold", "--note", "the first", "--owner", "ann")
+    assert json.loads(printed("mark", "churn", "--json"))[0]["tags"] == ["gold"]
+    assert json.loads(printed("show", "churn@gold", "--json"))["version"]["number"] == 1
+    assert "100 rows that are equal" in printed("overlaps", "churn@1", "churn@2")
+    project = folder / "project"
+    assert json.loads(printed("dvc", "churn", str(project), "--json"))["files"] == 2
+    assert json.loads(printed("add", "back", str(project / "churn.dvc"), "--json"))["rows"] == 2
+    printed("split", "churn@2", "--remove")
+    assert data.splits("churn@2") == []
+
+
+def test_deletion_by_command(data: Data, folder: Path) -> None:
+    path = folder / "b.csv"
+    path.write_text(customers(0, 70))
+    for _ in range(2):
+        printed("add", "gone", str(path), "--id", "customer")
+        path.write_text(customers(70, 70))
+    printed("delete", "gone@1")
+    with pytest.raises(VersionDeleted):
+        data.version("gone@1")
+    assert "deleted" in printed("versions", "gone", "--deleted")
+    assert json.loads(printed("vacuum", "gone", "--json"))["versions"] == [1]
+    printed("restore", "gone@1")
+    printed("delete", "gone@1")
+    assert json.loads(printed("vacuum", "gone", "--yes", "--json"))["files"] == 1
+    printed("delete", "gone")
+    assert "gone" not in {item.name for item in data.datasets()}
+    printed("restore", "gone")
+    assert data.version("gone").number == 2
+    with pytest.raises(VersionNotFound):
+        data.version("gone@2020-01-01")
