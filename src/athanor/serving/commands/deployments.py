@@ -11,6 +11,7 @@ from athanor.serving.client import EndpointsClient
 from athanor.serving.client.deployments import DeploymentsClient
 from athanor.serving.commands.deploying import OptionUnreadable, scaling_of
 from athanor.serving.commands.telling import tell_call, tell_moved
+from athanor.serving.types import RUNNING
 from athanor.serving.types.graphs import InferenceGraph
 from athanor.serving.types.rollouts import (
     EndpointStatus,
@@ -33,13 +34,25 @@ def show(name: Name, *, json: Json = False) -> None:
     status = _client().status(name)
     running = {item.number: item for item in status.deployments}
     table(
-        ("deployment", "model", "state", "share", "workers", "cold start", "since", "by", "why"),
+        (
+            "deployment",
+            "model",
+            "state",
+            "share",
+            "runtime",
+            "workers",
+            "cold start",
+            "since",
+            "by",
+            "why",
+        ),
         [
             (
                 item.number,
                 f"{item.model}@{item.version}",
                 item.state,
                 f"{item.share:.0%}",
+                "" if item.runtime is None else item.runtime.kind,
                 _workers(status, item.number),
                 _cold(running[item.number].cold_start.last_seconds)
                 if item.number in running
@@ -55,6 +68,9 @@ def show(name: Name, *, json: Json = False) -> None:
     if found.problem:
         say(f"It does not answer: {found.problem}")
     _tell_rules(TrafficRules(rules=found.rules, sticky=found.sticky))
+    for item in found.deployments:
+        if item.runtime is not None and item.state in RUNNING:
+            say(f"Deployment {item.number} runs {item.runtime.told}.")
     for item in found.deployments:
         for step in item.canary.history if item.canary else ():
             say(f"Deployment {item.number} at {step.share:.0%}: {step.action}: {step.reason}")
