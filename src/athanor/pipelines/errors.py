@@ -408,3 +408,15 @@ class ImageFailed(Unprocessable):
         super().__init__(
             f"`{command}` failed: {lines[:1000]}", hint="Run it by hand in the context's folder."
         )
+
+
+class VersionGone(NotFound):
+    """The dataset's version that a step reads has no files any more."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"The rows of {name} are gone: it was erased with the rows of a person, or vacuumed.",
+            hint="Its digest and lineage are kept; run the pipeline on a version that is there: "
+            "athanor data versions NAME",
+            details={"version": name},
+        )

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from athanor.lineage.logic.digests import table_digest
+from athanor.pipelines.errors import VersionGone
 
 _FILE = "data.parquet"
 
@@ -69,8 +70,15 @@ def _as_arrow(value: Any) -> pa.Table:
 
 
 def _read_delta(metadata: dict[str, Any]) -> pa.Table:
-    """One version of a dataset, as it was when it was made."""
+    """One version of a dataset, as it was when it was made.
+
+    Raises: VersionGone.
+    """
     from deltalake import DeltaTable  # noqa: PLC0415 - only where a dataset is read
 
     table = DeltaTable(str(metadata["table_uri"]), version=int(metadata["delta_version"]))
-    return table.to_pyarrow_table()
+    try:
+        return table.to_pyarrow_table()
+    except FileNotFoundError as error:
+        name = f"{metadata.get('dataset', 'the dataset')}@{metadata.get('version', '?')}"
+        raise VersionGone(name) from error
