@@ -155,7 +155,7 @@ def test_files_of_many_forms_are_predicted(
         (NewBatch(model="churn", to="", dataset="customers"), BadBatch, "names no dataset"),
         (NewBatch(model="nope", to="x", dataset="customers"), ModelNotFound, "nope"),
         (NewBatch(model="churn", to="x", dataset="nope"), DatasetNotFound, "nope"),
-        (NewBatch(model="churn", to="x", sql="SELEC 1"), AthanorError, ""),
+        (NewBatch(model="churn", to="x", sql="SELEC 1"), AthanorError, "."),
         (NewBatch(model="churn", to="x", sql="SELECT 1 AS age"), InputColumnsMissing, "trend"),
         (
             NewBatch(model="churn", to="x", dataset="customers", chunk_rows=1),

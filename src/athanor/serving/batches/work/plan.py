@@ -75,11 +75,10 @@ def read(folder: Path) -> dict[str, Any]:
     return plan
 
 
-def opened(path: str) -> pq.ParquetFile:
-    """A Parquet file, wherever it lies."""
-    if "://" not in path:
-        return pq.ParquetFile(path)
-    return pq.ParquetFile(fsspec.open(path, "rb").open())
+def opened(path: str, words: Sequence[str] = ()) -> pq.ParquetFile:
+    """A Parquet file, wherever it lies; of `words`, each distinct text is read once."""
+    source = path if "://" not in path else fsspec.open(path, "rb").open()
+    return pq.ParquetFile(source, read_dictionary=list(words) or None)
 
 
 def _schema(paths: Sequence[str]) -> pa.Schema:

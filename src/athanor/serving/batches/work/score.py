@@ -132,7 +132,8 @@ def _rows(
     plan: Mapping[str, Any], chunk: Mapping[str, Any], read: Sequence[str]
 ) -> Iterator[pa.RecordBatch]:
     wanted = dict.fromkeys([*plan["keep"], *read])
-    with plans.opened(plan["files"][chunk["file"]]) as file:
+    words = [name for name in read if _is_text(plan["schema"], name)]
+    with plans.opened(plan["files"][chunk["file"]], words) as file:
         present = set(file.schema_arrow.names)
         names = [name for name in wanted if name in present]
         if not names:
@@ -141,6 +142,11 @@ def _rows(
         yield from file.iter_batches(
             batch_size=_SLICE_ROWS, row_groups=chunk["groups"], columns=names
         )
+
+
+def _is_text(schema: pa.Schema, name: str) -> bool:
+    place = schema.get_field_index(name)
+    return place >= 0 and bool(pa.types.is_string(schema.field(place).type))
 
 
 def _bare(chunk: Mapping[str, Any]) -> Iterator[pa.RecordBatch]:
