@@ -3,6 +3,7 @@
 `read_description` (in `athanor.registry`) tells a folder's signature without these libraries.
 """
 
+from athanor.registry.packaging.flavours import opened
 from athanor.registry.packaging.loading import LoadedModel, load_model
 from athanor.registry.packaging.saving import save_model
 from athanor.registry.packaging.scoring import probabilities

@@ -14,10 +14,9 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from athanor.registry.packaging import LoadedModel
+from athanor.registry.packaging import LoadedModel, opened
 from athanor.serving.runtimes import compiled
 from athanor.serving.runtimes.compiled import DESCRIPTION, PROGRAM, Description
-from athanor.serving.runtimes.flavours import opened
 from athanor.serving.runtimes.folding.linear import head_of
 from athanor.serving.runtimes.folding.nodes import (
     Arithmetic,

@@ -18,12 +18,11 @@ from typing import Any
 import numpy as np
 import sklearn
 
-from athanor.registry.packaging import LoadedModel
+from athanor.registry.packaging import LoadedModel, opened
 from athanor.serving.errors.runtimes import ForeignModelFailed
 from athanor.serving.logic.frames import Hello, Reply
 from athanor.serving.logic.signature import Row
 from athanor.serving.runtimes.environments import here, pins_of, python_for, search_path
-from athanor.serving.runtimes.flavours import opened
 from athanor.serving.runtimes.serving import WHOLE, serve
 
 logger = logging.getLogger(__name__)

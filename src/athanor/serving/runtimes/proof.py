@@ -26,6 +26,7 @@ _RANDOM_ROWS = 300
 _THRESHOLD_ROWS = 12_000
 _EXTREMES = (0.0, -0.0, 1e-300, -1e-36, 1e-9, -1.0, 1e6, -1e6, 1e12)
 _TIMED_ROWS = 200
+_TIMED_NATIVE_ROWS = 8
 
 Rows: TypeAlias = list[Row]
 Values: TypeAlias = Mapping[str, Sequence[Any]]
@@ -304,10 +305,19 @@ def _same(one: float, other: float) -> bool:
 def _timed(
     proof: Proof, compiled: CompiledRuntime, native: Runtime, rows: Mapping[str, Rows]
 ) -> None:
-    sound = [row for row in rows["random"] if _expected(native, [row]) != [None]][:_TIMED_ROWS]
+    sound = [row for row in rows["random"] if _answers(compiled, row)][:_TIMED_ROWS]
     if sound:
         proof.row_microseconds = _microseconds(compiled.one, sound)
-        proof.native_row_microseconds = _microseconds(lambda row: native.predict([row]), sound[:20])
+        few = sound[:_TIMED_NATIVE_ROWS]
+        proof.native_row_microseconds = _microseconds(lambda row: native.predict([row]), few)
+
+
+def _answers(compiled: CompiledRuntime, row: Row) -> bool:
+    try:
+        compiled.one(row)
+    except AthanorError:
+        return False
+    return True
 
 
 def _microseconds(call: Callable[[Row], object], rows: Rows) -> float:

@@ -1,6 +1,6 @@
 """Which models this process loads itself: scikit-learn's, LightGBM's and XGBoost's.
 
-All others are MLflow's to load, mostly in an environment of their own: see `foreign`.
+All others are MLflow's to load, mostly in an environment of their own.
 """
 
 import importlib
@@ -12,11 +12,10 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from athanor.registry import read_description
 from athanor.registry.errors import BadModelFolder
-from athanor.registry.logic.mlmodel import loadable
-from athanor.registry.packaging import LoadedModel, load_model
+from athanor.registry.logic.mlmodel import loadable, read_description
 from athanor.registry.packaging.frames import inputs_of_estimator
+from athanor.registry.packaging.loading import LoadedModel, load_model
 from athanor.registry.types import InputColumn, ModelDescription
 
 _XGBOOST_CLASSES = frozenset({"XGBClassifier", "XGBRegressor", "XGBRFClassifier", "XGBRFRegressor"})
