@@ -5,6 +5,14 @@ import athanor
 PUBLIC = [
     "AthanorError",
     "Client",
+    "Collected",
+    "Elif",
+    "Else",
+    "ExitHandler",
+    "FinalStatus",
+    "If",
+    "OneOf",
+    "ParallelFor",
     "connect",
     "log_metric",
     "log_metrics",
@@ -15,6 +23,7 @@ PUBLIC = [
     "register_model",
     "should_stop",
     "sql",
+    "sql_step",
     "start_run",
     "step",
 ]

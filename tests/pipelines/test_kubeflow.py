@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from athanor.kernel import OWNER
-from athanor.pipelines import PipelineRun, Submission, Task
+from athanor.pipelines import PipelineRun, Submission, Task, pipeline
 from athanor.testing.pipelines import Room
+from tests.pipelines.corpus import tables
 from tests.pipelines.kubeflow import (
     command,
     component,
@@ -385,3 +386,37 @@ def test_the_platforms_own_environment_stays_as_it_is(room: Room, tmp_path: Path
     assert done.state == "done", done.error
     prefix = steps(done)["only"].outputs["Output"]
     assert str(room.folder) in prefix or str(tmp_path) in prefix
+
+
+def test_a_table_has_one_digest_however_it_was_written(room: Room) -> None:
+    body = (
+        "def made(out: Output[Dataset]):\n    import pandas as pd\n"
+        "    pd.DataFrame({'name': ['n0', 'n1'], 'size': range(2)}).to_parquet(out.path)\n"
+    )
+    text = document(
+        dag(
+            {"made": task("made")},
+            given={
+                "artifacts": {
+                    "Output": {
+                        "artifactSelectors": [
+                            {"producerSubtask": "made", "outputArtifactKey": "out"}
+                        ]
+                    }
+                }
+            },
+            outputs={"Output": "system.Dataset"},
+        ),
+        {"made": component("made", outputs={"out": "system.Dataset"})},
+        {"made": function("made", body)},
+    )
+    theirs = run(room, text)
+    ours = room.run(returned_table)
+    assert theirs.state == ours.state == "done", (theirs.error, ours.error)
+    assert theirs.outputs["Output"]["type"] == "table"
+    assert theirs.outputs["Output"]["digest"] == ours.outputs["Output"]["digest"]
+
+
+@pipeline
+def returned_table() -> object:
+    return tables.made(2)

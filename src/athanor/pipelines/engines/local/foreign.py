@@ -5,6 +5,7 @@ A lightweight component's function is called right here, with the part of `kfp` 
 environment of its own. A command is run as it stands, as a child of this process.
 """
 
+import contextlib
 import importlib
 import json
 import linecache
@@ -51,6 +52,8 @@ _KINDS = {
     "system.HTML": "report",
     "system.Markdown": "report",
 }
+_PARQUET = b"PAR1"
+_MODEL_FILE = "MLmodel"
 _NOT_FOUND = 127
 _SHELL = "sh"
 
@@ -304,16 +307,20 @@ def _stored(
     }
     source = Path(str(told.get("customPath") or told.get("custom_path") or uri))
     blob: Blob | None = None
+    known = ""
     if source.is_dir():
-        digest, blob = folder_digest(source), storage.put_folder(source)
+        known = "model" if (source / _MODEL_FILE).is_file() else ""
+        digest = _model_digest(source) if known else folder_digest(source)
+        blob = storage.put_folder(source)
         metadata |= {"blob": blob.digest, "layout": "folder", "location": str(source)}
     elif source.is_file():
-        digest, blob = file_digest(source), storage.put_file(source)
+        known = "table" if _is_parquet(source) else ""
+        digest, blob = _file_digest(source, known), storage.put_file(source)
         metadata |= {"blob": blob.digest, "layout": "file", "file": source.name}
         metadata["location"] = str(source)
     else:
         digest = digest_of(json.dumps([uri if "://" in uri else "", metadata], sort_keys=True))
-    kind = _KINDS.get(title, str(metadata.get("layout", "value")))
+    kind = known or _KINDS.get(title, str(metadata.get("layout", "value")))
     return MadeArtifact(
         type=kind,
         uri=blob.uri if blob else uri if "://" in uri else "",
@@ -321,3 +328,27 @@ def _stored(
         size=blob.size if blob else 0,
         metadata=metadata,
     )
+
+
+def _is_parquet(source: Path) -> bool:
+    with source.open("rb") as stream:
+        return stream.read(len(_PARQUET)) == _PARQUET
+
+
+def _file_digest(source: Path, known: str) -> str:
+    """A file's digest; of a table, that of its schema and rows, so that equal tables are equal."""
+    if known == "table":
+        arrow = importlib.import_module("pyarrow")
+        parquet = importlib.import_module("pyarrow.parquet")
+        with (
+            contextlib.suppress(arrow.ArrowException, OSError),
+            parquet.ParquetFile(source) as file,
+        ):
+            digests = importlib.import_module("athanor.lineage.logic.digests")
+            return str(digests.table_digest(file.read()))
+    return file_digest(source)
+
+
+def _model_digest(source: Path) -> str:
+    """A model's digest, without what differs between two savings of it."""
+    return str(importlib.import_module("athanor.lineage.logic.folders").model_digest(source))

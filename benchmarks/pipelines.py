@@ -1,0 +1,221 @@
+"""Pipelines beside others: a chain of 20 trivial steps, a fan-out of 100, and 20 cached steps.
+
+    python benchmarks/pipelines.py [--many 10000] [--peers .venvs]
+
+CPU is that of the whole process tree, by Linux' own counts; every step of Athanor's is a process
+of its own with its inputs, outputs, log and lineage written down. A fork that only returns is
+measured beside it. Peers run where `.venvs/<name>` holds them: kfp (`kfp.local`, without a venv a
+task), metaflow, prefect and dagster, each by a script in `peers/pipelines/`.
+"""
+
+import argparse
+import json
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import athanor
+from athanor.kernel.zygote import HEAVY_MODULES, choose_workers
+from athanor.pipelines import Collected, ParallelFor, Pipeline, Submission, pipeline, step
+from athanor.pipelines.engines.local import PRELOAD
+from athanor.pipelines.ir.text import write_document
+from measures.processes import cpu_of, tree
+
+HERE = Path(__file__).resolve().parent
+ATHANOR = str(Path(sys.executable).with_name("athanor"))
+CHAIN, FAN = 20, 100
+STEP_MILLISECONDS, WALL_MILLISECONDS, CACHED_SECONDS = 3.0, 20.0, 0.3
+PEERS = ("kfp", "metaflow", "prefect", "dagster")
+
+
+@step
+def one(value: int) -> int:
+    """One more."""
+    return value + 1
+
+
+@step
+def total(values: list[int]) -> int:
+    """The sum."""
+    return sum(values)
+
+
+@pipeline
+def empty() -> int:
+    """One step, to see what a run costs by itself."""
+    return one(0)
+
+
+@pipeline
+def chain() -> int:
+    """Steps one behind the other."""
+    value = one(0)
+    for _ in range(CHAIN - 1):
+        value = one(value)
+    return value
+
+
+@pipeline
+def fan() -> int:
+    """Steps side by side."""
+    with ParallelFor(list(range(FAN))) as item:
+        made = one(item)
+    return total(Collected(made))
+
+
+def fan_of(count: int) -> Pipeline[[], int]:
+    """A fan-out of so many tasks."""
+
+    def many() -> int:
+        with ParallelFor(list(range(count))) as item:
+            made = one(item)
+        return total(Collected(made))
+
+    return pipeline(many)
+
+
+class Server:
+    """A server of our own with its processes."""
+
+    def __init__(self, workspace: Path) -> None:
+        self.workspace = workspace
+        words = [ATHANOR, "up", "--workspace", str(workspace), "--port", "0", "--detach"]
+        subprocess.run(words, check=True, stdout=subprocess.DEVNULL)
+        self.pid = int(json.loads((workspace / "server.json").read_text())["pid"])
+        self.client = athanor.connect(workspace=workspace)
+
+    def cpu(self) -> float:
+        """CPU seconds of the server and of all that it started."""
+        return sum(cpu_of(pid) for pid in tree(self.pid))
+
+    def run(self, found: Pipeline[Any, Any], *, cache: bool) -> tuple[float, float]:
+        """CPU and wall seconds of one run."""
+        submission = Submission(yaml=write_document(found.compile()), cache=cache)
+        cpu, began = self.cpu(), time.monotonic()
+        run = self.client.pipelines.wait(self.client.pipelines.submit(submission).id)
+        wall = time.monotonic() - began
+        if run.state != "done":
+            raise SystemExit(f"{found.name} is {run.state}: {run.error}")
+        return self.cpu() - cpu, wall
+
+    def close(self) -> None:
+        """End it."""
+        subprocess.run([ATHANOR, "down", "--workspace", str(self.workspace)], check=False)
+
+
+def fork_milliseconds(count: int = 50) -> float:
+    """CPU milliseconds of a warm fork that returns at once."""
+    workers = choose_workers((*HEAVY_MODULES, *PRELOAD))
+    workers.start()
+    workers.call("os:getpid", {})
+    pid = workers.zygote_pid if hasattr(workers, "zygote_pid") else os.getpid()
+    before = cpu_of(pid or os.getpid())
+    for _ in range(count):
+        workers.call("os:getpid", {})
+    spent = cpu_of(pid or os.getpid()) - before
+    workers.close()
+    return spent / count * 1000
+
+
+def spawn_milliseconds(count: int = 20) -> float:
+    """CPU milliseconds of `python -c pass`."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    for _ in range(count):
+        subprocess.run([sys.executable, "-I", "-c", "pass"], check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return spent / count * 1000
+
+
+def peer(python: Path, script: Path, shape: str, folder: Path) -> tuple[float, float] | None:
+    """CPU and wall seconds of a peer's whole process for one shape; None where it fails."""
+    before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
+    words = [str(python), str(script), shape]
+    path = f"{python.parent}{os.pathsep}{os.environ['PATH']}"
+    env = os.environ | {"HOME": str(folder), "PATH": path, "USERNAME": "bench"}
+    done = subprocess.run(words, check=False, capture_output=True, cwd=folder, env=env)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return (spent, time.monotonic() - began) if done.returncode == 0 else None
+
+
+def measure(many: int) -> bool:
+    """Print Athanor's figures; whether they keep what is promised."""
+    folder = Path(tempfile.mkdtemp(prefix="athanor-pipelines-"))
+    server = Server(folder / "workspace")
+    try:
+        server.run(empty, cache=False)  # the zygote is warm from here on
+        fork = fork_milliseconds()
+        print(f"python -c pass                {spawn_milliseconds():8.1f} CPU-ms")
+        print(f"a warm fork alone             {fork:8.1f} CPU-ms")
+        nothing, _ = server.run(empty, cache=False)
+        kept = True
+        for found, count in ((chain, CHAIN), (fan, FAN)):
+            cpu, wall = server.run(found, cache=False)
+            each, walls = (cpu - nothing) / count * 1000, wall / count * 1000
+            print(
+                f"athanor {found.name:<6} {count:>4} steps     {each:8.1f} CPU-ms a step "
+                f"({each - fork:.1f} above its fork), {walls:.1f} ms wall"
+            )
+            kept &= each - fork <= STEP_MILLISECONDS and walls <= WALL_MILLISECONDS
+        server.run(chain, cache=True)
+        server.run(empty, cache=True)
+        bare, _ = server.run(empty, cache=True)
+        cached, _ = server.run(chain, cache=True)
+        print(f"athanor {CHAIN} cached steps       {cached - bare:8.2f} CPU-s above an empty one")
+        kept &= cached - bare <= CACHED_SECONDS
+        if many:
+            cpu, wall = server.run(fan_of(many), cache=False)
+            print(
+                f"athanor {many} tasks         {cpu / many * 1000:8.1f} CPU-ms each, {wall:.0f} s"
+            )
+        return kept
+    finally:
+        server.close()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def beside(places: Path) -> None:
+    """Print the peers' figures."""
+    for name in PEERS:
+        python, script = (
+            places / name / "bin" / "python",
+            HERE / "peers" / "pipelines" / f"{name}.py",
+        )
+        if not python.exists():
+            print(f"{name:<29} is not in {places / name}")
+            continue
+        for shape, count in (("chain", CHAIN), ("fan", FAN)):
+            with tempfile.TemporaryDirectory() as folder:
+                fixed = peer(python, script, "one", Path(folder))
+                found = peer(python, script, shape, Path(folder))
+            if fixed is None or found is None:
+                print(f"{name} {shape:<22} failed")
+                continue
+            each = (found[0] - fixed[0]) / (count - 1) * 1000
+            walls = (found[1] - fixed[1]) / (count - 1) * 1000
+            print(
+                f"{name} {shape:<8} {count:>4} steps {each:15.1f} CPU-ms a step, "
+                f"{walls:.0f} ms wall, {fixed[0]:.1f} CPU-s to start"
+            )
+
+
+def main() -> int:
+    """Measure; 1 where Athanor does not keep its promise."""
+    words = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    words.add_argument("--many", type=int, default=0, help="a run of so many tasks, too")
+    words.add_argument("--peers", type=Path, default=HERE.parent / ".venvs")
+    given = words.parse_args()
+    kept = measure(given.many)
+    beside(given.peers)
+    return int(not kept)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
