@@ -27,9 +27,10 @@ from athanor.serving.plane.dialects.oip import OpenInference
 from athanor.serving.plane.dialects.port import Asked, Dialect
 from athanor.serving.plane.dialects.records import Records
 from athanor.serving.plane.enrich import Enrichments
+from athanor.serving.plane.exchange import Exchange, guarded
 from athanor.serving.plane.gauges import fleet_page
 from athanor.serving.plane.graphs import GraphServed, Neighbours
-from athanor.serving.plane.http import Block, Connection, Exchange, Limits, Request, guarded
+from athanor.serving.plane.http import Block, Connection, Limits, Request
 from athanor.serving.plane.lanes import Lane
 from athanor.serving.plane.log import PredictionLog
 from athanor.serving.plane.paths import Aim, aim_of

@@ -19,7 +19,8 @@ from athanor.serving.logic.routing import fraction_of
 from athanor.serving.logic.rows import PredictionRow, line
 from athanor.serving.logic.signature import scored
 from athanor.serving.plane.dialects.port import Asked, Dialect
-from athanor.serving.plane.http import Answer, Exchange, Request, guarded
+from athanor.serving.plane.exchange import Answer, Exchange, guarded
+from athanor.serving.plane.http import Request
 
 if TYPE_CHECKING:
     from athanor.serving.plane.app import Plane

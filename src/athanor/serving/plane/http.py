@@ -7,33 +7,16 @@ connection that goes away) ends with its own connection.
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from http import HTTPStatus
-from typing import Any, NamedTuple, Protocol, cast
+from typing import Protocol, cast
 
 import httptools
-import orjson
 
-from athanor.kernel.errors import AthanorError, error_to_dict
-from athanor.serving.errors import (
-    BadRequest,
-    BodyTooLarge,
-    HeaderTooLarge,
-    LogUnwritable,
-    PlaneFailed,
-)
-from athanor.serving.errors.protocols import MethodRefused
-from athanor.serving.logic.exposition import Series
-from athanor.serving.plane.encodings import compressed
+from athanor.kernel.errors import AthanorError
+from athanor.serving.errors import BadRequest, BodyTooLarge, HeaderTooLarge
+from athanor.serving.plane.exchange import Exchange
 
-_STATUS_LINES = {
-    int(status): f"HTTP/1.1 {int(status)} {status.phrase}\r\n".encode() for status in HTTPStatus
-}
-_OK = _STATUS_LINES[200]
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-_JSON = b"application/json"
-_RETRY_AFTER = frozenset({429, 503})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,93 +56,6 @@ class Request:
         """The header's last value, or ""."""
         values = self.headers.get(name)
         return values[-1] if values else ""
-
-
-class Answer(NamedTuple):
-    """One answer, ready for the wire."""
-
-    status: int
-    body: bytes
-    content_type: bytes = _JSON
-    headers: bytes = b""
-    """Further header lines, each with its end."""
-
-
-def refusal(error: AthanorError) -> Answer:
-    """A failure as everywhere in Athanor."""
-    return Answer(error.status, orjson.dumps(error_to_dict(error)))
-
-
-def wire_of(body: bytes, headers: bytes = b"") -> bytes:
-    """A good answer in JSON on a connection that stays, as it goes over the wire."""
-    return b"%bContent-Type: application/json\r\nContent-Length: %d\r\n%b\r\n%b" % (
-        _OK,
-        len(body),
-        headers,
-        body,
-    )
-
-
-class Exchange:
-    """One request's place in the order of its connection's answers."""
-
-    __slots__ = ("_connection", "answered", "close", "refusal", "series", "wire")
-
-    def __init__(self, connection: "Connection", *, close: bool) -> None:
-        self._connection = connection
-        self.close = close
-        self.answered = False
-        self.refusal: Callable[[AthanorError], Answer] = refusal
-        """How failures are told: in the words of the protocol that asked."""
-        self.series: Series | None = None
-        """Where the answer was counted before it was released."""
-        self.wire = b""
-
-    def release(self, failure: OSError | None) -> None:
-        """Send the wire that was made, or tell why its row could not be logged."""
-        if failure is None:
-            self.answered = True
-            self._connection.write_answers(self)
-            return
-        if self.series is not None:
-            self.series.took_back()
-        self.refuse(LogUnwritable(failure.strerror or str(failure)))
-
-    def answer(
-        self, status: int, body: bytes, content_type: bytes = _JSON, headers: bytes = b""
-    ) -> None:
-        """Answer with these bytes; a second answer, or one to a client that left, does nothing.
-
-        `headers` are further header lines, each with its end.
-        """
-        if self.answered:
-            return
-        self.answered = True
-        retry = b"Retry-After: 1\r\n" if status in _RETRY_AFTER else b""
-        close = b"Connection: close\r\n" if self.close else b""
-        self.wire = b"%bContent-Type: %b\r\nContent-Length: %d\r\n%b%b%b\r\n%b" % (
-            _STATUS_LINES[status],
-            content_type,
-            len(body),
-            headers,
-            retry,
-            close,
-            body,
-        )
-        self._connection.write_answers()
-
-    def send(self, answer: "Answer", accepted: str = "") -> None:
-        """Answer, compressed where the client accepts that (its Accept-Encoding)."""
-        body, told = compressed(answer.body, accepted)
-        self.answer(answer.status, body, answer.content_type, answer.headers + told)
-
-    def refuse(self, error: AthanorError) -> None:
-        """Answer with a named failure."""
-        told = self.refusal(error)
-        allow = (
-            b"Allow: %b\r\n" % error.allowed.encode() if isinstance(error, MethodRefused) else b""
-        )
-        self.answer(told.status, told.body, told.content_type, told.headers + allow)
 
 
 class App(Protocol):
@@ -494,14 +390,3 @@ class Connection(asyncio.Protocol):
         exchange = Exchange(self, close=True)
         self._pending.append(exchange)
         exchange.refuse(error)
-
-
-def guarded(exchange: Exchange, act: Callable[[], Any], log: Callable[[str], None]) -> None:
-    """Run what answers; a mistake of ours costs that one request alone."""
-    try:
-        act()
-    except AthanorError as error:
-        exchange.refuse(error)
-    except Exception as error:  # noqa: BLE001 - one request's failure is not its neighbours'
-        log(f"A request failed: {type(error).__name__}: {error}")
-        exchange.refuse(PlaneFailed())

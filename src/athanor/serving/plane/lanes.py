@@ -23,7 +23,8 @@ from athanor.serving.logic.frames import Hello, Reply
 from athanor.serving.logic.routing import Route, Target
 from athanor.serving.logic.signature import Row, scored
 from athanor.serving.plane.dialects.port import Asked, Dialect
-from athanor.serving.plane.http import Exchange, Request, guarded, wire_of
+from athanor.serving.plane.exchange import Exchange, guarded, wire_of
+from athanor.serving.plane.http import Request
 from athanor.serving.plane.served import Served
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ import orjson
 from athanor.serving.errors.protocols import ServedModelNotFound, UnloadRefused
 from athanor.serving.logic import oip
 from athanor.serving.logic.routing import Route, Target
-from athanor.serving.plane.http import Answer, Request
+from athanor.serving.plane.exchange import Answer
+from athanor.serving.plane.http import Request
 from athanor.serving.plane.paths import Aim
 
 if TYPE_CHECKING:

@@ -18,7 +18,8 @@ import uvloop
 from athanor.serving.logic.doors import Doors
 from athanor.serving.logic.routing import Route, Table, Target
 from athanor.serving.plane.app import Plane
-from athanor.serving.plane.http import Connection, Exchange, Limits, Request
+from athanor.serving.plane.exchange import Exchange
+from athanor.serving.plane.http import Connection, Limits, Request
 from athanor.serving.plane.log import PredictionLog
 from athanor.serving.standalone.settings import DESCRIPTION, Bundle, Settings, settings_of
 from athanor.serving.types.recording import LogPolicy

@@ -10,7 +10,8 @@ from athanor.serving.logic import mlflow
 from athanor.serving.logic.predictions import Predicted
 from athanor.serving.logic.routing import Route, Target
 from athanor.serving.plane.dialects.port import Asked
-from athanor.serving.plane.http import Answer, Limits, Request
+from athanor.serving.plane.exchange import Answer
+from athanor.serving.plane.http import Limits, Request
 
 _JSON, _CSV = "application/json", "text/csv"
 _PLAIN = b"text/plain; charset=utf-8"

@@ -8,7 +8,8 @@ from athanor.serving.logic import oip
 from athanor.serving.logic.predictions import Predicted
 from athanor.serving.logic.routing import Route, Target
 from athanor.serving.plane.dialects.port import JSON, Asked
-from athanor.serving.plane.http import Answer, Limits, Request
+from athanor.serving.plane.exchange import Answer
+from athanor.serving.plane.http import Limits, Request
 
 _LENGTH = "inference-header-content-length"
 _OCTETS = b"application/octet-stream"

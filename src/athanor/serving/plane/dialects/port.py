@@ -12,7 +12,8 @@ from athanor.kernel.errors import AthanorError
 from athanor.serving.logic.predictions import Predicted
 from athanor.serving.logic.routing import Route, Target
 from athanor.serving.logic.signature import Row
-from athanor.serving.plane.http import Answer, Limits, Request
+from athanor.serving.plane.exchange import Answer
+from athanor.serving.plane.http import Limits, Request
 
 JSON = b"application/json"
 

@@ -10,7 +10,8 @@ from athanor.serving.logic.predictions import Predicted
 from athanor.serving.logic.routing import Route, Target
 from athanor.serving.logic.signature import parse
 from athanor.serving.plane.dialects.port import Asked
-from athanor.serving.plane.http import Answer, Limits, Request, refusal
+from athanor.serving.plane.exchange import Answer, refusal
+from athanor.serving.plane.http import Limits, Request
 
 _VERTEX = object()
 

@@ -13,8 +13,9 @@ import orjson
 
 from athanor.kernel.errors import AthanorError
 from athanor.serving.logic.doors import Doors
+from athanor.serving.plane.exchange import Answer, Exchange
 from athanor.serving.plane.grpc import messages, wire
-from athanor.serving.plane.http import Answer, Exchange, Request
+from athanor.serving.plane.http import Request
 
 if TYPE_CHECKING:
     from athanor.serving.plane.app import Plane

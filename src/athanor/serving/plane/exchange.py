@@ -1,0 +1,129 @@
+"""One answer: its bytes, its place in the order of its connection, its failures."""
+
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any, NamedTuple, Protocol
+
+import orjson
+
+from athanor.kernel.errors import AthanorError, error_to_dict
+from athanor.serving.errors import LogUnwritable, PlaneFailed
+from athanor.serving.errors.protocols import MethodRefused
+from athanor.serving.logic.exposition import Series
+from athanor.serving.plane.encodings import compressed
+
+_STATUS_LINES = {
+    int(status): f"HTTP/1.1 {int(status)} {status.phrase}\r\n".encode() for status in HTTPStatus
+}
+_OK = _STATUS_LINES[200]
+_JSON = b"application/json"
+_RETRY_AFTER = frozenset({429, 503})
+
+
+class Answer(NamedTuple):
+    """One answer, ready for the wire."""
+
+    status: int
+    body: bytes
+    content_type: bytes = _JSON
+    headers: bytes = b""
+    """Further header lines, each with its end."""
+
+
+def refusal(error: AthanorError) -> Answer:
+    """A failure as everywhere in Athanor."""
+    return Answer(error.status, orjson.dumps(error_to_dict(error)))
+
+
+def wire_of(body: bytes, headers: bytes = b"") -> bytes:
+    """A good answer in JSON on a connection that stays, as it goes over the wire."""
+    return b"%bContent-Type: application/json\r\nContent-Length: %d\r\n%b\r\n%b" % (
+        _OK,
+        len(body),
+        headers,
+        body,
+    )
+
+
+class Outlet(Protocol):
+    """What answers leave by."""
+
+    def write_answers(self, only: "Exchange | None" = None) -> None:
+        """Send what is answered, in the order in which it was asked.
+
+        `only` is an answer that may be all there is to send.
+        """
+        ...
+
+
+class Exchange:
+    """One request's place in the order of its connection's answers."""
+
+    __slots__ = ("_connection", "answered", "close", "refusal", "series", "wire")
+
+    def __init__(self, connection: Outlet, *, close: bool) -> None:
+        self._connection = connection
+        self.close = close
+        self.answered = False
+        self.refusal: Callable[[AthanorError], Answer] = refusal
+        """How failures are told: in the words of the protocol that asked."""
+        self.series: Series | None = None
+        """Where the answer was counted before it was released."""
+        self.wire = b""
+
+    def release(self, failure: OSError | None) -> None:
+        """Send the wire that was made, or tell why its row could not be logged."""
+        if failure is None:
+            self.answered = True
+            self._connection.write_answers(self)
+            return
+        if self.series is not None:
+            self.series.took_back()
+        self.refuse(LogUnwritable(failure.strerror or str(failure)))
+
+    def answer(
+        self, status: int, body: bytes, content_type: bytes = _JSON, headers: bytes = b""
+    ) -> None:
+        """Answer with these bytes; a second answer, or one to a client that left, does nothing.
+
+        `headers` are further header lines, each with its end.
+        """
+        if self.answered:
+            return
+        self.answered = True
+        retry = b"Retry-After: 1\r\n" if status in _RETRY_AFTER else b""
+        close = b"Connection: close\r\n" if self.close else b""
+        self.wire = b"%bContent-Type: %b\r\nContent-Length: %d\r\n%b%b%b\r\n%b" % (
+            _STATUS_LINES[status],
+            content_type,
+            len(body),
+            headers,
+            retry,
+            close,
+            body,
+        )
+        self._connection.write_answers()
+
+    def send(self, answer: "Answer", accepted: str = "") -> None:
+        """Answer, compressed where the client accepts that (its Accept-Encoding)."""
+        body, told = compressed(answer.body, accepted)
+        self.answer(answer.status, body, answer.content_type, answer.headers + told)
+
+    def refuse(self, error: AthanorError) -> None:
+        """Answer with a named failure."""
+        told = self.refusal(error)
+        allow = (
+            b"Allow: %b\r\n" % error.allowed.encode() if isinstance(error, MethodRefused) else b""
+        )
+        self.answer(told.status, told.body, told.content_type, told.headers + allow)
+
+
+def guarded(exchange: Exchange, act: Callable[[], Any], log: Callable[[str], None]) -> None:
+    """Run what answers; a mistake of ours costs that one request alone."""
+    try:
+        act()
+    except AthanorError as error:
+        exchange.refuse(error)
+    except Exception as error:  # noqa: BLE001 - one request's failure is not its neighbours'
+        log(f"A request failed: {type(error).__name__}: {error}")
+        exchange.refuse(PlaneFailed())
