@@ -38,6 +38,7 @@ from athanor.features.errors import (
     ViewCodeFailed,
     ViewRefused,
 )
+from athanor.kernel.holder import Person
 from athanor.kernel.permissions import OWNER
 from athanor.testing import FixedClock
 from athanor.testing.features import FeaturesRoom
@@ -271,6 +272,22 @@ def test_drift_tells_moved_features_from_steady_ones(room: FeaturesRoom, added: 
         "moved": True, "steady": False
     }  # fmt: skip
     assert report.rows == (400, 100)
+
+
+def test_a_person_is_found_and_erased(shop: FeaturesRoom) -> None:
+    shop.online.materialize(OWNER, Materialize())
+    row = {"at": "2026-05-20T00:00:00Z", "amount": 3.0, "city": "z"}
+    shop.views.push(OWNER, "spending", Push(rows=({"customer": 1} | row, {"customer": 9} | row)))
+    shop.views.build(OWNER, "spending")
+    person = Person(column="customer", value="1")
+    found = {item.name: item.rows for item in shop.holder.holdings(person, OWNER)}
+    assert found == {"default/spending online": 1, "spending@2": 3, "spending@1": 2}
+    assert all(item.erased for item in shop.holder.erase(person, OWNER))
+    assert shop.holder.holdings(person, OWNER) == []
+    assert [item.state for item in shop.views.versions(OWNER, "spending")] == ["erased", "erased"]
+    assert [
+        item.row["customer"] for item in shop.stores.history.pending("default", "spending")
+    ] == [9]
 
 
 def test_a_key_is_erased_online(shop: FeaturesRoom) -> None:

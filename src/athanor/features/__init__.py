@@ -7,6 +7,7 @@ from athanor.kernel.front_door import lazily
 if TYPE_CHECKING:
     from athanor.features.building import Building
     from athanor.features.ground import Ground, Stores
+    from athanor.features.holding import FeatureHolder
     from athanor.features.lookup import Enricher, Plan, Reader, open_reader
     from athanor.features.operations import operations
     from athanor.features.relations import relations
@@ -50,6 +51,7 @@ __getattr__ = lazily(
         "Definitions": "types",
         "Enricher": "lookup",
         "Entity": "types",
+        "FeatureHolder": "holding",
         "FeatureService": "types",
         "FeatureView": "types",
         "FeatureViews": "service",
@@ -88,6 +90,7 @@ __all__ = [
     "Definitions",
     "Enricher",
     "Entity",
+    "FeatureHolder",
     "FeatureService",
     "FeatureView",
     "FeatureViews",

@@ -214,8 +214,9 @@ class ViewVersion:
     """The version from which on rows were only added, and none taken back."""
     bounds: tuple[tuple[int, int], ...] = ()
     """(version, rows): the first `rows` of the source came in that version or before."""
-    state: Literal["ready", "refused"] = "ready"
-    """`refused`: a test failed; the version before stays in use."""
+    state: Literal["ready", "refused", "erased"] = "ready"
+    """`refused`: a test failed; the version before stays in use. `erased`: it held rows of a person
+    who was erased, and is gone."""
     artifact_id: str
     run_id: str
     digest: str

@@ -8,6 +8,7 @@ from athanor.features import (
     Building,
     DefinitionStore,
     Entity,
+    FeatureHolder,
     Features,
     FeatureService,
     FeatureView,
@@ -45,6 +46,7 @@ class FeaturesRoom:
     views: FeatureViews
     training: TrainingSets
     online: OnlineFeatures
+    holder: FeatureHolder
 
 
 def open_features_room(data: DataRoom, workers: Workers, clock: Clock) -> FeaturesRoom:
@@ -75,6 +77,7 @@ def open_features_room(data: DataRoom, workers: Workers, clock: Clock) -> Featur
         views=FeatureViews(stores, ground, building),
         training=TrainingSets(stores, ground, building),
         online=online,
+        holder=FeatureHolder(stores, ground),
     )
 
 

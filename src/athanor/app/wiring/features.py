@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from athanor.data import Datasets, Sql
 from athanor.features import (
     Building,
+    FeatureHolder,
     Features,
     FeatureViews,
     Ground,
@@ -57,6 +58,7 @@ def join_features(house: "House", steps: dict[str, Operation]) -> None:
     features, views = house.services[Features], house.services[FeatureViews]
     steps |= operations(views, house.services[TrainingSets], online, house.services[Lineage])
     house.relations += relations(features, views, house.storage)
+    house.holders.append(FeatureHolder(stores, ground))
     house.counters["features"] = lambda who: len(house.services[Features].views(who))
 
 

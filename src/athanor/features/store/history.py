@@ -39,6 +39,10 @@ class HistoryStore(Protocol):
         """Add a version. Its number must not exist."""
         ...
 
+    def replace_version(self, version: ViewVersion) -> None:
+        """Say of a version that its rows were erased."""
+        ...
+
     def versions(self, project: str, view: str) -> list[ViewVersion]:
         """All versions, newest first."""
         ...
@@ -123,6 +127,18 @@ class SqlHistoryStore:
         }
         with self._database.connection() as connection:
             connection.execute(version_table.insert().values(row))
+
+    def replace_version(self, version: ViewVersion) -> None:
+        """Say of a version that its rows were erased."""
+        table = version_table.c
+        change = version_table.update().where(
+            table.project == version.project,
+            table.view == version.view,
+            table.number == version.number,
+        )
+        body = msgspec.to_builtins(version)
+        with self._database.connection() as connection:
+            connection.execute(change.values(state=version.state, body=body))
 
     def versions(self, project: str, view: str) -> list[ViewVersion]:
         """All versions, newest first."""

@@ -48,6 +48,10 @@ class OnlineStore(Protocol):
         """Remove all rows of a key; how many."""
         ...
 
+    def remove_row(self, space: str, key: str, view: str) -> int:
+        """Remove one view's row of a key; how many."""
+        ...
+
     def keys(self, space: str) -> list[str]:
         """Every key of a space, once."""
         ...
@@ -111,6 +115,15 @@ class SqlOnlineStore:
         """Remove all rows of a key."""
         table = online_table.c
         gone = online_table.delete().where(table.space == space, table.key == key)
+        with self._database.transaction() as connection:
+            return connection.execute(gone).rowcount
+
+    def remove_row(self, space: str, key: str, view: str) -> int:
+        """Remove one view's row of a key."""
+        table = online_table.c
+        gone = online_table.delete().where(
+            table.space == space, table.key == key, table.view == view
+        )
         with self._database.transaction() as connection:
             return connection.execute(gone).rowcount
 

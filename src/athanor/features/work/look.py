@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from athanor.features.logic.pushes import GENERATION_BITS, PUSHED
 from athanor.features.lookup import plain_value
 from athanor.features.work.build import AVAILABLE, BEST, ORDER
 
@@ -28,3 +29,26 @@ def told(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     return plain_value(value)
+
+
+def of_person(task: dict[str, Any]) -> dict[str, Any]:
+    """How many rows a stored file has of a person; or its other rows, as pushes are kept."""
+    file = pq.ParquetFile(task["file"])
+    if task["column"] not in file.schema_arrow.names:
+        return {"rows": 0, "others": []}
+    column = file.read(columns=[task["column"]]).column(0)
+    values = [str(value) for value in column.to_pylist()]
+    mine = [value == task["value"] for value in values]
+    if task["what"] == "rows":
+        return {"rows": sum(mine)}
+    others = file.read().filter(pa.array([not item for item in mine])).to_pylist()
+    return {
+        "others": [
+            {
+                "seq": (order := row.pop(ORDER)) & (PUSHED - 1),
+                "version": order >> GENERATION_BITS,
+                "row": {name: plain_value(value) for name, value in row.items()},
+            }
+            for row in others
+        ]
+    }

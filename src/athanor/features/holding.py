@@ -1,0 +1,135 @@
+"""Rows of a person in the feature store: found, and removed for good."""
+
+from dataclasses import replace
+from typing import Any
+
+import orjson
+
+from athanor.features.ground import Ground, Stores
+from athanor.features.shelf import Shelf
+from athanor.features.store.history import PendingRow
+from athanor.features.types import FeatureView, ViewVersion
+from athanor.kernel import Principal
+from athanor.kernel.holder import Holding, Person
+
+_ROOM = "features"
+
+
+class FeatureHolder:
+    """The `Holder` of online rows, pushed rows and stored versions of views."""
+
+    def __init__(self, stores: Stores, ground: Ground) -> None:
+        self._stores = stores
+        self._ground = ground
+        self._shelf = Shelf(stores.definitions, stores.history)
+
+    def holdings(self, person: Person, who: Principal) -> list[Holding]:
+        """Online rows, pushed rows and versions that hold the person's key."""
+        self._ground.access.require(who, "features.holdings", person.column)
+        found = []
+        for view in self._views(person):
+            title = f"{view.project}/{view.name}"
+            online = len(self._online(view, person))
+            pushed = sum(_is_of(row, person) for row in self._pending(view))
+            found += [
+                Holding(room=_ROOM, kind="feature", name=f"{title} {what}", rows=rows)
+                for what, rows in (("online", online), ("pushed", pushed))
+                if rows
+            ]
+            for version, rows in self._affected(view, person):
+                found.append(_holding(version, rows))
+        return found
+
+    def erase(self, person: Person, who: Principal) -> list[Holding]:
+        """Remove them; a view of which a version held some is read anew when it is next used."""
+        self._ground.access.require(who, "features.erase_person", person.column)
+        gone = []
+        for view in self._views(person):
+            title = f"{view.project}/{view.name}"
+            affected = self._affected(view, person)
+            kept = self._history(view, person) if affected else []
+            with self._ground.database.transaction():
+                keys = self._online(view, person)
+                for key in keys:
+                    self._stores.online.remove_row(self._shelf.space(view), key, title)
+                pending = self._pending(view)
+                others = [row for row in pending if not _is_of(row, person)]
+                if pending:
+                    self._stores.history.forget_pending(view.project, view.name, pending[-1].seq)
+                now = self._ground.clock.now()
+                self._stores.history.add_pushes(view.project, view.name, kept + others, now)
+                for version, _ in affected:
+                    erased = replace(version, state="erased", blob="", history="")
+                    self._stores.history.replace_version(erased)
+            for version, rows in affected:
+                for digest in filter(None, (version.blob, version.history)):
+                    self._ground.storage.remove(digest)
+                gone.append(replace(_holding(version, rows), erased=True))
+            pushed = len(pending) - len(others)
+            gone += [
+                Holding(room=_ROOM, kind="feature", name=f"{title} {what}", rows=rows, erased=True)
+                for what, rows in (("online", len(keys)), ("pushed", pushed))
+                if rows
+            ]
+        return gone
+
+    def _views(self, person: Person) -> list[FeatureView]:
+        return [
+            view
+            for view in self._stores.definitions.listed("view")
+            if person.column in {key.name for key in self._shelf.keys(view)}
+        ]
+
+    def _online(self, view: FeatureView, person: Person) -> list[str]:
+        """The online keys that hold the person's."""
+        place = [key.name for key in self._shelf.keys(view)].index(person.column)
+        found = []
+        for key in self._stores.online.keys(self._shelf.space(view)):
+            parts = orjson.loads(key)
+            part = parts[place] if isinstance(parts, list) else parts
+            if str(part) == person.value:
+                found.append(key)
+        return found
+
+    def _pending(self, view: FeatureView) -> list[PendingRow]:
+        return self._stores.history.pending(view.project, view.name)
+
+    def _affected(self, view: FeatureView, person: Person) -> list[tuple[ViewVersion, int]]:
+        found = []
+        for version in self._stores.history.versions(view.project, view.name):
+            if version.blob and self._ground.storage.exists(version.blob):
+                rows = self._looked("rows", version.blob, person)
+                if rows:
+                    found.append((version, int(rows)))
+        return found
+
+    def _history(self, view: FeatureView, person: Person) -> list[PendingRow]:
+        """The pushed rows of others that the newest version holds, to be read again."""
+        newest = self._stores.history.find_version(view.project, view.name, None)
+        if newest is None or not newest.history:
+            return []
+        return [PendingRow(**row) for row in self._looked("others", newest.history, person)]
+
+    def _looked(self, what: str, digest: str, person: Person) -> Any:
+        with self._ground.scratch() as scratch:
+            task = {
+                "file": self._ground.local(digest, scratch),
+                "column": person.column,
+                "value": person.value,
+                "what": what,
+            }
+            return self._ground.work("look:of_person", task)[what]
+
+
+def _is_of(row: PendingRow, person: Person) -> bool:
+    return str(row.row.get(person.column)) == person.value
+
+
+def _holding(version: ViewVersion, rows: int) -> Holding:
+    return Holding(
+        room=_ROOM,
+        kind="version",
+        name=f"{version.view}@{version.number}",
+        id=version.artifact_id,
+        rows=rows,
+    )
