@@ -1,16 +1,23 @@
 """Graphs of endpoints: what they read and answer, whether they can, and how answers are joined."""
 
 import math
+import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from athanor.serving.errors.deployments import GraphInvalid
-from athanor.serving.types import InputColumn, Signature
+from athanor.serving.types import Deployment, InputColumn, Signature
 from athanor.serving.types.graphs import GraphCondition, GraphNode, GraphStep, InferenceGraph
 
 ROOT = "root"
 _MOST = 64
+_ORDERS: dict[str, Callable[[Any, Any], Any]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
 _NUMBERS = ("integer", "long", "float", "double")
 """Types of numbers, the later ones holding the earlier ones."""
 
@@ -63,6 +70,17 @@ def signature_of_graph(
         target=target,
         positive=reading.classes.index(positive) if positive in reading.classes else -1,
     )
+
+
+def read_by(deployment: Deployment) -> Signature:
+    """What callers send to a deployment: features that it looks up itself are left out."""
+    if deployment.features is None:
+        return deployment.signature
+    asked = tuple(
+        InputColumn(name=item.name, type=item.type, required=item.required)
+        for item in deployment.features.asks
+    )
+    return replace(deployment.signature, columns=asked)
 
 
 def endpoints_of(graph: InferenceGraph) -> set[str]:
@@ -145,17 +163,12 @@ def _holds(condition: GraphCondition, value: Any) -> bool:
         case "!=":
             return bool(value != wanted)
         case "in":
-            return value in wanted
+            return bool(value in wanted)
         case "not in":
-            return value not in wanted
+            return bool(value not in wanted)
     if isinstance(value, str) != isinstance(wanted, str):
         return False
-    return {
-        "<": value < wanted,
-        "<=": value <= wanted,
-        ">": value > wanted,
-        ">=": value >= wanted,
-    }[condition.operator]
+    return bool(_ORDERS[condition.operator](value, wanted))
 
 
 def _read(

@@ -108,7 +108,8 @@ class Plane:
 
     def _made(self, route: Route, target: Target) -> Served:
         if target.graph is not None:
-            return GraphServed(route, target, Neighbours(lambda: self.routes, self._served))
+            around = Neighbours(lambda: self.routes, self._served, self.features.of)
+            return GraphServed(route, target, around)
         return Served(route, target, self.bell.ring)
 
     def in_flight(self) -> int:

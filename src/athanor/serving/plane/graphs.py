@@ -21,6 +21,7 @@ from athanor.serving.logic.frames import Hello, Reply
 from athanor.serving.logic.graphs import ROOT, Outcome, columns_added, combined, holds
 from athanor.serving.logic.routing import Route, Target
 from athanor.serving.logic.signature import Row, scored
+from athanor.serving.plane.enrich import Enrichment
 from athanor.serving.plane.served import Served, Then
 from athanor.serving.types import Signature
 from athanor.serving.types.graphs import GraphNode, GraphStep, InferenceGraph
@@ -37,6 +38,8 @@ class Neighbours:
 
     routes: Callable[[], Mapping[str, Route]]
     served: Mapping[str, Served]
+    features: Callable[[Target], Enrichment | None] = lambda _: None
+    """Who looks the features of a deployment up."""
 
 
 class GraphServed(Served):
@@ -209,27 +212,34 @@ class _Run:
     def _asked(self, endpoint: str, records: Records) -> tuple[Served, list[Row]]:
         """The deployment that answers, and its rows.
 
-        Raises: EndpointNotFound, WorkerUnavailable, ColumnMissing.
+        Raises: EndpointNotFound, WorkerUnavailable, ColumnMissing; what the features' look-up
+        raises.
         """
         routes = self._neighbours.routes()
         route = routes.get(endpoint)
         if route is None:
             raise EndpointNotFound(endpoint, routes)
         target = routing.pick(route, lambda _: "", self._id)
-        signature = target.signature
-        rows = []
-        for place, record in records.items():
-            missing = [
-                column.name
-                for column in signature.columns
-                if column.required and column.name not in record
-            ]
-            if missing:
-                raise ColumnMissing(missing, place, record)
-            rows.append(
-                [_fitting(column.type, record.get(column.name)) for column in signature.columns]
-            )
-        return self._neighbours.served[target.id], rows
+        served = self._neighbours.served[target.id]
+        enriched = self._neighbours.features(target)
+        if enriched is not None:
+            names = tuple(dict.fromkeys(name for item in records.values() for name in item))
+            known = [[item.get(name) for name in names] for item in records.values()]
+            return served, enriched.rows(known, names)
+        return served, [_row_of(target.signature, place, item) for place, item in records.items()]
+
+
+def _row_of(signature: Signature, place: int, record: Mapping[str, Any]) -> Row:
+    """A record as a row of this signature.
+
+    Raises: ColumnMissing.
+    """
+    missing = [
+        column.name for column in signature.columns if column.required and column.name not in record
+    ]
+    if missing:
+        raise ColumnMissing(missing, place, record)
+    return [_fitting(column.type, record.get(column.name)) for column in signature.columns]
 
 
 def _fitting(kind: str, value: Any) -> Any:

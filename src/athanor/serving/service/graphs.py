@@ -14,7 +14,7 @@ from athanor.kernel.permissions import Access, Principal
 from athanor.lineage import Lineage, NewRun
 from athanor.serving.errors import EndpointNameInvalid
 from athanor.serving.errors.deployments import EndpointHasDeployments, GraphInvalid, NoGraph
-from athanor.serving.logic.graphs import endpoints_of, signature_of_graph
+from athanor.serving.logic.graphs import endpoints_of, read_by, signature_of_graph
 from athanor.serving.ports import Fleet
 from athanor.serving.service.traffic import Traffic
 from athanor.serving.store import EndpointStore
@@ -96,7 +96,7 @@ class Graphs:
         live = endpoint.live if endpoint is not None else None
         if live is not None and live.rollout.graph is not None:
             raise GraphInvalid("it", f"asks endpoint {name!r}, which is a graph: name its nodes")
-        return None if live is None else live.signature
+        return None if live is None else read_by(live)
 
     def _add(
         self, who: Principal, endpoint: Endpoint, graph: InferenceGraph, signature: Signature

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from athanor.serving.errors.deployments import GraphInvalid
-from athanor.serving.logic.graphs import signature_of_graph
+from athanor.serving.logic.graphs import read_by, signature_of_graph
 from athanor.serving.logic.routing import Cold, Route, Rule, Target
 from athanor.serving.supervisor.crew import Crew
 from athanor.serving.supervisor.headcount import Headcount
@@ -27,7 +27,7 @@ class Manning:
 
 def routes_of(endpoints: Sequence[Endpoint], manning: Manning) -> list[Route]:
     """Every endpoint as planes see it."""
-    live = {item.name: item.live.signature for item in endpoints if item.live is not None}
+    live = {item.name: read_by(item.live) for item in endpoints if item.live is not None}
     return [_route(item, manning, live) for item in endpoints]
 
 
