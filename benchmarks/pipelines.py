@@ -136,7 +136,7 @@ def spawn_milliseconds(count: int = 20) -> float:
 def peer(python: Path, script: Path, shape: str, folder: Path) -> tuple[float, float] | None:
     """CPU and wall seconds of a peer's whole process for one shape; None where it fails."""
     before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
-    words = [str(python), str(script), shape]
+    words = [str(python), "-P", str(script), shape]
     path = f"{python.parent}{os.pathsep}{os.environ['PATH']}"
     env = os.environ | {"HOME": str(folder), "PATH": path, "USERNAME": "bench"}
     done = subprocess.run(words, check=False, capture_output=True, cwd=folder, env=env)
@@ -186,7 +186,7 @@ def beside(places: Path) -> None:
     for name in PEERS:
         python, script = (
             places / name / "bin" / "python",
-            HERE / "peers" / "pipelines" / f"{name}.py",
+            HERE / "peers" / "pipelines" / f"with_{name}.py",
         )
         if not python.exists():
             print(f"{name:<29} is not in {places / name}")

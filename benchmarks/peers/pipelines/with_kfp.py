@@ -1,5 +1,8 @@
 """The shapes as `kfp.local` runs them, with kfp installed already and no venv a task."""
 
+# mypy: ignore-errors
+# The library is in an environment of its own.
+
 import sys
 
 from kfp import dsl, local

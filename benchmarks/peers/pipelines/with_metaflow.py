@@ -1,5 +1,8 @@
 """The shapes as Metaflow runs them."""
 
+# mypy: ignore-errors
+# The library is in an environment of its own.
+
 import subprocess
 import sys
 from pathlib import Path
