@@ -118,7 +118,7 @@ def test_a_query_is_run_once_and_predicted(
     check(shop, batch, champion, customers[customers.age > 50].reset_index(drop=True))
 
 
-@pytest.mark.parametrize("form", ["csv", "csv.gz", "jsonl", "json", "parquet", "arrow"])
+@pytest.mark.parametrize("form", ["csv.gz", "jsonl", "parquet", "arrow"])
 def test_files_of_many_forms_are_predicted(
     shop: House, champion: Trained, tmp_path: Path, form: str
 ) -> None:

@@ -15,7 +15,7 @@ from athanor.serving.types.exports import FOLDERS, ManifestRequest
 Name = Annotated[str, typer.Argument(metavar="ENDPOINT")]
 
 
-class PlaceTaken(Conflict):
+class ExportPlaceTaken(Conflict):
     """The folder to write to holds something."""
 
     def __init__(self, place: Path) -> None:
@@ -67,7 +67,7 @@ def export(
         return
     place = to or Path(f"{name}-{form}")
     if place.exists() and (not place.is_dir() or any(place.iterdir())):
-        raise PlaceTaken(place)
+        raise ExportPlaceTaken(place)
     made = client.export(name, place, kind=form, deployment=deployment)
     if json:
         emit({"folder": str(made.absolute())})
