@@ -5,6 +5,7 @@ All of it is of single precision: features, thresholds, leaves, sums, and the fu
 """
 
 import json
+import math
 from typing import Any
 
 import numpy as np
@@ -84,9 +85,9 @@ def _base(text: str, objective: str, outputs: int) -> tuple[float, ...]:
     scores = [np.float32(item) for item in (told if isinstance(told, list) else [told])]
     one = np.float32(1.0)
     if objective in {"binary:logistic", "reg:logistic", "binary:logitraw"}:
-        scores = [-np.log(one / score - one, dtype=np.float32) for score in scores]
+        scores = [np.float32(-math.log(float(one / score - one))) for score in scores]
     elif objective in {"count:poisson", "reg:gamma", "reg:tweedie"}:
-        scores = [np.log(score, dtype=np.float32) for score in scores]
+        scores = [np.float32(math.log(float(score))) for score in scores]
     if len(scores) == 1:
         scores *= outputs
     return tuple(map(float, scores))
