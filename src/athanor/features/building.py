@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from athanor.data import DatasetVersion
-from athanor.features.errors import ViewCodeFailed, ViewRefused
+from athanor.features.errors import BadView, ViewCodeFailed, ViewRefused
 from athanor.features.ground import Ground, OneAtATime, Stores
 from athanor.features.shelf import Shelf
 from athanor.features.store.history import PendingRow
@@ -161,7 +161,21 @@ class Building:
             return plain | {"inputs": inputs}, source.pins
         if given.kind == "push":
             return {"kind": "push"}, {}
+        if given.kind == "recipe":
+            return self._prepared(who, view, source, scratch)
         return {"kind": "files", "files": _files(source.versions[0])}, source.pins
+
+    def _prepared(
+        self, who: Principal, view: FeatureView, source: Source, scratch: Path
+    ) -> tuple[dict[str, Any], dict[str, str]]:
+        """The table that a recipe makes of the view's dataset."""
+        if self._ground.prepare is None:
+            raise BadView(view.name, "there are no recipes here.")
+        recipe, (dataset,) = view.source.recipe, source.pins
+        made = self._ground.prepare(who, recipe, dataset, view.project)
+        table = self._ground.lineage.artifact(who, made)
+        files = [self._ground.local(table.digest, scratch)]
+        return {"kind": "files", "files": files}, source.pins | {f"recipe {recipe}": made}
 
     def pins(self, who: Principal, project: str, names: list[str]) -> dict[str, str]:
         """The datasets among the tables that a query read."""

@@ -3,7 +3,7 @@
 import shutil
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -44,6 +44,8 @@ class Ground:
     lineage: Lineage
     datasets: Datasets
     sql: Sql
+    prepare: Callable[[Principal, str, str, str], str] | None = None
+    """(who, recipe, dataset, project) to the artifact of the table that the recipe makes of it."""
 
     @contextmanager
     def scratch(self) -> Iterator[Path]:

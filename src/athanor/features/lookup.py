@@ -381,6 +381,11 @@ _COERCED: Mapping[str, Callable[[Any], Any]] = {
 """By type: what a formula gave, as that type."""
 
 
+def aware(at: datetime) -> datetime:
+    """An instant; a naive one is UTC (R9)."""
+    return at if at.tzinfo is not None else at.replace(tzinfo=UTC)
+
+
 def instant(microseconds: int) -> datetime:
     """An instant of microseconds since 1970."""
     return _EPOCH + timedelta(microseconds=microseconds)

@@ -2,7 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from athanor.data import Datasets, Sql
+from athanor.data import Datasets, Recipes, Sql
+from athanor.data.types.recipes import ApplyOrder
 from athanor.features import (
     Building,
     FeatureHolder,
@@ -18,6 +19,7 @@ from athanor.features import (
     operations,
     relations,
 )
+from athanor.kernel import Principal
 from athanor.lineage import Lineage, Operation
 
 if TYPE_CHECKING:
@@ -26,6 +28,11 @@ if TYPE_CHECKING:
 
 def join_features(house: "House", steps: dict[str, Operation]) -> None:
     """Make the features' services over the datasets; offer their steps to pipelines."""
+    recipes: Recipes = house.services[Recipes]
+
+    def prepare(who: Principal, recipe: str, dataset: str, project: str) -> str:
+        return recipes.apply(who, recipe, ApplyOrder(dataset=dataset), project=project).artifact_id
+
     stores = Stores(
         definitions=SqlDefinitionStore(house.database),
         history=SqlHistoryStore(house.database),
@@ -41,6 +48,7 @@ def join_features(house: "House", steps: dict[str, Operation]) -> None:
         lineage=house.services[Lineage],
         datasets=house.services[Datasets],
         sql=house.services[Sql],
+        prepare=prepare,
     )
     building = Building(stores, ground)
     online = OnlineFeatures(stores, ground, building)

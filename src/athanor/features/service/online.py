@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from athanor.features.lookup import (
     KeyColumn,
     Plan,
     Reader,
+    aware,
     instant,
     key_of,
     open_reader,
@@ -299,7 +299,7 @@ class OnlineFeatures:
             view=view.name,
             project=view.project,
             version=latest.number,
-            until=_aware(order.until) or now,
+            until=aware(order.until) if order.until else now,
             state="running",
             full=order.full or replaced,
             base=latest.base,
@@ -390,12 +390,3 @@ class OnlineFeatures:
             )
         pins = {"views": views, "plan": msgspec.to_builtins(planned.plan)}
         return join_task(pins, "__at", known_at=True)
-
-
-def _aware(at: datetime | None) -> datetime | None:
-    """A naive instant is UTC (R9)."""
-    return None if at is None else instant(microseconds(at) if at.tzinfo else _utc(at))
-
-
-def _utc(at: datetime) -> int:
-    return microseconds(at.replace(tzinfo=instant(0).tzinfo))

@@ -10,6 +10,7 @@ from athanor.features.building import Building
 from athanor.features.errors import BadPush, NotPushable, ViewVersionNotFound
 from athanor.features.ground import Ground, Stores
 from athanor.features.logic.pushes import records_of
+from athanor.features.lookup import aware
 from athanor.features.shelf import Shelf
 from athanor.features.store.history import PendingRow
 from athanor.features.types import (
@@ -142,7 +143,7 @@ class FeatureViews:
                 "file": self._ground.local(version.blob, scratch),
                 "event_time": view.event_time,
                 "features": [[item.name, item.type] for item in version.fields],
-                "since": None if since is None else microseconds(since),
+                "since": None if since is None else microseconds(aware(since)),
                 "threshold": threshold,
             }
             found = self._ground.work("drifting:drift", task)
