@@ -36,6 +36,7 @@ def first_pass(columns: Sequence[tuple[str, ColumnType]], rows: int) -> str:
     """One SELECT that measures all columns of the table `source`."""
     parts = ["count(*) AS n"]
     exact = rows <= EXACT_ROWS
+    finite: list[str] = []
     for place, (name, kind) in enumerate(columns):
         cell = quoted(name)
         parts.append(f"count({cell}) AS c{place}_known")
@@ -44,7 +45,11 @@ def first_pass(columns: Sequence[tuple[str, ColumnType]], rows: int) -> str:
         counting = f"count(DISTINCT {cell})" if exact else f"approx_count_distinct({cell})"
         parts.append(f"{counting} AS c{place}_distinct")
         if kind in _NUMERIC:
-            parts += _numeric_parts(f"c{place}", cell, exact=exact)
+            parts += _numeric_parts(f"c{place}", exact=exact)
+            finite += [
+                f"{_finite_cell(cell, kind)} AS athanor_c{place}_finite",
+                f"{cell} AS athanor_c{place}_given",
+            ]
         elif kind in {"date", "timestamp"}:
             parts += [
                 f"CAST(min({cell}) AS VARCHAR) AS c{place}_min",
@@ -57,23 +62,30 @@ def first_pass(columns: Sequence[tuple[str, ColumnType]], rows: int) -> str:
                 f"avg(length({cell})) AS c{place}_length",
                 f"avg(CASE WHEN contains({cell}, ' ') THEN 1.0 ELSE 0.0 END) AS c{place}_spaces",
             ]
-    return f"SELECT {', '.join(parts)} FROM source"  # noqa: S608 - names are quoted
+    table = f"(SELECT *, {', '.join(finite)} FROM source)" if finite else "source"  # noqa: S608
+    return f"SELECT {', '.join(parts)} FROM {table}"  # noqa: S608 - names are quoted
 
 
-def _numeric_parts(key: str, cell: str, *, exact: bool) -> list[str]:
+def _finite_cell(cell: str, kind: ColumnType) -> str:
+    """SQL of a number that is finite, computed once: filters on each aggregate cost far more."""
     number = f"CAST({cell} AS DOUBLE)"
-    finite = f"FILTER (WHERE isfinite({number}))"
+    return f"CASE WHEN isfinite({number}) THEN {number} END" if kind == "number" else number
+
+
+def _numeric_parts(key: str, *, exact: bool) -> list[str]:
     points = ", ".join(str(point) for point in QUANTILES)
-    quantile = "quantile_cont" if exact else "approx_quantile"
+    cell = f"athanor_{key}_finite"
+    # Of many rows quantiles come from a sample: DuckDB's t-digest costs more than all the rest.
+    quantiles = [f"quantile_cont({cell}, [{points}]) AS {key}_quantiles"]
     return [
-        f"min({number}) {finite} AS {key}_min",
-        f"max({number}) {finite} AS {key}_max",
-        f"avg({number}) {finite} AS {key}_mean",
-        f"stddev_samp({number}) {finite} AS {key}_sd",
-        f"{quantile}({number}, [{points}]) {finite} AS {key}_quantiles",
-        f"count_if({number} < 0) AS {key}_negative",
-        f"count_if({number} = 0) AS {key}_zeros",
-        f"count_if(NOT isfinite({number})) AS {key}_infinite",
+        *(quantiles if exact else []),
+        f"min({cell}) AS {key}_min",
+        f"max({cell}) AS {key}_max",
+        f"avg({cell}) AS {key}_mean",
+        f"stddev_samp({cell}) AS {key}_sd",
+        f"count_if({cell} < 0) AS {key}_negative",
+        f"count_if({cell} = 0) AS {key}_zeros",
+        f"count(athanor_{key}_given) - count({cell}) AS {key}_infinite",
     ]
 
 

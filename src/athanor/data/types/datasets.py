@@ -268,7 +268,8 @@ class ColumnProfile:
     sd: float | None = None
     """Sample standard deviation (n - 1)."""
     quantiles: dict[str, float] = field(default_factory=dict)
-    """At 0.01, 0.05, 0.25, 0.5, 0.75, 0.95 and 0.99; above 200,000 rows t-digest estimates."""
+    """At 0.01, 0.05, 0.25, 0.5, 0.75, 0.95 and 0.99; above 200,000 rows of a sample
+    of 100,000."""
     negative: int = 0
     zeros: int = 0
     infinite: int = 0

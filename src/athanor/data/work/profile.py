@@ -48,6 +48,9 @@ def profile_of(
     """The profile of the view `source`."""
     columns = [(field.name, column_type(field.type)) for field in schema]
     answers = _one(connection, profiling.first_pass(columns, rows))
+    sample = _sample(connection, rows)
+    if rows > profiling.EXACT_ROWS:
+        answers |= _sampled_quantiles(columns, sample)
     if second := profiling.second_pass(columns, answers):
         answers |= _one(connection, second)
     [(duplicates,)] = connection.execute(profiling.duplicates_query(columns)).fetchall()
@@ -60,7 +63,6 @@ def profile_of(
         profiles.append(
             profiling.column_profile(name, kind, key, answers | {f"{key}_top": top}, top)
         )
-    sample = _sample(connection, rows)
     leaks = find_leaks(sample, roles.target, ignore=(roles.id,)) if roles.target else []
     return profiling.finished(
         rows=rows,
@@ -72,7 +74,20 @@ def profile_of(
     )
 
 
+def _sampled_quantiles(columns: Sequence[tuple[str, str]], sample: pa.Table) -> dict[str, Any]:
+    """Quantiles of each column of numbers, as the first pass gives them of fewer rows."""
+    found = {}
+    for place, (name, kind) in enumerate(columns):
+        if kind in {"integer", "number", "decimal"}:
+            values = numbers(sample[name])
+            known = values[np.isfinite(values)]
+            points = np.quantile(known, profiling.QUANTILES).tolist() if len(known) else []
+            found[f"c{place}_quantiles"] = points
+    return found
+
+
 _MOST_CATEGORIES = 30
+_RELATED_ROWS = 20_000
 _MOST_VALUES = 200
 _PLOTTED = 500
 
@@ -87,14 +102,15 @@ def _relations(
     figures = [item.name for item in profiles
                if item.type in {"integer", "number", "decimal"} and item.semantic != "id"
                and item.distinct > 1][:40]  # fmt: skip
-    codes = {name: word_codes(sample[name]) for name in words}
+    related = sample.take(_places(sample.num_rows, _RELATED_ROWS))
+    codes = {name: word_codes(related[name]) for name in words}
     associations: dict[str, dict[str, float]] = {}
     for place, first in enumerate(words):
         for second in words[place + 1 :]:
             value = cramers_v(codes[first], codes[second])
             if value is not None:
                 associations.setdefault(first, {})[second] = round(value, 6)
-    values = {name: numbers(sample[name]) for name in figures}
+    values = {name: numbers(related[name]) for name in figures}
     ratios: dict[str, dict[str, float]] = {}
     for word in words:
         for figure in figures:
@@ -102,8 +118,7 @@ def _relations(
             if eta is not None:
                 ratios.setdefault(word, {})[figure] = round(eta, 6)
     shown = dict.fromkeys([*figures, *([target] if target in sample.column_names else [])])
-    stride = max(1, -(-sample.num_rows // _PLOTTED))
-    places = pa.array(range(0, sample.num_rows, stride), pa.int64())
+    places = _places(sample.num_rows, _PLOTTED)
     return profiling.Relations(
         correlations=correlations(sample),
         associations=associations,
@@ -113,6 +128,11 @@ def _relations(
             for name in shown
         },
     )
+
+
+def _places(rows: int, most: int) -> pa.Array:
+    """At most so many places, evenly spread."""
+    return pa.array(range(0, rows, max(1, -(-rows // most))), pa.int64())
 
 
 def _plotted(cell: Any) -> float | str | None:
