@@ -7,13 +7,16 @@ from pathlib import Path
 
 import msgspec
 
+from athanor.registry import read_description
 from athanor.serving.exporting.closure import Closure, closure_of, pinned, root
 from athanor.serving.standalone.settings import DESCRIPTION, Bundle
 
 _SERVER = "athanor.serving.standalone.server"
 _WORKER = "athanor.serving.standalone.worker"
 _ENSEMBLE = "athanor.serving.runtimes.ensemble"
-_UNNEEDED = ("mlflow", "mlflow-skinny", "pip", "setuptools", "wheel")
+_FOREIGN = "athanor.serving.runtimes.foreign"
+_MLFLOW = ("mlflow", "mlflow-skinny")
+_UNNEEDED = ("pip", "setuptools", "wheel")
 
 _SERVE = '''\
 """Serves this folder's model: python serve.py [--host HOST] [--port PORT] [--help]"""
@@ -84,7 +87,7 @@ def write(
         container: whether a Dockerfile is written, too.
     """
     target.mkdir(parents=True, exist_ok=True)
-    roots = [_SERVER, *([_WORKER] if runtime is None else [])]
+    roots = [_SERVER, *([_WORKER, _FOREIGN] if runtime is None else [])]
     if bundle.runtime not in {"native", "folded"}:
         roots.append(_ENSEMBLE)
     closure = closure_of(roots)
@@ -118,14 +121,19 @@ def _requirements(closure: Closure, model: Path | None) -> list[str]:
     """The server's libraries as they are here; for a native model its own pins, which win."""
     ours = {_name(line): line for line in pinned(closure.foreign)}
     if model is not None and (model / "requirements.txt").is_file():
-        for line in _pins((model / "requirements.txt").read_text("utf-8").splitlines()):
-            ours[_name(line)] = line
+        # What we don't load ourselves, MLflow's own loader does.
+        ours_to_load = read_description(model).flavor == "sklearn"
+        for line in (model / "requirements.txt").read_text("utf-8").splitlines():
+            pin = _pin(line)
+            if pin and not (ours_to_load and _name(pin) in _MLFLOW):
+                ours[_name(pin)] = pin
     return sorted(ours.values())
 
 
-def _pins(lines: Iterable[str]) -> list[str]:
-    told = [line.partition("#")[0].strip() for line in lines]
-    return [line for line in told if line and _name(line) not in _UNNEEDED and line[0] != "-"]
+def _pin(line: str) -> str:
+    """A requirement of a model that is to be installed, or ""."""
+    told = line.partition("#")[0].strip()
+    return "" if told.startswith("-") or _name(told) in _UNNEEDED else told
 
 
 def _name(requirement: str) -> str:
