@@ -1,9 +1,9 @@
 """MLflow's scoring server. `python app_mlflow.py KIND PORT`: saves the model, then serves it."""
 
 import os
-from pathlib import Path
 import sys
 import tempfile
+from pathlib import Path
 
 import mlflow
 from models import fitted, table
