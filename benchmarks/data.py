@@ -21,11 +21,12 @@ from measures.lines import Line
 def measured(arguments: argparse.Namespace, folder: Path) -> Iterator[Line]:
     """Line by line."""
     yield from datasets.commits(folder, arguments.rows, arguments.runs)
-    yield from datasets.openings(folder, arguments.versions)
-    yield from datasets.differences(folder, arguments.rows)
+    # What forks comes first: Delta's runtime does not live through a fork.
     yield from datasets.folders(folder, arguments.images)
     if importlib.util.find_spec("measures.profiles") is not None:
         yield from importlib.import_module("measures.profiles").lines(folder)
+    yield from datasets.openings(folder, arguments.versions)
+    yield from datasets.differences(folder, arguments.rows)
 
 
 def main() -> int:

@@ -40,6 +40,8 @@ class NewSource:
     roles: Roles = field(default_factory=Roles)
     read: ReadOptions = field(default_factory=ReadOptions)
     schema: SchemaRule = "widen"
+    look: bool = True
+    """False: the rows are stored unseen; they are profiled when somebody asks, and not checked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

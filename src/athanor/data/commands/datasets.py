@@ -115,6 +115,7 @@ def add(
             roles=roles,
             read=read,
             schema=schema,
+            look=look,
         )
         version = data.add_from(name, new)
     elif source:

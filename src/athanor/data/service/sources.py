@@ -83,6 +83,7 @@ class Sources:
                 read=new.read,
                 keep=found["keep"],
                 schema=new.schema,
+                look=new.look,
             )
             if found["in_place"] and new.mode == "append":
                 raise BadSource(
