@@ -318,6 +318,7 @@ def test_a_canary_that_does_harm_after_it_took_over_is_taken_back(
     stubs.endpoints.promote(OWNER, "houses")
     browser = browser_of(stubs)
     assert eventually(lambda: browser.predict([record(1)]).body["version"] == 1)
+    stubs.wait_for("houses", 2, "refused")  # the planes know before the database does
     shown = stubs.endpoints.get(OWNER, "houses")
     assert (shown.deployments[0].state, shown.live and shown.live.number) == ("refused", 1)
     assert "after it had taken over" in shown.deployments[0].reason
