@@ -5304,6 +5304,11 @@ export interface components {
              */
             labels: string;
             /**
+             * Look
+             * @default true
+             */
+            look: boolean;
+            /**
              * Mode
              * @default replace
              * @enum {string}
@@ -6217,6 +6222,11 @@ export interface components {
             correlation?: number | null;
             /** Distinct */
             distinct: number;
+            /** Fences */
+            fences?: [
+                number,
+                number
+            ] | null;
             /**
              * Histogram
              * @default []
@@ -6247,6 +6257,11 @@ export interface components {
              * @default 0
              */
             negative: number;
+            /**
+             * Outliers
+             * @default 0
+             */
+            outliers: number;
             /** Quantiles */
             quantiles?: {
                 [key: string]: number;
@@ -9871,6 +9886,12 @@ export interface components {
          * @description A table at a glance.
          */
         Profile: {
+            /** Associations */
+            associations?: {
+                [key: string]: {
+                    [key: string]: number;
+                };
+            };
             /** Columns */
             columns: components["schemas"]["ColumnProfile"][];
             /** Correlations */
@@ -9891,8 +9912,18 @@ export interface components {
              * @default []
              */
             leaks: components["schemas"]["Leak"][];
+            /** Ratios */
+            ratios?: {
+                [key: string]: {
+                    [key: string]: number;
+                };
+            };
             /** Rows */
             rows: number;
+            /** Sample */
+            sample?: {
+                [key: string]: (number | string | null)[];
+            };
             /**
              * Target
              * @default
@@ -11976,7 +12007,7 @@ export interface components {
              * @default ready
              * @enum {string}
              */
-            state: "ready" | "refused";
+            state: "ready" | "refused" | "erased";
             /**
              * Tests
              * @default []
