@@ -32,9 +32,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parent / "peers" / "serving"))
-from models import fitted, records, table
-
 from athanor.kernel.ids import new_id
 from athanor.kernel.zygote import HEAVY_MODULES, choose_workers
 from athanor.registry import Signature as Trained
@@ -49,6 +46,7 @@ from athanor.serving.supervisor.crew import Crew, Post
 from athanor.serving.supervisor.planes import Planes
 from athanor.serving.types import InputColumn, Signature
 from measures.processes import cpu_of, tree
+from peers.serving.models import fitted, records, table
 
 HERE = Path(__file__).resolve().parent
 PEERS = HERE / "peers" / "serving"

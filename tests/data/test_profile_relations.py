@@ -1,6 +1,5 @@
 """What a profile says of columns together: associations, ratios, outliers, samples, meanings."""
 
-
 import numpy as np
 import pandas as pd
 import pyarrow as pa

@@ -4,11 +4,12 @@
 are the rows that it was given, so that each coercion shows.
 """
 
-# ruff: noqa: ANN001, ANN201 - a script for an environment without our checks
+# ruff: noqa: ANN001, ANN003, ANN201 - a script for an environment without our checks
 import json
 import math
 import sys
 import tempfile
+from pathlib import Path
 
 import mlflow
 import pandas as pd
@@ -125,7 +126,7 @@ def bodies():
         split([row()]) | {"columns": None}, split([row()]) | {"columns": "abc"},
         split([row()]) | {"data": [[1]]}, split([row()]) | {"data": [row()]},
         split([row()]) | {"data": [[*row().values(), 5]]}, split([row()]) | {"data": 5},
-        split([row()]) | {"columns": [*list(COLUMNS)[:-1], list(COLUMNS)[0]]},
+        split([row()]) | {"columns": [*list(COLUMNS)[:-1], next(iter(COLUMNS))]},
         split([row(), row()]) | {"data": [list(row().values()), list(row().values())[:-1]]},
     ):  # fmt: skip
         yield {"dataframe_split": changes}
@@ -148,21 +149,71 @@ TEXTS = [
 HEAD = ",".join(COLUMNS)
 LINE = "1.5,2.5,7,8,blue,True"
 TABLES = [
-    f"{HEAD}\n{LINE}\n", f"{HEAD}\n{LINE}", f"{HEAD}\r\n{LINE}\r\n{LINE}\r\n", f"{HEAD}\n", HEAD, "", "\n",
-    f"{HEAD}\n\n{LINE}\n\n", f"{HEAD},x\n{LINE},y\n", f"{HEAD}\n9,{LINE}\n", f"{HEAD}\n{LINE},9,9\n",
-    f"{HEAD}\n1.5,2.5,7,8,blue\n", f"{HEAD}\n1.5,2.5,7\n", f'{HEAD}\n1.5,2.5,7,8,"b,l""ue\nx",True\n',
-    f"{HEAD}\n{LINE}\n{LINE},4\n", "l,d,f,i,s,b\n7,1.5,2.5,8,blue,True\n", f"d,{HEAD}\n1,{LINE}\n",
-    f" {HEAD}\n{LINE}\n", f"\ufeff{HEAD}\n{LINE}\n", f'{HEAD}\n1.5,2.5,7,8,"blue,True\n',
+    f"{HEAD}\n{LINE}\n",
+    f"{HEAD}\n{LINE}",
+    f"{HEAD}\r\n{LINE}\r\n{LINE}\r\n",
+    f"{HEAD}\n",
+    HEAD,
+    "",
+    "\n",
+    f"{HEAD}\n\n{LINE}\n\n",
+    f"{HEAD},x\n{LINE},y\n",
+    f"{HEAD}\n9,{LINE}\n",
+    f"{HEAD}\n{LINE},9,9\n",
+    f"{HEAD}\n1.5,2.5,7,8,blue\n",
+    f"{HEAD}\n1.5,2.5,7\n",
+    f'{HEAD}\n1.5,2.5,7,8,"b,l""ue\nx",True\n',
+    f"{HEAD}\n{LINE}\n{LINE},4\n",
+    "l,d,f,i,s,b\n7,1.5,2.5,8,blue,True\n",
+    f"d,{HEAD}\n1,{LINE}\n",
+    f" {HEAD}\n{LINE}\n",
+    f"\ufeff{HEAD}\n{LINE}\n",
+    f'{HEAD}\n1.5,2.5,7,8,"blue,True\n',
     f"{HEAD.replace(',', ';')}\n{LINE.replace(',', ';')}\n",
-]  # fmt: skip
-CELLS = ["", "NA", "nan", "null", "None", "N/A", "abc", "1", "0", "33.5", "33.0", " 7", "7 ", "1e3", "inf",
-         "True", "TRUE", "true", "False", "yes", "1_0", "+5", "-5", '"7"', "0x10", "007"]  # fmt: skip
+]
+CELLS = [
+    "",
+    "NA",
+    "nan",
+    "null",
+    "None",
+    "N/A",
+    "abc",
+    "1",
+    "0",
+    "33.5",
+    "33.0",
+    " 7",
+    "7 ",
+    "1e3",
+    "inf",
+    "True",
+    "TRUE",
+    "true",
+    "False",
+    "yes",
+    "1_0",
+    "+5",
+    "-5",
+    '"7"',
+    "0x10",
+    "007",
+]
 TYPES = [
-    "application/json", "application/json; charset=utf-8", "application/json;charset=UTF-8",
-    "application/json; charset=latin-1", "application/json; format=pandas-split", "text/plain",
-    "application/x-www-form-urlencoded", "text/csv; charset=utf-8", "text/csv; header=present",
-    "application/jsonlines", "Application/JSON", "image/png", "application/json; charset=utf-8; x=1",
-]  # fmt: skip
+    "application/json",
+    "application/json; charset=utf-8",
+    "application/json;charset=UTF-8",
+    "application/json; charset=latin-1",
+    "application/json; format=pandas-split",
+    "text/plain",
+    "application/x-www-form-urlencoded",
+    "text/csv; charset=utf-8",
+    "text/csv; header=present",
+    "application/jsonlines",
+    "Application/JSON",
+    "image/png",
+    "application/json; charset=utf-8; x=1",
+]
 
 
 def cases():
@@ -172,7 +223,7 @@ def cases():
         yield "application/json", text
     for text in TABLES:
         yield "text/csv", text
-    for place, name in enumerate(COLUMNS):
+    for place in range(len(COLUMNS)):
         for cell in CELLS:
             cells = LINE.split(",")
             cells[place] = cell
@@ -203,6 +254,6 @@ if __name__ == "__main__":
         )
         model = mlflow.pyfunc.load_model(f"{folder}/m")
         found = [asked(model, *case) for case in cases()]
-    with open(sys.argv[1], "w") as file:
+    with Path(sys.argv[1]).open("w") as file:
         file.write("[\n" + ",\n".join(json.dumps(item) for item in found) + "\n]\n")
     print(len(found), "answers of MLflow", mlflow.__version__)

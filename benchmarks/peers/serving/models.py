@@ -26,8 +26,8 @@ def table(kind: str, rows: int = 4_000, seed: int = 7) -> tuple[pd.DataFrame, np
     for place, name in enumerate(CATEGORIES):
         frame[name] = source.choice([f"level {name}{item}" for item in range(3 + place)], rows)
     frame.loc[source.random(rows) < 0.05, "n3"] = np.nan
-    risk = frame.n0 - frame.n1 + (frame.c0 == "level c01") + source.normal(size=rows)
-    return frame, np.where(risk > 0.3, "left", "stayed")
+    lean = frame.n0 - frame.n1 + (frame.c0 == "level c01") + source.normal(size=rows)
+    return frame, np.where(lean > 0.3, "left", "stayed")
 
 
 def fitted(kind: str) -> Any:
@@ -56,6 +56,6 @@ def records(kind: str, count: int = 64) -> list[dict[str, Any]]:
     """Rows to ask about."""
     frame, _ = table(kind, count, seed=11)
     return [
-        {name: None if value != value else value for name, value in row.items()}  # noqa: PLR0124
+        {str(name): None if value != value else value for name, value in row.items()}  # noqa: PLR0124
         for row in frame.to_dict("records")
     ]

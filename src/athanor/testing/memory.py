@@ -166,6 +166,10 @@ class MemoryLineageStore:
         """Add a run; one with the same id is returned as it stands."""
         return self._runs.setdefault(run.id, run)
 
+    def runs_beginning(self, beginning: str, limit: int) -> list[str]:
+        """Ids that begin with some hex digits."""
+        return sorted(id_ for id_ in self._runs if id_.startswith(beginning))[:limit]
+
     def find_run(self, run_id: str) -> Run | None:
         """The run with this id."""
         return self._runs.get(run_id)
