@@ -187,8 +187,7 @@ def load(folder: Path) -> ForeignRuntime:
     """
     # MLflow warns of each version that differs: what is installed was chosen by its pins.
     warnings.simplefilter("ignore")
-    # Here, as this module is also read where there is no MLflow.
-    from mlflow import pyfunc  # noqa: PLC0415
+    from mlflow import pyfunc  # noqa: PLC0415 - this module is also read where there is no MLflow
 
     model = pyfunc.load_model(str(folder))
     return ForeignRuntime(model, _sample(folder, model))
