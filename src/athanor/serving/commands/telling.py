@@ -1,13 +1,12 @@
 """How endpoints are shown on the command line."""
 
-import json as json_module
-import shlex
 import sys
 import time
-from typing import Any
 
-from athanor.kernel.console import emit, say
+from athanor.kernel import AthanorError
+from athanor.kernel.console import emit, say, transport
 from athanor.serving.client import EndpointsClient
+from athanor.serving.client.exports import ExportsClient
 from athanor.serving.types import Deployment, Endpoint
 
 _WAIT_SECONDS = 120.0
@@ -77,23 +76,19 @@ def tell_moved(endpoint: Endpoint, *, json: bool) -> None:
 
 
 def tell_call(endpoint: Endpoint) -> None:
-    """Print a call of the endpoint."""
+    """Print a call of the endpoint, with a row that its model was trained on."""
     if not endpoint.url:
         say("No server runs in this workspace, so it does not answer yet: athanor up")
         return
-    shown = endpoint.live or endpoint.candidate
-    if shown is None:
+    if endpoint.live is None and endpoint.candidate is None:
         return
-    record = {column.name: example(column.type) for column in shown.signature.columns}
-    body = shlex.quote(json_module.dumps({"records": [record]}))
+    try:
+        call = ExportsClient(transport()).snippet(endpoint.name)
+    except AthanorError:  # not every endpoint has a row to show
+        say(f"It answers at {endpoint.url}")
+        return
     say("Call it:")
-    sys.stdout.write(f"curl -s {endpoint.url} -H 'Content-Type: application/json' -d {body}\n")
-
-
-def example(kind: str) -> Any:
-    """A value of a type."""
-    examples = {"string": "a", "boolean": True, "long": 1, "integer": 1}
-    return "2024-05-01T12:00:00" if kind == "datetime" else examples.get(kind, 1.0)
+    sys.stdout.write(f"{call.rstrip()}\n")
 
 
 def named(deployment: Deployment | None) -> str:

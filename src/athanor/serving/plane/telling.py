@@ -21,7 +21,7 @@ Teller: TypeAlias = Callable[["Plane", Aim, Request], Answer]
 
 def _version() -> str:
     try:
-        return version("athanor")
+        return version("athanor-ml")
     except PackageNotFoundError:  # run from its sources
         return "0"
 

