@@ -87,3 +87,16 @@ def test_refusals_name_column_and_row(body: Any, said: str) -> None:
     assert refused.value.hint
     with pytest.raises(AthanorError, match="records came"):
         mlflow.read_json(SIGNATURE, json.dumps({"dataframe_records": [row()] * 9}).encode(), 8)
+
+
+def test_a_model_without_names_reads_values_by_place() -> None:
+    columns = tuple(InputColumn(name=f"x{place}", type="double") for place in range(4))
+    for body, expected in (
+        ({"inputs": [[1, 2.5, 3, 4], [5, 6, 7, 8]]}, [[1.0, 2.5, 3.0, 4.0], [5.0, 6.0, 7.0, 8.0]]),
+        ({"instances": [[[1, 2], [3, 4]]]}, [[1.0, 2.0, 3.0, 4.0]]),
+        ({"dataframe_split": {"data": [[1, 2, 3, 4]]}}, [[1.0, 2.0, 3.0, 4.0]]),
+    ):
+        found = mlflow.read_json(Signature(columns=columns), json.dumps(body).encode(), 100)
+        assert found.rows == expected
+    with pytest.raises(AthanorError):
+        mlflow.read_json(Signature(columns=columns), b'{"inputs": [[1, 2, 3]]}', 100)

@@ -61,12 +61,40 @@ def read_json(signature: Signature, body: bytes, max_rows: int) -> Invocation:
     found = [key for key in asked if key in FORMATS]
     if len(found) != 1:
         raise InvocationRefused(f"{_ONE_OF}. Received dictionary with input fields: {found}.")
-    columns, rows, cast = _READERS[found[0]](signature, asked[found[0]])
+    columns, rows, cast = _positional(signature, found[0], asked[found[0]]) or _READERS[found[0]](
+        signature, asked[found[0]]
+    )
     if rows < 0:
         raise _enforced("All arrays must be of the same length")
     if rows > max_rows:
         raise TooManyRecords(rows, max_rows)
     return _invocation(signature, _converted(signature, columns, cast), rows)
+
+
+def _positional(signature: Signature, form: str, data: Any) -> tuple[Columns, int, Cast] | None:
+    """The values of a model whose columns have no names, or that reads one tensor: by place."""
+    width = len(signature.columns)
+    if signature.names != tuple(f"x{place}" for place in range(width)):
+        return None
+    rows = data.get("data") if form == "dataframe_split" and isinstance(data, dict) else data
+    if not isinstance(rows, list) or not rows or not all(isinstance(row, list) for row in rows):
+        return None
+    flat = [_flattened(row) for row in rows]
+    if any(len(row) != width for row in flat):
+        return None
+    columns: Columns = {
+        name: [row[place] for row in flat] for place, name in enumerate(signature.names)
+    }
+    return columns, len(rows), frame_cast if form == "dataframe_split" else array_cast
+
+
+def _flattened(values: list[Any]) -> list[Any]:
+    """The values of nested lists in row-major order."""
+    while any(isinstance(value, list) for value in values):
+        values = [
+            item for value in values for item in (value if isinstance(value, list) else [value])
+        ]
+    return values
 
 
 def read_csv(signature: Signature, body: bytes, max_rows: int) -> Invocation:
