@@ -55,5 +55,7 @@ def test_the_workspace_is_the_nearest_one(tmp_path: Path, monkeypatch: pytest.Mo
     settings, sources = load_settings({}, {})
     assert (settings.workspace, settings.workers) == (above, 3)
     assert next(s for s in sources if s.name == "workspace").source == "the folder above"
+    tmp_path.chmod(0o777)
+    assert load_settings({}, {})[0].workspace == below / ".athanor"  # anyone may have put it there
     assert load_settings({"workspace": "here"}, {})[0].workspace == below / "here"
     assert load_settings({}, {"ATHANOR_WORKSPACE": "there"})[0].workspace == below / "there"

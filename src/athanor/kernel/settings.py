@@ -5,6 +5,7 @@ The order, strongest first: a flag of the command line, `ATHANOR_<NAME>` in the 
 """
 
 import os
+import stat
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -149,14 +150,16 @@ def _workspace(given: Mapping[str, Any], env: Mapping[str, str]) -> tuple[Path, 
     here = Path.cwd()
     for folder in (here, *here.parents):
         found = folder / WORKSPACE
-        if any((found / name).is_file() for name in _MARKS) and _is_ours(found):
+        if any((found / name).is_file() for name in _MARKS) and (
+            folder == here or _is_private(folder, found)
+        ):
             return found, "default" if folder == here else "the folder above"
     return Path(WORKSPACE), "default"
 
 
-def _is_ours(folder: Path) -> bool:
-    """Whether a folder is this user's: a stranger's settings are not to be followed."""
-    return folder.stat().st_uid == os.getuid()
+def _is_private(folder: Path, workspace: Path) -> bool:
+    """Whether a workspace above is this user's, and no passer-by put it there, as in /tmp."""
+    return workspace.stat().st_uid == os.getuid() and not folder.stat().st_mode & stat.S_IWOTH
 
 
 def _shown(name: str, value: Any) -> str:
