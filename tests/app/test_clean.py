@@ -232,6 +232,8 @@ def test_a_deleted_run_that_a_model_came_from_stays(house: House) -> None:
         values: dict[str, Any] = {
             column.name: now
             if column.name == "created_at"
+            else None
+            if column.nullable
             else {}
             if "Json" in repr(column.type)
             else 0

@@ -115,7 +115,7 @@ def test_trees_answer_to_the_last_bit(name: str, tmp_path: Path) -> None:
     report = compiled_of(tmp_path, TREES[name]().fit(rows[columns], truth), rows[columns])
     assert report["kind"] == "trees", report["why_not"]
     groups = report["proof"]["groups"]
-    assert groups["thresholds"]["rows"] > 50
+    assert groups["thresholds"]["rows"] > 30
     assert all(item["largest_difference"] == 0.0 for item in groups.values())
     assert sum(item["ties"] for item in groups.values()) == 0
 

@@ -71,7 +71,7 @@ class Lineage:
             kind=new.kind,
             name=new.name,
             state=new.state,
-            parent=new.parent,
+            parent=new.parent or None,
             created_by=who.name,
             started_at=new.started_at or self._clock.now(),
             labels=new.labels,

@@ -13,6 +13,8 @@ from athanor.tracking.types import Experiment, ExperimentQuery, RunQuery, Tracke
 
 _COLUMNS = 4
 """Metrics and parameters that a list shows, at most, of each."""
+_SHOWN = 200
+"""Characters of a tag's value in a table."""
 
 
 class NotATag(Invalid):
@@ -78,7 +80,12 @@ def show_data(run: TrackedRun) -> None:
         ("metric", "value", "step"),
         [(key, f"{point.value:g}", point.step) for key, point in sorted(run.metrics.items())],
     )
-    table(("tag", "value"), sorted(run.tags.items()))
+    table(("tag", "value"), [(key, _short(value)) for key, value in sorted(run.tags.items())])
+
+
+def _short(text: str) -> str:
+    """The beginning of a long text; --json has all of it."""
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]} ... ({len(text):,} characters)"
 
 
 def show_hints(hints: Sequence[Hint]) -> None:

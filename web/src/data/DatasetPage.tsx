@@ -61,7 +61,7 @@ function OneDataset({ dataset, versions }: { dataset: Dataset; versions: readonl
       title={dataset.name}
       about={about}
       figures={figures}
-      {...(newest === undefined ? {} : { state: newest.state })}
+      {...(last === undefined ? {} : { state: last.state })}
     >
       {newest !== undefined && (
         <>

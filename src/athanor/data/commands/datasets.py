@@ -102,7 +102,11 @@ def add(
     )
     mode: Mode = "append" if append else "replace"
     path = Path(source)
-    elsewhere = bool(sql) or "://" in source or path.is_dir() or path.suffix == ".dvc"
+    if watch is not None and source and not watch.is_dir():
+        raise typer.BadParameter(f"There is no folder {str(watch)!r} to watch; nothing was added.")
+    elsewhere = bool(sql) or bool(
+        source and ("://" in source or path.is_dir() or path.suffix == ".dvc")
+    )
     if elsewhere:
         new = NewSource(
             uri=str(path.absolute()) if source and "://" not in source else source,

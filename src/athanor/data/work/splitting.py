@@ -77,6 +77,8 @@ def between(
             for told in (first, second)]  # fmt: skip
     second_names = {column.name for column in pair[1].columns}
     common = [column.name for column in pair[0].columns if column.name in second_names]
+    if not common:
+        return []  # nothing that both have can be shared
     cells = ", ".join(quoted(name) for name in common)
     with duckdb.connect(":memory:", config={"threads": 2}) as connection:
         sources = []

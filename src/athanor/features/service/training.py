@@ -67,7 +67,10 @@ class TrainingSets:
                 NewVersion(
                     path=scratch / "joined.parquet",
                     file_name=f"{name}.parquet",
-                    roles=Roles(target=request.target, time=request.at),
+                    roles=Roles(
+                        target=request.target or self._target(who, request.spine, project),
+                        time=request.at,
+                    ),
                 ),
                 project=project,
             )
@@ -144,6 +147,13 @@ class TrainingSets:
         for view in self._shelf.unread(project, request.features):
             self._building.build(SYSTEM, view)
         return self._shelf.planned(project, request.features, full_names=request.full_names)
+
+    def _target(self, who: Principal, spine: SpineSource, project: str) -> str:
+        """What the dataset that gives the rows is trained to predict, if it is said."""
+        if not spine.dataset:
+            return ""
+        version = self._ground.datasets.version(who, spine.dataset, project=project)
+        return self._ground.datasets.dataset(who, version.dataset, project=project).roles.target
 
     def _spine(
         self,

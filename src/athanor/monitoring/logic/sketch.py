@@ -10,6 +10,7 @@ frequent levels, and one for all others. The last cell of both counts missing va
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -153,11 +154,13 @@ def _count_numbers(plan: ColumnPlan, values: NDArray[Any]) -> tuple[Counts, Sket
     cells[there] = np.searchsorted(plan.edges, present, side="right")
     outside = int(((present < plan.lowest) | (present > plan.highest)).sum())
     offset = present - plan.lowest
+    with np.errstate(over="ignore"):
+        total, squares = float(offset.sum()), float((offset**2).sum())
     sketch = Sketch(
         counts=np.bincount(cells, minlength=plan.cells).astype(np.int64),
         bad={"out of range": outside, "wrong type": wrong},
-        total=float(offset.sum()),
-        squares=float((offset**2).sum()),
+        total=total,
+        squares=squares,
         lowest=float(present.min()) if present.size else None,
         highest=float(present.max()) if present.size else None,
     )
@@ -227,12 +230,13 @@ def summary(plan: ColumnPlan, sketch: Sketch) -> Summary:
     if not present:
         return Summary(rows=sketch.rows, missing=missing)
     mean = sketch.total / present
-    variance = max(sketch.squares / present - mean**2, 0.0)
+    variance = sketch.squares / present - mean * mean
     return Summary(
         rows=sketch.rows,
         missing=missing,
-        mean=plan.lowest + mean,
-        deviation=variance**0.5,
+        # Values near the end of the doubles leave no finite sum.
+        mean=plan.lowest + mean if math.isfinite(mean) else None,
+        deviation=max(variance, 0.0) ** 0.5 if math.isfinite(variance) else None,
         lowest=sketch.lowest,
         highest=sketch.highest,
     )

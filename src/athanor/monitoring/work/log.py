@@ -74,7 +74,8 @@ def _stored(source: Mapping[str, list[str]], endpoint: str, since: datetime) -> 
     for path in source.get("parquet", []):
         for table in _groups(path, _COLUMNS, since):
             wanted = pc.and_(
-                pc.equal(table["endpoint"], endpoint), pc.greater_equal(table["at"], since)
+                pc.equal(table["endpoint"], endpoint),
+                pc.greater_equal(table["predicted_at"], since),
             )
             for record in table.filter(wanted).drop_columns(["endpoint"]).to_pylist():
                 yield _row(record | {"features": orjson.loads(record["features"])})
@@ -83,11 +84,12 @@ def _stored(source: Mapping[str, list[str]], endpoint: str, since: datetime) -> 
 def _groups(path: str, names: list[str], since: datetime | None) -> Iterator[pa.Table]:
     """The row groups of a file that may hold rows since an instant, each as a table."""
     with pq.ParquetFile(path) as file:
-        place = file.schema_arrow.get_field_index("at")
         for number in range(file.num_row_groups):
-            told = file.metadata.row_group(number).column(place).statistics
-            if since is not None and told is not None and told.has_min_max and told.max < since:
-                continue
+            if since is not None:
+                place = file.schema_arrow.get_field_index("predicted_at")
+                told = file.metadata.row_group(number).column(place).statistics
+                if told is not None and told.has_min_max and told.max < since:
+                    continue
             yield file.read_row_group(number, columns=["endpoint", *names])
 
 

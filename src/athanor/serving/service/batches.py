@@ -84,6 +84,11 @@ class Batches:
         pinned = self._pinned(who, new)
         batch = self._new(who, new, pinned)
         with self._ground.database.transaction():
+            if new.idempotency_key is not None:
+                # Somebody with the same key may have come meanwhile.
+                done = self._store.by_key(new.project, new.idempotency_key)
+                if done is not None:
+                    return _shown(done)
             self._store.add(batch, new.idempotency_key)
             self._record(who, batch, pinned)
             self._queue(who, batch)

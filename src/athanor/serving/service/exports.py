@@ -4,7 +4,7 @@ import re
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from athanor.serving.logic.examples import example_in, typed_example
 from athanor.serving.ports import Loading
 from athanor.serving.standalone.settings import Bundle
 from athanor.serving.store import EndpointStore
-from athanor.serving.types import Deployment, Endpoint
+from athanor.serving.types import Deployment, Endpoint, InputColumn
 from athanor.serving.types.exports import FOLDERS, ExampleRow, ManifestRequest
 
 _COMPILER = "athanor.serving.runtimes.compiling:compile_model"
@@ -187,15 +187,16 @@ class Exports:
         )
 
     def _example(self, who: Principal, deployment: Deployment) -> ExampleRow:
-        names = deployment.signature.names
+        columns = _sent(deployment)
+        names = tuple(column.name for column in columns)
         kept = self._kept_with_model(who, deployment)
         record = example_in(kept, names) if kept is not None else None
         if record is not None:
             return ExampleRow(record=record, source="model")
-        record = self._trained_on(who, deployment)
+        record = self._trained_on(who, deployment, names)
         if record is not None:
             return ExampleRow(record=record, source="dataset")
-        return ExampleRow(record=typed_example(deployment.signature.columns), source="types")
+        return ExampleRow(record=typed_example(columns), source="types")
 
     def _kept_with_model(self, who: Principal, deployment: Deployment) -> Any:
         """The input example of the model's folder, as JSON."""
@@ -211,7 +212,9 @@ class Exports:
                     continue
         return None
 
-    def _trained_on(self, who: Principal, deployment: Deployment) -> dict[str, Any] | None:
+    def _trained_on(
+        self, who: Principal, deployment: Deployment, names: Sequence[str]
+    ) -> dict[str, Any] | None:
         """The first row of a dataset version that the model comes from."""
         graph = self._ground.lineage.trace(who, deployment.artifact, "up")
         for node in graph.nodes:
@@ -221,10 +224,21 @@ class Exports:
                 rows = self._ground.datasets.rows(who, node.name, limit=1)
             except AthanorError:
                 continue
-            record = example_in(rows, deployment.signature.names)
+            record = example_in(rows, names)
             if record is not None:
                 return record
         return None
+
+
+def _sent(deployment: Deployment) -> Sequence[InputColumn]:
+    """What callers send: the model's columns, or what its features are looked up by."""
+    if deployment.features is None:
+        return deployment.signature.columns
+    return [
+        InputColumn(name=column.name, type=column.type)
+        for column in deployment.features.asks
+        if column.required
+    ]
 
 
 def _chosen(endpoint: Endpoint, number: int | None) -> Deployment:

@@ -74,6 +74,11 @@ class Tickets:
                 return done
         kept = self._kept(who, found, new)
         with self._ground.database.transaction():
+            if new.idempotency_key is not None:
+                # Somebody with the same key may have come meanwhile.
+                done = self._store.by_key(endpoint, new.idempotency_key)
+                if done is not None:
+                    return done
             if self._store.waiting(endpoint) >= _MOST_WAITING:
                 raise TooManyTickets(endpoint, _MOST_WAITING)
             self._store.add(kept, new.idempotency_key)
