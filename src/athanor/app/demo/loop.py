@@ -3,8 +3,10 @@
 import csv
 import importlib
 import json
+import math
 import shutil
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,8 @@ _FEWEST = 100
 _COOLDOWN_SECONDS = 3600
 _LABELLED_SHARE = 0.9
 """Of a window's drifted rows, how many have their label when the window is full."""
+_TOLERANCE = 1e-12
+"""Between probabilities that are equal."""
 
 Summary = dict[str, Any]
 
@@ -202,7 +206,10 @@ class Loop:
         return [{name: value for name, value in row.items() if name != target} for row in rows]
 
     def _equal(self, answered: list[Answered], reference: str) -> int:
-        """How many answers are those of the model, called here."""
+        """How many answers are those of the model, called here.
+
+        Labels to the letter; probabilities to 1e-12, as a compiled model may add in another order.
+        """
         packed = self.folder / "model.zip"
         self.stage.athanor("model", "export", reference, "--to", packed)
         unpacked = self.folder / "model"
@@ -211,8 +218,7 @@ class Loop:
         model = packaging.load_model(unpacked)
         expected = model.predict_records([answer.row for answer in answered])
         return sum(
-            (answer.prediction["label"], answer.prediction["probabilities"])
-            == (here["label"], here["probabilities"])
+            _is_equal(answer.prediction, here)
             for answer, here in zip(answered, expected, strict=True)
         )
 
@@ -392,6 +398,15 @@ def _model(version: Summary) -> Summary:
 
 def _given(key: str, value: object) -> str:
     return f"{key}={value if isinstance(value, str) else json.dumps(value)}"
+
+
+def _is_equal(answer: Mapping[str, Any], here: Mapping[str, Any]) -> bool:
+    one, other = answer["probabilities"], here["probabilities"]
+    return (
+        answer["label"] == here["label"]
+        and one.keys() == other.keys()
+        and all(math.isclose(one[name], other[name], abs_tol=_TOLERANCE) for name in one)
+    )
 
 
 def _write(path: Path, header: list[str], rows: list[Summary]) -> None:
