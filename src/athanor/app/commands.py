@@ -1,5 +1,6 @@
 """`athanor up`, `down`, `status`, `settings`, `event`: the server itself."""
 
+import gc
 import os
 import signal
 import subprocess
@@ -68,6 +69,8 @@ def up(
     if detach:
         _start_behind(settings.workspace, flags)
         return
+    # Thousands of classes are made at the start, and none of them is garbage.
+    gc.disable()
     from athanor.app.server import serve  # noqa: PLC0415 - the server alone needs it
 
     serve(settings)

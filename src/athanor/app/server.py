@@ -91,6 +91,7 @@ def _run(house: House, doors: Doors, listener: socket.socket, token: str) -> Non
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
+    gc.enable()
     write_server(
         settings.workspace,
         {
