@@ -4,7 +4,6 @@ rich is loaded where something is drawn, so that `athanor --help` stays quick.
 """
 
 import os
-import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -14,7 +13,7 @@ import msgspec
 import typer
 
 from athanor.kernel.errors import Internal
-from athanor.kernel.ids import is_id
+from athanor.kernel.ids import begins_id, is_id
 from athanor.kernel.transport import Transport
 
 if TYPE_CHECKING:
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 """The option that every listing command has: `json: Json = False`."""
 
-_BEGINNING = re.compile(r"[0-9a-f]{6,31}")
 _connect: list[Callable[[], Transport]] = []
 
 
@@ -46,7 +44,7 @@ def transport() -> Transport:
 def _whole_id(given: Any) -> Any:
     if isinstance(given, (list, tuple)):
         return [_whole_id(one) for one in given]
-    if not isinstance(given, str) or not _BEGINNING.fullmatch(given):
+    if not isinstance(given, str) or not begins_id(given):
         return given
     return transport().send("GET", f"/runs/{given}").json()["id"]
 

@@ -9,6 +9,7 @@ _COUNTER_BITS = 12
 _lock = threading.Lock()
 _last = [0, 0]
 _ID = re.compile(r"[0-9a-f]{32}")
+_BEGINNING = re.compile(r"[0-9a-f]{6,31}")
 
 
 def new_id() -> str:
@@ -34,3 +35,8 @@ def new_id() -> str:
 def is_id(text: str) -> bool:
     """Whether a text has the form of an identifier."""
     return _ID.fullmatch(text) is not None
+
+
+def begins_id(text: str) -> bool:
+    """Whether a text may be how an identifier begins: six digits at least, and not all of it."""
+    return _BEGINNING.fullmatch(text) is not None

@@ -17,7 +17,7 @@ from athanor.kernel.errors import Conflict
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD = "0017"
+HEAD = "0016"
 """The revision that this release works with."""
 
 FOLDER = Path(__file__).with_name("migrations")

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from athanor.kernel import Access, Clock, Database, Events, Principal, new_id
+from athanor.kernel.ids import begins_id
 from athanor.lineage.errors import (
     ArtifactNotFound,
     BadId,
@@ -33,7 +34,6 @@ _RESUMABLE = frozenset({"failed", "stopped"})
 _DEPTH = 64
 """How far a trace goes: runs and artifacts both count."""
 
-_BEGINNING = re.compile(r"[0-9a-f]{6,31}")
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,79}")
 
 
@@ -179,7 +179,7 @@ class Lineage:
         """
         self._access.require(who, "lineage.run", run_id)
         found = self._store.find_run(run_id)
-        if found is not None or not _BEGINNING.fullmatch(run_id):
+        if found is not None or not begins_id(run_id):
             return found or self._run(run_id)
         match self._store.runs_beginning(run_id, 2):
             case [only]:

@@ -1,6 +1,7 @@
 """Asking the plane for what a ticket holds, in pieces where it is more than one request may be."""
 
 from collections.abc import Callable, Iterator
+from functools import cached_property
 from typing import Any
 from urllib.parse import quote
 
@@ -34,7 +35,11 @@ class Asker:
     def __init__(self, url: Callable[[], str], token: str) -> None:
         self._url = url
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
-        self._http = httpx.Client(timeout=_SECONDS, trust_env=False)
+
+    @cached_property
+    def _http(self) -> httpx.Client:
+        """Made when first needed: it reads all certificates, which a start need not wait for."""
+        return httpx.Client(timeout=_SECONDS, trust_env=False)
 
     def ask(
         self, endpoint: str, route: str, ticket: str, kept: bytes, check: Callable[[], None]
@@ -53,7 +58,8 @@ class Asker:
 
     def close(self) -> None:
         """Hang up."""
-        self._http.close()
+        if "_http" in vars(self):
+            self._http.close()
 
     def _send(
         self, endpoint: str, route: str, ticket: str, content_type: str, body: bytes
