@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from athanor.serving.errors.runtimes import EnvironmentFailed
+from athanor.kernel.environments import NoEnvironment
 from athanor.serving.runtimes import environments, foreign
 from athanor.serving.runtimes.environments import here, pins_of, python_for, search_path
 from athanor.serving.runtimes.foreign import ForeignRuntime
@@ -119,11 +119,11 @@ def test_an_environment_that_can_not_be_made_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def no_uv(*words: str) -> None:
-        raise EnvironmentFailed(words[0])
+        raise OSError(words[0])
 
-    monkeypatch.setattr(environments, "_uv", no_uv)
+    monkeypatch.setattr("athanor.kernel.environments._uv", no_uv)
     folder = requirements(tmp_path / "model", "--index-url http://evil", "torch==99.0.0")
-    with pytest.raises(EnvironmentFailed, match="could be made: venv"):
+    with pytest.raises(NoEnvironment, match="can't be made: venv"):
         python_for(folder, tmp_path / "cache")
     assert environments._wanted(folder)[0] == "torch==99.0.0"
 

@@ -327,16 +327,6 @@ class BadLoop(BadPipeline):
         )
 
 
-class NoEnvironment(Unprocessable):
-    """The Python environment that a step wants could not be made."""
-
-    def __init__(self, step: str, reason: str) -> None:
-        super().__init__(
-            f"The environment of {step} can't be made: {reason[:1000]}",
-            hint="See that the packages exist and that the package index can be reached.",
-        )
-
-
 class NothingToDebug(Conflict):
     """A task of which no attempt was made here."""
 

@@ -26,17 +26,6 @@ class RuntimeUnusable(Unavailable):
         )
 
 
-class EnvironmentFailed(Unprocessable):
-    """The environment that a model pins can't be made here."""
-
-    def __init__(self, problem: str) -> None:
-        super().__init__(
-            f"No environment with the model's pins could be made: {problem}",
-            hint="See its requirements.txt. Interpreters that have what it needs may be named in "
-            "ATHANOR_MODEL_PYTHONS.",
-        )
-
-
 class ForeignModelFailed(Unprocessable):
     """A model's own library does not load it."""
 

@@ -3,26 +3,23 @@
 In this process, in an interpreter that is there, or in an environment that uv makes of its pins.
 """
 
-import fcntl
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
-from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import msgspec
 
-from athanor.serving.errors.runtimes import EnvironmentFailed
+from athanor.kernel.environments import environment_with
 
 OFFERED = "ATHANOR_MODEL_PYTHONS"
 """Interpreters that are tried before an environment is made, parted as in PATH."""
 _PIN = re.compile(r"^\s*([A-Za-z0-9._-]+)(?:\[[^\]]*\])?\s*==\s*([^\s;,]+)")
-_LINES = 6
+_HINT = f"See its requirements.txt. Interpreters that have what it needs may be named in {OFFERED}."
 _LOOSE = frozenset({"mlflow", "mlflow-skinny", "cffi", "defusedxml", "pip", "setuptools", "wheel"})
 """What any near version of serves: MLflow reads the folders of others."""
 _ALIASES = {"xgboost": "xgboost-cpu", "tensorflow": "tensorflow-cpu", "mlflow": "mlflow-skinny"}
@@ -53,13 +50,13 @@ def here(pins: Mapping[str, str]) -> bool:
 def python_for(folder: Path, cache: Path) -> Path:
     """An interpreter with what a model needs; its environment is made if there is none.
 
-    Two who want the same one wait for each other. Raises: EnvironmentFailed.
+    Raises: NoEnvironment.
     """
     pins = pins_of(folder)
     for offered in filter(None, os.environ.get(OFFERED, "").split(os.pathsep)):
         if _serves(Path(offered), pins):
             return Path(offered)
-    return _made(folder, cache)
+    return environment_with(cache, _wanted(folder), whose="a model with these pins", hint=_HINT)
 
 
 def search_path(cache: Path) -> str:
@@ -77,23 +74,6 @@ def search_path(cache: Path) -> str:
             passing.symlink_to(source)
             passing.replace(link)
     return str(place)
-
-
-def _made(folder: Path, cache: Path) -> Path:
-    lines = _wanted(folder)
-    wish = json.dumps([sys.version_info[:3], lines])
-    place = cache / sha256(wish.encode()).hexdigest()[:24]
-    place.parent.mkdir(parents=True, exist_ok=True)
-    with place.with_suffix(".lock").open("wb") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        ready = place / ".ready"
-        if not ready.exists():
-            shutil.rmtree(place, ignore_errors=True)
-            _uv("venv", "--quiet", "--python", sys.executable, str(place))
-            python = str(place / "bin" / "python")
-            _uv("pip", "install", "--quiet", "--python", python, *lines)
-            ready.touch()
-    return place / "bin" / "python"
 
 
 def _wanted(folder: Path) -> list[str]:
@@ -154,16 +134,3 @@ def _near(number: str) -> list[str]:
 
 def _canonical(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
-
-
-def _uv(*words: str) -> None:
-    uv = Path(sys.executable).with_name("uv")
-    command = [str(uv) if uv.exists() else "uv", *words]
-    environment = {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"}
-    try:
-        done = subprocess.run(command, check=False, capture_output=True, text=True, env=environment)
-    except OSError as error:
-        raise EnvironmentFailed(f"uv can't be started: {error}") from error
-    sys.stdout.write(done.stdout + done.stderr)
-    if done.returncode:
-        raise EnvironmentFailed(" ".join(done.stderr.strip().splitlines()[-_LINES:]))

@@ -112,7 +112,7 @@ def main(folder: str, path: str, *, pickles: bool = False) -> None:
     else by an interpreter that has them. `pickles` says that somebody agreed to load this model
     although that runs code.
 
-    Raises: BadModelFolder, UnsafeModel, EnvironmentFailed, ForeignModelFailed.
+    Raises: BadModelFolder, UnsafeModel, NoEnvironment, ForeignModelFailed.
     """
     place = Path(folder)
     model = opened(place, pickles=pickles)

@@ -12,8 +12,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from athanor.kernel.environments import environment_with
 from athanor.kernel.storage import Storage
-from athanor.pipelines.engines.local.environments import environment_with
 from athanor.pipelines.engines.local.exchange import GivenArtifact, MadeArtifact, Order, Result
 from athanor.pipelines.engines.local.values import ArtifactFiles
 from athanor.pipelines.errors import BadStep, StepFailed
@@ -29,9 +29,7 @@ def attempt(place: Path, order: Order) -> Result:
     storage = Storage(order.storage_url, reserve_bytes=order.storage_reserve)
     files = ArtifactFiles(storage, place, order)
     embedded = order.embedded
-    python = environment_with(
-        Path(order.environments), embedded.packages, [], step=repr(order.step)
-    )
+    python = environment_with(Path(order.environments), embedded.packages, whose=repr(order.step))
     source = place / "ephemeral_component.py"
     source.write_text(embedded.source, "utf-8")
     told = _executor_input(place, order, files)

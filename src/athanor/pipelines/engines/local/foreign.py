@@ -20,10 +20,10 @@ from typing import Any
 
 from msgspec import UNSET
 
+from athanor.kernel.environments import bare_python, environment_with
 from athanor.kernel.errors import AthanorError
 from athanor.kernel.storage import Blob, Storage
 from athanor.lineage import file_digest, folder_digest
-from athanor.pipelines.engines.local.environments import bare_python, environment_with
 from athanor.pipelines.engines.local.exchange import (
     Foreign,
     GivenArtifact,
@@ -188,7 +188,7 @@ def _in_environment(
 ) -> None:
     """Call the function with the packages that it wants."""
     python = environment_with(
-        Path(foreign.environments), lightweight.packages, lightweight.options, step=order.step
+        Path(foreign.environments), lightweight.packages, lightweight.options, whose=order.step
     )
     source = place / f"{MODULE}.py"
     source.write_text(lightweight.source, "utf-8")

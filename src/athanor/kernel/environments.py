@@ -1,4 +1,4 @@
-"""Python environments of steps: made once by uv for equal wishes, and used again."""
+"""Python environments: made once by uv for equal wishes, and used again by steps and models."""
 
 import fcntl
 import json
@@ -9,31 +9,49 @@ import sys
 import venv
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
 
-from athanor.pipelines.errors import NoEnvironment
-from athanor.pipelines.logic.code import digest_of
+from athanor.kernel.errors import Unprocessable
 
 _READY = ".ready"
 _LINES = 6
 
 
+class NoEnvironment(Unprocessable):
+    """The Python environment that a step or a model wants can't be made."""
+
+    def __init__(self, whose: str, reason: str, *, hint: str = "") -> None:
+        super().__init__(
+            f"The environment of {whose} can't be made: {reason[:1000]}",
+            hint=hint or "See that the packages exist and that the package index can be reached.",
+        )
+
+
 def environment_with(
-    folder: Path, packages: Sequence[str], options: Sequence[str], *, step: str
+    folder: Path,
+    packages: Sequence[str],
+    options: Sequence[str] = (),
+    *,
+    whose: str,
+    hint: str = "",
 ) -> Path:
     """The Python of an environment that has these packages, made if it is not there.
 
-    `options` are pip's for indexes. Two who want the same one wait for each other.
-    Raises: NoEnvironment.
+    `options` are pip's for indexes; `whose` it is and the `hint` stand in the error. Two who want
+    the same one wait for each other. Raises: NoEnvironment.
     """
     wish = json.dumps([sys.version_info[:3], list(packages), list(options)])
-    place = folder / digest_of(wish).removeprefix("sha256:")[:24]
+    place = folder / sha256(wish.encode()).hexdigest()[:24]
     with _made_once(place) as there:
-        if not there:
-            _uv(step, "venv", "--quiet", "--python", sys.executable, str(place))
-            if packages:
+        try:
+            if not there:
+                _uv("venv", "--quiet", "--python", sys.executable, str(place))
+            if packages and not there:
                 python = str(place / "bin" / "python")
-                _uv(step, "pip", "install", "--python", python, *options, *packages)
+                _uv("pip", "install", "--python", python, *options, *packages)
+        except OSError as error:
+            raise NoEnvironment(whose, str(error), hint=hint) from error
     return place / "bin" / "python3"
 
 
@@ -68,14 +86,15 @@ def _made_once(place: Path) -> Iterator[bool]:
         (place / _READY).touch()
 
 
-def _uv(step: str, *words: str) -> None:
+def _uv(*words: str) -> None:
+    """Have uv do something; what it says goes to the log. Raises: OSError with its last lines."""
     uv = Path(sys.executable).with_name("uv")
     command = [str(uv) if uv.exists() else "uv", *words]
     environment = {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"}
     try:
         done = subprocess.run(command, check=False, capture_output=True, text=True, env=environment)
     except OSError as error:
-        raise NoEnvironment(step, f"uv can't be started: {error}") from error
+        raise OSError(f"uv can't be started: {error}") from error
     sys.stdout.write(done.stdout + done.stderr)
     if done.returncode:
-        raise NoEnvironment(step, " ".join(done.stderr.strip().splitlines()[-_LINES:]))
+        raise OSError(" ".join(done.stderr.strip().splitlines()[-_LINES:]))
