@@ -98,3 +98,32 @@ def test_one_failing_member_of_a_group_harms_no_other(database: Database) -> Non
         thread.join()
     assert failed == ["IntegrityError"] * 8 * 5
     assert count(database) == 1 + 8 * 20
+
+
+def test_a_commit_wakes_those_alone_who_wait_for_what_it_brought(database: Database) -> None:
+    def heard() -> tuple[int, int]:
+        return database.heard("events"), database.heard("jobs")
+
+    before = heard()
+    put(database, "plain")
+    assert heard() == before
+
+    def undone() -> None:
+        with database.transaction():
+            database.tell("events")
+            raise ValueError("undone")
+
+    with pytest.raises(ValueError, match="undone"):
+        undone()
+    assert heard() == before
+    with database.transaction():
+        database.tell("events")
+        database.tell("events")
+        assert heard() == before
+    assert heard() == (before[0] + 1, before[1])
+    waiting = threading.Thread(target=database.wait_for, args=("jobs", before[1], 60))
+    waiting.start()
+    with database.transaction():
+        database.tell("jobs")
+    waiting.join(10)
+    assert not waiting.is_alive()

@@ -39,8 +39,7 @@ class Background:
     def close(self, timeout: float = 5.0) -> None:
         """Let what runs come to its end, and stop."""
         self._stop.set()
-        with self._database.changed:
-            self._database.changed.notify_all()
+        self._database.wake()
         for thread in self._threads:
             thread.join(timeout)
 
@@ -59,7 +58,7 @@ class Background:
 
     def _next_job(self, worker: str) -> Job | None:
         while not self._stop.is_set():
-            commits, looked = self._database.commits, time.monotonic()
+            heard, looked = self._database.heard("jobs"), time.monotonic()
             try:
                 job = self._jobs.take(worker)
             except Exception:  # noqa: BLE001 - the loop goes on
@@ -69,13 +68,13 @@ class Background:
             if job is not None:
                 return job
             took = time.monotonic() - looked
-            self._database.wait_for_commit(commits, _LOOK_SECONDS)
+            self._database.wait_for("jobs", heard, _LOOK_SECONDS)
             self._pause(looked, took)
         return None
 
     def _run(self, name: str, step: Callable[[], bool]) -> None:
         while not self._stop.is_set():
-            commits, looked = self._database.commits, time.monotonic()
+            heard, looked = self._database.heard("events"), time.monotonic()
             try:
                 busy = step()
             except Exception:  # noqa: BLE001 - a loop goes on
@@ -84,7 +83,7 @@ class Background:
                 continue
             took = time.monotonic() - looked
             if not busy:
-                self._database.wait_for_commit(commits, _LOOK_SECONDS)
+                self._database.wait_for("events", heard, _LOOK_SECONDS)
             self._pause(looked, took)
 
     def _pause(self, looked: float, took: float) -> None:

@@ -13,7 +13,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from threading import Condition, Event, Lock
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 from sqlalchemy import BigInteger, Connection, Engine, MetaData, Text, TypeDecorator, create_engine
@@ -41,6 +41,9 @@ _MICROSECOND = timedelta(microseconds=1)
 _GROUP_LIMIT = 256
 """Transactions that share one commit, at most."""
 _BUSY_MILLISECONDS = 30_000
+
+News = Literal["events", "jobs"]
+"""What a commit may bring that others wait for."""
 
 
 class Instant(TypeDecorator[datetime]):
@@ -135,8 +138,8 @@ class DatabaseFull(StorageFull):
 class _Transaction:
     connection: Connection
     depth: int = 0
-    news: bool = True
-    """Whether those who wait for commits are to look."""
+    news: set[News] = field(default_factory=set)
+    """What those who wait for it are to look at."""
     lost: BaseException | None = None
     """Why the database undid all of it, in its midst."""
     flat: bool = False
@@ -165,10 +168,9 @@ class Database:
         self._waiting = 0
         self._waiting_lock = Lock()
         self._group = _Group()
-        self.changed = Condition()
-        """Notified after each commit of this process, but for quiet ones without news."""
-        self.commits = 0
-        """How many of those there were; guarded by `changed`."""
+        self._heard: dict[News, int] = {"events": 0, "jobs": 0}
+        # Apart, so that a thousand events a second wake nobody who waits for jobs.
+        self._bells: dict[News, Condition] = {news: Condition() for news in self._heard}
 
     @classmethod
     def open(cls, url: str) -> "Database":
@@ -256,11 +258,11 @@ class Database:
                 self._reading.reset(token)
 
     @contextmanager
-    def transaction(self, *, quiet: bool = False, flat: bool = False) -> Iterator[Connection]:
+    def transaction(self, *, flat: bool = False) -> Iterator[Connection]:
         """All or nothing; what it returned from survives `kill -9` and a power cut.
 
-        A quiet one wakes nobody who waits for commits, unless there is `news` in it. In a flat one,
-        transactions inside cost nothing, and the failure of one, caught or not, undoes the whole.
+        In a flat one, transactions inside cost nothing, and the failure of one, caught or not,
+        undoes the whole.
         Raises: DatabaseFull, DatabaseUnavailable.
         """
         current = self._current.get()
@@ -272,7 +274,6 @@ class Database:
             self._written_to_sqlite() if self.dialect == "sqlite" else self._written_to_server()
         )
         with opened as transaction:
-            transaction.news = not quiet
             transaction.flat = flat
             token = self._current.set(transaction)
             try:
@@ -283,22 +284,35 @@ class Database:
                 self._current.reset(token)
         for act in transaction.after_commit:
             act()
-        if transaction.news:
-            with self.changed:
-                self.commits += 1
-                self.changed.notify_all()
+        for news in transaction.news:
+            self._ring(news)
 
-    def news(self) -> None:
-        """Say that the transaction under way, quiet or not, is of interest to those who wait."""
+    def tell(self, news: News) -> None:
+        """Wake those who wait for such news once the transaction under way is committed."""
         current = self._current.get()
-        if current is not None:
-            current.news = True
+        if current is None:
+            self._ring(news)
+        else:
+            current.news.add(news)
 
-    def wait_for_commit(self, seen: int, timeout: float) -> int:
-        """Wait until `commits` is no longer `seen`, for `timeout` seconds at most; returns it."""
-        with self.changed:
-            self.changed.wait_for(lambda: self.commits != seen, timeout)
-            return self.commits
+    def heard(self, news: News) -> int:
+        """How many commits of this process brought such news."""
+        return self._heard[news]
+
+    def wait_for(self, news: News, seen: int, timeout: float) -> None:
+        """Wait until what is `heard` is no longer `seen`, for `timeout` seconds at most."""
+        with self._bells[news]:
+            self._bells[news].wait_for(lambda: self._heard[news] != seen, timeout)
+
+    def wake(self) -> None:
+        """Have everybody who waits look again."""
+        for news in self._bells:
+            self._ring(news)
+
+    def _ring(self, news: News) -> None:
+        with self._bells[news]:
+            self._heard[news] += 1
+            self._bells[news].notify_all()
 
     def after_commit(self, act: Callable[[], None]) -> None:
         """Do something once the transaction under way is committed; at once if there is none."""

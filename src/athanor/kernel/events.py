@@ -139,7 +139,7 @@ class SqlEventStore:
                 to_json(event.detail),
             ),
         )
-        self._database.news()
+        self._database.tell("events")
 
     def since(self, after: int, limit: int, actions: tuple[str, ...] = ()) -> list[Event]:
         """The next events behind number `after`, oldest first."""
@@ -275,13 +275,13 @@ class Events:
         """The next events behind `after`; waits up to `timeout` seconds for the first one."""
         deadline = time.monotonic() + timeout
         while True:
-            commits = self._database.commits
+            heard = self._database.heard("events")
             found = self.since(after)
             left = deadline - time.monotonic()
             if found or left <= 0:
                 return found
             # Another process may commit too: look again now and then.
-            self._database.wait_for_commit(commits, min(left, _LOOK_SECONDS))
+            self._database.wait_for("events", heard, min(left, _LOOK_SECONDS))
 
     def subscribe(
         self,
@@ -353,7 +353,7 @@ class Events:
         Each handler has a savepoint of its own, and the offset moves behind the last that was fine.
         """
         handled, fine = 0, False
-        with self._database.transaction(quiet=True):
+        with self._database.transaction():
             offset = self._store.offset(subscription.name)
             if offset is None:
                 self._store.move(subscription.name, self._store.last())

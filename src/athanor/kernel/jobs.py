@@ -139,7 +139,7 @@ class SqlJobStore:
                 if found is not None:
                     return Job(**found)
                 if connection.execute(add).first() is not None:
-                    self._database.news()
+                    self._database.tell("jobs")
                     return job
 
     def find(self, job_id: str) -> Job | None:

@@ -346,7 +346,7 @@ class OnlineFeatures:
                     Path(path).read_bytes()
                 )
             ]
-            with self._ground.database.transaction(quiet=True):
+            with self._ground.database.transaction():
                 written = online.put(space, name, state.base, rows)
                 state = replace(
                     state,

@@ -98,7 +98,7 @@ class FeatureViews:
         if len(push.rows) > _ONE_PUSH:
             raise BadPush(name, _ONE_PUSH + 1, f"at most {_ONE_PUSH:,} rows fit into one push.")
         now = self._ground.clock.now()
-        with self._ground.database.transaction(quiet=True):
+        with self._ground.database.transaction():
             if push.idempotency_key:
                 done = self._history.receipt(project, name, push.idempotency_key)
                 if done is not None:

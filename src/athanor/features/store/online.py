@@ -80,7 +80,7 @@ class SqlOnlineStore:
         ]  # fmt: skip
         if not given:
             return 0
-        with self._database.transaction(quiet=True) as connection:
+        with self._database.transaction() as connection:
             # Straight to the driver: there may be millions.
             cursor: Any = connection.connection.cursor()
             try:

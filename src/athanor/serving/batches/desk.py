@@ -79,8 +79,7 @@ class Desk:
     def close(self) -> None:
         """Have every job leave where it is, and end."""
         self._stop.set()
-        with self._database.changed:
-            self._database.changed.notify_all()
+        self._database.wake()
         for thread in self._threads:
             thread.join(_LEAVING_SECONDS)
 
@@ -108,7 +107,7 @@ class Desk:
                 self._store.release(worker)
 
     def _next(self, kind: str, worker: str) -> Job | None:
-        commits = self._database.commits
+        heard = self._database.heard("jobs")
         try:
             job = self.jobs.take(worker, only=(kind,))
         except Exception:  # noqa: BLE001 - the next look may succeed
@@ -116,6 +115,6 @@ class Desk:
             self._stop.wait(_LOOK_SECONDS)
             return None
         if job is None and not self.closing:
-            self._database.wait_for_commit(commits, _LOOK_SECONDS)
+            self._database.wait_for("jobs", heard, _LOOK_SECONDS)
             self._stop.wait(_PAUSE_SECONDS)
         return job

@@ -111,7 +111,7 @@ class WriteQueue:
     def _write(self, group: list[_Write]) -> None:
         try:
             try:
-                with self._database.transaction(quiet=True, flat=True):
+                with self._database.transaction(flat=True):
                     for write in group:
                         write.result = write.work()
             except Exception:  # noqa: BLE001 - each of them is heard below
@@ -124,7 +124,7 @@ class WriteQueue:
 
     def _write_apart(self, group: list[_Write]) -> None:
         """One of them fails: let each have a savepoint."""
-        with self._database.transaction(quiet=True):
+        with self._database.transaction():
             for write in group:
                 try:
                     with self._database.transaction():
