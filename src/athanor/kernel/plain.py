@@ -4,13 +4,14 @@ Values are always bound, never written into the text. Everything else a store as
 SQLAlchemy, whose compiling costs ten times what SQLite takes for a small query.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection
+import orjson
+from sqlalchemy import Boolean, Connection, Table
 from sqlalchemy.exc import DBAPIError
 
-from athanor.kernel.database import Database
+from athanor.kernel.database import Database, Instant, Json, microseconds, moment, to_json
 
 Row = tuple[Any, ...]
 
@@ -84,6 +85,68 @@ class Plain:
     def _own(self, text: str) -> str:
         """With the database's own marks for values."""
         return text.replace("?", "%s") if self.postgres else text
+
+
+class Columns:
+    """Some columns of a table: how their values are written into plain SQL, and read out of it."""
+
+    def __init__(self, table: Table, names: Iterable[str]) -> None:
+        self.table = table.name
+        self.names = tuple(names)
+        self.listed = ", ".join(f"{self.table}.{name}" for name in self.names)
+        """For a SELECT."""
+        kinds = {name: table.c[name].type for name in self.names}
+        self._write = {name: _writer_of(kind) for name, kind in kinds.items()}
+        self._read = [
+            (place, name, reader)
+            for place, (name, kind) in enumerate(kinds.items())
+            if (reader := _reader_of(kind)) is not None
+        ]
+
+    @property
+    def insert(self) -> str:
+        """An INSERT of all of them, which leaves rows that exist as they are."""
+        names = ", ".join(self.names)
+        values = marks(len(self.names))
+        return f"INSERT INTO {self.table} ({names}) VALUES ({values}) ON CONFLICT DO NOTHING"  # noqa: S608 - names are our own
+
+    def values(self, record: object) -> Row:
+        """What stands in a record's attributes of these names, as it is written."""
+        write = self._write
+        return tuple(write[name](getattr(record, name)) for name in self.names)
+
+    def changes(self, changes: Mapping[str, Any]) -> tuple[str, list[Any]]:
+        """`SET` and what stands behind it, with its values."""
+        text = ", ".join(f"{name} = ?" for name in changes)
+        return f"SET {text}", [self._write[name](value) for name, value in changes.items()]
+
+    def read(self, row: Row) -> dict[str, Any]:
+        """A row of a SELECT of these columns."""
+        found = dict(zip(self.names, row, strict=True))
+        for place, name, reader in self._read:
+            if (value := row[place]) is not None:
+                found[name] = reader(value)
+        return found
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
+def _writer_of(kind: Any) -> Callable[[Any], Any]:
+    if isinstance(kind, Json):
+        return lambda value: None if value is None else to_json(value)
+    if isinstance(kind, Instant):
+        return lambda value: None if value is None else microseconds(value)
+    return _as_it_is
+
+
+def _reader_of(kind: Any) -> Callable[[Any], Any] | None:
+    if isinstance(kind, Json):
+        return orjson.loads
+    if isinstance(kind, Instant):
+        return moment
+    return bool if isinstance(kind, Boolean) else None
 
 
 def marks(count: int) -> str:

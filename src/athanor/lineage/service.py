@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from athanor.kernel import Access, Clock, Database, Events, Principal, new_id
@@ -96,8 +97,9 @@ class Lineage:
         self._access.require(who, "lineage.change_run", run_id)
         with self._database.transaction():
             run = self._open_run(run_id)
-            self._store.change_run(run_id, {"state": state, "labels": run.labels | (labels or {})})
-            return self._run(run_id)
+            changes: dict[str, Any] = {"state": state, "labels": run.labels | (labels or {})}
+            self._store.change_run(run_id, changes)
+            return replace(run, **changes)
 
     def finish_run(
         self,
@@ -119,14 +121,14 @@ class Lineage:
                 if run.state == state:
                     return run
                 raise RunEnded(run_id, run.state)
-            changes = {
+            changes: dict[str, Any] = {
                 "state": state,
                 "ended_at": self._clock.now(),
                 "resources": run.resources | (resources or {}),
                 "error": error,
             }
             self._store.change_run(run_id, changes)
-            ended = self._run(run_id)
+            ended = replace(run, **changes)
             self._tell(who, "lineage.run.finished", ended)
         return ended
 

@@ -18,13 +18,11 @@ from sqlalchemy import (
     select,
     text,
     tuple_,
-    update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 
 from athanor.kernel import Database, Instant, Json, metadata
 from athanor.kernel.database import microseconds, moment, to_json
-from athanor.kernel.plain import Plain, Row, marks
+from athanor.kernel.plain import Columns, Plain, Row, marks
 from athanor.lineage.types import Artifact, Direction, Edge, Link, Node, Run, RunFilter
 
 
@@ -129,6 +127,16 @@ Index("ix_lineage_edge_artifact", edge_table.c.artifact, edge_table.c.relation)
 _RUN = tuple(run_table.c[name] for name in Run.__dataclass_fields__)
 _ARTIFACT = tuple(artifact_table.c[name] for name in Artifact.__dataclass_fields__)
 
+_CHANGED = Columns(run_table, Run.__dataclass_fields__)
+_ITEM = Columns(artifact_table, Artifact.__dataclass_fields__)
+_EDGE = Columns(edge_table, Edge.__dataclass_fields__)
+_FIND_ARTIFACT = f"SELECT {_ITEM.listed} FROM lineage_artifact WHERE id = ?"  # noqa: S608 - same
+_EDGES = f"""
+SELECT {_EDGE.listed}, {_ITEM.listed}
+FROM lineage_edge JOIN lineage_artifact ON lineage_artifact.id = lineage_edge.artifact
+WHERE lineage_edge.run = ?
+ORDER BY lineage_edge.relation, lineage_edge.as_, lineage_artifact.id
+"""  # noqa: S608 - names are our own
 _NAMES = ", ".join(Run.__dataclass_fields__)
 _ADD_RUN = (
     f"INSERT INTO lineage_run ({_NAMES})"  # noqa: S608 - names are our own
@@ -162,7 +170,6 @@ class SqlLineageStore:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._plain = Plain(database)
-        self._dialect: Any = postgresql if database.dialect == "postgresql" else sqlite
 
     def add_run(self, run: Run) -> Run:
         """Add a run; one with the same id is returned as it stands."""
@@ -205,8 +212,9 @@ class SqlLineageStore:
 
     def change_run(self, run_id: str, changes: dict[str, Any]) -> None:
         """Set fields of a run."""
-        with self._database.connection() as connection:
-            connection.execute(update(run_table).where(run_table.c.id == run_id).values(changes))
+        text, values = _CHANGED.changes(changes)
+        query = f"UPDATE lineage_run {text} WHERE id = ?"
+        self._plain.run(query, (*values, run_id))
 
     def list_runs(self, query: RunFilter) -> list[Run]:
         """Runs, newest first."""
@@ -230,22 +238,13 @@ class SqlLineageStore:
 
     def add_artifact(self, artifact: Artifact) -> Artifact:
         """Add an artifact; one with the same id is returned as it stands."""
-        row = {name: getattr(artifact, name) for name in Artifact.__dataclass_fields__}
-        with self._database.connection() as connection:
-            added = connection.execute(
-                self._dialect.insert(artifact_table)
-                .values(row)
-                .on_conflict_do_nothing()
-                .returning(artifact_table.c.id)
-            ).first()
+        added = self._plain.run(_ITEM.insert, _ITEM.values(artifact))
         return artifact if added else self.find_artifact(artifact.id) or artifact
 
     def find_artifact(self, artifact_id: str) -> Artifact | None:
         """The artifact with this id."""
-        with self._database.connection() as connection:
-            query = select(*_ARTIFACT).where(artifact_table.c.id == artifact_id)
-            row = connection.execute(query).mappings().first()
-        return None if row is None else Artifact(**row)
+        row = self._plain.first(_FIND_ARTIFACT, (artifact_id,))
+        return None if row is None else Artifact(**_ITEM.read(row))
 
     def find_by_digest(self, digest: str, type_: str | None = None) -> list[Artifact]:
         """The artifacts of this content, oldest first."""
@@ -258,23 +257,15 @@ class SqlLineageStore:
 
     def add_edge(self, edge: Edge) -> None:
         """Add an edge; the same one twice is one."""
-        row = {name: getattr(edge, name) for name in Edge.__dataclass_fields__}
-        with self._database.connection() as connection:
-            connection.execute(
-                self._dialect.insert(edge_table).values(row).on_conflict_do_nothing()
-            )
+        self._plain.run(_EDGE.insert, _EDGE.values(edge))
 
     def edges_of(self, run_id: str) -> list[tuple[Edge, Artifact]]:
         """What a run consumed and produced."""
-        columns = (*edge_table.c, *(column.label(f"a_{column.name}") for column in _ARTIFACT))
-        query = (
-            select(*columns)
-            .join(artifact_table, artifact_table.c.id == edge_table.c.artifact)
-            .where(edge_table.c.run == run_id)
-            .order_by(edge_table.c.relation, edge_table.c.as_, artifact_table.c.id)
-        )
-        with self._database.connection() as connection:
-            return [_edge_and_artifact(row) for row in connection.execute(query).mappings()]
+        parted = len(_EDGE.names)
+        return [
+            (Edge(**_EDGE.read(row[:parted])), Artifact(**_ITEM.read(row[parted:])))
+            for row in self._plain.fetch(_EDGES, (run_id,))
+        ]
 
     def trace(self, root: str, direction: Direction, depth: int) -> tuple[list[Node], list[Link]]:
         """All that lies up or down of a run or an artifact, nearest first."""
@@ -363,12 +354,6 @@ def _run(row: Row) -> Run:
         cost=row[14],
         carbon=row[15],
     )
-
-
-def _edge_and_artifact(row: RowMapping) -> tuple[Edge, Artifact]:
-    edge = Edge(**{name: row[name] for name in Edge.__dataclass_fields__})
-    artifact = Artifact(**{name: row[f"a_{name}"] for name in Artifact.__dataclass_fields__})
-    return edge, artifact
 
 
 def _link(row: RowMapping) -> Link:

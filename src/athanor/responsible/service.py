@@ -1,10 +1,11 @@
 """The verbs of reports."""
 
+import contextlib
 from typing import Any
 
 import orjson
 
-from athanor.kernel import SYSTEM, Access, Event, Principal, Storage
+from athanor.kernel import SYSTEM, Access, Event, NotFound, Principal, Storage
 from athanor.lineage import Artifact, Lineage
 from athanor.responsible.catalogue import CATALOGUE
 from athanor.responsible.errors import ReportNotFound
@@ -71,7 +72,10 @@ class Reports:
 
 
 class ReportIndex:
-    """Notes the reports among what runs produce. Subscribe `note` to `lineage.run.finished`."""
+    """Notes the reports among what runs produce.
+
+    Subscribe `note` to `lineage.run.finished`, and let it want what `concerns` it.
+    """
 
     actions = ("lineage.run.finished",)
 
@@ -80,14 +84,25 @@ class ReportIndex:
         self._lineage = lineage
         self._storage = storage
 
+    def concerns(self, event: Event) -> bool:
+        """Whether the run that finished produced a report."""
+        with contextlib.suppress(NotFound):  # it was forgotten meanwhile
+            return bool(self._made(event.subject))
+        return False
+
     def note(self, event: Event) -> None:
         """Note what the run that finished produced, if it is a report that can be read."""
-        for edge, artifact in self._lineage.edges(SYSTEM, event.subject):
-            if edge.relation != "produced" or artifact.type != "report":
-                continue
+        for artifact in self._made(event.subject):
             data = _data_of(self._storage, artifact)
             if data is not None:
                 self._store.add(_described(artifact, event.subject, data))
+
+    def _made(self, run_id: str) -> list[Artifact]:
+        return [
+            artifact
+            for edge, artifact in self._lineage.edges(SYSTEM, run_id)
+            if edge.relation == "produced" and artifact.type == "report"
+        ]
 
 
 def file_of(storage: Storage, artifact: Artifact, name: str) -> bytes | None:

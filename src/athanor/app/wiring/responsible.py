@@ -13,7 +13,7 @@ def join_responsible(house: "House") -> None:
     """Make the reports."""
     store, lineage = SqlReportStore(house.database), house.services[Lineage]
     index = ReportIndex(store, lineage=lineage, storage=house.storage)
-    house.events.subscribe("responsible.reports", index.note, ("lineage.run.finished",))
+    house.events.subscribe("responsible.reports", index.note, index.actions, wants=index.concerns)
     house.services[Reports] = Reports(
         store, lineage=lineage, storage=house.storage, access=house.access
     )

@@ -5,11 +5,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
+import orjson
 from sqlalchemy import RowMapping, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from athanor.kernel import Database, Principal
-from athanor.pipelines.store.tables import cache_table, run_table, spec_table, task_table
+from athanor.kernel.database import microseconds, to_json
+from athanor.kernel.plain import Columns, Plain, marks
+from athanor.pipelines.store.tables import run_table, spec_table, task_table
 from athanor.pipelines.types import ACTIVE, PipelineRun, Task
 
 
@@ -108,8 +111,26 @@ class RunStore(Protocol):
 
 
 _RUN_FIELDS = tuple(name for name in PipelineRun.__dataclass_fields__ if name in run_table.c)
-_TASK_FIELDS = tuple(Task.__dataclass_fields__)
-_TASK_COLUMNS = tuple(task_table.c[name] for name in _TASK_FIELDS)
+_TASK = Columns(task_table, Task.__dataclass_fields__)
+_CHANGED = Columns(task_table, [column.name for column in task_table.c])
+_ADD_TASK = (
+    f"INSERT INTO pipelines_task (failures, {', '.join(_TASK.names)})"  # noqa: S608 - our own names
+    f" VALUES (0, {marks(len(_TASK.names))}) ON CONFLICT DO NOTHING"
+)
+_TASKS = f"SELECT {_TASK.listed} FROM pipelines_task"  # noqa: S608 - names are our own
+_EARLIER = f"""
+{_TASKS} JOIN pipelines_run ON pipelines_run.id = pipelines_task.run
+WHERE pipelines_run.project = ? AND pipelines_run.pipeline = ? AND pipelines_run.id < ?
+  AND pipelines_task.name = ? AND pipelines_task.key <> ''
+ORDER BY pipelines_run.id DESC LIMIT 1
+"""
+_CACHED = "SELECT task, outputs, made FROM pipelines_cache WHERE project = ? AND key = ?"
+_REMEMBER = """
+INSERT INTO pipelines_cache (project, key, task, outputs, made, created_at)
+VALUES (?, ?, ?, ?, ?, ?)
+ON CONFLICT (project, key) DO UPDATE SET task = excluded.task, outputs = excluded.outputs,
+    made = excluded.made, created_at = excluded.created_at
+"""
 
 
 class SqlRunStore:
@@ -117,6 +138,7 @@ class SqlRunStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._plain = Plain(database)
 
     def add_spec(self, digest: str, body: str) -> None:
         """Keep a specification."""
@@ -195,33 +217,29 @@ class SqlRunStore:
 
     def add_tasks(self, tasks: Iterable[Task]) -> None:
         """Add tasks."""
-        rows = [{name: getattr(task, name) for name in _TASK_FIELDS} for task in tasks]
-        if not rows:
-            return
-        with self._database.connection() as connection:
-            connection.execute(self._insert(task_table).on_conflict_do_nothing(), rows)
+        self._plain.many(_ADD_TASK, [_TASK.values(task) for task in tasks])
 
     def tasks_of(self, run_id: str) -> list[Task]:
         """The tasks of a run."""
-        query = select(*_TASK_COLUMNS).where(task_table.c.run == run_id).order_by(task_table.c.id)
-        with self._database.connection() as connection:
-            return [Task(**row) for row in connection.execute(query).mappings()]
+        rows = self._plain.fetch(f"{_TASKS} WHERE run = ? ORDER BY id", (run_id,))
+        return [Task(**_TASK.read(row)) for row in rows]
 
     def change_task(
         self, task_id: str, changes: Mapping[str, Any], *, attempt: int | None = None
     ) -> bool:
         """Set fields of a task."""
-        query = update(task_table).where(task_table.c.id == task_id)
+        text, values = _CHANGED.changes(changes)
+        query = f"UPDATE pipelines_task {text} WHERE id = ?"
+        values.append(task_id)
         if attempt is not None:
-            query = query.where(task_table.c.state == "running", task_table.c.attempt == attempt)
-        with self._database.connection() as connection:
-            return bool(connection.execute(query.values(dict(changes))).rowcount)
+            query += " AND state = 'running' AND attempt = ?"
+            values.append(attempt)
+        return bool(self._plain.run(query, values))
 
     def failures_of(self, task_id: str) -> int:
         """How often a task has failed."""
-        query = select(task_table.c.failures).where(task_table.c.id == task_id)
-        with self._database.connection() as connection:
-            return int(connection.execute(query).scalar() or 0)
+        row = self._plain.first("SELECT failures FROM pipelines_task WHERE id = ?", (task_id,))
+        return 0 if row is None else int(row[0])
 
     def key_parts_of(self, task_id: str) -> dict[str, str] | None:
         """The parts of a task's cache key."""
@@ -231,40 +249,20 @@ class SqlRunStore:
 
     def earlier_task(self, run: PipelineRun, name: str) -> Task | None:
         """The task of the same name in the last earlier run that has a key for it."""
-        query = (
-            select(*_TASK_COLUMNS)
-            .join(run_table, run_table.c.id == task_table.c.run)
-            .where(
-                run_table.c.project == run.project,
-                run_table.c.pipeline == run.pipeline,
-                run_table.c.id < run.id,
-                task_table.c.name == name,
-                task_table.c.key != "",
-            )
-            .order_by(run_table.c.id.desc())
-            .limit(1)
-        )
-        with self._database.connection() as connection:
-            row = connection.execute(query).mappings().first()
-        return Task(**row) if row else None
+        row = self._plain.first(_EARLIER, (run.project, run.pipeline, run.id, name))
+        return None if row is None else Task(**_TASK.read(row))
 
     def cached(self, project: str, key: str) -> CacheEntry | None:
         """What an equal task made."""
-        query = select(cache_table.c.task, cache_table.c.outputs, cache_table.c.made).where(
-            cache_table.c.project == project, cache_table.c.key == key
-        )
-        with self._database.connection() as connection:
-            row = connection.execute(query).mappings().first()
-        return CacheEntry(**row) if row else None
+        row = self._plain.first(_CACHED, (project, key))
+        if row is None:
+            return None
+        return CacheEntry(task=row[0], outputs=orjson.loads(row[1]), made=orjson.loads(row[2]))
 
     def remember(self, project: str, key: str, entry: CacheEntry, at: datetime) -> None:
         """Keep what a task made."""
-        row = {"task": entry.task, "outputs": entry.outputs, "made": entry.made, "created_at": at}
-        query = self._insert(cache_table).values(project=project, key=key, **row)
-        with self._database.connection() as connection:
-            connection.execute(
-                query.on_conflict_do_update(index_elements=["project", "key"], set_=row)
-            )
+        values = (to_json(entry.outputs), to_json(entry.made), microseconds(at))
+        self._plain.run(_REMEMBER, (project, key, entry.task, *values))
 
     def _insert(self, table: Any) -> Any:
         dialect = postgresql if self._database.dialect == "postgresql" else sqlite

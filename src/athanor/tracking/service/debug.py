@@ -234,7 +234,13 @@ class DebugWatch:
     def attach(self, events: Events) -> None:
         """Let runs be judged once they have ended."""
         self._jobs.handle(_JOB, self._judge_whole)
-        events.subscribe("tracking.debug", self._ended, ("lineage.run.finished",))
+        # Runs of pipelines, ingests and so on log nothing: no transaction and no job for them.
+        events.subscribe(
+            "tracking.debug",
+            self._ended,
+            ("lineage.run.finished",),
+            wants=lambda event: self._debug.concerns(event.subject),
+        )
 
     def start(self) -> None:
         """Begin to judge."""
@@ -254,9 +260,7 @@ class DebugWatch:
             self._news.set()
 
     def _ended(self, event: Event) -> None:
-        # Runs of pipelines, ingests and so on log nothing: no job for them.
-        if self._debug.concerns(event.subject):
-            self._jobs.submit(_JOB, {"run": event.subject}, key=f"{_JOB}:{event.subject}")
+        self._jobs.submit(_JOB, {"run": event.subject}, key=f"{_JOB}:{event.subject}")
 
     def _judge_whole(self, job: Job) -> None:
         with contextlib.suppress(TrackedRunNotFound):

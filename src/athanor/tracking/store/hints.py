@@ -6,6 +6,7 @@ from typing import Protocol
 from sqlalchemy import BigInteger, Column, ForeignKey, String, Table, Text, delete, insert, select
 
 from athanor.kernel import Database, Instant, Json, metadata
+from athanor.kernel.plain import Plain
 from athanor.tracking.hints import Hint
 from athanor.tracking.store.tables import latest_table
 
@@ -39,6 +40,7 @@ hint_table = Table(
     Column("at", Instant, nullable=False),
     sqlite_with_rowid=False,
 )
+_LOGGED = f"SELECT 1 FROM {latest_table.name} WHERE run = ? LIMIT 1"  # noqa: S608 - our own name
 _HINT = tuple(hint_table.c[name] for name in Hint.__dataclass_fields__)
 
 
@@ -47,6 +49,7 @@ class SqlHintStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._plain = Plain(database)
 
     def of(self, run_id: str) -> list[Hint]:
         """A run's hints, in the order in which they were noticed."""
@@ -68,6 +71,4 @@ class SqlHintStore:
 
     def logged(self, run_id: str) -> bool:
         """Whether a run has any point."""
-        query = select(latest_table.c.run).where(latest_table.c.run == run_id).limit(1)
-        with self._database.connection() as connection:
-            return connection.execute(query).first() is not None
+        return self._plain.first(_LOGGED, (run_id,)) is not None
