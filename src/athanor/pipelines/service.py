@@ -2,14 +2,15 @@
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 import msgspec
 
 from athanor.kernel import Access, Clock, Database, Events, Principal, new_id, provenance
-from athanor.kernel.ids import is_id
-from athanor.lineage import Lineage, NewRun
+from athanor.kernel.ids import begins_id, is_id
+from athanor.lineage import Lineage, NewRun, RunNotFound
 from athanor.pipelines.engines.port import Engine
 from athanor.pipelines.errors import (
     BadPipeline,
@@ -97,7 +98,7 @@ class Pipelines:
         Raises: PipelineRunNotFound.
         """
         self._access.require(who, "pipelines.run", run_id)
-        run = self._find(run_id).run
+        run = self._find(who, run_id).run
         return replace(run, tasks=self._runs.tasks_of(run.id))
 
     def runs(
@@ -122,13 +123,13 @@ class Pipelines:
         Raises: PipelineRunNotFound, RunIsOver.
         """
         self._access.require(who, "pipelines.cancel", run_id)
-        ordered = self._find(run_id)
+        ordered = self._find(who, run_id)
         with self._database.transaction():
             if not self._runs.change_run(ordered.run.id, {"cancelled": True}):
                 raise RunIsOver(run_id, ordered.run.state)
             self._tell(who, "pipelines.run.cancelled", ordered.run)
         self._wake()
-        return self._find(run_id).run
+        return self._find(who, run_id).run
 
     def resume(self, who: Principal, run_id: str) -> PipelineRun:
         """Let a failed or stopped run go on; tasks that are done stay done.
@@ -136,7 +137,7 @@ class Pipelines:
         Raises: PipelineRunNotFound, RunCannotResume.
         """
         self._access.require(who, "pipelines.resume", run_id)
-        ordered = self._find(run_id)
+        ordered = self._find(who, run_id)
         if ordered.run.state not in {"failed", "stopped"}:
             raise RunCannotResume(run_id, ordered.run.state)
         with self._database.transaction():
@@ -144,7 +145,7 @@ class Pipelines:
             self._lineage.reopen_run(who, ordered.run.id)
             self._tell(who, "pipelines.run.resumed", ordered.run)
         self._wake()
-        return self._find(run_id).run
+        return self._find(who, run_id).run
 
     def logs(self, who: Principal, run_id: str, task: str) -> str:
         """What a task has written so far.
@@ -152,7 +153,7 @@ class Pipelines:
         Raises: PipelineRunNotFound, TaskNotFound.
         """
         self._access.require(who, "pipelines.logs", run_id)
-        found = self._task(self._find(run_id).run, task)
+        found = self._task(self._find(who, run_id).run, task)
         return self._engine.log(found) if self._engine is not None else ""
 
     def compile(self, who: Principal, submission: Submission) -> Compiled:
@@ -179,7 +180,7 @@ class Pipelines:
         Raises: PipelineRunNotFound, TaskNotFound.
         """
         self._access.require(who, "pipelines.explain", run_id)
-        ordered = self._find(run_id)
+        ordered = self._find(who, run_id)
         found = self._task(ordered.run, task)
         parts = self._runs.key_parts_of(found.id) or {}
         earlier = self._runs.earlier_task(ordered.run, found.name)
@@ -374,7 +375,11 @@ class Pipelines:
             self._compiled[name] = read_document(text).spec
         return self._compiled[name]
 
-    def _find(self, run_id: str) -> Ordered:
+    def _find(self, who: Principal, run_id: str) -> Ordered:
+        """The run with this id, or the only one whose id begins so."""
+        if begins_id(run_id):
+            with suppress(RunNotFound):
+                run_id = self._lineage.run(who, run_id).id
         found = self._runs.find_run(run_id) if is_id(run_id) else None
         if found is None:
             raise PipelineRunNotFound(run_id)

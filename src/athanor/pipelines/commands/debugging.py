@@ -10,23 +10,23 @@ import typer
 
 from athanor.kernel.console import say, transport
 from athanor.pipelines.client import PipelinesClient
-from athanor.pipelines.commands.runs import commands, latest_run
+from athanor.pipelines.commands.runs import RunOfTask, TaskOfRun, commands, placed
 
 _MODULE = "athanor.pipelines.engines.local.debugging"
 
 
 @commands.command("debug")
 def debug(
-    task: Annotated[str, typer.Argument(help="The task, such as train or for-loop-1/0/train.")],
+    task: TaskOfRun,
     *,
-    run: Annotated[str | None, typer.Option(help="The run; the last one if left out.")] = None,
+    run: RunOfTask = None,
     pdb: Annotated[
         bool, typer.Option("--pdb", help="Stop in the debugger where the step fails.")
     ] = False,
 ) -> None:
     """Run one step once more in this terminal, with its code and inputs; nothing is recorded."""
     client = PipelinesClient(transport())
-    order = client.order(run or latest_run(client), task)
+    order = client.order(*placed(client, run, task))
     with tempfile.TemporaryDirectory(prefix="athanor-debug-") as folder:
         Path(folder, "task.json").write_text(order.order, "utf-8")
         say(f"{order.task} of run {order.run}, attempt {order.attempt} once more:", style="bold")

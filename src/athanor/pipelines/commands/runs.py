@@ -8,7 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from athanor.kernel import provenance
-from athanor.kernel.console import Json, emit, escaped, progress, say, table, transport
+from athanor.kernel.console import Json, RunId, emit, escaped, progress, say, table, transport
+from athanor.kernel.ids import begins_id, is_id
 from athanor.pipelines.authoring.loading import load_document
 from athanor.pipelines.client import PipelinesClient
 from athanor.pipelines.errors import BadPipeline
@@ -37,6 +38,14 @@ Parameters = Annotated[
 Artifacts = Annotated[
     list[str] | None,
     typer.Option("--artifact", help="NAME=REFERENCE, such as data=dataset:churn@latest."),
+]
+
+TaskOfRun = Annotated[
+    str, typer.Argument(help="The task, such as train or for-loop-1/0/train; or RUN/TASK.")
+]
+RunOfTask = Annotated[
+    str | None,
+    typer.Option("--run", help="The run, or how its id begins; the last one if left out."),
 ]
 
 
@@ -102,7 +111,7 @@ def list_runs(
 
 
 @commands.command("show")
-def show(run_id: Annotated[str, typer.Argument()], *, json: Json = False) -> None:
+def show(run_id: RunId, *, json: Json = False) -> None:
     """Print one run with its tasks."""
     run = PipelinesClient(transport()).run(run_id)
     if json:
@@ -112,7 +121,7 @@ def show(run_id: Annotated[str, typer.Argument()], *, json: Json = False) -> Non
 
 
 @commands.command("cancel")
-def cancel(run_id: Annotated[str, typer.Argument()]) -> None:
+def cancel(run_id: RunId) -> None:
     """Stop a run and all that it started."""
     client = PipelinesClient(transport())
     client.cancel(run_id)
@@ -120,7 +129,7 @@ def cancel(run_id: Annotated[str, typer.Argument()]) -> None:
 
 
 @commands.command("resume")
-def resume(run_id: Annotated[str, typer.Argument()], *, json: Json = False) -> None:
+def resume(run_id: RunId, *, json: Json = False) -> None:
     """Let a failed or stopped run go on; what is done stays done."""
     client = PipelinesClient(transport())
     started = client.resume(run_id)
@@ -131,7 +140,7 @@ def resume(run_id: Annotated[str, typer.Argument()], *, json: Json = False) -> N
 
 
 @commands.command("logs")
-def logs(run_id: Annotated[str, typer.Argument()], task: Annotated[str, typer.Argument()]) -> None:
+def logs(run_id: RunId, task: Annotated[str, typer.Argument(help="The task.")]) -> None:
     """Print what a task has written."""
     typer.echo(PipelinesClient(transport()).logs(run_id, task), nl=False)
 
@@ -166,14 +175,14 @@ def gallery(*, json: Json = False) -> None:
 
 
 def _why(
-    task: Annotated[str, typer.Argument(help="The task, or RUN/TASK.")],
+    task: TaskOfRun,
     *,
-    run: Annotated[str | None, typer.Option(help="The run; the last one if left out.")] = None,
+    run: RunOfTask = None,
     json: Json = False,
 ) -> None:
     """Explain why a task ran, or why it did not have to."""
     client = PipelinesClient(transport())
-    told = client.explain(run or latest_run(client), task)
+    told = client.explain(*placed(client, run, task))
     if json:
         emit(told)
         return
@@ -181,15 +190,20 @@ def _why(
     table(("part of the key", "value"), sorted(told.parts.items()), empty="It has no cache key.")
 
 
-def latest_run(client: PipelinesClient) -> str:
-    """The run that was started last.
+def placed(client: PipelinesClient, run: str | None, task: str) -> tuple[str, str]:
+    """The run and the task that are meant: of TASK, RUN/TASK or --run; else of the last run.
 
-    Raises: BadPipeline where there is none.
+    Raises: BadPipeline where nothing has run.
     """
+    if run:
+        return run, task
+    first, _, rest = task.partition("/")
+    if rest and first[0].isdigit() and (is_id(first) or begins_id(first)):
+        return first, rest
     latest = client.runs(limit=1)
     if not latest:
         raise BadPipeline("Nothing has run yet.", hint="athanor pipeline run FILE.py")
-    return latest[0].id
+    return latest[0].id, task
 
 
 commands.command("why-ran")(_why)
