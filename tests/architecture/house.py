@@ -93,9 +93,12 @@ def functions(tree: ast.AST) -> Iterator[Function]:
 
 
 def classes(tree: ast.AST) -> Iterator[ast.ClassDef]:
-    for node in ast.walk(tree):
+    """Also those inside others; no expression holds any, so that none is looked into."""
+    for node in ast.iter_child_nodes(tree):
         if isinstance(node, ast.ClassDef):
             yield node
+        if not isinstance(node, ast.expr):
+            yield from classes(node)
 
 
 def public_methods(node: ast.ClassDef) -> list[Function]:
