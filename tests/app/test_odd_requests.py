@@ -42,6 +42,7 @@ def ask(
         ("POST", f"{V}/runs", '{"kind": "x", "name": "n", "parent": "nowhere"}', 404),
         ("POST", f"{V}/runs", '{"kind": "x", "name": "n", "id": "../../x"}', 400),
         ("POST", f"{V}/runs", '{"kind": "x", "name": "\\ud800"}', 400),
+        ("POST", f"{V}/runs", '{"kind": "x", "name": "n", "labls": {}}', 400),
         (
             "POST",
             f"{V}/artifacts",

@@ -21,6 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from athanor.app.doors import Doors
 from athanor.app.keeping.routes import keeping_routes
 from athanor.app.persons.routes import person_routes
+from athanor.app.shelves import Api
 from athanor.kernel import (
     OWNER,
     AthanorError,
@@ -31,7 +32,7 @@ from athanor.kernel import (
     error_to_dict,
     new_id,
 )
-from athanor.kernel.http import Caller
+from athanor.kernel.http import PREFIX, Caller, room_router
 from athanor.kernel.storage import DiskFull
 from athanor.tracking import MlflowApp
 
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("athanor.api")
 
-PREFIX = "/api/v1"
 _WRITES = frozenset({"POST", "PUT", "PATCH"})
 _QUESTIONS = frozenset({f"{PREFIX}/sql", f"{PREFIX}/pipelines/compile", f"{PREFIX}/clean"})
 """POSTs that a full disk does not stop: questions too long for a URL, and what frees space."""
@@ -125,22 +125,12 @@ class _Meters:
 
 def make_app(house: "House", doors: Doors) -> FastAPI:
     """The app over a house's services."""
-    app = FastAPI(
-        title="Athanor",
-        version=house.version,
-        openapi_url="/openapi.json",
-        docs_url=None,
-        redoc_url=None,
-        generate_unique_id_function=_operation_id,
-    )
+    app = Api(house.version)
     app.state.services = house.services
     app.state.house = house
     meters = _make_meters()
-    for router in house.routers():
-        app.include_router(router, prefix=PREFIX)
-    app.include_router(_platform_routes(house), prefix=PREFIX, tags=["platform"])
-    app.include_router(keeping_routes(house), prefix=PREFIX, tags=["platform"])
-    app.include_router(person_routes(house), prefix=PREFIX, tags=["persons"])
+    for router in (_platform_routes(house), keeping_routes(house), person_routes(house)):
+        app.router.routes.extend(router.routes)
     _health_routes(app, house, meters)
     app.add_exception_handler(AthanorError, _on_named)
     app.add_exception_handler(RequestValidationError, _on_unfit)
@@ -164,13 +154,6 @@ def front_of(app: FastAPI) -> ASGIApp:
         await (protocol if shorter else app)(scope, receive, send)
 
     return front
-
-
-def _operation_id(route: Any) -> str:
-    tag = route.tags[0] if route.tags else "platform"
-    # Where a room's routes are a folder, each of its files may have a `delete` of its own.
-    _, _, part = route.endpoint.__module__.partition(".routes.")
-    return "_".join(name for name in (tag, part, route.name) if name)
 
 
 class _Entrance:
@@ -299,6 +282,11 @@ def _health_routes(app: FastAPI, house: "House", meters: _Meters) -> None:
         house.events.last()
         return {"status": "ready", "pool_warm": house.workers.warm}
 
+    @app.get("/openapi.json", include_in_schema=False)
+    def description() -> Response:
+        """What all routes take and answer (OpenAPI 3.1)."""
+        return Response(msgspec.json.encode(app.openapi()), media_type="application/json")
+
     @app.get("/metrics", tags=["platform"])
     def metrics() -> Response:
         """Prometheus' exposition."""
@@ -308,7 +296,7 @@ def _health_routes(app: FastAPI, house: "House", meters: _Meters) -> None:
 
 
 def _platform_routes(house: "House") -> APIRouter:
-    router = APIRouter()
+    router = room_router("platform")
 
     @router.get("/status")
     def status(who: Caller) -> Status:

@@ -39,7 +39,7 @@ from athanor.serving.supervisor.crew import PRELOAD as SERVING_PRELOAD
 from athanor.tracking import MlflowRoutes
 
 if TYPE_CHECKING:
-    from fastapi import APIRouter, FastAPI
+    from fastapi import FastAPI
 
 _log = logging.getLogger(__name__)
 
@@ -152,12 +152,6 @@ class House:
                 _log.exception("a part of the house did not close cleanly")
         self.workers.close()
         self.database.close()
-
-    def routers(self) -> "list[APIRouter]":
-        """Every room's routes."""
-        from athanor.app.wiring import all_routers  # noqa: PLC0415 - commands need no routes
-
-        return all_routers()
 
     def mount_studio(self, app: "FastAPI") -> None:
         """Serve the studio's files where this house serves."""

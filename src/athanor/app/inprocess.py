@@ -12,12 +12,13 @@ from typing import IO
 
 import httpx
 
-from athanor.app.api import PREFIX, make_app
+from athanor.app.api import make_app
 from athanor.app.doors import Doors
 from athanor.app.house import House
 from athanor.app.lock import WorkspaceLock
 from athanor.client.http import asked, encoded, told
 from athanor.kernel import Answer
+from athanor.kernel.http import PREFIX
 from athanor.kernel.settings import Settings
 
 _CHUNK = 1 << 20

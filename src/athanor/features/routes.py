@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 import msgspec
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from athanor.features.errors import BadTrainingRequest
@@ -34,9 +34,9 @@ from athanor.features.types import (
     ViewVersion,
 )
 from athanor.kernel import DEFAULT_PROJECT
-from athanor.kernel.http import Caller, provide
+from athanor.kernel.http import Caller, provide, room_router
 
-router = APIRouter(tags=["features"], prefix="/features")
+router = room_router("features", prefix="/features")
 TheFeatures = Annotated[Features, provide(Features)]
 TheViews = Annotated[FeatureViews, provide(FeatureViews)]
 TheTraining = Annotated[TrainingSets, provide(TrainingSets)]

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
-from athanor.kernel.http import Caller, provide
+from athanor.kernel.http import Caller, provide, room_router
 from athanor.lineage.service import Lineage
 from athanor.lineage.types import (
     Artifact,
@@ -20,7 +20,7 @@ from athanor.lineage.types import (
     RunState,
 )
 
-router = APIRouter(tags=["lineage"])
+router = room_router("lineage")
 TheLineage = Annotated[Lineage, provide(Lineage)]
 
 

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
-from athanor.kernel.http import Caller, provide
+from athanor.kernel.http import Caller, provide, room_router
 from athanor.monitoring.service import Alerts, Monitors
 from athanor.monitoring.types import (
     Alert,
@@ -19,7 +19,7 @@ from athanor.monitoring.types import (
     WindowReport,
 )
 
-router = APIRouter(tags=["monitoring"])
+router = room_router("monitoring")
 TheMonitors = Annotated[Monitors, provide(Monitors)]
 TheAlerts = Annotated[Alerts, provide(Alerts)]
 

@@ -3,10 +3,10 @@
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from fastapi.responses import PlainTextResponse
 
-from athanor.kernel.http import Caller, provide
+from athanor.kernel.http import Caller, provide, room_router
 from athanor.pipelines.secrets import Secrets
 from athanor.pipelines.service import Pipelines
 from athanor.pipelines.types import (
@@ -22,7 +22,7 @@ from athanor.pipelines.types import (
 )
 from athanor.pipelines.workbench import Workbench
 
-router = APIRouter(tags=["pipelines"], prefix="/pipelines")
+router = room_router("pipelines", prefix="/pipelines")
 ThePipelines = Annotated[Pipelines, provide(Pipelines)]
 TheWorkbench = Annotated[Workbench, provide(Workbench)]
 TheSecrets = Annotated[Secrets, provide(Secrets)]

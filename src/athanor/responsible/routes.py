@@ -2,14 +2,14 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from fastapi.responses import Response
 
-from athanor.kernel.http import Caller, provide
+from athanor.kernel.http import Caller, provide, room_router
 from athanor.responsible.service import Reports
 from athanor.responsible.types import Contents, Indicator, Report
 
-router = APIRouter(tags=["responsible"])
+router = room_router("responsible")
 TheReports = Annotated[Reports, provide(Reports)]
 
 _SANDBOX = {

@@ -6,7 +6,7 @@ from fastapi import APIRouter
 
 from athanor.app.keeping.clean import clean as clean_up
 from athanor.app.keeping.orders import Cleaned, CleanOrder
-from athanor.kernel.http import Caller
+from athanor.kernel.http import Caller, room_router
 
 if TYPE_CHECKING:
     from athanor.app.house import House
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def keeping_routes(house: "House") -> APIRouter:
     """The routes over a house."""
-    router = APIRouter()
+    router = room_router("platform")
 
     @router.post("/clean")
     def clean(order: CleanOrder, who: Caller) -> Cleaned:

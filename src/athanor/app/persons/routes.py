@@ -6,7 +6,7 @@ from fastapi import APIRouter
 
 from athanor.app.persons.service import Erasure, Persons
 from athanor.kernel.holder import Holding, Person
-from athanor.kernel.http import Caller
+from athanor.kernel.http import Caller, room_router
 
 if TYPE_CHECKING:
     from athanor.app.house import House
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def person_routes(house: "House") -> APIRouter:
     """The routes over a house."""
-    router = APIRouter()
+    router = room_router("persons")
 
     @router.post("/persons/trace")
     def trace_person(person: Person, who: Caller) -> list[Holding]:

@@ -9,6 +9,7 @@ from athanor.registry import (
     Models,
 )
 from athanor.registry.scanning import Scanner
+from athanor.registry.service.exchange import Exchange
 from athanor.serving import (
     Deployments,
     Endpoints,
@@ -61,6 +62,7 @@ def join_serving(house: "House", steps: dict[str, Operation]) -> ServingLog:
             fleet=fleet,
             loading=house.services[Scanner],
             features=house.services[OnlineFeatures],
+            code=house.services[Exchange],
         ),
     )
     steps |= endpoint_operations(endpoints)

@@ -2,13 +2,11 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter
-
 from athanor.data.service.checks import Checks
 from athanor.data.types.checks import ExpectationKind, ImportedSuite, SuiteOrder
-from athanor.kernel.http import Caller, provide
+from athanor.kernel.http import Caller, provide, room_router
 
-router = APIRouter(tags=["data"])
+router = room_router("data")
 TheChecks = Annotated[Checks, provide(Checks)]
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import Depends, Query, Request
 from starlette.concurrency import run_in_threadpool
 
 from athanor.data.logic.forms import archive_kind
@@ -28,9 +28,9 @@ from athanor.data.types import (
     WatchedFile,
 )
 from athanor.data.types import Query as SqlQuery
-from athanor.kernel.http import Caller, provide
+from athanor.kernel.http import Caller, provide, room_router
 
-router = APIRouter()
+router = room_router("data")
 TheDatasets = Annotated[Datasets, provide(Datasets)]
 TheWatches = Annotated[Watches, provide(Watches)]
 TheSql = Annotated[Sql, provide(Sql)]

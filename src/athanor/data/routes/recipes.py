@@ -2,8 +2,6 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter
-
 from athanor.data.service.recipes import Recipes
 from athanor.data.types.recipes import (
     Applied,
@@ -20,9 +18,9 @@ from athanor.data.types.recipes import (
     RowsOrder,
     Verification,
 )
-from athanor.kernel.http import Caller, provide
+from athanor.kernel.http import Caller, provide, room_router
 
-router = APIRouter(tags=["recipes"])
+router = room_router("data", "recipes")
 TheRecipes = Annotated[Recipes, provide(Recipes)]
 
 

@@ -6,16 +6,16 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from starlette.background import BackgroundTask
 from starlette.responses import FileResponse, Response
 
 from athanor.data.records import CONTENT_TYPES, ContentFormat, DvcExport, NewSource, SqlExport
 from athanor.data.service import Sources, Sql
 from athanor.data.types import DatasetVersion
-from athanor.kernel.http import Caller, provide
+from athanor.kernel.http import Caller, provide, room_router
 
-router = APIRouter()
+router = room_router("data")
 TheSources = Annotated[Sources, provide(Sources)]
 TheSql = Annotated[Sql, provide(Sql)]
 

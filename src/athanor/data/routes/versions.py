@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
 from athanor.data.records import (
     Diff,
@@ -16,9 +16,9 @@ from athanor.data.records import (
 )
 from athanor.data.service import Splits, Versions
 from athanor.data.types import DatasetVersion
-from athanor.kernel.http import Caller, provide
+from athanor.kernel.http import Caller, provide, room_router
 
-router = APIRouter()
+router = room_router("data")
 TheVersions = Annotated[Versions, provide(Versions)]
 TheSplits = Annotated[Splits, provide(Splits)]
 

@@ -3,14 +3,13 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import APIRouter
 from fastapi.responses import PlainTextResponse
 
-from athanor.kernel.http import Caller, provide
+from athanor.kernel.http import Caller, provide, room_router
 from athanor.registry.cards import Card
 from athanor.registry.service.cards import Cards
 
-router = APIRouter()
+router = room_router("registry")
 TheCards = Annotated[Cards, provide(Cards)]
 
 

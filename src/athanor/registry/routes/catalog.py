@@ -3,9 +3,9 @@
 from dataclasses import dataclass, replace
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query
+from fastapi import Path, Query
 
-from athanor.kernel.http import Caller, provide
+from athanor.kernel.http import Caller, provide, room_router
 from athanor.registry.service import Catalog
 from athanor.registry.types import (
     Model,
@@ -18,7 +18,7 @@ from athanor.registry.types import (
     VersionPage,
 )
 
-router = APIRouter()
+router = room_router("registry")
 TheCatalog = Annotated[Catalog, provide(Catalog)]
 
 Number = Annotated[int, Path(ge=1, lt=2**31)]

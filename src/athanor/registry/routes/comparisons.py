@@ -2,13 +2,13 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
-from athanor.kernel.http import Caller, provide
+from athanor.kernel.http import Caller, provide, room_router
 from athanor.registry.service.comparisons import Comparisons
 from athanor.registry.types import Comparison, Holdout
 
-router = APIRouter()
+router = room_router("registry")
 TheComparisons = Annotated[Comparisons, provide(Comparisons)]
 
 

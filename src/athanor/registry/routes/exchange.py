@@ -5,16 +5,16 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
-from athanor.kernel.http import Caller, provide
+from athanor.kernel.http import Caller, provide, room_router
 from athanor.registry.errors import UploadTooLarge
 from athanor.registry.records import ModelArrival
 from athanor.registry.service.exchange import Exchange
 
-router = APIRouter()
+router = room_router("registry")
 TheExchange = Annotated[Exchange, provide(Exchange)]
 MOST_BYTES = 8 << 30
 """Of an archive that is sent."""

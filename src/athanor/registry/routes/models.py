@@ -5,11 +5,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
-from athanor.kernel.http import Caller, provide
+from athanor.kernel.http import Caller, provide, room_router
 from athanor.registry.routes.exchange import attachment, received
 from athanor.registry.service import Models
 from athanor.registry.types import (
@@ -20,7 +20,7 @@ from athanor.registry.types import (
     Upload,
 )
 
-router = APIRouter()
+router = room_router("registry")
 TheModels = Annotated[Models, provide(Models)]
 
 

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
-from athanor.kernel.http import Caller, provide
+from athanor.kernel.http import Caller, provide, room_router
 from athanor.registry.protection import (
     ApprovalRequest,
     Judgement,
@@ -16,7 +16,7 @@ from athanor.registry.protection import (
 )
 from athanor.registry.service.promotions import Promotions
 
-router = APIRouter()
+router = room_router("registry")
 ThePromotions = Annotated[Promotions, provide(Promotions)]
 
 

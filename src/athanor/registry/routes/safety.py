@@ -2,13 +2,11 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter
-
-from athanor.kernel.http import Caller, provide
+from athanor.kernel.http import Caller, provide, room_router
 from athanor.registry.scans import Consent, NewConsent, Permission, VersionScan
 from athanor.registry.service.safety import Safety
 
-router = APIRouter()
+router = room_router("registry")
 TheSafety = Annotated[Safety, provide(Safety)]
 
 

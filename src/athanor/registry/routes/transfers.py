@@ -2,13 +2,11 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter
-
-from athanor.kernel.http import Caller, provide
+from athanor.kernel.http import Caller, provide, room_router
 from athanor.registry.records import ModelArrival, ModelRecord
 from athanor.registry.service.transfers import ModelTransfers
 
-router = APIRouter()
+router = room_router("registry")
 TheTransfers = Annotated[ModelTransfers, provide(ModelTransfers)]
 
 

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
 from athanor.kernel import DEFAULT_PROJECT
-from athanor.kernel.http import Caller, provide
+from athanor.kernel.http import Caller, provide, room_router
 from athanor.registry.service import Webhooks
 from athanor.registry.webhooks import (
     DeliveryResult,
@@ -16,7 +16,7 @@ from athanor.registry.webhooks import (
     WebhookPage,
 )
 
-router = APIRouter()
+router = room_router("registry")
 TheWebhooks = Annotated[Webhooks, provide(Webhooks)]
 
 

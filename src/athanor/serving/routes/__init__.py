@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
-from athanor.kernel.http import Caller, provide
+from athanor.kernel.http import Caller, provide, room_router
 from athanor.lineage import Artifact
 from athanor.serving.service import Endpoints
 from athanor.serving.types import (
@@ -20,7 +20,7 @@ from athanor.serving.types import (
     SnapshotRequest,
 )
 
-router = APIRouter(tags=["serving"])
+router = room_router("serving")
 TheEndpoints = Annotated[Endpoints, provide(Endpoints)]
 
 

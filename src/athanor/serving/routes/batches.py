@@ -4,14 +4,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from starlette.concurrency import run_in_threadpool
 
-from athanor.kernel.http import Caller, provide
+from athanor.kernel.http import Caller, provide, room_router
 from athanor.serving.service.batches import Batches
 from athanor.serving.types.batches import Batch, BatchFile, NewBatch
 
-router = APIRouter(tags=["serving"])
+router = room_router("serving")
 TheBatches = Annotated[Batches, provide(Batches)]
 
 

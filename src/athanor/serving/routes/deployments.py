@@ -2,9 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter
-
-from athanor.kernel.http import Caller, provide
+from athanor.kernel.http import Caller, provide, room_router
 from athanor.serving.service import Deployments, Graphs
 from athanor.serving.types import Deployment, Endpoint
 from athanor.serving.types.graphs import InferenceGraph
@@ -16,7 +14,7 @@ from athanor.serving.types.rollouts import (
     TrafficRules,
 )
 
-router = APIRouter(tags=["serving"])
+router = room_router("serving")
 TheDeployments = Annotated[Deployments, provide(Deployments)]
 TheGraphs = Annotated[Graphs, provide(Graphs)]
 

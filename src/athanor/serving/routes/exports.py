@@ -2,14 +2,14 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from fastapi.responses import PlainTextResponse, StreamingResponse
 
-from athanor.kernel.http import Caller, provide
+from athanor.kernel.http import Caller, provide, room_router
 from athanor.serving.service.exports import Exports
 from athanor.serving.types.exports import ExampleRow, ManifestRequest
 
-router = APIRouter(tags=["serving"])
+router = room_router("serving")
 TheExports = Annotated[Exports, provide(Exports)]
 
 

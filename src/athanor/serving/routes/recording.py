@@ -2,13 +2,11 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter
-
-from athanor.kernel.http import Caller, provide
+from athanor.kernel.http import Caller, provide, room_router
 from athanor.serving.service import Recording
 from athanor.serving.types.recording import LogPolicy, LogStatus
 
-router = APIRouter(tags=["serving"])
+router = room_router("serving")
 TheRecording = Annotated[Recording, provide(Recording)]
 
 

@@ -2,13 +2,13 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import Query, Response
 
-from athanor.kernel.http import Caller, provide
+from athanor.kernel.http import Caller, provide, room_router
 from athanor.serving.service.tickets import Tickets
 from athanor.serving.types.tickets import NewTicket, Ticket, TicketQuery
 
-router = APIRouter(tags=["serving"])
+router = room_router("serving")
 TheTickets = Annotated[Tickets, provide(Tickets)]
 
 

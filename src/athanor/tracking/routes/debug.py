@@ -2,13 +2,11 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter
-
-from athanor.kernel.http import Caller, provide
+from athanor.kernel.http import Caller, provide, room_router
 from athanor.tracking.hints import Diagnosis
 from athanor.tracking.service.debug import Debug
 
-router = APIRouter()
+router = room_router("tracking")
 TheDebug = Annotated[Debug, provide(Debug)]
 
 

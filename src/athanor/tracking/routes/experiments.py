@@ -3,14 +3,12 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import APIRouter
-
 from athanor.kernel import DEFAULT_PROJECT
-from athanor.kernel.http import Caller, provide
+from athanor.kernel.http import Caller, provide, room_router
 from athanor.tracking.service import Experiments
 from athanor.tracking.types import Experiment, ExperimentPage, ExperimentQuery, NewExperiment
 
-router = APIRouter(prefix="/experiments")
+router = room_router("tracking", prefix="/experiments")
 TheExperiments = Annotated[Experiments, provide(Experiments)]
 
 

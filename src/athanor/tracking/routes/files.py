@@ -3,16 +3,16 @@
 from dataclasses import dataclass, field
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
 from athanor.kernel import DEFAULT_PROJECT
-from athanor.kernel.http import Caller, provide
+from athanor.kernel.http import Caller, provide, room_router
 from athanor.tracking.files import FileEntry, SentPart, Upload
 from athanor.tracking.service.files import PartReception, Reception, RunFiles
 
-router = APIRouter()
+router = room_router("tracking")
 TheFiles = Annotated[RunFiles, provide(RunFiles)]
 Project = Annotated[str, Query(max_length=255)]
 

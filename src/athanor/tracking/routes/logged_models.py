@@ -5,10 +5,10 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
 from athanor.kernel import DEFAULT_PROJECT
-from athanor.kernel.http import Caller, provide
+from athanor.kernel.http import Caller, provide, room_router
 from athanor.lineage import Artifact
 from athanor.tracking.inputs import DatasetInput, DatasetSummary, ModelOutput, RunInputs
 from athanor.tracking.logged_models import (
@@ -23,7 +23,7 @@ from athanor.tracking.logic.search import logged_model_filter, logged_model_orde
 from athanor.tracking.service.inputs import Inputs
 from athanor.tracking.service.logged_models import LoggedModels
 
-router = APIRouter()
+router = room_router("tracking")
 TheModels = Annotated[LoggedModels, provide(LoggedModels)]
 TheInputs = Annotated[Inputs, provide(Inputs)]
 _DOUBLES = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}

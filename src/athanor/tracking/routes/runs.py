@@ -5,10 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter
-
 from athanor.kernel.database import moment
-from athanor.kernel.http import Caller, provide
+from athanor.kernel.http import Caller, provide, room_router
 from athanor.tracking.service import Tracking
 from athanor.tracking.types import (
     Batch,
@@ -21,7 +19,7 @@ from athanor.tracking.types import (
     TrackedRun,
 )
 
-router = APIRouter()
+router = room_router("tracking")
 TheTracking = Annotated[Tracking, provide(Tracking)]
 
 

@@ -5,11 +5,11 @@ from tempfile import SpooledTemporaryFile
 from typing import IO, Annotated
 
 import msgspec
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
-from athanor.kernel.http import Caller, provide
+from athanor.kernel.http import Caller, provide, room_router
 from athanor.tracking.errors import BadContent
 from athanor.tracking.records import (
     ExperimentHere,
@@ -24,7 +24,7 @@ from athanor.tracking.service.departures import Departures
 _IN_MEMORY = 8 << 20
 _LONGEST_LIST = 1 << 20
 
-router = APIRouter()
+router = room_router("tracking")
 TheArrivals = Annotated[Arrivals, provide(Arrivals)]
 TheDepartures = Annotated[Departures, provide(Departures)]
 

@@ -1,0 +1,73 @@
+"""The API's app: rooms' routes stand on a shelf, and are taken from it when first asked for."""
+
+from typing import Any, Final
+
+from fastapi import APIRouter, FastAPI
+from fastapi.openapi.utils import get_openapi
+from starlette.concurrency import run_in_threadpool
+from starlette.routing import BaseRoute, Match
+from starlette.types import Receive, Scope, Send
+
+from athanor.app.wiring.routes import ROUTES, all_routers, routers_of
+from athanor.kernel.http import PREFIX, operation_id
+
+_BEHIND: Final = len(PREFIX) + 1
+
+
+class Shelf(BaseRoute):
+    """All routes of the rooms: those whose paths begin alike are loaded together."""
+
+    def __init__(self) -> None:
+        self._loaded: dict[str, APIRouter] = {}
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Take what begins as a room's path does."""
+        if scope["type"] == "http" and _part(scope["path"]) in ROUTES:
+            return Match.FULL, {"endpoint": self}
+        return Match.NONE, {}
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hand the request to its routes; the first one waits until they are loaded."""
+        part = _part(scope["path"])
+        router = self._loaded.get(part)
+        if router is None:
+            router = await run_in_threadpool(_gathered, part)
+            self._loaded[part] = router
+        await router(scope, receive, send)
+
+
+class Api(FastAPI):
+    """FastAPI over a shelf: its description loads and tells every room's routes."""
+
+    def __init__(self, version: str) -> None:
+        super().__init__(
+            title="Athanor",
+            version=version,
+            openapi_url=None,
+            docs_url=None,
+            redoc_url=None,
+            generate_unique_id_function=operation_id,
+        )
+        self.router.routes.append(Shelf())
+
+    def openapi(self) -> dict[str, Any]:
+        """The OpenAPI 3.1 description of all routes, made once."""
+        if self.openapi_schema is None:
+            rooms = [route for router in all_routers() for route in router.routes]
+            self.openapi_schema = get_openapi(
+                title=self.title, version=self.version, routes=[*rooms, *self.routes]
+            )
+        return self.openapi_schema
+
+
+def _part(path: str) -> str:
+    if not path.startswith(PREFIX):
+        return ""
+    return path[_BEHIND:].partition("/")[0]
+
+
+def _gathered(part: str) -> APIRouter:
+    together = APIRouter()
+    for router in routers_of(part):
+        together.routes.extend(router.routes)
+    return together
