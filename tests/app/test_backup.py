@@ -14,6 +14,7 @@ from typing import Self
 
 import pytest
 
+from athanor.app.cli import main
 from athanor.app.inprocess import InProcessTransport
 from athanor.app.keeping import rows
 from athanor.app.keeping.backup import backup
@@ -117,6 +118,19 @@ def test_a_backup_comes_back_elsewhere(
 def test_a_backup_overwrites_nothing(filled: tuple[Path, str], taken: Path) -> None:
     with pytest.raises(BackupExists):
         backup(places_of(filled[0]), taken)
+
+
+def test_a_place_that_can_not_be_written_is_named(
+    filled: tuple[Path, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(
+        "sys.argv", ["athanor", "--workspace", str(filled[0]), "backup", "/dev/null/copy"]
+    )
+    monkeypatch.setenv("ATHANOR_WORKSPACE", "")
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 1
+    assert "Can't use /dev/null" in capsys.readouterr().err
 
 
 def test_only_a_workspace_is_backed_up(tmp_path: Path) -> None:

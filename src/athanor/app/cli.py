@@ -124,6 +124,16 @@ class UnknownCommand(Invalid):
         )
 
 
+class Unusable(Invalid):
+    """The system refuses a file or folder that the command needs."""
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__(
+            f"Can't use {error.filename}: {error.strerror or error}.",
+            hint="Give a place that is there, has room, and that you may read and write.",
+        )
+
+
 def main() -> NoReturn:
     """The entry point of `athanor`."""
     try:
@@ -140,11 +150,19 @@ def main() -> NoReturn:
     except Exception as error:
         if os.environ.get("ATHANOR_DEBUG"):
             raise
-        print(f"Error: something went wrong inside Athanor: {error!r}", file=sys.stderr)
-        print("  See where: set ATHANOR_DEBUG=1 and run it again.", file=sys.stderr)
-        code = 70
+        code = _tell_unnamed(error)
     _close()
     sys.exit(code)
+
+
+def _tell_unnamed(error: Exception) -> int:
+    """Tell of an error that has no name of ours; the exit code."""
+    if isinstance(error, OSError) and error.filename:
+        _tell(Unusable(error))
+        return 1
+    print(f"Error: something went wrong inside Athanor: {error!r}", file=sys.stderr)
+    print("  See where: set ATHANOR_DEBUG=1 and run it again.", file=sys.stderr)
+    return 70
 
 
 def call(*args: str) -> int:
