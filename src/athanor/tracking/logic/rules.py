@@ -73,6 +73,11 @@ def check_points(points: Sequence[KeyedPoint], *, single: bool = False) -> None:
 
     Raises: BadKey, Unloggable.
     """
+    keys = {point[0] for point in points}
+    if not any(len(key) > KEY or _wrong_with(key) for key in keys) and not any(
+        point[1] < 0 for point in points
+    ):
+        return
     for index, (key, at, _step, value) in enumerate(points):
         if at < 0:
             path = "timestamp" if single else f"metrics[{index}].timestamp"

@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import starmap
+from math import isinf
+from operator import itemgetter
 from typing import Any
 
 from msgspec import Struct, field
@@ -40,6 +42,8 @@ from athanor.tracking.types import (
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _PAGE = 50_000
 _as_point = partial(tuple.__new__, KeyedPoint)
+_AT, _VALUE = itemgetter(1), itemgetter(3)
+_LAST = rules.LAST_MOMENT * 1000
 _LEAST = -1.7976931348623157e308
 
 _STATUS_OF: dict[RunState, str] = {
@@ -114,7 +118,7 @@ class LogMetric(Record):
     dataset_digest: str = ""
 
 
-class BatchMetric(Record):
+class BatchMetric(Record, gc=False):
     """A point of a batch."""
 
     key: Required
@@ -126,14 +130,14 @@ class BatchMetric(Record):
     dataset_digest: str = ""
 
 
-class Setting(Record):
+class Setting(Record, gc=False):
     """A parameter of a batch."""
 
     key: Required
     value: str = ""
 
 
-class BatchTag(Record):
+class BatchTag(Record, gc=False):
     """A tag of a batch."""
 
     key: Required
@@ -438,12 +442,11 @@ class _Routes:
 
 
 def _points(given: Sequence[BatchMetric]) -> list[KeyedPoint]:
-    if all(
-        one.timestamp <= rules.LAST_MOMENT and -GREATEST <= one.value <= GREATEST for one in given
-    ):
-        # Batches have a thousand: this takes a third of the time.
-        return [_as_point((one.key, one.timestamp * 1000, one.step, one.value)) for one in given]
-    return [_point(one) for one in given]
+    # Batches have a thousand: this takes a third of the time of making them one by one.
+    points = [_as_point((one.key, one.timestamp * 1000, one.step, one.value)) for one in given]
+    if max(map(_AT, points), default=0) > _LAST or any(map(isinf, map(_VALUE, points))):
+        return [_point(one) for one in given]
+    return points
 
 
 def _point(given: LogMetric | BatchMetric) -> KeyedPoint:
