@@ -5,6 +5,7 @@ import os
 import random
 import signal
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import pytest
 
 from athanor.app.house import House
 from athanor.data import Datasets, NewVersion
-from athanor.data.errors import DatasetNotFound
+from athanor.data.errors import BadDatasetName, DatasetNameTaken, DatasetNotFound
 from athanor.kernel.database import Database
 from athanor.kernel.errors import AthanorError
 from athanor.kernel.permissions import OWNER
@@ -27,7 +28,9 @@ from athanor.serving.errors.batches import (
     BatchFileMissing,
     BatchNotFound,
     InputColumnsMissing,
+    InputColumnTaken,
 )
+from athanor.serving.errors.repeats import IdempotencyKeyReused
 from athanor.serving.service.batches import Batches
 from athanor.serving.store.batches import SqlBatchStore
 from athanor.serving.types.batches import Batch, BatchFile, NewBatch
@@ -224,12 +227,39 @@ def test_a_column_of_the_results_name_is_refused(shop: House, tmp_path: Path) ->
     assert ended(shop, batches.submit(OWNER, new)).state == "done"
 
 
+@pytest.mark.parametrize(
+    ("changes", "kind", "names"),
+    [
+        ({"to": "customers"}, BadBatch, "their own input"),
+        ({"to": "no name!"}, BadDatasetName, "no name!"),
+        ({"to": "Customers"}, DatasetNameTaken, "customers"),
+        ({"keep": ("nope",)}, BadBatch, "'nope'"),
+        ({"dataset": "", "sql": "SELECT *, 1 AS score FROM customers"}, InputColumnTaken, "score"),
+    ],
+)
+def test_what_would_fail_at_the_end_is_refused_at_once(
+    shop: House, customers: pd.DataFrame, changes: dict[str, Any], kind: type[Exception], names: str
+) -> None:
+    assert len(customers)
+    new = NewBatch(**{"model": "churn", "to": "never", "dataset": "customers", **changes})
+    with pytest.raises(kind, match=names):
+        shop.services[Batches].submit(OWNER, new)
+
+
 def test_one_key_makes_one_batch(shop: House, customers: pd.DataFrame) -> None:
     assert len(customers)
     batches: Batches = shop.services[Batches]
     new = NewBatch(model="churn", to="once", dataset="customers", keep=(), idempotency_key="k")
     first, second = batches.submit(OWNER, new), batches.submit(OWNER, new)
     assert first.id == second.id
+    for other, differs in (
+        (replace(new, to="elsewhere"), "to"),
+        (replace(new, dataset="churners"), "input"),
+        (replace(new, keep=("row",)), "keep"),
+        (replace(new, max_errors=1), "max_errors"),
+    ):
+        with pytest.raises(IdempotencyKeyReused, match=f"another {differs}"):
+            batches.submit(OWNER, other)
     ended(shop, first)
     assert len(shop.services[Datasets].versions(OWNER, "once")) == 1
     with pytest.raises(BatchEnded):

@@ -163,5 +163,6 @@ def test_answers_of_several_values() -> None:
 )
 def test_addresses(path: str, verb: str) -> None:
     found = aim_of(path)
+    assert aim_of(f"http://an.other:80/{path.lstrip('/')}") == found
     assert found is not None
     assert found.verb == verb

@@ -6,7 +6,7 @@ import hmac
 import json
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -22,6 +22,7 @@ from athanor.kernel.workers import Workers
 from athanor.registry import BadWebhook
 from athanor.serving import Deploy, Endpoints
 from athanor.serving.errors import BadPrediction, ColumnMissing, EndpointNotFound, ValueRefused
+from athanor.serving.errors.repeats import IdempotencyKeyReused
 from athanor.serving.errors.tickets import BadTicket, TicketEnded, TicketNotFound, TicketOpen
 from athanor.serving.service.tickets import Tickets
 from athanor.serving.store.tickets import KeptTicket, SqlTicketStore
@@ -159,6 +160,8 @@ def test_tickets_survive_a_restart(
         ),
         ("churn", NewTicket(body={}, route="nope"), BadTicket),
         ("churn", NewTicket(body={}, expires_seconds=float("nan")), BadTicket),
+        ("churn", NewTicket(body={}, content_type="text/csv\r\nX-Evil: 1"), BadTicket),
+        ("churn", NewTicket(body={}, content_type="csv"), BadTicket),
         ("churn", NewTicket(body={}, secret="x"), BadTicket),
         ("churn", NewTicket(body={}, webhook="ftp://127.0.0.1/"), BadWebhook),
         ("churn", NewTicket(body={}, webhook="https://10.0.0.1/"), BadWebhook),
@@ -169,6 +172,20 @@ def test_what_is_wrong_is_refused_at_once(
 ) -> None:
     with pytest.raises(kind):
         shop.services[Tickets].ask(OWNER, endpoint, new)
+
+
+def test_a_key_that_comes_again_with_another_request_is_refused(
+    shop: House, champion: Trained
+) -> None:
+    tickets: Tickets = shop.services[Tickets]
+    new = asked(champion.records[:1], idempotency_key="once")
+    made = tickets.ask(OWNER, "churn", new)
+    assert tickets.ask(OWNER, "churn", new).id == made.id
+    for other in (replace(new, body={"records": champion.records[:2]}), replace(new, body=5)):
+        with pytest.raises(IdempotencyKeyReused, match=f"{made.id} already, with another body"):
+            tickets.ask(OWNER, "churn", other)
+    with pytest.raises(IdempotencyKeyReused, match="another route"):
+        tickets.ask(OWNER, "churn", replace(new, route="invocations"))
 
 
 def test_what_the_endpoint_refuses_is_the_tickets_failure(shop: House) -> None:

@@ -102,11 +102,14 @@ class Intake:
         return version
 
     def check_free(self, project: str, name: str) -> None:
-        """See that a new dataset's name is one of its own, upper and lower case being one in SQL.
+        """See that a dataset may have this name, upper and lower case being one in SQL.
 
-        Raises: DatasetNameTaken.
+        Raises: BadDatasetName, DatasetNameTaken, DatasetDeleted.
         """
-        if self._store.find_dataset(project, name) is not None:
+        dataset = self._store.find_dataset(project, checked_name(name))
+        if dataset is not None and dataset.deleted_at is not None:
+            raise DatasetDeleted(name)
+        if dataset is not None:
             return
         folded = name.casefold()
         if folded in self._ground.relations:

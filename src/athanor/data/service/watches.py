@@ -9,7 +9,6 @@ from datetime import timedelta
 from pathlib import Path
 
 from athanor.data.errors import DatasetNotFound, FolderNotFound, NotWatched
-from athanor.data.logic.names import checked_name
 from athanor.data.service.ground import Ground
 from athanor.data.service.intake import Intake, Order, failing_checks
 from athanor.data.store import DataStore, WatchStore
@@ -80,7 +79,7 @@ class Watches:
         Raises: BadDatasetName, DatasetNameTaken, FolderNotFound.
         """
         self._access.require(who, "data.watch", name)
-        self._intake.check_free(project, checked_name(name))
+        self._intake.check_free(project, name)
         if not folder.strip() or "\0" in folder:
             raise FolderNotFound(folder)
         path = Path(folder).expanduser().resolve()

@@ -7,7 +7,10 @@ from athanor.serving.errors.protocols import BodyUndecodable, EncodingRefused, I
 
 _SMALL = 1_024
 """Answers below this are sent plain."""
-_WINDOWS = {"gzip": 16 + zlib.MAX_WBITS, "x-gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
+_GZIP = 16 + zlib.MAX_WBITS
+_WINDOWS = {"gzip": _GZIP, "x-gzip": _GZIP, "deflate": zlib.MAX_WBITS}
+_MEMBERS = 1_024
+"""Members of one gzip body at most."""
 _LEVEL = 1
 
 
@@ -35,13 +38,20 @@ def plain(body: bytes, encoding: str, limit: int) -> bytes:
 
 
 def _inflated(body: bytes, window: int, limit: int, encoding: str) -> bytes:
-    inflater = zlib.decompressobj(window)
-    whole = inflater.decompress(body, limit + 1)
-    if len(whole) > limit:
-        raise Inflated(limit)
-    if not inflater.eof or inflater.unused_data:
-        raise BodyUndecodable(encoding)
-    return whole
+    parts: list[bytes] = []
+    left = limit
+    while body or not parts:
+        inflater = zlib.decompressobj(window)
+        part = inflater.decompress(body, left + 1)
+        left -= len(part)
+        if left < 0:
+            raise Inflated(limit)
+        body = inflater.unused_data
+        # Several members, one after the other, are one gzip file (RFC 1952, 2.2); deflate is one.
+        if not inflater.eof or (body and (window < _GZIP or len(parts) >= _MEMBERS)):
+            raise BodyUndecodable(encoding)
+        parts.append(part)
+    return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 def compressed(body: bytes, accepted: str) -> tuple[bytes, bytes]:

@@ -47,7 +47,12 @@ _OF_MODEL: Mapping[tuple[str, ...], tuple[str, str]] = {
 
 
 def aim_of(path: str) -> Aim | None:
-    """What this path (without its query) asks for, or None where it is no address."""
+    """What this path (without its query) asks for, or None where it is no address.
+
+    A whole address (`http://host/path`), as proxies send it, stands for its path: RFC 9112, 3.2.2.
+    """
+    if path[:8].lower().startswith(("http://", "https://")):
+        path = path.partition("://")[2].partition("/")[2]
     parts = tuple(unquote(part) for part in path.strip("/").split("/"))
     if found := _ROOT.get(parts):
         return found

@@ -21,7 +21,10 @@ from athanor.serving.errors.batches import (
     BatchFileMissing,
     BatchNotFound,
     InputColumnsMissing,
+    InputColumnTaken,
 )
+from athanor.serving.errors.repeats import IdempotencyKeyReused
+from athanor.serving.logic.outputs import made_columns
 from athanor.serving.ports import ModelSource, RegisteredVersion
 from athanor.serving.service.signatures import signature_of
 from athanor.serving.store.batches import BatchStore
@@ -72,23 +75,20 @@ class Batches:
         Model and dataset version are pinned now. The predictions become the next version of the
         dataset `to`, beside the columns to be kept, in the order of the input.
 
-        Raises: BadBatch, InputColumnsMissing, BatchFileMissing; ModelElsewhere, FlavorNotServed,
-        SignatureMissing; what the registry, the datasets and SQL raise.
+        Raises: BadBatch, InputColumnsMissing, InputColumnTaken, BatchFileMissing, BadDatasetName,
+        DatasetNameTaken, IdempotencyKeyReused; ModelElsewhere, FlavorNotServed, SignatureMissing;
+        what the registry, the datasets and SQL raise.
         """
         self._access.require(who, "serving.submit", new.to)
         _check(new)
-        if new.idempotency_key is not None:
-            done = self._store.by_key(new.project, new.idempotency_key)
-            if done is not None:
-                return _shown(done)
+        if done := self._repeated(new):
+            return _shown(done)
+        self._ground.datasets.intake.check_free(new.project, new.to)
         pinned = self._pinned(who, new)
         batch = self._new(who, new, pinned)
         with self._ground.database.transaction():
-            if new.idempotency_key is not None:
-                # Somebody with the same key may have come meanwhile.
-                done = self._store.by_key(new.project, new.idempotency_key)
-                if done is not None:
-                    return _shown(done)
+            if done := self._repeated(new):  # somebody with the same key came meanwhile
+                return _shown(done)
             self._store.add(batch, new.idempotency_key)
             self._record(who, batch, pinned)
             self._queue(who, batch)
@@ -170,6 +170,19 @@ class Batches:
             raise BatchNotFound(batch_id)
         return found
 
+    def _repeated(self, new: NewBatch) -> Batch | None:
+        """The batch that this request made when it came before.
+
+        Raises: IdempotencyKeyReused.
+        """
+        key = new.idempotency_key
+        done = None if key is None else self._store.by_key(new.project, key)
+        if key is None or done is None:
+            return None
+        if differs := _difference(done, new):
+            raise IdempotencyKeyReused(key, f"batch {done.id}", differs)
+        return done
+
     def _queue(self, who: Principal, batch: Batch) -> None:
         payload = {"batch": batch.id, "who": asdict(who)}
         key = f"batch:{batch.id}:{batch.attempts}"
@@ -203,11 +216,20 @@ class Batches:
             reference = new.dataset.removeprefix("dataset:")
             found = self._ground.datasets.version(who, reference, project=new.project)
             pinned = f"{found.dataset}@{found.number}"
-            _check_columns(version, [column.name for column in found.columns], pinned)
+            if found.dataset == new.to:
+                raise BadBatch(
+                    f"The predictions would become the next version of their own input, "
+                    f"{found.dataset!r}.",
+                    "Give `to` another name.",
+                )
+            names = [column.name for column in found.columns]
+            _check_columns(version, names, pinned)
+            _check_kept(new, version, names)
             return {"dataset": pinned}, ((found.artifact_id, "input"),)
         if new.sql:
             looked = self._ground.sql.query(who, Query(sql=new.sql, limit=0), project=new.project)
             _check_columns(version, looked.columns, "The query")
+            _check_kept(new, version, looked.columns)
             return {"sql": new.sql}, ()
         consumed = []
         for item in new.files:
@@ -298,6 +320,49 @@ def _check(new: NewBatch) -> None:
     ):
         if not least <= getattr(new, name) <= most:
             raise BadBatch(f"{name} is {getattr(new, name)}; it can be {least:,} to {most:,}.")
+
+
+def _difference(done: Batch, new: NewBatch) -> str:
+    """In what a request differs from the one that made a batch; "" where it is the same.
+
+    References that move, such as `churn@champion`, are compared by their names.
+    """
+    asked = {
+        "model": new.model.partition("@")[0],
+        "to": new.to,
+        "input": _named(new.dataset) or new.sql or [item.digest for item in new.files],
+        "keep": None if new.keep is None else [*new.keep],
+        **{name: getattr(new, name) for name in ("mode", "chunk_rows", "workers", "max_errors")},
+    }
+    source = done.source
+    files = [item["digest"] for item in source.get("files", ())]
+    first = {
+        "model": done.model,
+        "to": done.to,
+        "input": _named(source.get("dataset", "")) or source.get("sql") or files,
+        **done.settings,
+    }
+    return next((name for name, value in asked.items() if first.get(name) != value), "")
+
+
+def _named(reference: str) -> str:
+    return reference.removeprefix("dataset:").partition("@")[0]
+
+
+def _check_kept(new: NewBatch, version: RegisteredVersion, came: Sequence[str]) -> None:
+    """Return if the columns that are to be kept are there, and beside those that are made.
+
+    Raises: BadBatch, InputColumnTaken.
+    """
+    made = made_columns(version.signature.classes, reasons=bool(new.max_errors))
+    for name in came if new.keep is None else new.keep:
+        if name not in came:
+            known = ", ".join(map(repr, came[:20]))
+            raise BadBatch(
+                f"The input has no column {name!r} that could be kept.", f"It has {known}."
+            )
+        if name in made:
+            raise InputColumnTaken(name)
 
 
 def _check_columns(version: RegisteredVersion, came: Sequence[str], where: str) -> None:

@@ -1,5 +1,7 @@
 """The verbs of asynchronous prediction."""
 
+import hashlib
+import re
 from datetime import timedelta
 from typing import TypeAlias
 
@@ -11,6 +13,7 @@ from athanor.kernel.ids import is_id, new_id
 from athanor.kernel.permissions import Access, Principal
 from athanor.serving.batches.desk import Desk
 from athanor.serving.errors import EndpointNotFound
+from athanor.serving.errors.repeats import IdempotencyKeyReused
 from athanor.serving.errors.tickets import (
     BadTicket,
     TicketEnded,
@@ -38,6 +41,8 @@ _MOST_WAITING = 1_000
 _LEAST_KEPT, _MOST_KEPT = 60.0, 30 * 86_400.0
 _MOST_LISTED = 1_000
 _OPEN = ("queued", "running")
+_CONTENT_TYPE = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+/[!#$%&'*+.^_`|~0-9A-Za-z-]+( *;[ -~]*)?")
+"""A media type with its parameters (RFC 9110, 8.3.1): no line break gets into a header."""
 
 
 class Tickets:
@@ -62,23 +67,19 @@ class Tickets:
         """Take a request that is answered later. What can be seen to be wrong is refused now.
 
         Raises: EndpointNotFound, BadTicket, TicketTooLarge, TooManyTickets, BadWebhook,
-        DiskNearlyFull; for `predict`: BadPrediction, ColumnMissing, ValueRefused.
+        DiskNearlyFull, IdempotencyKeyReused; for `predict`: BadPrediction, ColumnMissing,
+        ValueRefused.
         """
         self._access.require(who, "serving.ask", endpoint)
         found = self._endpoints.find(endpoint)
         if found is None:
             raise EndpointNotFound(endpoint, [item.name for item in self._endpoints.all()])
-        if new.idempotency_key is not None:
-            done = self._store.by_key(endpoint, new.idempotency_key)
-            if done is not None:
-                return done
+        if done := self._repeated(endpoint, new):
+            return done
         kept = self._kept(who, found, new)
         with self._ground.database.transaction():
-            if new.idempotency_key is not None:
-                # Somebody with the same key may have come meanwhile.
-                done = self._store.by_key(endpoint, new.idempotency_key)
-                if done is not None:
-                    return done
+            if done := self._repeated(endpoint, new):  # somebody with the same key came meanwhile
+                return done
             if self._store.waiting(endpoint) >= _MOST_WAITING:
                 raise TooManyTickets(endpoint, _MOST_WAITING)
             self._store.add(kept, new.idempotency_key)
@@ -137,6 +138,32 @@ class Tickets:
                 raise TicketEnded(ticket_id, kept.ticket.state, "withdrawn")
         return self._found(ticket_id).ticket
 
+    def _repeated(self, endpoint: str, new: NewTicket) -> Ticket | None:
+        """The ticket that this request made when it came before.
+
+        Raises: IdempotencyKeyReused, BadTicket.
+        """
+        key = new.idempotency_key
+        done = None if key is None else self._store.by_key(endpoint, key)
+        if key is None or done is None:
+            return None
+        kept = self._store.find(done.id)
+        body = packed(new.content_type, _body(new))
+        asked = {
+            "body": f"sha256:{hashlib.sha256(body).hexdigest()}",
+            "route": new.route,
+            "webhook": new.webhook,
+        }
+        first = {
+            "body": asked["body"] if kept is None else kept.request,
+            "route": done.route,
+            "webhook": done.webhook,
+        }
+        for name, value in asked.items():
+            if first[name] != value:
+                raise IdempotencyKeyReused(key, f"ticket {done.id}", name)
+        return done
+
     def _found(self, ticket_id: str) -> KeptTicket:
         found = self._store.find(ticket_id) if is_id(ticket_id) else None
         if found is None:
@@ -163,6 +190,11 @@ class Tickets:
             self._ground.messenger.check(new.webhook)
         elif new.secret:
             raise BadTicket("There is a secret, and no webhook to sign for.", "Give `webhook`.")
+        if not _CONTENT_TYPE.fullmatch(new.content_type):
+            raise BadTicket(
+                f"content_type is {new.content_type[:100]!r}, no media type.",
+                "Give one such as application/json or text/csv; charset=utf-8.",
+            )
         body = _body(new)
         limit = MOST_BYTES if new.route == "predict" else ONE_REQUEST_BYTES
         if len(body) > limit:

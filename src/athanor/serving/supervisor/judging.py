@@ -62,7 +62,12 @@ class _Trial:
     challenger_alone_right: int = 0
     champion: str = ""
     sample: list[Prediction] | None = None
+    """Logged rows to replay; None before they were read."""
     place: int = 0
+
+    def exhausted(self) -> bool:
+        """Whether there is nothing to replay, or nothing more."""
+        return self.sample is not None and self.place >= len(self.sample)
 
 
 class Judge:
@@ -210,11 +215,15 @@ class Judge:
         action, reason = judgement.action, judgement.reason
         plan = way.plan
         seen = int(judgement.measured["requests"]) - trial.at_step
-        nothing_to_ask = trial.sample is not None and not trial.sample
+        live = int(judgement.measured["requests"]) - trial.replayed.requests
         if action == "advance" and (seen < plan.requests or age < plan.bake_seconds):
             action = "wait"
-        if action == "wait" and nothing_to_ask and not judgement.measured["requests"]:
-            action, reason = "advance", "no traffic came and nothing is logged to replay"
+        if action == "wait" and trial.exhausted() and not live and age >= plan.bake_seconds:
+            # Nothing more can be learned; what was learned showed no harm.
+            told = "nothing is logged to replay"
+            if trial.place:
+                told = f"each of {trial.place} logged rows was replayed once, without proof of harm"
+            action, reason = "advance", f"no traffic came and {told}"
         elif action == "wait" and age >= max(plan.seconds, plan.bake_seconds):
             action = plan.undecided
             reason = f"still undecided after {age:.0f} s: {reason}"
@@ -238,11 +247,13 @@ class Judge:
         if trial.sample is None:
             trial.champion = champion.id
             trial.sample = self._sample(endpoint, champion, canary.needed(plan))
-        if not trial.sample:
+        if trial.exhausted():
             return
         try:
             with Caller(socket) as caller:
                 for _ in range(_ROUNDS):
+                    if trial.exhausted():
+                        break
                     self._ask(caller, challenger.signature, plan, trial)
         except WorkerUnavailable:
             trial.replayed += Counts(requests=1, errors=1)
@@ -266,17 +277,13 @@ class Judge:
         plan: CanaryPlan,
         trial: _Trial,
     ) -> None:
-        """Send the next requests of the sample, from its beginning again after its end."""
-        sample = trial.sample or []
-        places = range(trial.place, trial.place + _TOGETHER)
-        asked = [sample[place % len(sample)] for place in places]
-        trial.place += _TOGETHER
+        """Send the next requests of the sample; each of its rows is asked, and counts, once."""
+        asked = (trial.sample or [])[trial.place : trial.place + _TOGETHER]
+        trial.place += len(asked)
         rows = [[item.features.get(name) for name in signature.names] for item in asked]
-        for place, logged, timed in zip(
-            places, asked, caller.predict([[row] for row in rows]), strict=True
-        ):
-            # A second round tells nothing new about quality, nor do another version's answers.
-            fresh = place < len(sample) and logged.deployment == trial.champion
+        for logged, timed in zip(asked, caller.predict([[row] for row in rows]), strict=True):
+            # Another version's answers tell nothing about the champion's quality.
+            fresh = logged.deployment == trial.champion
             self._count(caller.hello, signature, plan, (logged, timed), trial, fresh=fresh)
 
     def _count(
@@ -310,15 +317,18 @@ class Judge:
 
 
 def _read(reply: Reply, hello: Hello, signature: Signature) -> tuple[str | None, float]:
-    """The label and score of a reply for one row."""
+    """The label and score of a reply for one row; a score that no model told is a sound one."""
     if reply.error:
         return None, math.nan
     numbers = struct.unpack(f"<{len(reply.numbers) // 8}d", reply.numbers)
     if not hello.classes:
-        return None, numbers[0]
+        value = reply.values[0] if reply.values else None
+        label = None if value is None or isinstance(value, dict | list) else str(value)
+        return label, numbers[0] if numbers else 0.0
     chosen = reply.labels[0]
     place = scored(signature, hello.classes)
-    return str(hello.classes[chosen]), numbers[chosen if place < 0 else place]
+    score = numbers[chosen if place < 0 else place] if numbers else 1.0
+    return str(hello.classes[chosen]), score
 
 
 def _with_replays(evidence: Evidence, before: Counts, trial: _Trial) -> Evidence:
