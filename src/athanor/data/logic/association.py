@@ -1,9 +1,12 @@
 """How columns go together: Pearson's correlation and Cramer's V, over pairs of known values."""
 
+from typing import Literal
+
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
+from threadpoolctl import threadpool_limits
 
 Floats = npt.NDArray[np.float64]
 _MOST_COLUMNS = 40
@@ -42,8 +45,9 @@ def pairwise(values: Floats) -> Floats:
     centred = np.where(known, values - centred.sum(axis=0) / counts, 0.0)
     scale = np.sqrt((centred**2).sum(axis=0) / counts)
     centred = centred / np.where(scale > 0, scale, 1.0)
-    both = mask.T @ mask
-    with np.errstate(divide="ignore", invalid="ignore"):
+    # One thread: with several, those that wait for the last one spin, and cost more than the sums.
+    with threadpool_limits(1, "blas"), np.errstate(divide="ignore", invalid="ignore"):
+        both = mask.T @ mask
         sums, squares = centred.T @ mask, (centred**2).T @ mask
         covariance = centred.T @ centred - sums * sums.T / both
         spread = squares - sums**2 / both
@@ -53,14 +57,30 @@ def pairwise(values: Floats) -> Floats:
     return np.clip(matrix, -1.0, 1.0)
 
 
+def correlation_of(first: Floats, second: Floats) -> float | None:
+    """Pearson's correlation of two columns with NaN for missing; None as for `pairwise`."""
+    both = np.isfinite(first) & np.isfinite(second)
+    if both.sum() < 3:
+        return None
+    with np.errstate(over="ignore", invalid="ignore"):
+        one, other = first[both], second[both]
+        one, other = one - one.mean(), other - other.mean()
+        # Scaled first: squares of huge numbers would be infinite.
+        one, other = one / (np.abs(one).max() or 1.0), other / (np.abs(other).max() or 1.0)
+        squares = float(np.square(one).sum()), float(np.square(other).sum())
+        if not min(squares) > 1e-12 or not np.isfinite(squares).all():
+            return None
+        return round(float((one * other).sum() / np.sqrt(squares[0] * squares[1])), 6)
+
+
 def cramers_v(first: npt.NDArray[np.int64], second: npt.NDArray[np.int64]) -> float | None:
     """Cramer's V of two columns of codes 0, 1, 2 ...: 0 (independent) to 1; None if undefined."""
-    _, rows = np.unique(first, return_inverse=True)
-    _, columns = np.unique(second, return_inverse=True)
-    height, width = int(rows.max()) + 1, int(columns.max()) + 1
+    height, width = int(first.max()) + 1, int(second.max()) + 1
+    observed = np.bincount(first * width + second, minlength=height * width).reshape(height, width)
+    observed = observed[observed.any(axis=1)][:, observed.any(axis=0)]
+    height, width = observed.shape
     if min(height, width) < 2:
         return None
-    observed = np.bincount(rows * width + columns, minlength=height * width).reshape(height, width)
     total = observed.sum()
     expected = np.outer(observed.sum(axis=1), observed.sum(axis=0)) / total
     squared = float(((observed - expected) ** 2 / expected).sum())
@@ -90,13 +110,38 @@ def correlation_ratio(codes: npt.NDArray[np.int64], values: Floats) -> float | N
 
 
 def decile_codes(values: Floats) -> npt.NDArray[np.int64]:
-    """Codes of ten quantile bins, from 1; 0 for missing values."""
-    known = values[np.isfinite(values)]
-    if not len(known):
-        return np.zeros(len(values), dtype=np.int64)
-    edges = np.unique(np.quantile(known, np.linspace(0, 1, 11)[1:-1]))
-    codes = np.searchsorted(edges, values, side="left") + 1
-    return np.where(np.isfinite(values), codes, 0).astype(np.int64)
+    """Codes of ten quantile bins, from 1; 0 for missing values. An edge lies in the bin below."""
+    return quantile_codes(values, np.linspace(0, 1, 11)[1:-1], edge="below")
+
+
+def quantile_codes(
+    values: Floats, points: Floats, *, edge: Literal["below", "above"]
+) -> npt.NDArray[np.int64]:
+    """Codes of the bins between quantiles, from 1; 0 for missing values (NaN).
+
+    One sort gives the quantiles and the bins; searching the edges for each value takes longer.
+    """
+    order = np.argsort(values)
+    count = len(values) - int(np.isnan(values).sum())
+    ordered = values[order[:count]]
+    codes = np.zeros(len(values), dtype=np.int64)
+    if count:
+        edges = np.unique(quantiles(ordered, points))
+        cuts = np.searchsorted(ordered, edges, side="right" if edge == "below" else "left")
+        codes[order[:count]] = 1 + np.bincount(cuts, minlength=count)[:count].cumsum()
+    return codes
+
+
+def quantiles(ordered: Floats, points: Floats) -> Floats:
+    """Quantiles (0 to 1) of values in ascending order, between neighbours by their distance."""
+    at = points * (len(ordered) - 1)
+    low = np.floor(at).astype(np.int64)
+    high = np.minimum(low + 1, len(ordered) - 1)
+    return np.where(
+        ordered[low] == ordered[high],
+        ordered[low],
+        ordered[low] * (1 - (at - low)) + ordered[high] * (at - low),
+    )
 
 
 def numbers(column: pa.ChunkedArray) -> Floats:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from athanor.data.logic.association import quantile_codes
 from athanor.data.types import Leak
 
 SCORE = 0.99
@@ -80,11 +81,16 @@ def held_out_score(column: pa.ChunkedArray, classes: Codes) -> float:
     """
     if pc.count_distinct(column, mode="all").as_py() < 2:
         return 0.5
-    half = len(classes) // 2
-    first, second = slice(0, half), slice(half, None)
-    sides = [(first, second), (second, first)]
-    scores = [_one_way(column, classes, learn, judge) for learn, judge in sides]
-    return float(np.mean(scores))
+    bins, width = _bins(column), int(classes.max()) + 1
+    half, size = len(classes) // 2, (int(bins.max()) + 1) * width
+    cells = bins * width + classes
+    counts = np.stack(
+        [
+            np.bincount(part, minlength=size).reshape(-1, width)
+            for part in (cells[:half], cells[half:])
+        ]
+    )
+    return float(np.mean([_one_way(counts, learn) for learn in (0, 1)]))
 
 
 def rank_score(column: pa.ChunkedArray, labels: pa.ChunkedArray) -> float:
@@ -103,42 +109,40 @@ def rank_score(column: pa.ChunkedArray, labels: pa.ChunkedArray) -> float:
 
 def auc(scores: Floats, positive: npt.NDArray[np.bool_]) -> float:
     """The area under the ROC curve: the chance that a positive row scores higher; ties half."""
-    positives = int(positive.sum())
-    negatives = len(positive) - positives
-    if not positives or not negatives:
+    _, places = np.unique(scores, return_inverse=True)
+    return _auc(np.bincount(places[positive], minlength=int(places.max()) + 1),
+                np.bincount(places[~positive], minlength=int(places.max()) + 1))  # fmt: skip
+
+
+def _auc(positives: npt.NDArray[np.int64], negatives: npt.NDArray[np.int64]) -> float:
+    """The same by how many rows have each score, lowest first."""
+    total = float(positives.sum()) * float(negatives.sum())
+    if not total:
         return 0.5
-    total = _ranks(scores)[positive].sum() - positives * (positives + 1) / 2
-    return float(total / (positives * negatives))
+    below = np.cumsum(negatives) - negatives
+    return float((positives * (below + negatives / 2)).sum() / total)
 
 
-def _one_way(column: pa.ChunkedArray, classes: Codes, learn: slice, judge: slice) -> float:
-    bins = _bins(column, learn)
-    size = int(bins.max()) + 1
-    learnt, judged = classes[learn], classes[judge]
-    counts = np.bincount(bins[learn], minlength=size).astype(float)
-    scores = []
-    for label in np.unique(classes):
-        prior = float((learnt == label).mean())
-        positive = judged == label
-        if min((learnt == label).sum(), positive.sum()) < 5 or positive.all():
+def _one_way(counts: npt.NDArray[np.int64], learn: int) -> float:
+    """What the rates of one half tell of the other; `counts` are (half, bin, class)."""
+    learnt, judged = counts[learn], counts[1 - learn]
+    totals, scores = learnt.sum(axis=1), []
+    for label in range(counts.shape[2]):
+        hits, positives = learnt[:, label], judged[:, label]
+        negatives = judged.sum(axis=1) - positives
+        if min(hits.sum(), positives.sum()) < 5 or not negatives.any():
             continue
-        hits = np.bincount(bins[learn][learnt == label], minlength=size)
-        rates = (hits + _SMOOTHING * prior) / (counts + _SMOOTHING)
-        scores.append(auc(rates[bins[judge]], positive))
+        rates = (hits + _SMOOTHING * hits.sum() / totals.sum()) / (totals + _SMOOTHING)
+        _, places = np.unique(rates, return_inverse=True)
+        scores.append(_auc(np.bincount(places, positives), np.bincount(places, negatives)))
     return float(np.mean(scores)) if scores else 0.5
 
 
-def _bins(column: pa.ChunkedArray, learn: slice) -> Codes:
+def _bins(column: pa.ChunkedArray) -> Codes:
     """Each row's bin; missing values have one of their own."""
     if not _is_ordered(column.type):
         return word_codes(column)
-    values = _numbers(column)
-    known = values[learn][np.isfinite(values[learn])]
-    if not len(known):
-        return np.where(np.isfinite(values), 1, 0)
-    edges = np.unique(np.quantile(known, np.linspace(0, 1, _BINS + 1)))
-    codes = np.searchsorted(edges, values, side="right") + 1
-    return np.where(np.isfinite(values), codes, 0).astype(np.int64)
+    return quantile_codes(_numbers(column), np.linspace(0, 1, _BINS + 1), edge="above")
 
 
 def word_codes(column: pa.ChunkedArray) -> Codes:

@@ -1,8 +1,8 @@
 """A profile as SQL over one table, and the records made of the answers.
 
-Two passes of DuckDB: the first counts and measures every column at once; the second, which needs
-the bounds of the first, fills histograms and counts the values of columns that have few. Both are
-one SELECT each, so that the rows are scanned once for each.
+Two passes of DuckDB: the first counts and bounds every column at once; the second counts the
+values of columns that have few. Between them the numbers stream by once more, whose spread and
+histograms need the bounds of the first (`athanor.data.work.figures`).
 """
 
 import math
@@ -20,7 +20,7 @@ COUNTED_VALUES = 1_000
 """Columns of at most so many different values have each counted."""
 QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 _TOP = 50
-_NUMERIC = frozenset({"integer", "number", "decimal"})
+NUMERIC = frozenset({"integer", "number", "decimal"})
 _LIKE_MISSING = frozenset(
     {"?", "na", "n/a", "nan", "null", "none", "-", "unknown", "missing", "not available", "."}
 )
@@ -44,12 +44,9 @@ def first_pass(columns: Sequence[tuple[str, ColumnType]], rows: int) -> str:
             continue
         counting = f"count(DISTINCT {cell})" if exact else f"approx_count_distinct({cell})"
         parts.append(f"{counting} AS c{place}_distinct")
-        if kind in _NUMERIC:
+        if kind in NUMERIC:
             parts += _numeric_parts(f"c{place}", exact=exact)
-            finite += [
-                f"{_finite_cell(cell, kind)} AS athanor_c{place}_finite",
-                f"{cell} AS athanor_c{place}_given",
-            ]
+            finite.append(f"{_finite_cell(cell, kind)} AS athanor_c{place}_finite")
         elif kind in {"date", "timestamp"}:
             parts += [
                 f"CAST(min({cell}) AS VARCHAR) AS c{place}_min",
@@ -82,36 +79,27 @@ def _numeric_parts(key: str, *, exact: bool) -> list[str]:
         f"min({cell}) AS {key}_min",
         f"max({cell}) AS {key}_max",
         f"avg({cell}) AS {key}_mean",
-        f"stddev_samp({cell}) AS {key}_sd",
-        f"count_if({cell} < 0) AS {key}_negative",
-        f"count_if({cell} = 0) AS {key}_zeros",
-        f"count(athanor_{key}_given) - count({cell}) AS {key}_infinite",
     ]
 
 
 def second_pass(columns: Sequence[tuple[str, ColumnType]], measured: Mapping[str, Any]) -> str:
-    """One SELECT for the histograms and the values of columns that have few; "" for none."""
-    parts = []
-    for place, (name, kind) in enumerate(columns):
-        key, cell = f"c{place}", quoted(name)
-        if kind in {"nested", "binary"}:
-            continue
-        if (measured[f"{key}_distinct"] or 0) <= COUNTED_VALUES and kind in _COUNTED:
-            parts.append(f"histogram(CAST({cell} AS VARCHAR)) AS {key}_values")
-        low, high = measured.get(f"{key}_min"), measured.get(f"{key}_max")
-        if kind in _NUMERIC and low is not None and low < high and math.isfinite(high - low):
-            bucket = f"floor((CAST({cell} AS DOUBLE) - {low!r}) / {(high - low) / BINS!r})"
-            if (bounds := fences(measured.get(f"{key}_quantiles"))) is not None:
-                number = f"CAST({cell} AS DOUBLE)"
-                parts.append(
-                    f"count_if(isfinite({number}) AND ({number} < {bounds[0]!r} "
-                    f"OR {number} > {bounds[1]!r})) AS {key}_outliers"
-                )
-            parts.append(
-                f"histogram(CAST(least({bucket}, {BINS - 1}) AS INTEGER)) "
-                f"FILTER (WHERE isfinite(CAST({cell} AS DOUBLE))) AS {key}_bins"
-            )
+    """One SELECT for the values of columns that have few; "" for none."""
+    parts = [
+        f"histogram(CAST({quoted(name)} AS VARCHAR)) AS c{place}_values"
+        for place, (name, kind) in enumerate(columns)
+        if kind in _COUNTED and (measured[f"c{place}_distinct"] or 0) <= COUNTED_VALUES
+    ]
     return f"SELECT {', '.join(parts)} FROM source" if parts else ""  # noqa: S608
+
+
+def figures_query(columns: Sequence[tuple[str, ColumnType]]) -> tuple[list[str], str]:
+    """The keys of the columns of numbers, and the SELECT that gives them as DOUBLE; "" for none."""
+    found = {
+        f"c{place}": f"CAST({quoted(name)} AS DOUBLE) AS c{place}"
+        for place, (name, kind) in enumerate(columns)
+        if kind in NUMERIC
+    }
+    return list(found), f"SELECT {', '.join(found.values())} FROM source" if found else ""  # noqa: S608
 
 
 def fences(points: Any) -> tuple[float, float] | None:
@@ -159,7 +147,7 @@ def column_profile(
     distinct = min(int(get(f"{key}_distinct") or 0), known)
     values: dict[str, int] = get(f"{key}_values") or {}
     ordered = sorted(values.items(), key=lambda item: (-item[1], item[0])) if values else list(top)
-    numeric = kind in _NUMERIC
+    numeric = kind in NUMERIC
     points = get(f"{key}_quantiles") or []
     return ColumnProfile(
         name=name,

@@ -10,16 +10,18 @@ import pyarrow as pa
 
 from athanor.data.logic import profiling
 from athanor.data.logic.association import (
+    correlation_of,
     correlation_ratio,
     correlations,
     cramers_v,
     decile_codes,
     numbers,
-    pairwise,
+    quantiles,
 )
 from athanor.data.logic.leakage import class_codes, find_leaks, word_codes
 from athanor.data.logic.normalise import column_type
 from athanor.data.types import ColumnProfile, Profile, Roles
+from athanor.data.work.figures import figures
 
 SAMPLE_ROWS = 100_000
 _SEED = 42
@@ -51,6 +53,9 @@ def profile_of(
     sample = _sample(connection, rows)
     if rows > profiling.EXACT_ROWS:
         answers |= _sampled_quantiles(columns, sample)
+    keys, sql = profiling.figures_query(columns)
+    if keys:
+        answers |= figures(connection, keys, sql, answers)
     if second := profiling.second_pass(columns, answers):
         answers |= _one(connection, second)
     [(duplicates,)] = connection.execute(profiling.duplicates_query(columns)).fetchall()
@@ -80,8 +85,8 @@ def _sampled_quantiles(columns: Sequence[tuple[str, str]], sample: pa.Table) -> 
     for place, (name, kind) in enumerate(columns):
         if kind in {"integer", "number", "decimal"}:
             values = numbers(sample[name])
-            known = values[np.isfinite(values)]
-            points = np.quantile(known, profiling.QUANTILES).tolist() if len(known) else []
+            known = np.sort(values[~np.isnan(values)])
+            points = quantiles(known, np.array(profiling.QUANTILES)).tolist() if len(known) else []
             found[f"c{place}_quantiles"] = points
     return found
 
@@ -156,8 +161,9 @@ def _one(connection: duckdb.DuckDBPyConnection, sql: str) -> dict[str, Any]:
 def _sample(connection: duckdb.DuckDBPyConnection, rows: int) -> pa.Table:
     if rows <= SAMPLE_ROWS:
         return connection.sql("SELECT * FROM source").to_arrow_table()
-    drawn = f"reservoir({SAMPLE_ROWS} ROWS) REPEATABLE ({_SEED})"
-    sql = f"SELECT * FROM source USING SAMPLE {drawn}"  # noqa: S608 - constants of ours
+    # Each row is drawn by itself: a reservoir takes four times as long.
+    drawn = f"bernoulli({100 * SAMPLE_ROWS / rows:.6f}%) REPEATABLE ({_SEED})"
+    sql = f"SELECT * FROM source TABLESAMPLE {drawn}"  # noqa: S608 - constants of ours
     return connection.sql(sql).to_arrow_table()
 
 
@@ -183,8 +189,7 @@ def _with_target(
         correlation = association = None
         if item.name != target and item.type in {"integer", "number", "decimal"}:
             values = numbers(sample[item.name])
-            value = float(pairwise(np.column_stack([values, goal]))[0, 1])
-            correlation = round(value, 6) if np.isfinite(value) else None
+            correlation = correlation_of(values, goal)
             association = None if classes is None else cramers_v(decile_codes(values), classes)
         elif item.name != target and item.type in {"text", "boolean"}:
             codes = word_codes(sample[item.name])
