@@ -110,7 +110,7 @@ def test_what_a_step_leaves_behind_is_ended(room: Room) -> None:
 def test_a_step_that_ignores_the_signal_is_ended_with_all_that_it_started(
     room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("athanor.pipelines.engines.local.attempts._GRACE_SECONDS", 0.5)
+    monkeypatch.setattr("athanor.pipelines.engines.local.guarding._GRACE_SECONDS", 0.5)
     run = room.run(deaf_ones, folder=str(room.folder))
     assert run.state == "failed"
     assert "time limit of 0.7 s" in run.error["message"]  # type: ignore[index]

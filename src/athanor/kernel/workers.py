@@ -8,6 +8,7 @@ string keys, dataclasses, aware datetimes); results arrive as plain lists and di
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 from typing import Any, Protocol, TypedDict, Unpack
 
 from athanor.kernel.errors import AthanorError, Unavailable
@@ -62,6 +63,8 @@ class Options(TypedDict, total=False):
     """How much private memory it may take on top of what it starts with; more is a MemoryError."""
     session: bool
     """A session of its own (the default), not only a process group of its own."""
+    hold: Event | None
+    """The process is made ready at once, and its function is called when this is set."""
     on_message: Callable[[dict[str, Any]], None] | None
     """Called with what the worker `report`s, in order, on a thread of this worker's own."""
     on_exit: Callable[[Exit], None] | None

@@ -82,6 +82,10 @@ class Worker:
         """
         poll = poll or self._ended.wait
         self.far.close()
+        hold = self._options.get("hold")
+        while hold is not None and not hold.wait(_ORPHAN_CHECK_SECONDS):
+            if poll(0):
+                break
         try:
             self._near.sendall(self._payload)
             self._payload = b""

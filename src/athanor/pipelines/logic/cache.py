@@ -37,10 +37,15 @@ def key_parts(
         "component": component_digest(container),
         "outputs": digest_of(_text(plain(outputs))),
     }
-    parts |= {f"parameter {name}": _text(value) for name, value in parameters.items()}
-    parts |= {f"artifact {name}": ",".join(items) for name, items in digests.items()}
+    parts |= input_parts(parameters, digests)
     parts |= {f"environment {name}": value for name, value in environment.items()}
     return dict(sorted(parts.items()))
+
+
+def input_parts(parameters: Mapping[str, Any], digests: Mapping[str, list[str]]) -> dict[str, str]:
+    """The parts that are of one task alone: its inputs."""
+    parts = {f"parameter {name}": _text(value) for name, value in parameters.items()}
+    return parts | {f"artifact {name}": ",".join(items) for name, items in digests.items()}
 
 
 def cache_key(parts: Mapping[str, str]) -> str:

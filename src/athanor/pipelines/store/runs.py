@@ -83,6 +83,10 @@ class RunStore(Protocol):
         """The tasks of a run, in the order of their making."""
         ...
 
+    def running_tasks_of(self, run_id: str) -> list[Task]:
+        """Those of them that run."""
+        ...
+
     def change_task(
         self, task_id: str, changes: Mapping[str, Any], *, attempt: int | None = None
     ) -> bool:
@@ -223,6 +227,11 @@ class SqlRunStore:
         """The tasks of a run."""
         rows = self._plain.fetch(f"{_TASKS} WHERE run = ? ORDER BY id", (run_id,))
         return [Task(**_TASK.read(row)) for row in rows]
+
+    def running_tasks_of(self, run_id: str) -> list[Task]:
+        """Those of them that run."""
+        query = f"{_TASKS} WHERE run = ? AND state = 'running' ORDER BY id"
+        return [Task(**_TASK.read(row)) for row in self._plain.fetch(query, (run_id,))]
 
     def change_task(
         self, task_id: str, changes: Mapping[str, Any], *, attempt: int | None = None

@@ -6,21 +6,20 @@ import os
 import shutil
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from threading import Lock
+from threading import Event, Lock, Thread
 from typing import Any
 
 from athanor.kernel import (
     AthanorError,
     Database,
-    Principal,
     Storage,
     error_from_dict,
 )
 from athanor.kernel.workers import Child, Exit, Workers
-from athanor.lineage import Lineage, Operation, OperationCall, OperationResult
+from athanor.lineage import Artifact, Lineage, Operation, OperationCall, OperationResult
 from athanor.pipelines.engines.local.exchange import (
     LOCK_FILE,
     LOG_FILE,
@@ -40,13 +39,13 @@ from athanor.pipelines.engines.local.fitting import (
     delete_volume,
     fitting_of,
 )
+from athanor.pipelines.engines.local.guarding import Guard, Guarded, death_of, end_step
 from athanor.pipelines.engines.local.importing import imported_artifact
-from athanor.pipelines.engines.local.leftovers import descendants, end_strays, shorten_log
+from athanor.pipelines.engines.local.leftovers import end_strays, shorten_log
 from athanor.pipelines.engines.local.recording import Ending, Recorder
 from athanor.pipelines.errors import (
     EngineFault,
     OperationNotFound,
-    StepDied,
     StepTookTooLong,
 )
 from athanor.pipelines.ir.spec import (
@@ -58,7 +57,7 @@ from athanor.pipelines.ir.spec import (
 )
 from athanor.pipelines.logic.bindings import Bindings
 from athanor.pipelines.logic.containers import read_lightweight
-from athanor.pipelines.logic.embedding import Embedded, read_embedded, read_operation
+from athanor.pipelines.logic.embedding import Embedded, read_operation
 from athanor.pipelines.logic.placeholders import fill, names_of
 from athanor.pipelines.logic.planner import Launch
 from athanor.pipelines.logic.resources import Wanted
@@ -68,13 +67,14 @@ from athanor.pipelines.store import Ordered
 from athanor.pipelines.types import Task
 
 ENVIRONMENTS = "environments"
+_VOLUMES = frozenset({CREATE_VOLUME, DELETE_VOLUME})
 _TARGET = "athanor.pipelines.engines.local.child:main"
 _COMPILER = "athanor.pipelines.authoring.loading:compile_target"
 _COMPILE_SECONDS = 120.0
 _LOST_LOCK_SECONDS = 10.0
 _POLL_SECONDS = 0.01
-_LOOK_SECONDS = 1.0
-_GRACE_SECONDS = 5.0
+_PASSING = frozenset({"inputs", "outputs", "code", VOLUMES})
+"""Folders of an attempt that nobody needs after its end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,8 +90,18 @@ class Work:
     """Titles of the types of artifacts, by input or output."""
     known: Mapping[str, str] = field(default_factory=dict)
     """What the run's placeholders stand for."""
+    given: Mapping[str, list[Artifact]] = field(default_factory=dict)
+    """The input artifacts of a step."""
+    embedded: Embedded | None = None
+    """The function of a step that is ours."""
     wanted: Wanted = field(default_factory=Wanted)
     """The cores and memory that it may use."""
+
+    @property
+    def forked(self) -> bool:
+        """Whether it is a process of its own."""
+        made_here = self.executor.importer is not None or self.container.image in _VOLUMES
+        return not made_here and read_operation(self.container) is None
 
     @property
     def container(self) -> ContainerSpec:
@@ -136,13 +146,13 @@ class Attempts:
         self._children: dict[str, Child] = {}
         self._stopped: set[str] = set()
         self._lock = Lock()
+        self._guard = Guard()
 
-    def run(self, work: Work) -> tuple[Ending, Bindings | None]:
-        """Do the work and write it down.
+    def perform(self, work: Work) -> tuple[Ending, Bindings | None]:
+        """Do what needs no process of its own, and write it down.
 
-        The bindings are None where nothing was written: the attempt failed (it is the scheduler's
-        to try again or to write down), it was killed from outside (state `waiting`), or it was not
-        the running one any more.
+        The bindings are None where nothing was written: it failed (which is the scheduler's to try
+        again or to write down), or it was not the running attempt any more.
         """
         operation = read_operation(work.container)
         try:
@@ -150,21 +160,19 @@ class Attempts:
                 return self._operate(work, operation)
             if work.executor.importer is not None:
                 return self._import(work, work.executor.importer)
-            if work.container.image in {CREATE_VOLUME, DELETE_VOLUME}:
-                return self._volume(work)
-            embedded = read_embedded(work.container)
-            foreign = self._foreign(work) if embedded is None else None
-            ending = self._step(work, embedded or _unembedded(work), foreign)
-        except AthanorError as error:
-            return Ending(state="failed", error=error), None
+            return self._volume(work)
         except Exception as error:  # noqa: BLE001 - a fault of ours must not end the thread
-            fault = EngineFault(f"task {work.task.name!r}", error)
-            return Ending(state="failed", error=fault), None
-        if ending.state != "done":
-            return ending, None
-        bindings = self._recorder.finish(work.ordered, work.task, ending)
-        self.tidy(work.task)
-        return ending, bindings
+            return _fault(work, error), None
+
+    def begin(self, work: Work, hold: Event, ended: Callable[[Work, Ending], None]) -> None:
+        """Make a step's process ready; it goes on when `hold` is set.
+
+        `ended` is called once, on any thread. A killed attempt ends as `waiting`.
+        """
+        try:
+            self._begin(work, hold, ended)
+        except Exception as error:  # noqa: BLE001 - as above
+            ended(work, _fault(work, error))
 
     def workspace(self, run_id: str) -> Path:
         """The folder that all steps of a run share."""
@@ -180,7 +188,15 @@ class Attempts:
             self._stopped.add(task_id)
             child = self._children.get(task_id)
         if child is not None:
-            _end(child)
+            end_step(child)
+
+    def forget(self, task_id: str) -> bool:
+        """End a step that is still held; whether there was one, whose end is told."""
+        with self._lock:
+            child = self._children.get(task_id)
+        if child is not None:
+            child.kill(0)
+        return child is not None
 
     def lost(self, task: Task) -> Ending | None:
         """How an attempt ended whose server was killed; None if it did not come to an end.
@@ -219,9 +235,10 @@ class Attempts:
 
     def tidy(self, task: Task) -> None:
         """Remove what an attempt no longer needs; its log stays."""
-        folder = self._place.attempt(task)
-        for name in ("inputs", "outputs", "code", VOLUMES):
-            shutil.rmtree(folder / name, ignore_errors=True)
+        with contextlib.suppress(OSError), os.scandir(self._place.attempt(task)) as found:
+            for entry in found:
+                if entry.name in _PASSING:
+                    shutil.rmtree(entry.path, ignore_errors=True)
 
     def _operate(self, work: Work, name: str) -> tuple[Ending, Bindings | None]:
         task, run = work.task, work.ordered.run
@@ -284,53 +301,65 @@ class Attempts:
             environments=str(self._place.folder / ENVIRONMENTS),
         )
 
-    def _step(self, work: Work, embedded: Embedded, foreign: Foreign | None) -> Ending:
-        task = work.task
-        folder = self._place.attempt(task)
-        folder.mkdir(parents=True, exist_ok=True)
+    def _begin(self, work: Work, hold: Event, ended: Callable[[Work, Ending], None]) -> None:
+        task, folder = work.task, self._place.attempt(work.task)
+        _make(folder)
         fitting = fitting_of(
             work.launch.settings,
             self._place.secrets,
             volumes=self._place.folder / VOLUMES,
             attempt=folder,
         )
+        foreign = self._foreign(work) if work.embedded is None else None
+        embedded = work.embedded or _unembedded(work)
         order = self._order(work, embedded, foreign, fitting)
         write_order(folder, order)
+        log = folder / LOG_FILE
         limit = min(filter(None, (embedded.timeout, fitting.seconds)), default=None)
-        began = time.monotonic()
+        guarded = Guarded(log=log, began=time.monotonic(), limit=limit)
+
+        def over(how: Exit) -> None:
+            guarded.over = True
+            self._guard.leave(task.id)
+            with self._lock:
+                self._children.pop(task.id, None)
+            try:
+                ending = self._ending(task, guarded, how)
+            except Exception as error:  # noqa: BLE001 - as above
+                ending = _fault(work, error)
+            ended(work, ending)
+
         child = self._workers.spawn(
             _TARGET,
             {"folder": str(folder)},
-            log=folder / LOG_FILE,
+            log=log,
             env=order.env | fitting.env,
             cwd=folder,
             threads=embedded.threads,
             memory_bytes=work.wanted.memory_bytes or None,
+            hold=hold,
+            on_exit=over,
         )
+        guarded.child = child
         with self._lock:
+            if guarded.over:
+                return
             self._children[task.id] = child
             stopped = task.id in self._stopped
+        self._guard.watch(task.id, guarded)
         if stopped:
-            _end(child)
-        try:
-            ended = _watched(child, folder / LOG_FILE, limit)
-            if ended is None:
-                _end(child)
-                raise StepTookTooLong(task.name, limit or 0.0)
-        finally:
-            shorten_log(folder / LOG_FILE)
-            with self._lock:
-                self._children.pop(task.id, None)
+            Thread(target=end_step, args=(child,), daemon=True).start()
+
+    def _ending(self, task: Task, guarded: Guarded, ended: Exit) -> Ending:
+        shorten_log(guarded.log)
+        folder = guarded.log.parent
         resources = {
-            "wall_seconds": time.monotonic() - began,
+            "wall_seconds": time.monotonic() - guarded.began,
             "cpu_seconds": ended.cpu_seconds,
             "max_rss_bytes": float(ended.max_rss_bytes),
         }
-        return self._ending(task, folder, ended, resources)
-
-    def _ending(self, task: Task, folder: Path, ended: Exit, resources: dict[str, float]) -> Ending:
         result = read_result(folder)
-        if result is not None and result.error is None:
+        if result is not None and result.error is None and not guarded.late:
             return Ending(
                 state="done",
                 parameters=result.parameters,
@@ -342,13 +371,16 @@ class Attempts:
             self._stopped.discard(task.id)
         if stopped:
             return Ending(state="stopped", reason="the run was cancelled", resources=resources)
+        if guarded.late:
+            late = StepTookTooLong(task.name, guarded.limit or 0.0)
+            return Ending(state="failed", error=late, resources=resources)
         if result is not None:
             error = error_from_dict(result.error or {})
             return Ending(state="failed", error=error, resources=resources)
         end_strays(folder)
-        error = _death(task.name, ended)
+        died = death_of(task.name, ended)
         killed = ended.signal == signal.SIGKILL or (ended.signal is None and ended.code is None)
-        return Ending(state="waiting" if killed else "failed", error=error, resources=resources)
+        return Ending(state="waiting" if killed else "failed", error=died, resources=resources)
 
     def _filled(self, work: Work, text: str) -> str:
         find = names_of(work.launch.inputs.parameters, work.known)
@@ -358,7 +390,6 @@ class Attempts:
         self, work: Work, embedded: Embedded, foreign: Foreign | None, fitting: Fitting
     ) -> Order:
         outputs = work.component.output_definitions or ComponentOutputs()
-        who = work.ordered.who
         return Order(
             step=work.task.name,
             run=work.task.run,
@@ -372,8 +403,7 @@ class Attempts:
             environments=str(self._place.folder / ENVIRONMENTS),
             parameters=dict(work.launch.inputs.parameters),
             artifacts={
-                name: [self._given(who, item) for item in items]
-                for name, items in work.launch.inputs.artifacts.items()
+                name: [_given(item) for item in items] for name, items in work.given.items()
             },
             output_parameters={name: type_of(item) for name, item in outputs.parameters.items()},
             output_artifacts={
@@ -388,63 +418,38 @@ class Attempts:
             storage_reserve=self._storage.reserve_bytes,
         )
 
-    def _given(self, who: Principal, artifact_id: str) -> GivenArtifact:
-        artifact = self._lineage.artifact(who, artifact_id)
-        return GivenArtifact(
-            id=artifact.id,
-            type=artifact.type,
-            uri=artifact.uri,
-            digest=artifact.digest,
-            metadata=artifact.metadata,
-        )
+
+def _make(folder: Path) -> None:
+    """Make an attempt's folder; mostly its run's folder is there, and its own two are not."""
+    try:
+        os.mkdir(folder.parent)  # noqa: PTH102 - what Path's does costs as much as the call
+    except FileExistsError:
+        pass
+    except FileNotFoundError:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(folder)  # noqa: PTH102 - same
+
+
+def _fault(work: Work, error: Exception) -> Ending:
+    if not isinstance(error, AthanorError):
+        error = EngineFault(f"task {work.task.name!r}", error)
+    return Ending(state="failed", error=error)
+
+
+def _given(artifact: Artifact) -> GivenArtifact:
+    return GivenArtifact(
+        id=artifact.id,
+        type=artifact.type,
+        uri=artifact.uri,
+        digest=artifact.digest,
+        metadata=artifact.metadata,
+    )
 
 
 def _unembedded(work: Work) -> Embedded:
     """A step that is not ours has its name and its resources alone."""
     return Embedded(function=work.task.name, source="", file=f"<{work.task.component}>")
-
-
-def _watched(child: Child, log: Path, limit: float | None) -> Exit | None:
-    """Wait for the end of a step, and keep its log in bounds; None at the time limit."""
-    until = time.monotonic() + limit if limit else None
-    while True:
-        left = _LOOK_SECONDS if until is None else min(_LOOK_SECONDS, until - time.monotonic())
-        if left <= 0:
-            return None
-        ended = child.wait(left)
-        if ended is not None:
-            return ended
-        shorten_log(log)
-
-
-def _end(child: Child) -> None:
-    """End a step and all that it started, those with a session of their own, too."""
-    try:
-        started = list(descendants(child.pid))
-    except AthanorError:  # it has not begun
-        started = []
-    child.kill(_GRACE_SECONDS)
-    for pid in started:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.kill(pid, signal.SIGKILL)
-
-
-def _death(step: str, ended: Exit) -> StepDied:
-    if ended.signal is None:
-        code = "for reasons unknown" if ended.code is None else f"with exit status {ended.code}"
-        return StepDied(
-            step, f"ended {code} before its function returned", "Read its log for the last words."
-        )
-    try:
-        name = signal.Signals(ended.signal).name
-    except ValueError:
-        name = f"signal {ended.signal}"
-    hint = "Read its log for the last words."
-    if name == "SIGKILL":
-        hint = "Most likely the machine ran out of memory: give the step less data, or more room."
-    elif name in {"SIGSEGV", "SIGBUS", "SIGABRT", "SIGILL"}:
-        hint = "A native library crashed; the log may name it. Try another version of it."
-    return StepDied(step, f"was ended by {name}", hint)
 
 
 def _wait_for_lock(folder: Path) -> None:

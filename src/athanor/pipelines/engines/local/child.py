@@ -141,6 +141,40 @@ def load_function(place: Path, embedded: Embedded) -> Callable[..., Any]:
 
 def _compiled(embedded: Embedded, file: str) -> CodeType:
     """The source compiled with the line numbers of the author's file."""
+    lines = _spread(embedded)
+    tree: ast.Module | str
+    if lines is not None:
+        tree = "\n".join(lines)
+    else:
+        tree, lines = _moved(embedded)
+    text = [f"{line}\n" for line in lines]
+    linecache.cache[file] = (sum(map(len, text)), None, text, file)
+    return compile(tree, file, "exec", dont_inherit=True)
+
+
+def _spread(embedded: Embedded) -> list[str] | None:
+    """The source with empty lines between its blocks, so that each stands where it stood.
+
+    None where the blocks do not stand in the order of their file.
+    """
+    source = embedded.source.splitlines()
+    starts = sorted(embedded.lines)
+    if not starts or starts[0][0] != 1:
+        return None
+    lines: list[str] = []
+    ends = [start - 1 for start, _ in starts[1:]]
+    for (start, place), end in zip(starts, [*ends, len(source)], strict=True):
+        while lines and not lines[-1].strip():
+            lines.pop()
+        if len(lines) >= place:
+            return None
+        lines += [""] * (place - 1 - len(lines))
+        lines += source[start - 1 : end]
+    return lines
+
+
+def _moved(embedded: Embedded) -> tuple[ast.Module, list[str]]:
+    """The same where blocks stand elsewhere, or before each other: by their trees."""
     tree = ast.parse(embedded.source)
     starts = sorted(embedded.lines)
     lines: list[str] = []
@@ -154,9 +188,7 @@ def _compiled(embedded: Embedded, file: str) -> CodeType:
         last = (node.end_lineno or node.lineno) - shift
         lines += [""] * (last + shift - len(lines))
         lines[first - 1 + shift : last + shift] = source[first - 1 : last]
-    text = [f"{line}\n" for line in lines]
-    linecache.cache[file] = (sum(map(len, text)), None, text, file)
-    return compile(tree, file, "exec", dont_inherit=True)
+    return tree, lines
 
 
 def _seed(seed: int) -> None:

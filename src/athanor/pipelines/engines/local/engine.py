@@ -1,41 +1,32 @@
-"""The scheduler: one thread that plans, and a thread for each task that runs.
+"""The scheduler: one thread that plans, and is told how tasks end.
 
 All state is in the database; what is kept here is rebuilt from it. Only this thread talks to the
-planners.
+planners. What has ended since it looked last, and what begins because of that, is one transaction:
+in a chain of steps, one a step. The processes of those that begin are made meanwhile, and held
+until that is committed.
 """
 
 import contextlib
 import heapq
 import logging
 import time
-from collections import deque
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from threading import Condition, Thread
+from threading import Event, Thread
 
 import msgspec
 
 from athanor.kernel import AthanorError, error_from_dict
 from athanor.pipelines.engines.local.admission import Room
 from athanor.pipelines.engines.local.attempts import Attempts, Work
-from athanor.pipelines.engines.local.environment import environment_of
+from athanor.pipelines.engines.local.live import Live
 from athanor.pipelines.engines.local.recording import Ending, Recorder
 from athanor.pipelines.errors import EngineFault, TaskFailed
-from athanor.pipelines.ir.spec import (
-    ComponentInputs,
-    ComponentOutputs,
-    ContainerSpec,
-    ExecutorSpec,
-    PipelineSpec,
-    Resources,
-    RetryPolicy,
-    TaskSpec,
-)
-from athanor.pipelines.logic.cache import cache_key, key_parts, named_key
-from athanor.pipelines.logic.embedding import read_operation
-from athanor.pipelines.logic.graph import is_loop
+from athanor.pipelines.ir.spec import PipelineSpec, Resources, RetryPolicy
+from athanor.pipelines.logic.cache import cache_key
 from athanor.pipelines.logic.placeholders import fill, names_of
 from athanor.pipelines.logic.planner import (
     OVER,
@@ -49,66 +40,27 @@ from athanor.pipelines.logic.planner import (
 )
 from athanor.pipelines.logic.resources import Wanted
 from athanor.pipelines.logic.retries import pause_before
-from athanor.pipelines.store import CacheEntry, Ordered, RunStore
+from athanor.pipelines.store import Ordered, RunStore
 from athanor.pipelines.types import PipelineRun, Task
 
 _log = logging.getLogger(__name__)
 _POLL_SECONDS = 5.0
+_STUMBLE_SECONDS = 0.5
+_STOP_SECONDS = 10.0
 _MANY_STEPS = 3
 """From how many steps on a pipeline is worth warm workers where they were not made ahead."""
 _MOST_DEATHS = 3
 """Attempts of one task that may be killed from outside before it counts as failed."""
 
 
-@dataclass(slots=True)
-class _Live:
-    """A run that goes on, in memory."""
-
-    ordered: Ordered
-    spec: PipelineSpec
-    planner: Planner
-    tasks: dict[str, Task]
-    known: dict[str, str]
-    """What the run's placeholders stand for."""
-    ready: deque[Launch] = field(default_factory=deque)
-    launches: dict[str, Launch] = field(default_factory=dict)
-    deaths: dict[str, int] = field(default_factory=dict)
-    stopping: bool = False
-    error: AthanorError | None = None
-
-    def executor(self, component: str) -> ExecutorSpec:
-        """What does the work of a component."""
-        label = self.spec.components[component].executor_label
-        return self.spec.deployment_spec.executors[label]
-
-    def task_spec(self, path: str) -> TaskSpec:
-        """The task of a path in the specification; of a loop's iteration, the loop."""
-        component, task, looping = self.spec.root, TaskSpec(), False
-        for name in path.split("/"):
-            if looping:  # the iteration's number
-                looping = False
-                continue
-            task = component.dag.tasks[name] if component.dag else TaskSpec()
-            component = self.spec.components[task.component_ref.name if task.component_ref else ""]
-            looping = is_loop(task)
-        return task
-
-    def schemas(self, component: str) -> dict[str, str]:
-        """The titles of the types of a component's artifacts, by input or output."""
-        found = self.spec.components[component]
-        inputs = found.input_definitions or ComponentInputs()
-        outputs = found.output_definitions or ComponentOutputs()
-        kinds = {name: item.artifact_type for name, item in inputs.artifacts.items()}
-        kinds |= {name: item.artifact_type for name, item in outputs.artifacts.items()}
-        return {name: kind.schema_title for name, kind in kinds.items() if kind is not None}
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Ended:
-    run: str
-    path: str
+    task: Task
+    """As it was when the attempt began."""
     ending: Ending
-    bindings: Bindings | None
+    bindings: Bindings | None = None
+    recorded: bool = False
+    """Whether it was written down already, if it was to be."""
 
 
 class LocalEngine:
@@ -121,10 +73,14 @@ class LocalEngine:
         self._recorder = recorder
         self._attempts = attempts
         self._room = room
-        self._live: dict[str, _Live] = {}
-        self._ended: SimpleQueue[_Ended] = SimpleQueue()
+        self._live: dict[str, Live] = {}
+        self._inbox: SimpleQueue[_Ended | None] = SimpleQueue()
+        """What has ended; None says that there are runs or cancellations to look for."""
+        self._unsettled: list[_Ended] = []
+        self._at_work: set[str] = set()
+        """Ids of the tasks that have begun here and whose end is not written down."""
+        self._begun: list[tuple[Work, Event]] = []
         self._timers: list[tuple[float, str, str]] = []
-        self._changed = Condition()
         self._look = True
         self._stopping = False
         self._thread: Thread | None = None
@@ -136,15 +92,12 @@ class LocalEngine:
 
     def wake(self) -> None:
         """Look for new runs and cancellations at once."""
-        with self._changed:
-            self._look = True
-            self._changed.notify_all()
+        self._inbox.put(None)
 
     def stop(self) -> None:
         """End; running steps are stopped and run again at the next start."""
-        with self._changed:
-            self._stopping = True
-            self._changed.notify_all()
+        self._stopping = True
+        self._inbox.put(None)
         stoppers = [
             Thread(target=self._attempts.stop, args=(task.id,), daemon=True)
             for live in list(self._live.values())
@@ -154,11 +107,15 @@ class LocalEngine:
         for stopper in stoppers:
             stopper.start()
         for stopper in stoppers:
-            stopper.join(10.0)
+            stopper.join(_STOP_SECONDS)
         if self._thread is not None:
-            self._thread.join(10.0)
-        with self._changed:
-            self._changed.wait_for(lambda: self._room.tasks == 0, 5.0)
+            self._thread.join(_STOP_SECONDS)
+        until = time.monotonic() + _STOP_SECONDS / 2
+        while self._room.tasks and (left := until - time.monotonic()) > 0:
+            with contextlib.suppress(Empty):
+                ended = self._inbox.get(timeout=left)
+                if ended is not None:
+                    self._room.leave(ended.task.id)
 
     def compile(self, target: str) -> str:
         """The YAML of a pipeline named `module:attribute`. Raises: BadPipeline."""
@@ -178,71 +135,107 @@ class LocalEngine:
                 self._round()
             except Exception:  # noqa: BLE001 - the loop goes on
                 _log.exception("the pipelines' scheduler failed; it goes on")
-                time.sleep(0.5)
+                time.sleep(_STUMBLE_SECONDS)
             self._wait()
 
     def _wait(self) -> None:
-        with self._changed:
-            pause = _POLL_SECONDS
-            if self._timers:
-                pause = min(pause, max(0.0, self._timers[0][0] - time.monotonic()))
-            if not self._look and not self._stopping and self._ended.empty():
-                self._look = not self._changed.wait(pause) or self._look
+        """Wait for news, and take all that there are."""
+        pause = _POLL_SECONDS
+        if self._timers:
+            pause = min(pause, max(0.0, self._timers[0][0] - time.monotonic()))
+        with contextlib.suppress(Empty):
+            wait = not self._look and not self._unsettled and not self._stopping
+            item = self._inbox.get(timeout=pause) if wait else self._inbox.get_nowait()
+            while True:
+                if item is None:
+                    self._look = True
+                else:
+                    self._room.leave(item.task.id)
+                    self._unsettled.append(item)
+                item = self._inbox.get_nowait()
 
     def _round(self) -> None:
+        if self._stopping:
+            return
         if self._look:
             self._look = False
             self._find_runs()
-        with contextlib.suppress(Empty):
-            while True:
-                self._take_end(self._ended.get_nowait())
         while self._timers and self._timers[0][0] <= time.monotonic():
             _, run, path = heapq.heappop(self._timers)
             if run in self._live:
                 live = self._live[run]
                 live.ready.append(live.launches[path])
-        for live in list(self._live.values()):
-            self._guarded(live, self._launch_ready)
+        if self._unsettled or (not self._room.full and any(i.ready for i in self._live.values())):
+            self._settle_all()
+
+    def _settle_all(self) -> None:
+        """Write down what has ended and what begins because of that, all at once."""
+        at: Live | None = None
+        try:
+            with self._recorder.together():
+                for ended in self._unsettled:
+                    if (at := self._live.get(ended.task.run)) is not None:
+                        self._settle_end(at, ended)
+                for at in list(self._live.values()):
+                    self._launch_ready(at)
+                at = None
+                for work, hold in self._begun:
+                    if work.forked:
+                        self._attempts.begin(work, hold, self._step_ended)
+        except Exception as error:
+            self._begin_anew(at, error)
+            raise
+        for work, hold in self._begun:
+            hold.set()
+            if not work.forked:
+                Thread(target=self._perform, args=(work,), name="operation", daemon=True).start()
+        self._begun.clear()
+        for ended in self._unsettled:
+            self._at_work.discard(ended.task.id)
+            if ended.ending.state == "done":
+                self._attempts.tidy(ended.task)
+        self._unsettled.clear()
+
+    def _begin_anew(self, failed: Live | None, error: Exception) -> None:
+        """Nothing of what was to be written down was: go back to what the database knows.
+
+        The run that caused it fails, and holds up no other.
+        """
+        for work, _ in self._begun:
+            self._at_work.discard(work.task.id)
+            if not self._attempts.forget(work.task.id):
+                self._room.leave(work.task.id)
+        self._begun.clear()
+        self._live.clear()
+        self._timers.clear()
+        self._look = True
+        if failed is not None:
+            if not isinstance(error, AthanorError):
+                error = EngineFault(f"run {failed.ordered.run.id}", error)
+            _log.warning("run %s failed: %s", failed.ordered.run.id, error)
+            self._recorder.abandon(failed.ordered, error)
 
     def _find_runs(self) -> None:
-        active = self._store.active_runs()
-        for ordered in active:
+        for ordered in self._store.active_runs():
             live = self._live.get(ordered.run.id)
             if live is None:
-                self._take_over(ordered)
+                self._taken_up(ordered, partial(self._take_over, ordered, self._left(ordered)))
             elif ordered.cancelled and not live.stopping:
-                self._guarded(live, self._cancel)
+                self._taken_up(ordered, partial(self._cancel, live))
 
-    def _take_over(self, ordered: Ordered) -> None:
-        """Bring a run into memory: a new one, or one that another engine left."""
+    def _left(self, ordered: Ordered) -> dict[str, Ending | None]:
+        """How the tasks that another engine left running have ended, if they have, by id."""
+        return {
+            task.id: self._attempts.lost(task)
+            for task in self._store.running_tasks_of(ordered.run.id)
+            if task.kind == "step" and task.id not in self._at_work
+        }
+
+    def _taken_up(self, ordered: Ordered, act: Callable[[], None]) -> None:
+        """Do something for a run in one transaction; a failure ends that run alone."""
         try:
-            body = self._store.find_spec(ordered.spec)
-            spec = msgspec.json.decode(body, type=PipelineSpec)
-            run = ordered.run
-            inputs = Bindings(
-                parameters=run.parameters,
-                artifacts={name: [item] for name, item in run.artifacts.items()},
-            )
-            known = known_of(run, spec, self._attempts.workspace(run.id))
-            planner = Planner(spec, inputs, known)
-            tasks = {task.name: task for task in self._store.tasks_of(run.id)}
-            live = _Live(ordered, spec, planner, tasks, known)
-            self._live[run.id] = live
-            if run.state == "waiting":
-                self._recorder.begin(ordered)
-            ended = {
-                path: _settled(task)
-                for path, task in tasks.items()
-                if task.kind != "dag" and task.state in OVER
-            }
-            moves, left = replay(planner, ended)
-            self._note_errors(live, ended.values())
-            self._carry_out(live, [move for move in moves if not isinstance(move, Launch)])
-            for launch in left:
-                live.launches[launch.path] = launch
-                self._recover(live, launch)
-            if ordered.cancelled:
-                self._cancel(live)
+            with self._recorder.together():
+                act()
         except AthanorError as error:
             self._live.pop(ordered.run.id, None)
             self._recorder.abandon(ordered, error)
@@ -251,35 +244,55 @@ class LocalEngine:
             self._live.pop(ordered.run.id, None)
             self._recorder.abandon(ordered, EngineFault(f"run {ordered.run.id}", error))
 
-    def _recover(self, live: _Live, launch: Launch) -> None:
+    def _take_over(self, ordered: Ordered, left_by_others: Mapping[str, Ending | None]) -> None:
+        """Bring a run into memory: a new one, or one that another engine left."""
+        body = self._store.find_spec(ordered.spec)
+        spec = msgspec.json.decode(body, type=PipelineSpec)
+        run = ordered.run
+        inputs = Bindings(
+            parameters=run.parameters,
+            artifacts={name: [item] for name, item in run.artifacts.items()},
+        )
+        known = known_of(run, spec, self._attempts.workspace(run.id))
+        planner = Planner(spec, inputs, known)
+        tasks = {task.name: task for task in self._store.tasks_of(run.id)}
+        live = Live(ordered, spec, planner, tasks, known)
+        self._live[run.id] = live
+        if run.state == "waiting":
+            self._recorder.begin(ordered)
+        ended = {
+            path: _settled(task)
+            for path, task in tasks.items()
+            if task.kind != "dag" and task.state in OVER
+        }
+        moves, launches = replay(planner, ended)
+        self._note_errors(live, ended.values())
+        self._carry_out(live, [move for move in moves if not isinstance(move, Launch)])
+        for launch in launches:
+            live.launches[launch.path] = launch
+            self._recover(live, launch, left_by_others)
+        if ordered.cancelled:
+            self._cancel(live)
+
+    def _recover(
+        self, live: Live, launch: Launch, left_by_others: Mapping[str, Ending | None]
+    ) -> None:
         """A task that was running when the last engine ended: take its result, or run it again."""
         task = live.tasks[launch.path]
         if task.state != "running":
             live.ready.append(launch)
             return
-        ending = self._attempts.lost(task) if task.kind == "step" else None
-        if ending is None:
-            self._recorder.try_again(task, None)
-            live.tasks[launch.path] = replace(task, state="waiting")
-            live.ready.append(launch)
+        if task.id in self._at_work:  # of our own: its end will be told
             return
-        bindings = None
-        if ending.state == "done":
-            bindings = self._recorder.finish(live.ordered, task, ending)
-        self._ended.put(
-            _Ended(run=live.ordered.run.id, path=task.name, ending=ending, bindings=bindings)
-        )
+        ending = left_by_others.get(task.id)
+        if ending is not None:
+            self._inbox.put(_Ended(task=task, ending=ending))
+            return
+        self._recorder.try_again(task, None)
+        live.tasks[launch.path] = replace(task, state="waiting")
+        live.ready.append(launch)
 
-    def _guarded(self, live: _Live, act: Callable[[_Live], None]) -> None:
-        """Do something for a run; a failure ends that run alone."""
-        try:
-            act(live)
-        except AthanorError as error:
-            _log.warning("run %s failed: %s", live.ordered.run.id, error)
-            self._live.pop(live.ordered.run.id, None)
-            self._recorder.abandon(live.ordered, error)
-
-    def _cancel(self, live: _Live) -> None:
+    def _cancel(self, live: Live) -> None:
         live.stopping = True
         moves = live.planner.stop()
         waiting = {launch.path for launch in live.ready}
@@ -299,7 +312,7 @@ class LocalEngine:
                 Thread(target=self._attempts.stop, args=(task_id,), daemon=True).start()
         self._carry_out(live, moves)
 
-    def _carry_out(self, live: _Live, moves: Iterable[Move]) -> None:
+    def _carry_out(self, live: Live, moves: Iterable[Move]) -> None:
         """Write down what the planner decided, and queue what is ready."""
         moves = list(moves)
         planned = [m for m in moves if isinstance(m, Planned) and m.path not in live.tasks]
@@ -320,14 +333,12 @@ class LocalEngine:
             self._recorder.end(live.ordered, live.planner, error)
             self._live.pop(live.ordered.run.id, None)
 
-    def _kind(self, live: _Live, move: Planned) -> str:
+    def _kind(self, live: Live, move: Planned) -> str:
         if move.is_dag:
             return "dag"
-        executor = live.executor(move.component)
-        ours = executor.container is not None and read_operation(executor.container) is None
-        return "step" if ours else "operation"
+        return "step" if live.executable(move.component).is_step else "operation"
 
-    def _launch_ready(self, live: _Live) -> None:
+    def _launch_ready(self, live: Live) -> None:
         while live.ready and not self._room.full and not self._stopping:
             launch = live.ready.popleft()
             try:
@@ -340,10 +351,9 @@ class LocalEngine:
                 return
             self._launch(live, launch, wanted)
 
-    def _wanted(self, live: _Live, launch: Launch) -> Wanted:
+    def _wanted(self, live: Live, launch: Launch) -> Wanted:
         """The cores and memory that a task takes."""
-        container = live.executor(launch.component).container
-        resources = container.resources if container is not None else None
+        resources = live.executable(launch.component).container.resources
         if resources is None:
             return Wanted()
         find = names_of(launch.inputs.parameters, live.known)
@@ -352,7 +362,7 @@ class LocalEngine:
         )
         return self._room.asked(launch.path, filled)
 
-    def _refuse(self, live: _Live, launch: Launch, error: AthanorError) -> None:
+    def _refuse(self, live: Live, launch: Launch, error: AthanorError) -> None:
         """A task that can't ever begin has failed."""
         move = Settled(path=launch.path, state="failed", reason=error.message, error=error)
         self._recorder.settle(live.tasks[launch.path], move)
@@ -361,21 +371,23 @@ class LocalEngine:
             live.error = TaskFailed(launch.path, error)
         self._carry_out(live, live.planner.finish(launch.path, "failed", error=error))
 
-    def _launch(self, live: _Live, launch: Launch, wanted: Wanted) -> None:
-        task = live.tasks[launch.path]
-        ordered = live.ordered
-        executor = live.executor(launch.component)
-        container = executor.container or ContainerSpec()
+    def _launch(self, live: Live, launch: Launch, wanted: Wanted) -> None:
+        task, ordered = live.tasks[launch.path], live.ordered
+        found = live.executable(launch.component)
+        given = self._recorder.given(ordered, launch.inputs)
         parts, key = {}, ""
-        spec = live.task_spec(launch.path)
         if task.kind == "step":
-            parts = self._parts(live, launch, container, spec)
+            options = live.task_spec(launch.path).caching_options
+            parts = live.key_parts(launch, given, options.cache_key if options is not None else "")
             key = cache_key(parts)
-            options = spec.caching_options
             may = ordered.cache and options is not None and options.enable_cache
             entry = self._store.cached(ordered.run.project, key) if may else None
             if entry is not None and self._recorder.still_there(ordered, entry):
-                self._reuse(live, launch, parts, entry, key)
+                bindings = self._recorder.reuse(
+                    ordered, replace(task, key=key), launch, parts, entry=entry
+                )
+                live.tasks[launch.path] = replace(task, state="cached", key=key)
+                self._carry_out(live, live.planner.finish(launch.path, "cached", bindings))
                 return
             if len(live.spec.deployment_spec.executors) >= _MANY_STEPS:
                 self._attempts.warm_up()
@@ -386,80 +398,53 @@ class LocalEngine:
             ordered=ordered,
             task=task,
             launch=launch,
-            component=live.spec.components[launch.component],
-            executor=executor,
-            schemas=live.schemas(launch.component),
+            component=found.component,
+            executor=found.executor,
+            embedded=found.embedded,
+            schemas=found.schemas,
             known=live.known | {".pipeline_task_name": launch.path.rpartition("/")[2]},
+            given=given,
             wanted=wanted,
         )
-        with self._changed:
-            self._room.take(task.id, wanted)
-        Thread(target=self._do, args=(work,), name=f"task {task.name}", daemon=True).start()
+        self._room.take(task.id, wanted)
+        self._at_work.add(task.id)
+        self._begun.append((work, Event()))
 
-    def _parts(
-        self, live: _Live, launch: Launch, container: ContainerSpec, spec: TaskSpec
-    ) -> dict[str, str]:
-        if spec.caching_options is not None and spec.caching_options.cache_key:
-            return named_key(launch.component, spec.caching_options.cache_key)
-        digests = self._recorder.digests(live.ordered, launch.inputs)
-        return key_parts(
-            live.spec.components[launch.component],
-            container,
-            launch.inputs.parameters,
-            digests,
-            environment_of(container),
-        )
+    def _perform(self, work: Work) -> None:
+        ending, bindings = self._attempts.perform(work)
+        self._inbox.put(_Ended(task=work.task, ending=ending, bindings=bindings, recorded=True))
 
-    def _reuse(
-        self, live: _Live, launch: Launch, parts: dict[str, str], entry: CacheEntry, key: str
-    ) -> None:
-        task = live.tasks[launch.path]
-        bindings = self._recorder.reuse(
-            live.ordered, replace(task, key=key), launch, parts, entry=entry
-        )
-        live.tasks[launch.path] = replace(task, state="cached", key=key)
-        self._carry_out(live, live.planner.finish(launch.path, "cached", bindings))
+    def _step_ended(self, work: Work, ending: Ending) -> None:
+        self._inbox.put(_Ended(task=work.task, ending=ending))
 
-    def _do(self, work: Work) -> None:
-        ending, bindings = self._attempts.run(work)
-        self._ended.put(
-            _Ended(run=work.task.run, path=work.task.name, ending=ending, bindings=bindings)
-        )
-        with self._changed:
-            self._room.leave(work.task.id)
-            self._changed.notify_all()
-
-    def _take_end(self, ended: _Ended) -> None:
-        live = self._live.get(ended.run)
-        if live is None or self._stopping:
-            return
-        self._guarded(live, lambda live: self._settle_end(live, ended))
-
-    def _settle_end(self, live: _Live, ended: _Ended) -> None:
-        task, ending, bindings = live.tasks[ended.path], ended.ending, ended.bindings
+    def _settle_end(self, live: Live, ended: _Ended) -> None:
+        ending, bindings, path = ended.ending, ended.bindings, ended.task.name
+        task = live.tasks.get(path)
+        if task is None or task.state != "running" or task.attempt != ended.task.attempt:
+            return  # another attempt has taken over
         if bindings is None:
-            if ending.state == "done":  # another attempt has taken over
+            if ended.recorded and ending.state == "done":
                 return
-            again = ending.state == "waiting" or self._may_retry(live, task)
-            if again and self._try_again(live, task, ending):
-                return
-            state = "failed" if ending.state == "waiting" else ending.state
-            ending = replace(ending, state=state)
+            if ending.state != "done":
+                again = ending.state == "waiting" or self._may_retry(live, task)
+                if again and self._try_again(live, task, ending):
+                    return
+                state = "failed" if ending.state == "waiting" else ending.state
+                ending = replace(ending, state=state)
             bindings = self._recorder.finish(live.ordered, task, ending)
             if bindings is None:
                 return
-        live.tasks[ended.path] = replace(task, state=ending.state)
+        live.tasks[path] = replace(task, state=ending.state)
         if ending.error is not None and live.error is None:
-            live.error = TaskFailed(ended.path, ending.error)
-        moves = live.planner.finish(ended.path, ending.state, bindings, ending.error)
-        self._carry_out(live, moves)
+            live.error = TaskFailed(path, ending.error)
+        self._carry_out(live, live.planner.finish(path, ending.state, bindings, ending.error))
 
-    def _may_retry(self, live: _Live, task: Task) -> bool:
+    def _may_retry(self, live: Live, task: Task) -> bool:
         policy = live.task_spec(task.name).retry_policy or RetryPolicy()
         failures = self._store.failures_of(task.id)
         return not live.stopping and failures < policy.max_retry_count
 
-    def _try_again(self, live: _Live, task: Task, ending: Ending) -> bool:
+    def _try_again(self, live: Live, task: Task, ending: Ending) -> bool:
         pause = 0.0
         if ending.state == "waiting":
             deaths = live.deaths[task.name] = live.deaths.get(task.name, 0) + 1
@@ -475,7 +460,7 @@ class LocalEngine:
         heapq.heappush(self._timers, (time.monotonic() + pause, run, task.name))
         return True
 
-    def _note_errors(self, live: _Live, ended: Iterable[Settled]) -> None:
+    def _note_errors(self, live: Live, ended: Iterable[Settled]) -> None:
         for item in ended:
             if item.state == "failed" and item.error is not None and live.error is None:
                 live.error = TaskFailed(item.path, item.error)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 _PR_SET_CHILD_SUBREAPER = 36
-_OOM_FIRST = "900"
+_OOM_FIRST = b"900"
 _LONGEST_LOG = 64 << 20
 _KEPT_HEAD, _KEPT_TAIL = 1 << 20, 4 << 20
 _PROC = Path("/proc")
@@ -24,11 +24,13 @@ def adopt() -> None:
         return
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     with contextlib.suppress(OSError):
-        Path("/proc/self/oom_score_adj").write_text(_OOM_FIRST, "ascii")
+        Path("/proc/self/oom_score_adj").write_bytes(_OOM_FIRST)
 
 
 def end_descendants(pid: int) -> None:
     """End all that a process started, and that these started."""
+    if pid == os.getpid() and _alone():
+        return
     if not (_PROC / str(pid) / "task").is_dir():
         return
     for _ in range(100):  # those that fork while they are being ended
@@ -88,6 +90,15 @@ def descendants(pid: int) -> Iterator[int]:
             if _state(int(child)) != "Z":
                 yield int(child)
             yield from descendants(int(child))
+
+
+def _alone() -> bool:
+    """Whether this process, which adopts whom its children leave behind, has no child at all."""
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return sys.platform == "linux"
+    return False
 
 
 def _state(pid: int) -> str:

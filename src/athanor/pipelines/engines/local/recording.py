@@ -6,6 +6,7 @@ changes nothing.
 """
 
 from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -61,6 +62,10 @@ class Recorder:
         self._events = events
         self._clock = clock
 
+    def together(self) -> AbstractContextManager[object]:
+        """What is written down inside is one transaction: all of it, or nothing."""
+        return self._database.transaction(flat=True)
+
     def begin(self, ordered: Ordered) -> None:
         """A run goes on."""
         run = ordered.run
@@ -86,10 +91,10 @@ class Recorder:
         self._store.add_tasks(tasks.values())
         return tasks
 
-    def digests(self, ordered: Ordered, inputs: Bindings) -> dict[str, list[str]]:
-        """The digests of input artifacts, by the input's name."""
+    def given(self, ordered: Ordered, inputs: Bindings) -> dict[str, list[Artifact]]:
+        """Input artifacts by the input's name."""
         return {
-            name: [self._lineage.artifact(ordered.who, item).digest for item in items]
+            name: [self._lineage.artifact(ordered.who, item) for item in items]
             for name, items in inputs.artifacts.items()
         }
 
@@ -192,7 +197,8 @@ class Recorder:
                 return None
             for name, items in ending.artifacts.items():
                 made[name] = [self._record(ordered, task, name, item).id for item in items]
-            self._store.change_task(task.id, {"made": made})
+            if made:
+                self._store.change_task(task.id, {"made": made})
             self._produced(who, task.id, made)
             self._lineage.finish_run(
                 who, task.id, ending.state, resources=dict(ending.resources), error=error
