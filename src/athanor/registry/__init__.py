@@ -8,8 +8,12 @@ from typing import TYPE_CHECKING
 from athanor.kernel.front_door import lazily
 
 if TYPE_CHECKING:
+    from athanor.registry.client.exchange import (
+        read_code,
+    )
     from athanor.registry.errors import (
         BadAlias,
+        BadCode,
         BadModelFolder,
         BadModelName,
         BadModelSource,
@@ -46,6 +50,10 @@ if TYPE_CHECKING:
         Logged,
         NoOrigins,
         Origins,
+    )
+    from athanor.registry.records import (
+        NewCode,
+        PythonCode,
     )
     from athanor.registry.relations import (
         model_versions,
@@ -106,6 +114,10 @@ if TYPE_CHECKING:
 __getattr__ = lazily(
     __name__,
     {
+        "BadCode": "errors",
+        "NewCode": "records",
+        "PythonCode": "records",
+        "read_code": "client.exchange",
         "AliasMove": "types",
         "BadAlias": "errors",
         "BadModelFolder": "errors",
@@ -185,6 +197,7 @@ __all__ = [
     "STAGES",
     "AliasMove",
     "BadAlias",
+    "BadCode",
     "BadModelFolder",
     "BadModelName",
     "BadModelSource",
@@ -214,6 +227,7 @@ __all__ = [
     "ModelVersion",
     "ModelVersionNotFound",
     "Models",
+    "NewCode",
     "NewModel",
     "NewModelVersion",
     "NewSource",
@@ -221,6 +235,7 @@ __all__ = [
     "NoOrigins",
     "NothingToRollBack",
     "Origins",
+    "PythonCode",
     "Reach",
     "RecordRefused",
     "Search",
@@ -248,6 +263,7 @@ __all__ = [
     "location_of",
     "model_versions",
     "operations",
+    "read_code",
     "read_description",
     "resolver",
 ]

@@ -145,6 +145,17 @@ class BadModelFolder(Unprocessable):
         )
 
 
+class BadCode(Unprocessable):
+    """A user's Python that can't be a model."""
+
+    def __init__(self, where: str, why: str) -> None:
+        super().__init__(
+            f"{where} can't be taken as a model's code: {why}.",
+            hint="It has functions load(folder), preprocess(records), predict(model, data), "
+            "postprocess(result), each optional, or a class with them.",
+        )
+
+
 class UnsafeModel(Unprocessable):
     """The model's file could run code when it is loaded."""
 

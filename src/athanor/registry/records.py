@@ -7,6 +7,7 @@ from athanor.kernel import DEFAULT_PROJECT
 from athanor.kernel.storage import FolderEntry
 from athanor.lineage import NewArtifact
 from athanor.registry.cards import Section
+from athanor.registry.types import InputColumn
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +66,39 @@ class ModelArrival:
     """Whether something that was here has changed."""
     refused: dict[int, str] = field(default_factory=dict)
     """By version number, why it was not taken; 0 stands for the model itself."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PythonCode:
+    """A user's own Python: functions of a file, or methods of its class `Model`, each optional.
+
+    `load(folder)` runs once a worker and gives the `model`; `preprocess(records)` gets a list of
+    dicts, or a DataFrame where its argument is annotated so or called `frame`; `predict(model,
+    data)` is asked in place of the model's own; `postprocess(answers)` gives one answer a record.
+    """
+
+    files: dict[str, str]
+    """Their text by path; the folder that holds them is on the import path."""
+    entry: str = ""
+    """The file that has the functions, or a class with them; "" is the only one, the package's
+    `__init__.py`, or `model.py`."""
+    requirements: tuple[str, ...] = ()
+    """What it needs, such as `emoji==2.14.0`; what the server does not have makes an environment
+    of its own."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewCode:
+    """A model's next version, made of a user's own Python."""
+
+    model: str
+    code: PythonCode
+    around: str = ""
+    """The version that it stands around (`churn@3`); "" for none: its `predict` is the model."""
+    inputs: tuple[InputColumn, ...] = ()
+    """The columns that it reads; none are those of the model that it stands around. Where there
+    are none at all, it gets records as they were sent."""
+    project: str = DEFAULT_PROJECT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,8 @@
 
 import logging
 from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from athanor.kernel import SYSTEM, AthanorError
 from athanor.registry.errors import BadModelFolder, PickleNotAllowed
@@ -20,9 +22,13 @@ from athanor.registry.scans import (
 from athanor.registry.service.models import folder_blob
 from athanor.registry.store import ModelStore
 from athanor.registry.store.safety import SafetyStore
-from athanor.registry.types import ModelVersion
+from athanor.registry.types import InputColumn, ModelVersion
 
 _log = logging.getLogger(__name__)
+_COLUMNS = "athanor.registry.packaging.flavours:told_columns"
+_TELLING = frozenset({"sklearn", "xgboost", "lightgbm"})
+"""Flavours that are loaded here."""
+_SECONDS = 120.0
 _TOLD = 3
 """Findings that a refusal names."""
 
@@ -109,6 +115,27 @@ class Scanner:
                 with file.open() as stream:
                     return servable(stream.read().decode("utf-8", "replace"), reference)
         raise BadModelFolder(reference, "there is no MLmodel in it")
+
+    def columns(self, reference: str) -> tuple[InputColumn, ...]:
+        """What a version's estimator tells of its columns, where its files tell none.
+
+        It is loaded in a worker for that: `feature_names_in_`, or `x0`, `x1` ... for each of
+        `n_features_in_`. Empty where it tells nothing either, or only MLflow loads it.
+
+        Raises: PickleNotAllowed, BadModelFolder, UnsafeModel, TookTooLong.
+        """
+        model, _, number = reference.rpartition("@")
+        version = self._models.find_version(model, int(number))
+        if version is None or version.artifact_id is None or version.flavor not in _TELLING:
+            return ()
+        found = self.require(version, by_name=True)
+        artifact = self._ground.lineage.artifact(SYSTEM, version.artifact_id)
+        with TemporaryDirectory(prefix="athanor-columns-") as place:
+            folder = self._ground.storage.fetch_folder(folder_blob(artifact), Path(place))
+            told = self._ground.workers.call(
+                _COLUMNS, {"folder": str(folder), "pickles": found.pickled}, timeout=_SECONDS
+            )
+        return tuple(InputColumn(**item) for item in told)
 
     def permission(self, version: ModelVersion, *, by_name: bool = False) -> Permission:
         """Whether a version may be loaded, and why."""

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from athanor.features import ParityReport, Plan
 from athanor.kernel.permissions import Principal
-from athanor.registry import InputColumn, Label
+from athanor.registry import InputColumn, Label, NewCode
 from athanor.serving.types import Deployment
 from athanor.serving.types.rollouts import CanaryStatus, DeploymentStatus
 
@@ -79,6 +79,17 @@ class ModelSource(Protocol):
         ...
 
 
+class CodeSource(Protocol):
+    """Where a user's own Python becomes a version, as far as serving needs it."""
+
+    def take_code(self, who: Principal, new: NewCode) -> RegisteredVersion:
+        """The version that this code makes; the same code gives the same one.
+
+        Raises: BadCode, and a NotFound where the version is not there that it stands around.
+        """
+        ...
+
+
 class Loading(Protocol):
     """Which models can be loaded, and who agreed to those that run code when they are."""
 
@@ -86,6 +97,13 @@ class Loading(Protocol):
         """Whether a version's folder says that it holds a model that runtimes load.
 
         Raises: a failure that names the folder, where it does not say what it holds.
+        """
+        ...
+
+    def columns(self, reference: str) -> Sequence[InputColumn]:
+        """What a version's estimator tells of its columns, where its files tell none.
+
+        Raises: a Forbidden where nobody agreed to load it; what its loading raises.
         """
         ...
 
@@ -125,6 +143,10 @@ class OnlySafe:
     def loadable(self, reference: str) -> bool:  # noqa: ARG002 - the port's form
         """Its worker finds out."""
         return True
+
+    def columns(self, reference: str) -> Sequence[InputColumn]:  # noqa: ARG002 - the port's form
+        """Nothing is loaded to find out."""
+        return ()
 
     def runs_code(self, reference: str) -> bool:  # noqa: ARG002 - the port's form
         """It is loaded as what runs nothing."""

@@ -12,8 +12,10 @@ import typer
 from athanor.kernel.console import Json, emit, say, transport
 from athanor.kernel.errors import Conflict, Invalid
 from athanor.registry.client import ExchangeClient, ModelsClient
+from athanor.registry.client.exchange import read_code
 from athanor.registry.commands.models import Reference, commands
-from athanor.registry.types import Upload
+from athanor.registry.records import NewCode
+from athanor.registry.types import InputColumn, Upload
 
 _INDEX = "model.json"
 
@@ -87,6 +89,47 @@ def import_(
         emit(version)
         return
     say(f"{version.reference} is registered")
+
+
+@commands.command()
+def register(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The model that gets the version.")],
+    *,
+    code: Annotated[
+        Path, typer.Option(help="A Python file, or a folder: load, preprocess, predict ...")
+    ],
+    around: Annotated[
+        str, typer.Option(metavar="MODEL[@VERSION]", help="The version that it stands around.")
+    ] = "",
+    requirement: Annotated[
+        list[str] | None, typer.Option(help="Such as emoji==2.14.0; may be repeated.")
+    ] = None,
+    column: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME:TYPE", help="A column that it reads; NAME:TYPE? may miss."),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Make a model's next version of your own Python, maybe around a registered version."""
+    new = NewCode(
+        model=name,
+        code=read_code(code, requirement or ()),
+        around=around,
+        inputs=tuple(map(_column, column or ())),
+    )
+    version = ExchangeClient(transport()).take_code(new)
+    if json:
+        emit(version)
+        return
+    say(f"{version.reference} is registered")
+    if around or version.signature.inputs:
+        return
+    say("It tells no columns, so it gets records as they are sent: --column NAME:TYPE names them.")
+
+
+def _column(text: str) -> InputColumn:
+    name, _, kind = text.rpartition(":")
+    return InputColumn(name=name, type=kind.removesuffix("?"), required=not kind.endswith("?"))
 
 
 def _write(chunks: Iterator[bytes], target: Path) -> None:

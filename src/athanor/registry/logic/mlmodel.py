@@ -90,7 +90,7 @@ def compose(
         "mlflow_version": versions["mlflow-skinny"],
         "model_size_bytes": size,
         "model_uuid": content[:32],
-        "signature": _signature(description.signature),
+        "signature": signature_text(description.signature),
     }
     if with_example:
         mlmodel["saved_input_example_info"] = {
@@ -98,7 +98,12 @@ def compose(
             "pandas_orient": "split",
             "type": "dataframe",
         }
-    text: str = yaml.dump(mlmodel, Dumper=_DUMPER, sort_keys=True, allow_unicode=True)
+    return written(mlmodel)
+
+
+def written(mlmodel: Mapping[str, Any]) -> str:
+    """An `MLmodel` as text, equal for equal content."""
+    text: str = yaml.dump(dict(mlmodel), Dumper=_DUMPER, sort_keys=True, allow_unicode=True)
     return text
 
 
@@ -220,7 +225,8 @@ def _inputs_of_tensors(tensors: Any) -> tuple[InputColumn, ...]:
     return tuple(made)
 
 
-def _signature(signature: Signature) -> dict[str, str | None]:
+def signature_text(signature: Signature) -> dict[str, str | None]:
+    """A signature as `MLmodel` keeps it: its parts as JSON."""
     said = "double" if signature.task == "regression" else _type_of(signature.classes)
     return {
         "inputs": json.dumps([asdict(column) for column in signature.inputs], ensure_ascii=False),

@@ -4,7 +4,7 @@ All others are MLflow's to load, mostly in an environment of their own.
 """
 
 import importlib
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +96,15 @@ def _named(model: LoadedModel) -> LoadedModel:
     inputs = columns_of(model.estimator)
     signature = replace(model.description.signature, inputs=inputs)
     return replace(model, description=replace(model.description, signature=signature))
+
+
+def told_columns(folder: str, *, pickles: bool = False) -> list[dict[str, Any]]:
+    """The columns of a folder's model, as plain data; none where they are MLflow's to know.
+
+    Raises: BadModelFolder, UnsafeModel.
+    """
+    model = opened(Path(folder), pickles=pickles)
+    return [] if model is None else [asdict(column) for column in model.signature]
 
 
 def columns_of(estimator: Any) -> tuple[InputColumn, ...]:

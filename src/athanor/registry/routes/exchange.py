@@ -1,6 +1,7 @@
 """Whole models over HTTP, in one archive."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
@@ -11,8 +12,9 @@ from starlette.concurrency import run_in_threadpool
 
 from athanor.kernel.http import Caller, provide, room_router
 from athanor.registry.errors import UploadTooLarge
-from athanor.registry.records import ModelArrival
+from athanor.registry.records import ModelArrival, NewCode
 from athanor.registry.service.exchange import Exchange
+from athanor.registry.types import ModelVersion
 
 router = room_router("registry")
 TheExchange = Annotated[Exchange, provide(Exchange)]
@@ -52,6 +54,12 @@ def give_whole(name: str, who: Caller, exchange: TheExchange) -> StreamingRespon
         media_type="application/zip",
         headers=attachment(f"{name}.zip"),
     )
+
+
+@router.post("/models/{name}/code", status_code=201)
+def take_code(name: str, new: NewCode, who: Caller, exchange: TheExchange) -> ModelVersion:
+    """Make a model's next version of a user's own Python, maybe around a registered version."""
+    return exchange.take_code(who, replace(new, model=name))
 
 
 @router.put("/model-archives", status_code=201)

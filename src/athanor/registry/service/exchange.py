@@ -13,13 +13,15 @@ from athanor.kernel import Principal
 from athanor.kernel.storage import FolderEntry
 from athanor.lineage import NewArtifact
 from athanor.registry.cards import Section
+from athanor.registry.coding import Coding
 from athanor.registry.errors import BadModelFolder
 from athanor.registry.ground import Ground
 from athanor.registry.logic.archives import pack, unpack, write_member
-from athanor.registry.records import ModelArrival, VersionRecord, WholeModel
+from athanor.registry.records import ModelArrival, NewCode, VersionRecord, WholeModel
 from athanor.registry.service.models import Models, folder_blob
 from athanor.registry.service.transfers import ModelTransfers
 from athanor.registry.store.cards import CardStore
+from athanor.registry.types import ModelVersion
 
 FORMAT_VERSION = 1
 INDEX = "model.json"
@@ -39,6 +41,7 @@ class Exchange:
         self._access = ground.access
         self._lineage = ground.lineage
         self._storage = ground.storage
+        self._coding = Coding(models, ground)
 
     def give_whole(self, who: Principal, name: str) -> Iterator[bytes]:
         """A model with all its versions as a zip archive, chunk by chunk.
@@ -98,6 +101,17 @@ class Exchange:
             for section in whole.cards.get(str(number), []):
                 self._cards.write(record.name, number, section)
         return arrived
+
+    def take_code(self, who: Principal, new: NewCode) -> ModelVersion:
+        """Make a model's next version of a user's own Python, maybe around a registered version.
+
+        The same code gives the same version. Nothing of it is run: that takes a worker, and
+        somebody who agreed to it.
+
+        Raises: BadCode, BadModelName, ModelNotFound, ModelVersionNotFound, ContentElsewhere.
+        """
+        self._access.require(who, "registry.take_code", new.model)
+        return self._coding.version(who, new)
 
     def _held(self, who: Principal, name: str, told: VersionRecord) -> VersionRecord:
         """A version's record with its folder, wherever it came from."""

@@ -1,7 +1,7 @@
 """The verbs of the registry."""
 
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from tempfile import SpooledTemporaryFile, TemporaryDirectory
@@ -149,7 +149,7 @@ class Models:
             type="model",
             name=new.model,
             uri=blob.uri,
-            digest=self._digest(blob.digest),
+            digest=digest_of_folder(self._storage, self._storage.entries(blob.digest)),
             size=blob.size,
             metadata=metadata,
             project=new.project,
@@ -304,19 +304,6 @@ class Models:
         archive.seek(0)
         return _chunks(archive)
 
-    def _digest(self, folder: str) -> str:
-        """The canonical digest of a model folder that is stored."""
-
-        def part(entry: FolderEntry) -> Part:
-            return Part(
-                path=entry.path,
-                size=entry.size,
-                digest=lambda: entry.digest,
-                open=lambda: self._storage.open(entry.digest),
-            )
-
-        return digest_of_model([part(entry) for entry in self._storage.entries(folder)])
-
     def _make(self, who: Principal, new: NewModelVersion) -> None:
         model = Model(
             name=new.model,
@@ -421,6 +408,20 @@ class Models:
             self._events.tell(who, action, subject, detail)
         else:
             self._events.tell(who, action, subject, detail, project=project)
+
+
+def digest_of_folder(storage: Storage, entries: Sequence[FolderEntry]) -> str:
+    """The canonical digest of a model folder whose files are stored."""
+
+    def part(entry: FolderEntry) -> Part:
+        return Part(
+            path=entry.path,
+            size=entry.size,
+            digest=lambda: entry.digest,
+            open=lambda: storage.open(entry.digest),
+        )
+
+    return digest_of_model([part(entry) for entry in sorted(entries, key=lambda item: item.path)])
 
 
 def folder_blob(artifact: Artifact) -> str:

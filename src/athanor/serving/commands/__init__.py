@@ -123,7 +123,7 @@ def predict(
         return
     table(
         ("prediction", "label", "score"),
-        [(item["id"], item["label"], f"{item['score']:.4f}") for item in answers],
+        [(item["id"], _said(item), _figure(item["score"])) for item in answers],
         empty="The file has no records.",
         right=("score",),
     )
@@ -186,3 +186,13 @@ def _label(file: Path, place: int, row: dict[str, Any]) -> NewLabel:
     if row.get("id"):
         return NewLabel(label=row["label"], id=str(row["id"]))
     return NewLabel(label=row["label"], key=str(row["key"]))
+
+
+def _said(answer: dict[str, Any]) -> str:
+    """The label, or what the model says in its place."""
+    label = answer["label"]
+    return str(answer.get("value", label) if label is None else label)
+
+
+def _figure(value: float | None) -> str:
+    return "" if value is None else f"{value:.4f}"

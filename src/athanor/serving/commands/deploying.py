@@ -1,6 +1,7 @@
 """`athanor deploy`."""
 
 import re
+from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
@@ -8,6 +9,7 @@ import typer
 
 from athanor.kernel.console import Json, emit, transport
 from athanor.kernel.errors import Invalid
+from athanor.registry import read_code
 from athanor.serving.client import EndpointsClient
 from athanor.serving.commands.telling import settled, tell_deployed
 from athanor.serving.types import CanaryPlan, Deploy
@@ -58,6 +60,12 @@ def deploy(
     features: Annotated[
         str | None, typer.Option(help="The feature service that is looked up by key.")
     ] = None,
+    code: Annotated[
+        Path | None, typer.Option(help="Your own Python around it: preprocess, postprocess ...")
+    ] = None,
+    requirement: Annotated[
+        list[str] | None, typer.Option(help="What the code needs, such as emoji==2.14.0.")
+    ] = None,
     replicas: Annotated[int, typer.Option(help="Model workers.", min=1, max=16)] = 1,
     workers: Annotated[
         str, typer.Option(metavar="MIN..MAX", help="Workers by load; 0..4 lets it sleep.")
@@ -80,6 +88,7 @@ def deploy(
         follow=follow,
         key=key,
         features=features,
+        code=None if code is None else read_code(code, requirement or ()),
         replicas=replicas,
         scaling=scaling_of(workers, idle),
     )

@@ -172,3 +172,14 @@ class EndpointInUse(Conflict):
             f"Endpoint {endpoint!r} is asked by the graph {', '.join(graphs)}.",
             hint="Remove or recompose that first: athanor endpoint remove, athanor endpoint graph",
         )
+
+
+class CodeFollowsNothing(Invalid):
+    """Code was given for an endpoint that shall follow an alias."""
+
+    def __init__(self, model: str) -> None:
+        super().__init__(
+            f"An endpoint that follows {model!r} takes versions as they are, without code.",
+            hint="Register each version with its code, and move the alias there: "
+            "athanor model register NAME --code FILE --around MODEL@VERSION",
+        )

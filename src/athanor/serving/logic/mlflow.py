@@ -23,7 +23,7 @@ from athanor.serving.logic.coercions import (
     array_cast,
     frame_cast,
 )
-from athanor.serving.logic.signature import Row
+from athanor.serving.logic.signature import Row, rows_of
 from athanor.serving.types import InputColumn, Signature
 
 FORMATS = ("dataframe_records", "dataframe_split", "inputs", "instances")
@@ -74,7 +74,7 @@ def read_json(signature: Signature, body: bytes, max_rows: int) -> Invocation:
 def _positional(signature: Signature, form: str, data: Any) -> tuple[Columns, int, Cast] | None:
     """The values of a model whose columns have no names, or that reads one tensor: by place."""
     width = len(signature.columns)
-    if signature.names != tuple(f"x{place}" for place in range(width)):
+    if not width or signature.names != tuple(f"x{place}" for place in range(width)):
         return None
     rows = data.get("data") if form == "dataframe_split" and isinstance(data, dict) else data
     if not isinstance(rows, list) or not rows or not all(isinstance(row, list) for row in rows):
@@ -243,6 +243,8 @@ def _inputs(signature: Signature, data: Any) -> tuple[Columns, int, Cast]:
 
 def _nameless(signature: Signature, data: Any) -> None:
     """Values without names are first made an array of the first column's type."""
+    if not signature.columns:
+        raise _enforced("The model tells no columns, so that values need names")
     column = signature.columns[0]
     values = data if isinstance(data, list) else [data]
     for row, value in enumerate(values):
@@ -377,8 +379,7 @@ def _invocation(
             "Encountered an unexpected error while evaluating the model. Verify that the "
             f"serialized input Dataframe is compatible with the model for inference: {reason}."
         )
-    by_column = [columns[name] for name in signature.names]
-    found: list[Row] = list(map(list, zip(*by_column, strict=True)))
+    found = rows_of(signature, columns, rows)
     return Invocation(rows=found, columns=columns, bare=bare)
 
 

@@ -18,7 +18,7 @@ import orjson
 from athanor.serving.errors import BadPrediction, TooManyRecords
 from athanor.serving.errors.protocols import InferenceRefused, TensorRefused
 from athanor.serving.logic.predictions import Predicted
-from athanor.serving.logic.signature import Parsed, Row, checked
+from athanor.serving.logic.signature import Parsed, checked, rows_of
 from athanor.serving.logic.tensors import (
     BINARY_ONLY,
     DATATYPES,
@@ -177,7 +177,7 @@ def _columns(
     for tensor in inputs:
         if tensor.name in columns:
             raise TensorRefused(tensor.name, "it came twice")
-        if width == 1 and tensor.name not in known:
+        if width == 1 and signature.columns and tensor.name not in known:
             raise TensorRefused(
                 tensor.name, f"the model has no such input; it has {_listed(signature.names)}"
             )
@@ -309,10 +309,8 @@ def _parsed(signature: Signature, columns: dict[str, list[Any]], rows: int, *, k
     ]
     if missing:
         raise InferenceRefused(f"The request lacks the input {_listed(missing)}.")
-    empty: list[Any] = [None] * rows
-    by_column = [columns.get(name, empty) for name in signature.names]
-    found: list[Row] = list(map(list, zip(*by_column, strict=True))) if by_column else []
-    keys = [None if item is None else str(item) for item in columns.get(key, empty)]
+    found = rows_of(signature, columns, rows)
+    keys = [None if item is None else str(item) for item in columns.get(key, [None] * rows)]
     return Parsed(rows=found, keys=keys, ignored=[])
 
 

@@ -1,5 +1,6 @@
 """What a model said about rows, whatever runtime said it and whatever protocol tells it."""
 
+import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -58,7 +59,11 @@ class Predicted:
         return self.numbers[row * width + place]
 
     def label(self, row: int) -> Any:
-        """The row's class; None unless classes were told."""
+        """The row's class, or its answer where that is no number; None where it is one."""
+        if self.values:
+            value = self.values[row]
+            nested = isinstance(value, dict | list)
+            return json.dumps(value, ensure_ascii=False) if nested else value
         return self.classes[self.labels[row]] if self.classes else None
 
     def probabilities(self, row: int) -> dict[str, float] | None:

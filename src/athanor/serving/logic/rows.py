@@ -86,6 +86,7 @@ class Recorder:
 
     def __init__(self, signature: Signature, redacted: Collection[str] = ()) -> None:
         self._names = signature.names
+        self._redacted = redacted
         named = redact(dict.fromkeys(signature.names, 0))
         self._masked = [
             place
@@ -119,6 +120,9 @@ class Recorder:
 
     def features(self, row: Row) -> dict[str, Any]:
         """The row by column, with secrets masked."""
+        if not self._names:  # the record itself
+            found: dict[str, Any] = redact(dict(row[0]))
+            return found | {name: MASK for name in self._redacted if found.get(name) is not None}
         kept = [
             redact(value) if type(value) is str and not self.clean(value) else value
             for value in row

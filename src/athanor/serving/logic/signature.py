@@ -13,8 +13,10 @@ from athanor.serving.errors import BadPrediction, ColumnMissing, TooManyRecords,
 from athanor.serving.types import InputColumn, Signature
 
 Row: TypeAlias = list[Any]
-"""One record's values in the order of the signature's columns."""
+"""One record's values in the order of the signature's columns; of a model that tells no columns,
+the record itself as the only value."""
 
+_TWO = 2
 _INT64 = 1 << 63
 _INT32 = 1 << 31
 _DOUBLE = 2**1023
@@ -55,11 +57,12 @@ class Parsed:
 def scored(signature: Signature, classes: Sequence[Any]) -> int:
     """The place in `classes` of the class that `score` is the probability of; -1: the predicted.
 
-    Where no class was named, as in models of MLflow, it is 1 of 0 and 1, and True of False and
-    True. `classes` are those that the loaded model tells.
+    Where none of two was named, as in models of MLflow, it is 1 of 0 and 1, True of False and
+    True, and else the second one, as in scikit-learn. Of more than two it is the predicted class.
+    `classes` are those that the loaded model tells.
     """
-    if signature.positive < 0 and list(classes) in ([0, 1], [1, 0]):
-        return classes.index(1)
+    if signature.positive < 0 and len(classes) == _TWO:
+        return classes.index(1) if list(classes) in ([0, 1], [1, 0]) else 1
     return signature.positive
 
 
@@ -84,10 +87,24 @@ def parse(signature: Signature, body: object, *, key: str = "", max_rows: int = 
             raise BadPrediction(
                 f"Record {number} is {_kind(record)}, not an object of columns.",
             )
-        rows.append(_row(signature, record, number))
-        ignored.update(record.keys() - known)
+        if signature.columns:
+            rows.append(_row(signature, record, number))
+            ignored.update(record.keys() - known)
+        else:
+            rows.append([record])
         keys.append(_key(record.get(key)) if key else None)
     return Parsed(rows=rows, keys=keys, ignored=sorted(ignored))
+
+
+def rows_of(signature: Signature, columns: Mapping[Any, Sequence[Any]], count: int) -> list[Row]:
+    """Values by column as rows. A model that tells no columns gets all that came."""
+    if signature.columns:
+        empty = [None] * count
+        by_column = [columns.get(name, empty) for name in signature.names]
+        return list(map(list, zip(*by_column, strict=True)))
+    return [
+        [{str(name): values[place] for name, values in columns.items()}] for place in range(count)
+    ]
 
 
 def _records(body: object) -> list[Any]:

@@ -17,6 +17,7 @@ import msgspec
 from athanor.kernel.errors import AthanorError
 from athanor.serving.logic import routing
 from athanor.serving.logic.frames import Hello, Reply
+from athanor.serving.logic.predictions import Predicted
 from athanor.serving.logic.routing import Route, Target
 from athanor.serving.logic.shadowing import ShadowRow
 from athanor.serving.logic.signature import Row, scored
@@ -132,6 +133,10 @@ def _rows_for(signature: Signature, returned: Returned) -> tuple[list[Row], str]
     names = returned.target.signature.names
     if names == signature.names:
         return returned.rows, ""
+    if not signature.names:  # it reads records as they are
+        return [[dict(zip(names, row, strict=True))] for row in returned.rows], ""
+    if not names:
+        return [[row[0].get(name) for name in signature.names] for row in returned.rows], ""
     places = {name: place for place, name in enumerate(names)}
     for column in signature.columns:
         if column.required and column.name not in places:
@@ -165,8 +170,15 @@ def _fill(row: ShadowRow, reply: Reply, hello: Hello, signature: Signature) -> N
         row.shadow_labels = [str(hello.classes[label]) for label in reply.labels]
         row.shadow_scores = [
             _finite(numbers[at * width + (reply.labels[at] if place < 0 else place)])
+            if width
+            else None
             for at in range(count)
         ]
+    elif reply.values:
+        told = Predicted(ids=row.ids, values=reply.values)
+        labels = [told.label(at) for at in range(count)]
+        row.shadow_labels = ["" if label is None else str(label) for label in labels]
+        row.shadow_scores = [None] * count
     else:
         row.shadow_scores = [_finite(numbers[at * width]) for at in range(count)]
 

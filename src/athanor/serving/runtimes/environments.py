@@ -18,7 +18,7 @@ from athanor.kernel.environments import environment_with
 
 OFFERED = "ATHANOR_MODEL_PYTHONS"
 """Interpreters that are tried before an environment is made, parted as in PATH."""
-_PIN = re.compile(r"^\s*([A-Za-z0-9._-]+)(?:\[[^\]]*\])?\s*==\s*([^\s;,]+)")
+_PIN = re.compile(r"([A-Za-z0-9._-]+)(?:\[[^\]]*\])?\s*(?:==\s*([^\s;,]+)|([^;#]*))")
 _HINT = f"See its requirements.txt. Interpreters that have what it needs may be named in {OFFERED}."
 _LOOSE = frozenset({"mlflow", "mlflow-skinny", "cffi", "defusedxml", "pip", "setuptools", "wheel"})
 """What any near version of serves: MLflow reads the folders of others."""
@@ -31,13 +31,13 @@ _ASK = (
 
 
 def pins_of(folder: Path) -> dict[str, str]:
-    """What the model's requirements pin: distribution to version."""
-    try:
-        lines = (folder / "requirements.txt").read_text("utf-8").splitlines()
-    except (OSError, UnicodeDecodeError):
-        return {}
-    found = (_PIN.match(line) for line in lines)
-    return {_canonical(match[1]): match[2] for match in found if match}
+    """What the model's requirements ask for: distribution to version.
+
+    Where any version will do it is "", and where it is a range, the range: only an environment of
+    its own is sure to suit that.
+    """
+    found = (_PIN.match(line) for line in _lines_of(folder))
+    return {_canonical(match[1]): (match[2] or match[3]).strip() for match in found if match}
 
 
 def here(pins: Mapping[str, str]) -> bool:
@@ -76,19 +76,24 @@ def search_path(cache: Path) -> str:
     return str(place)
 
 
-def _wanted(folder: Path) -> list[str]:
-    """The model's requirements; MLflow's small distribution in place of the whole."""
+def _lines_of(folder: Path) -> list[str]:
     try:
         text = (folder / "requirements.txt").read_text("utf-8")
     except (OSError, UnicodeDecodeError):
-        text = ""
+        return []
     lines = [line.strip() for line in text.splitlines()]
     # An option (an index, another file) in a stranger's requirements is not ours to follow.
-    kept = [line for line in lines if line and not line.startswith(("#", "-"))]
+    return [line for line in lines if line and not line.startswith(("#", "-"))]
+
+
+def _wanted(folder: Path) -> list[str]:
+    """The model's requirements; MLflow's small distribution in place of the whole."""
     kept = [
-        re.sub(r"^mlflow(?=\s*(==|>=|<=|~=|!=|<|>|;|$))", "mlflow-skinny", line) for line in kept
+        re.sub(r"^mlflow(?=\s*(==|>=|<=|~=|!=|<|>|;|$))", "mlflow-skinny", line)
+        for line in _lines_of(folder)
     ]
-    if not any(line.startswith("mlflow") for line in kept):
+    alone = (folder / "code.json").is_file() and not (folder / "model").is_dir()
+    if not alone and not any(line.startswith("mlflow") for line in kept):
         kept.append(f"mlflow-skinny=={_installed('mlflow-skinny')}")
     return [*kept, "numpy", "pandas", "msgspec"]
 
@@ -123,7 +128,7 @@ def _suits(name: str, wanted: str, found: str) -> bool:
     """Whether a version is near enough: the same up to its second number."""
     if not found:
         return name in {"cffi", "defusedxml", "pip", "setuptools", "wheel"}
-    if name in _LOOSE:
+    if name in _LOOSE or not wanted:
         return True
     return _near(found) == _near(wanted)
 

@@ -12,7 +12,6 @@ import math
 import signal
 import sys
 import warnings
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,9 @@ import numpy as np
 import pandas as pd
 
 from athanor.serving.logic.frames import Hello, Reply
+from athanor.serving.runtimes import python
+from athanor.serving.runtimes.answers import column_of, numbers_of, values_of
+from athanor.serving.runtimes.port import Runtime
 from athanor.serving.runtimes.serving import serve
 
 logger = logging.getLogger(__name__)
@@ -28,13 +30,6 @@ Row = list[Any]
 _SEPARATE = "none"
 _WHOLE = "whole"
 _PROBES = 3
-_DTYPES = {
-    "double": "float64",
-    "float": "float32",
-    "long": "int64",
-    "integer": "int32",
-    "boolean": "bool",
-}
 _PARENT_DIES = 1
 """PR_SET_PDEATHSIG."""
 
@@ -58,15 +53,15 @@ class ForeignRuntime:
         Raises: whatever the model raises.
         """
         found = self._model.predict(self._asked(rows))
-        numbers = _numbers(found, len(rows))
+        numbers = numbers_of(found, len(rows))
         if numbers is not None:
             return Reply([], np.ascontiguousarray(numbers, dtype="<f8").tobytes())
-        return Reply([], b"", "", _values(found, len(rows)))
+        return Reply([], b"", "", values_of(found, len(rows)))
 
     def _look(self, sample: list[Row]) -> None:
         try:
             found = self._model.predict(self._asked(sample))
-            numbers = _numbers(found, len(sample))
+            numbers = numbers_of(found, len(sample))
             width = 1 if numbers is None or numbers.ndim == 1 else numbers.shape[1]
             self.hello = Hello([], self._batching(sample), _names(found, width))
         except Exception:
@@ -86,7 +81,7 @@ class ForeignRuntime:
         columns = {}
         for place, column in enumerate(self._columns):
             values = [row[place] for row in rows]
-            columns[column.name or place] = _column(getattr(column.type, "name", ""), values)
+            columns[column.name or place] = column_of(getattr(column.type, "name", ""), values)
         return pd.DataFrame(columns, index=pd.RangeIndex(len(rows)))
 
     def _as_tensors(self, rows: list[Row]) -> Any:
@@ -103,43 +98,6 @@ class ForeignRuntime:
         return next(iter(made.values())) if list(made) == [None] else made
 
 
-def _column(kind: str, values: list[Any]) -> Any:
-    if kind == "datetime":
-        return pd.to_datetime(pd.Series(values, dtype=object))
-    dtype = _DTYPES.get(kind)
-    if dtype is None:
-        return pd.Series(values, dtype=object)
-    if None in values:
-        if kind in {"long", "integer", "boolean"}:
-            return pd.Series(values, dtype="float64" if kind != "boolean" else object)
-        values = [math.nan if value is None else value for value in values]
-    return np.array(values).astype(dtype)
-
-
-def _numbers(found: Any, count: int) -> Any:
-    """The answers as numbers, shape (rows,) or (rows, outputs); None where they are none."""
-    if isinstance(found, pd.DataFrame | pd.Series):
-        array = found.to_numpy()
-        if array.dtype == object:
-            return None
-    elif isinstance(found, Mapping):
-        parts = [_numbers(part, count) for part in found.values()]
-        if not parts or any(part is None for part in parts):
-            return None
-        return np.concatenate([part.reshape(count, -1) for part in parts], axis=1)
-    else:
-        found = found.detach().cpu().numpy() if hasattr(found, "detach") else found
-        try:
-            array = np.asarray(found)
-        except ValueError:  # lists of several lengths
-            return None
-    if array.dtype.kind not in "biuf" or array.ndim == 0 or array.shape[0] != count:
-        return None
-    array = array.astype(np.float64)
-    flat = array.reshape(count, -1)
-    return flat[:, 0] if flat.shape[1] == 1 else flat
-
-
 def _names(found: Any, width: int) -> list[str]:
     if width == 1:
         return []
@@ -148,40 +106,19 @@ def _names(found: Any, width: int) -> list[str]:
     return [f"output_{place}" for place in range(width)]
 
 
-def _values(found: Any, count: int) -> list[Any]:
-    """Each row's answer as JSON."""
-    if isinstance(found, pd.DataFrame):
-        told: list[Any] = json.loads(found.to_json(orient="records", date_format="iso"))
-        if len(found.columns) == 1:
-            told = [next(iter(row.values())) for row in told]
-    elif isinstance(found, pd.Series | np.ndarray):
-        told = [_plain(item) for item in found.tolist()]
-    elif isinstance(found, Mapping):
-        parts = {name: _values(part, count) for name, part in found.items()}
-        told = [{name: part[place] for name, part in parts.items()} for place in range(count)]
-    elif isinstance(found, list | tuple):
-        told = [_plain(item) for item in found]
-    else:
-        told = [_plain(found)]
-    if len(told) != count:
-        text = f"it gave {len(told)} answers for {count} rows"
-        raise ValueError(text)
-    return told
+def load(folder: Path) -> Runtime:
+    """The model in this folder, by MLflow's loader; a user's own Python by ours.
+
+    Raises: CodeFailed; whatever the model's library raises.
+    """
+    if python.is_code(folder):
+        return python.load(folder)
+    model = loaded(folder)
+    return ForeignRuntime(model, _sample(folder, model))
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(name): _plain(item) for name, item in value.items()}
-    if isinstance(value, list | tuple | set | np.ndarray):
-        return [_plain(item) for item in value]
-    if isinstance(value, np.generic):
-        return value.item()
-    known = value is None or isinstance(value, str | int | float | bool)
-    return value if known else str(value)
-
-
-def load(folder: Path) -> ForeignRuntime:
-    """The model in this folder, by MLflow's loader.
+def loaded(folder: Path) -> Any:
+    """The model itself.
 
     Raises: whatever the model's library raises.
     """
@@ -189,8 +126,7 @@ def load(folder: Path) -> ForeignRuntime:
     warnings.simplefilter("ignore")
     from mlflow import pyfunc  # noqa: PLC0415 - this module is also read where there is no MLflow
 
-    model = pyfunc.load_model(str(folder))
-    return ForeignRuntime(model, _sample(folder, model))
+    return pyfunc.load_model(str(folder))
 
 
 def _sample(folder: Path, model: Any) -> list[Row]:

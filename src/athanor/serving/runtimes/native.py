@@ -18,10 +18,12 @@ from typing import Any
 import numpy as np
 import sklearn
 
+from athanor.registry import UnsafeModel
 from athanor.registry.packaging import LoadedModel, opened
 from athanor.serving.errors.runtimes import ForeignModelFailed
 from athanor.serving.logic.frames import Hello, Reply
 from athanor.serving.logic.signature import Row
+from athanor.serving.runtimes import python
 from athanor.serving.runtimes.environments import here, pins_of, python_for, search_path
 from athanor.serving.runtimes.serving import WHOLE, serve
 
@@ -112,10 +114,12 @@ def main(folder: str, path: str, *, pickles: bool = False) -> None:
     else by an interpreter that has them. `pickles` says that somebody agreed to load this model
     although that runs code.
 
-    Raises: BadModelFolder, UnsafeModel, NoEnvironment, ForeignModelFailed.
+    Raises: BadModelFolder, UnsafeModel, CodeFailed, NoEnvironment, ForeignModelFailed.
     """
     place = Path(folder)
-    model = opened(place, pickles=pickles)
+    if python.is_code(place) and not pickles:
+        raise UnsafeModel(f"Model folder {place.name}", ["a user's own Python"])
+    model = None if python.is_code(place) else opened(place, pickles=pickles)
     if model is not None:
         note = place.parent / f"{place.name}.batching"
         runtime = NativeRuntime(model, _noted(note))
@@ -149,8 +153,8 @@ def _note(note: Path, batching: str) -> None:
 def _elsewhere(folder: Path, path: str) -> None:
     """Have another interpreter answer at `path`, and end when it does."""
     cache = folder.parent.parent / "environments"
-    python = python_for(folder, cache)
-    command = [str(python), "-m", "athanor.serving.runtimes.foreign", str(folder), path]
+    interpreter = python_for(folder, cache)
+    command = [str(interpreter), "-m", "athanor.serving.runtimes.foreign", str(folder), path]
     environment = {**os.environ, "PYTHONPATH": search_path(cache), "PYTHONNOUSERSITE": "1"}
     environment.pop("VIRTUAL_ENV", None)
     with tempfile.TemporaryFile("w+b") as said:

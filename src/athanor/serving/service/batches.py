@@ -28,6 +28,7 @@ from athanor.serving.logic.outputs import made_columns
 from athanor.serving.ports import ModelSource, RegisteredVersion
 from athanor.serving.service.signatures import signature_of
 from athanor.serving.store.batches import BatchStore
+from athanor.serving.types import Signature
 from athanor.serving.types.batches import Batch, BatchFile, NewBatch
 
 BatchList: TypeAlias = list[Batch]
@@ -43,6 +44,7 @@ class _Pinned:
 
     version: RegisteredVersion
     artifact: str
+    signature: Signature
     source: dict[str, Any]
     consumed: tuple[tuple[str, str], ...]
     """Artifacts that go in: (id, as)."""
@@ -197,19 +199,22 @@ class Batches:
             raise ModelElsewhere(reference)
         if not self._ground.loading.loadable(reference):
             raise FlavorNotServed(reference, version.flavor)
-        if not version.signature.inputs:
-            raise SignatureMissing(reference)
         self._ground.loading.runs_code(reference)
-        source, consumed = self._input(who, new, version)
+        columns = () if version.signature.inputs else self._ground.loading.columns(reference)
+        signature = signature_of(version, columns)
+        if not signature.columns:
+            raise SignatureMissing(reference)
+        source, consumed = self._input(who, new, signature)
         return _Pinned(
             version=version,
             artifact=version.artifact_id,
+            signature=signature,
             source=source,
             consumed=((version.artifact_id, "model"), *consumed),
         )
 
     def _input(
-        self, who: Principal, new: NewBatch, version: RegisteredVersion
+        self, who: Principal, new: NewBatch, signature: Signature
     ) -> tuple[dict[str, Any], tuple[tuple[str, str], ...]]:
         """What goes in, pinned, its columns checked as far as they are known now."""
         if new.dataset:
@@ -223,13 +228,13 @@ class Batches:
                     "Give `to` another name.",
                 )
             names = [column.name for column in found.columns]
-            _check_columns(version, names, pinned)
-            _check_kept(new, version, names)
+            _check_columns(signature, names, pinned)
+            _check_kept(new, signature, names)
             return {"dataset": pinned}, ((found.artifact_id, "input"),)
         if new.sql:
             looked = self._ground.sql.query(who, Query(sql=new.sql, limit=0), project=new.project)
-            _check_columns(version, looked.columns, "The query")
-            _check_kept(new, version, looked.columns)
+            _check_columns(signature, looked.columns, "The query")
+            _check_kept(new, signature, looked.columns)
             return {"sql": new.sql}, ()
         consumed = []
         for item in new.files:
@@ -268,7 +273,7 @@ class Batches:
                 "chunk_rows": new.chunk_rows,
                 "workers": new.workers,
                 "max_errors": new.max_errors,
-                "signature": msgspec.to_builtins(signature_of(pinned.version)),
+                "signature": msgspec.to_builtins(pinned.signature),
             },
             created_by=who.name,
             created_at=self._ground.clock.now(),
@@ -349,12 +354,12 @@ def _named(reference: str) -> str:
     return reference.removeprefix("dataset:").partition("@")[0]
 
 
-def _check_kept(new: NewBatch, version: RegisteredVersion, came: Sequence[str]) -> None:
+def _check_kept(new: NewBatch, signature: Signature, came: Sequence[str]) -> None:
     """Return if the columns that are to be kept are there, and beside those that are made.
 
     Raises: BadBatch, InputColumnTaken.
     """
-    made = made_columns(version.signature.classes, reasons=bool(new.max_errors))
+    made = made_columns(signature.classes, reasons=bool(new.max_errors))
     for name in came if new.keep is None else new.keep:
         if name not in came:
             known = ", ".join(map(repr, came[:20]))
@@ -365,9 +370,7 @@ def _check_kept(new: NewBatch, version: RegisteredVersion, came: Sequence[str]) 
             raise InputColumnTaken(name)
 
 
-def _check_columns(version: RegisteredVersion, came: Sequence[str], where: str) -> None:
-    missing = [
-        item.name for item in version.signature.inputs if item.required and item.name not in came
-    ]
+def _check_columns(signature: Signature, came: Sequence[str], where: str) -> None:
+    missing = [item.name for item in signature.columns if item.required and item.name not in came]
     if missing:
         raise InputColumnsMissing(missing, came, where)

@@ -12,6 +12,7 @@ from athanor.kernel.events import Event, Events
 from athanor.kernel.ids import is_id, new_id
 from athanor.kernel.permissions import SYSTEM, Access, Principal
 from athanor.lineage import Artifact, Lineage, NewArtifact, NewRun
+from athanor.registry import InputColumn, NewCode
 from athanor.serving.errors import (
     EndpointNameInvalid,
     FlavorNotServed,
@@ -19,18 +20,20 @@ from athanor.serving.errors import (
     LabelsMissing,
     ModelElsewhere,
     PredictionNotFound,
-    SignatureMissing,
 )
 from athanor.serving.errors.deployments import (
+    CodeFollowsNothing,
     EndpointInUse,
     EndpointIsGraph,
     NothingToShadow,
 )
+from athanor.serving.errors.repeats import IdempotencyKeyReused
 from athanor.serving.log import ServingLog
 from athanor.serving.logic.graphs import endpoints_of
 from athanor.serving.logic.rollouts import checked, plan_of, rollout_of, takes_all
 from athanor.serving.logic.rows import LabelRow
 from athanor.serving.ports import (
+    CodeSource,
     FeatureSource,
     Fleet,
     Loading,
@@ -52,10 +55,11 @@ from athanor.serving.types import (
     NewLabel,
     Prediction,
     PredictionQuery,
+    Signature,
     SnapshotRequest,
 )
 from athanor.serving.types.features import FeatureUse
-from athanor.serving.types.rollouts import Scaling
+from athanor.serving.types.rollouts import Rollout, Scaling
 
 Predictions: TypeAlias = list[Prediction]
 
@@ -72,6 +76,7 @@ class Neighbours:
     fleet: Fleet
     loading: Loading = field(default_factory=OnlySafe)
     features: FeatureSource | None = None
+    code: CodeSource | None = None
 
 
 class Endpoints:
@@ -98,6 +103,7 @@ class Endpoints:
         self._fleet = neighbours.fleet
         self._loading = neighbours.loading
         self._features = neighbours.features
+        self._code = neighbours.code
         self._traffic = Traffic(
             store, database, events=events, lineage=neighbours.lineage, clock=clock
         )
@@ -111,27 +117,28 @@ class Endpoints:
 
         Raises: EndpointNameInvalid, CanaryShareInvalid, RolloutUnclear, ShareInvalid,
         ScalingInvalid, NothingToShadow, EndpointIsGraph, ModelElsewhere, FlavorNotServed,
-        SignatureMissing, FeaturesUnused, ParityBroken; what the registry raises.
+        FeaturesUnused, ParityBroken, CodeFollowsNothing, IdempotencyKeyReused; what the registry
+        raises.
         """
         self._access.require(who, "serving.deploy", name)
         if not _NAME.fullmatch(name):
             raise EndpointNameInvalid(name)
         plan, rollout = plan_of(deploy), rollout_of(deploy)
         checked(deploy.scaling)
+        told = self._told_columns(who, deploy)
         use = feature_use(who, name, deploy, self._store.find(name), (self._features, self._models))
         with self._database.transaction():
             if deploy.idempotency_key is not None:
                 done = self._store.by_key(name, deploy.idempotency_key)
                 if done is not None:
+                    _check_repeated(done, deploy, rollout)
                     return done
-            version = self._models.version(who, deploy.model)
+            version = self._version(who, deploy)
             reference = f"{version.model}@{version.number}"
             if version.artifact_id is None:
                 raise ModelElsewhere(reference)
             if not self._loading.loadable(reference):
                 raise FlavorNotServed(reference, version.flavor)
-            if not version.signature.inputs:
-                raise SignatureMissing(reference)
             self._loading.runs_code(reference)
             endpoint = self._opened(who, name, deploy)
             if endpoint.graph is not None:
@@ -141,7 +148,9 @@ class Endpoints:
             if takes_all(rollout):
                 number = max((item.number for item in endpoint.deployments), default=0) + 1
                 self._traffic.supersede(who, endpoint, number)
-            deployment = self._add(who, endpoint, (version, version.artifact_id, use), deploy, plan)
+            signature = signature_of(version, told)
+            made = (version, version.artifact_id, use, signature)
+            deployment = self._add(who, endpoint, made, deploy, plan)
         self._database.after_commit(self._fleet.changed)
         return deployment
 
@@ -327,6 +336,28 @@ class Endpoints:
                     self._store.change_deployment(deployment.id, {"model": new})
         self._database.after_commit(self._fleet.changed)
 
+    def _told_columns(self, who: Principal, deploy: Deploy) -> Sequence[InputColumn]:
+        """The columns that the model itself tells, where its registration has none.
+
+        Where there are none at all, it gets records as they are sent.
+        """
+        version = self._models.version(who, deploy.model)
+        reference = f"{version.model}@{version.number}"
+        if version.signature.inputs or version.artifact_id is None or deploy.code is not None:
+            return ()
+        return self._loading.columns(reference) if self._loading.loadable(reference) else ()
+
+    def _version(self, who: Principal, deploy: Deploy) -> RegisteredVersion:
+        """The version that is deployed; where code comes with it, the one that the code makes."""
+        version = self._models.version(who, deploy.model)
+        if deploy.code is None or self._code is None:
+            return version
+        if deploy.follow:
+            raise CodeFollowsNothing(deploy.model)
+        around = f"{version.model}@{version.number}"
+        new = NewCode(model=version.model, code=deploy.code, around=around, project=deploy.project)
+        return self._code.take_code(who, new)
+
     def _deploy_again(self, endpoint: Endpoint, again: Deploy) -> None:
         try:
             self.deploy(SYSTEM, endpoint.name, again)
@@ -372,11 +403,11 @@ class Endpoints:
         self,
         who: Principal,
         endpoint: Endpoint,
-        made: tuple[RegisteredVersion, str, FeatureUse | None],
+        made: tuple[RegisteredVersion, str, FeatureUse | None, Signature],
         deploy: Deploy,
         plan: CanaryPlan | None,
     ) -> Deployment:
-        version, artifact, use = made
+        version, artifact, use, signature = made
         deployment = self._store.add_deployment(
             Deployment(
                 id=new_id(),
@@ -386,7 +417,7 @@ class Endpoints:
                 version=version.number,
                 artifact=artifact,
                 digest=version.digest,
-                signature=signature_of(version),
+                signature=signature,
                 replicas=min(16, max(1, deploy.replicas)),
                 canary=None if plan is None else Canary(plan=plan),
                 rollout=rollout_of(deploy),
@@ -431,6 +462,23 @@ class Endpoints:
     def _addressed(self, endpoint: Endpoint) -> Endpoint:
         url = self._fleet.url()
         return replace(endpoint, url=f"{url}/endpoints/{endpoint.name}/predict" if url else "")
+
+
+def _check_repeated(done: Deployment, deploy: Deploy, rollout: Rollout) -> None:
+    """Return if a call is the one that made a deployment before, as far as that is kept.
+
+    Raises: IdempotencyKeyReused.
+    """
+    asked = {
+        "model": (deploy.model.partition("@")[0], done.model),
+        "rollout": (rollout, done.rollout),
+        "replicas": (min(16, max(1, deploy.replicas)), done.replicas),
+    }
+    for name, (now, then) in asked.items():
+        if now != then:
+            raise IdempotencyKeyReused(
+                deploy.idempotency_key or "", f"deployment {done.number}", name
+            )
 
 
 def _scaling(deploy: Deploy) -> Scaling | None:

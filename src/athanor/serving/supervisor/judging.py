@@ -18,6 +18,7 @@ from athanor.serving.logic import canary
 from athanor.serving.logic.canary import Counts, Evidence, Judgement
 from athanor.serving.logic.exposition import BUCKETS
 from athanor.serving.logic.frames import Hello, Reply
+from athanor.serving.logic.predictions import Predicted
 from athanor.serving.logic.signature import scored
 from athanor.serving.runtimes.caller import Caller, Timed
 from athanor.serving.service import Traffic
@@ -280,7 +281,10 @@ class Judge:
         """Send the next requests of the sample; each of its rows is asked, and counts, once."""
         asked = (trial.sample or [])[trial.place : trial.place + _TOGETHER]
         trial.place += len(asked)
-        rows = [[item.features.get(name) for name in signature.names] for item in asked]
+        rows = [
+            [item.features.get(name) for name in signature.names] or [item.features]
+            for item in asked
+        ]
         for logged, timed in zip(asked, caller.predict([[row] for row in rows]), strict=True):
             # Another version's answers tell nothing about the champion's quality.
             fresh = logged.deployment == trial.champion
@@ -322,9 +326,8 @@ def _read(reply: Reply, hello: Hello, signature: Signature) -> tuple[str | None,
         return None, math.nan
     numbers = struct.unpack(f"<{len(reply.numbers) // 8}d", reply.numbers)
     if not hello.classes:
-        value = reply.values[0] if reply.values else None
-        label = None if value is None or isinstance(value, dict | list) else str(value)
-        return label, numbers[0] if numbers else 0.0
+        label = Predicted(ids=[""], values=reply.values).label(0)
+        return None if label is None else str(label), numbers[0] if numbers else 0.0
     chosen = reply.labels[0]
     place = scored(signature, hello.classes)
     score = numbers[chosen if place < 0 else place] if numbers else 1.0

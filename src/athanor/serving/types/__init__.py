@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
+from athanor.registry import PythonCode
 from athanor.serving.types.features import FeatureUse
 from athanor.serving.types.graphs import InferenceGraph
 from athanor.serving.types.recording import LogPolicy
@@ -61,8 +62,8 @@ class Signature:
     """The column that the model predicts, or "" where nobody said."""
     positive: int = -1
     """The place in `classes` of the class that `score` is the probability of; -1 where none
-    was named: it is 1 or True beside 0 or False, else the predicted class. (Regression: the
-    value.)"""
+    was named: of two it is 1, True, or the second one; of more the predicted class. (Regression:
+    the value.)"""
     names: tuple[str, ...] = field(default=(), compare=False)
     """The columns' names, filled in here."""
 
@@ -277,6 +278,9 @@ class Deploy:
     features: str | None = None
     """The feature service whose features are looked up by key; "" for none. None keeps that of
     the endpoint's live deployment."""
+    code: PythonCode | None = None
+    """A user's own Python around the version: it becomes the model's next version, which is the
+    one that is deployed."""
     project: str = DEFAULT_PROJECT
     idempotency_key: str | None = None
     """A repetition with the same one returns the first one's deployment."""
