@@ -132,7 +132,9 @@ studio-check: studio
 .PHONY: unit
 unit: install-test
 	@# A file's tests stay in one process: they share servers that are dear to start.
-	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --randomly-seed $(ORDER) $(ARGS)
+	@# tests/conftest.py says which come first.
+	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder \
+		--randomly-seed $(ORDER) $(ARGS)
 
 .PHONY: soak
 soak: install-test machine

@@ -32,6 +32,19 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.load_profile("soak" if soaking else "suite")
 
 
+# Where the longest tests stand: they begin first, so that no worker is left alone with them.
+_LONG = ("e2e", "pipelines", "moving", "studio", "app", "serving", "tracking", "registry")
+
+
+@pytest.hookimpl(trylast=True)  # after the shuffling, whose order stays within each of these
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    def turn(item: pytest.Item) -> int:
+        room = item.path.relative_to(ROOT / "tests").parts[0]
+        return _LONG.index(room) if room in _LONG else len(_LONG)
+
+    items.sort(key=turn)
+
+
 @pytest.fixture(autouse=True)
 def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     """What the developer has set for his own workspace does not reach the tests."""

@@ -55,6 +55,12 @@ class Terminal:
         """The same, of `athanor ARGS --json`, read."""
         return json.loads(self.says(*args, "--json"))
 
+    def get(self, path: str) -> Any:
+        """What the API says: for looks again and again, each of which would be a process."""
+        url = f"{self.about()['url']}/api/v1{path}"
+        with urllib.request.urlopen(url, timeout=60) as answer:  # noqa: S310 - loopback
+            return json.load(answer)
+
     def refused(self, *args: object, env: Mapping[str, str] | None = None) -> str:
         """What a command that must fail printed: what happened, and what to do next."""
         ended = self.run(*args, env=env)

@@ -296,7 +296,7 @@ def disturbed(terminal: Terminal, name: str, moments: list[float]) -> dict[str, 
         assert {key: after.get(key) for key in before} == before
     until(
         "the end of the run",
-        lambda: terminal.json("pipeline", "show", run)["state"] not in {"waiting", "running"},
+        lambda: terminal.get(f"/pipelines/runs/{run}")["state"] not in {"waiting", "running"},
     )
     return digests(terminal, run)
 

@@ -49,10 +49,10 @@ def settled(terminal: Terminal, run: str, traffic: Callable[[], Any]) -> dict[st
 
     def look() -> dict[str, Any] | None:
         traffic()
-        ended: dict[str, Any] = terminal.json("pipeline", "show", run)
+        ended: dict[str, Any] = terminal.get(f"/pipelines/runs/{run}")
         if ended["state"] in {"waiting", "running"}:
             return None
-        endpoint = terminal.json("endpoint", "show", "shop")
+        endpoint = terminal.get("/endpoints/shop")
         moving = any(item["state"] in _ON_ITS_WAY for item in endpoint["deployments"])
         return None if moving else ended
 
@@ -71,7 +71,7 @@ def test_drift_starts_a_retraining_that_takes_over_and_can_be_undone(served: Ter
     )
     healthy = customers(WINDOW, seed=2, first_id=10_001)
     predict(url, asked(healthy))
-    until("the look at healthy traffic", lambda: served.json("monitor", "show", "shop")["windows"])
+    until("the look at healthy traffic", lambda: served.get("/monitors/shop/windows"))
     assert served.json("alert", "list") == []
     assert served.json("pipeline", "list", "--trigger", "retrain") == []
 
@@ -79,9 +79,10 @@ def test_drift_starts_a_retraining_that_takes_over_and_can_be_undone(served: Ter
     predict(url, asked(drifted[: WINDOW - 20]))
     label(served, drifted[: WINDOW - 20])
     predict(url, asked(drifted[WINDOW - 20 : WINDOW]))
-    (alert,) = until("the alert", lambda: alerts_of(served, "drift"))
+    until("the alert", lambda: served.get("/alerts?kind=drift"))
+    (alert,) = [found for found in served.json("alert", "list") if found["kind"] == "drift"]
     assert (alert["subject"], alert["columns"]) == ("shop", ["spend"])
-    started = until("the run", lambda: served.json("pipeline", "list", "--trigger", "retrain"))
+    started = until("the run", lambda: served.get("/pipelines/runs?trigger=retrain"))
     rest = asked(drifted[WINDOW:])
     settled(served, started[0]["id"], lambda: [predict(url, [row]) for row in rest[:100]])
     assert len(served.json("pipeline", "list", "--trigger", "retrain")) == 1
@@ -120,7 +121,7 @@ def test_a_server_left_alone_takes_new_rows_to_a_new_model_and_stops_corrupted_o
         *retraining(),
     )
     arrive(incoming, "monday.csv", customers(3000, seed=5, first_id=50_001))
-    started = until("the run", lambda: alone.json("pipeline", "list", "--trigger", "fresh"))
+    started = until("the run", lambda: alone.get("/pipelines/runs?trigger=fresh"))
     settled(alone, started[0]["id"], lambda: None)
     versions = alone.json("data", "versions", "shop")
     assert {(item["number"], item["state"]) for item in versions} == {(1, "ready"), (2, "ready")}
@@ -131,9 +132,8 @@ def test_a_server_left_alone_takes_new_rows_to_a_new_model_and_stops_corrupted_o
     for place, row in enumerate(broken):
         row["age"] = "#!?" if place % 2 else -(10**9)
     arrive(incoming, "tuesday.csv", broken)
-    alert = until(
-        "the alert", lambda: [a for a in alone.json("alert", "list") if a["kind"] == "data"]
-    )
+    until("the alert", lambda: alone.get("/alerts?kind=data"))
+    alert = [found for found in alone.json("alert", "list") if found["kind"] == "data"]
     assert alert[0]["subject"] == "shop"
     assert "age" in alert[0]["explanation"]
     latest = max(alone.json("data", "versions", "shop"), key=lambda item: item["number"])
@@ -142,10 +142,6 @@ def test_a_server_left_alone_takes_new_rows_to_a_new_model_and_stops_corrupted_o
     assert [model["latest"] for model in alone.json("model", "list")] == [2]
     assert live(alone.json("endpoint", "show", "shop"))["version"] == 2
     assert complaints(alone) == []
-
-
-def alerts_of(terminal: Terminal, kind: str) -> list[dict[str, Any]]:
-    return [alert for alert in terminal.json("alert", "list") if alert["kind"] == kind]
 
 
 def complaints(terminal: Terminal) -> list[str]:
