@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from athanor.tracking.logic.debug.rules import Rule, judged
+from athanor.tracking.logic.debug.judgements import Rule
+from athanor.tracking.logic.debug.rules import judged
 from athanor.tracking.logic.debug.series import Kind, Role, Series, Told, named
 
 

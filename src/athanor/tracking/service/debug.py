@@ -24,7 +24,8 @@ from athanor.lineage import Lineage
 from athanor.tracking.errors import TrackedRunNotFound
 from athanor.tracking.hints import STOP_TAG, Diagnosis, Hint
 from athanor.tracking.inputs import CONTEXT, RunInputs
-from athanor.tracking.logic.debug.rules import Judged, judged
+from athanor.tracking.logic.debug.judgements import Judged
+from athanor.tracking.logic.debug.rules import judged
 from athanor.tracking.logic.debug.series import Kind, Layer, Series, Told, finite, named
 from athanor.tracking.service.files import RunFiles
 from athanor.tracking.service.inputs import Inputs
