@@ -203,3 +203,19 @@ def test_the_source_can_be_read_in_the_text() -> None:
     assert "@step" not in source
     assert Path(flows.__file__).name in text
     assert isinstance(read_document(text), Document)
+
+
+def test_whole_numbers_that_kubeflow_writes_as_fractions_are_whole_again() -> None:
+    inputs = {"parameters": {"l": {"parameterType": "LIST", "defaultValue": [1.0, {"a": 2.5}]}}}
+    data = {"pipelineInfo": {"name": "p"}, "root": {"inputDefinitions": inputs}}
+    theirs, ours = (read_spec({**data, "sdkVersion": sdk}) for sdk in ("kfp-2.17.0", "athanor-1"))
+    assert [repr(default_of(spec)) for spec in (theirs, ours)] == [
+        "[1, {'a': 2.5}]",
+        "[1.0, {'a': 2.5}]",
+    ]
+
+
+def default_of(spec: PipelineSpec) -> Any:
+    """The default of the input `l`."""
+    assert spec.root.input_definitions is not None
+    return spec.root.input_definitions.parameters["l"].default_value

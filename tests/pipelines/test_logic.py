@@ -116,9 +116,11 @@ def test_other_values_do_not_fit(value: Any, kind: str) -> None:
 
 
 def test_numbers_in_texts() -> None:
-    assert [as_text(value) for value in (5.0, 5.5, "a", True, [1, 2.5])] == [
+    assert [as_text(value) for value in (5.0, 5.5, 1e-9, None, "a", True, [1, 2.5])] == [
         "5",
         "5.5",
+        "0.000000001",
+        "",
         "a",
         "true",
         "[1, 2.5]",

@@ -31,7 +31,7 @@ def read_document(text: str, origin: str = "The text") -> Document:
         if "platforms" in part and "root" not in part:
             platforms = _convert(part, PlatformSpec, origin)
         elif spec is None:
-            spec = _convert(part, PipelineSpec, origin)
+            spec = read_spec(part, origin)
         else:
             raise BadSpecFile(origin, "it holds more than one pipeline.")
     if spec is None:
@@ -46,7 +46,10 @@ def read_spec(data: object, origin: str = "The pipeline") -> PipelineSpec:
     """
     if not isinstance(data, dict):
         raise BadSpecFile(origin, f"it is a {type(data).__name__}, not a mapping.")
-    return _convert(data, PipelineSpec, origin)
+    spec = _convert(data, PipelineSpec, origin)
+    if not spec.sdk_version.startswith("kfp"):
+        return spec
+    return _convert(_with_whole_numbers(data), PipelineSpec, origin)
 
 
 def write_document(document: Document) -> str:
@@ -84,6 +87,18 @@ def _documents(text: str, origin: str) -> Iterator[dict[str, Any]]:
         if not isinstance(part, dict):
             raise BadSpecFile(origin, f"it holds a {type(part).__name__}, not a mapping.")
         yield part
+
+
+def _with_whole_numbers(value: Any) -> Any:
+    """Whole numbers as such: where an author wrote 1 into a list, Kubeflow's compiler writes 1.0.
+
+    Its backend reads that as 1 again.
+    """
+    if isinstance(value, dict):
+        return {name: _with_whole_numbers(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_with_whole_numbers(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _convert(data: dict[str, Any], kind: type[T], origin: str) -> T:

@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 from msgspec import UNSET
@@ -73,12 +74,15 @@ def shown(value: Any, limit: int = 80) -> str:
 def as_text(value: Any) -> str:
     """A value as it stands in a command line or in another text.
 
-    Whole numbers that are held as doubles lose their ".0"; lists and mappings are JSON.
+    As Kubeflow's launcher writes it: whole numbers that are held as doubles lose their ".0", small
+    ones have no exponent, nothing is an empty text; lists and mappings are JSON.
     """
+    if value is None:
+        return ""
     if isinstance(value, str):
         return value
-    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
-        value = int(value)
+    if isinstance(value, float) and math.isfinite(value):
+        return f"{Decimal(repr(value)):f}".removesuffix(".0")
     return json.dumps(value, ensure_ascii=False)
 
 
