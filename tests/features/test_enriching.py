@@ -15,7 +15,7 @@ from athanor.serving.errors.features import FeaturesUnused
 from athanor.serving.logic.enriching import asked_columns
 from athanor.serving.logic.routing import Route, Target
 from athanor.serving.plane.dialects.mlflow import Invocations
-from athanor.serving.plane.dialects.port import Dialect
+from athanor.serving.plane.dialects.port import Asked, Dialect
 from athanor.serving.plane.dialects.records import Records
 from athanor.serving.plane.enrich import Enrichment
 from athanor.serving.plane.http import Limits, Request
@@ -78,10 +78,14 @@ def enrichment(sqlite: Database) -> Iterator[Enrichment]:
     reader.close()
 
 
-def asked(enrichment: Enrichment, dialect: Dialect, body: dict[str, Any]) -> list[list[Any]]:
+def read(enrichment: Enrichment, dialect: Dialect, body: dict[str, Any]) -> Asked:
     headers = {"content-type": ["application/json"]}
     request = Request("POST", "/", headers, json.dumps(body).encode(), 0.0)
-    return enrichment.read(dialect, Route(name="churn", targets=[]), request, Limits()).rows
+    return enrichment.read(dialect, Route(name="churn", targets=[]), request, Limits())
+
+
+def asked(enrichment: Enrichment, dialect: Dialect, body: dict[str, Any]) -> list[list[Any]]:
+    return read(enrichment, dialect, body).rows
 
 
 def test_features_are_found_by_key_in_every_protocol(enrichment: Enrichment) -> None:
@@ -101,6 +105,8 @@ def test_an_unknown_key_has_no_features_and_a_missing_one_is_refused(
 ) -> None:
     record = {"customer": 2, "limit": 4.0, "age": 30}
     assert asked(enrichment, Records(), {"records": [record]}) == [[None, None, None, 4.0, 30]]
+    told = read(enrichment, Records(), {"records": [record, record | {"customer": 1}]})
+    assert told.absent == {"amount": {"not_found": 1}, "visits": {"not_found": 1}}
     with pytest.raises(ColumnMissing, match="customer"):
         asked(enrichment, Records(), {"records": [{"limit": 4.0, "age": 30}]})
     with pytest.raises(ValueRefused, match="customer"):

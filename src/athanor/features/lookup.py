@@ -178,6 +178,9 @@ class Answered:
     events: dict[str, int]
 
 
+_ABSENT = frozenset({"not_found", "expired"})
+
+
 class Enricher:
     """Finds and computes a service's features, row by row."""
 
@@ -193,18 +196,23 @@ class Enricher:
         self._spaces = list(spaces.values())
         self._wanted = set(plan.columns)
 
-    def fill(self, record: dict[str, Any], number: int, now: int) -> None:
+    def fill(self, record: dict[str, Any], number: int, now: int) -> dict[str, Presence]:
         """Put the features that a record lacks into it; those that it brings stand.
 
-        A record that brings every feature needs no keys.
+        Gives those of them that are null for want of a row: `not_found` or `expired`. A record that
+        brings every feature needs no keys.
         Raises: BadOnlineRow, FormulaFailed.
         """
         if self._wanted <= record.keys():
-            return
-        found = self.answer(record, number, now).values
-        for name, value in found.items():
+            return {}
+        found = self.answer(record, number, now)
+        absent: dict[str, Presence] = {}
+        for name, value in found.values.items():
             if name not in record:
                 record[name] = value
+                if found.presence[name] in _ABSENT:
+                    absent[name] = found.presence[name]
+        return absent
 
     def answer(self, record: Mapping[str, Any], number: int, now: int) -> Answered:
         """The features of a row as of `now` (microseconds).

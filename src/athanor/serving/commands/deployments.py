@@ -10,7 +10,7 @@ from athanor.kernel.console import Json, emit, say, table, transport
 from athanor.serving.client import EndpointsClient
 from athanor.serving.client.deployments import DeploymentsClient
 from athanor.serving.commands.deploying import OptionUnreadable, scaling_of
-from athanor.serving.commands.telling import tell_call, tell_moved
+from athanor.serving.commands.telling import tell_call, tell_moved, tell_notes
 from athanor.serving.types import RUNNING
 from athanor.serving.types.graphs import InferenceGraph
 from athanor.serving.types.rollouts import (
@@ -71,6 +71,7 @@ def show(name: Name, *, json: Json = False) -> None:
     for item in found.deployments:
         if item.runtime is not None and item.state in RUNNING:
             say(f"Deployment {item.number} runs {item.runtime.told}.")
+        tell_notes(found, item)
     for item in found.deployments:
         for step in item.canary.history if item.canary else ():
             say(f"Deployment {item.number} at {step.share:.0%}: {step.action}: {step.reason}")

@@ -5,9 +5,10 @@ import time
 
 from athanor.kernel import AthanorError
 from athanor.kernel.console import emit, say, transport
+from athanor.kernel.transport import segment
 from athanor.serving.client import EndpointsClient
 from athanor.serving.client.exports import ExportsClient
-from athanor.serving.types import Deployment, Endpoint
+from athanor.serving.types import RUNNING, Deployment, Endpoint
 
 _WAIT_SECONDS = 120.0
 _LOOK_SECONDS = 0.2
@@ -64,6 +65,7 @@ def tell_deployed(endpoint: Endpoint, mine: Deployment) -> None:
             say(f"{what} does not serve: {mine.reason}")
         case _:
             say(f"{what} is deployed to endpoint {endpoint.name} (deployment {mine.number}).")
+    tell_notes(endpoint, mine)
     tell_call(endpoint)
 
 
@@ -73,6 +75,40 @@ def tell_moved(endpoint: Endpoint, *, json: bool) -> None:
         emit(endpoint)
         return
     say(f"Endpoint {endpoint.name} serves {named(endpoint.live)}.")
+    if endpoint.live is not None:
+        tell_notes(endpoint, endpoint.live)
+
+
+def tell_notes(endpoint: Endpoint, mine: Deployment) -> None:
+    """Say what of a deployment may surprise whoever made it."""
+    which = f"Deployment {mine.number}"
+    if mine.state not in RUNNING or mine.rollout.graph is not None:
+        return
+    if not mine.signature.columns:
+        say(
+            f"{which} tells no columns: it gets records as they are sent, and nothing of them is "
+            f"checked. Register it with a signature, or with --column NAME:TYPE, to have that."
+        )
+    compiled = mine.runtime is not None and mine.runtime.kind != "native"
+    if compiled and mine.runtime is not None and (mine.scaling or mine.replicas > 1):
+        say(
+            f"{which} is compiled ({mine.runtime.kind}): it answers inside the data plane, so that "
+            f"its workers are not used; they start while a canary is judged."
+        )
+    if endpoint.live == mine and (champion := _champion(mine.model)) not in {0, mine.version}:
+        say(
+            f"{mine.model}@champion is still version {champion}; to have it be what is served: "
+            f"athanor model promote {mine.model}@{mine.version}"
+        )
+
+
+def _champion(model: str) -> int:
+    """The number of the model's champion; 0 where it has none."""
+    try:
+        told = transport().send("GET", f"/models/{segment(model)}").json()
+    except AthanorError:
+        return 0
+    return int(told["aliases"].get("champion", 0))
 
 
 def tell_call(endpoint: Endpoint) -> None:

@@ -7,6 +7,7 @@ protocol has it so, as none of them knows.
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -24,6 +25,8 @@ from athanor.serving.types.features import FeatureUse
 
 logger = logging.getLogger(__name__)
 
+_TELL_SECONDS = 60.0
+
 
 class Enrichment:
     """The features of one deployment."""
@@ -40,6 +43,8 @@ class Enrichment:
         """The same, for protocols in which nothing that a model reads may be left out."""
         self._features = frozenset(use.plan.columns)
         self._enricher = Enricher(use.plan, reader)
+        self._missed: Counter[tuple[str, str]] = Counter()
+        self._tell_at = 0.0
 
     def read(self, dialect: Dialect, route: Route, request: Request, limits: Limits) -> Asked:
         """The rows of a request, with their features.
@@ -52,16 +57,39 @@ class Enrichment:
         except InvocationRefused:
             target = self._bare
             asked = dialect.read(route, target, request, limits)
-        asked.rows = self.rows(asked.rows, target.signature.names)
+        absent: dict[str, dict[str, int]] = {}
+        asked.rows = self.rows(asked.rows, target.signature.names, absent)
+        asked.absent = absent
+        self._told(route.name, absent)
         return asked
 
-    def rows(self, rows: list[Row], names: Sequence[str]) -> list[Row]:
+    def _told(self, endpoint: str, absent: dict[str, dict[str, int]]) -> None:
+        """Log features that were null for want of a fresh row, at most once in a while."""
+        for name, reasons in absent.items():
+            for reason, count in reasons.items():
+                self._missed[name, reason] += count
+        now = time.monotonic()
+        if self._missed and now >= self._tell_at:
+            self._tell_at = now + _TELL_SECONDS
+            told = ", ".join(f"{name} {why} {n}" for (name, why), n in self._missed.items())
+            logger.warning("Endpoint %s was answered with null features: %s", endpoint, told)
+            self._missed.clear()
+
+    def rows(
+        self,
+        rows: list[Row],
+        names: Sequence[str],
+        absent: dict[str, dict[str, int]] | None = None,
+    ) -> list[Row]:
         """Rows of these columns, as rows in the order of the model's inputs.
+
+        `absent` is told how many rows have no feature, by its name and why: `not_found`, `expired`.
 
         Raises: BadOnlineRow, FormulaFailed, ValueRefused; WorkerUnavailable where the online rows
         can't be read.
         """
         now = time.time_ns() // 1_000
+        missing = {} if absent is None else absent
         records = []
         for number, row in enumerate(rows):
             record = {
@@ -70,13 +98,16 @@ class Enrichment:
                 if value is not None or name not in self._features
             }
             try:
-                self._enricher.fill(record, number, now)
+                missed = self._enricher.fill(record, number, now)
             except AthanorError:
                 raise
             except Exception as error:
                 logger.exception("Online features can't be read")
                 reason = f"its online features can't be read ({type(error).__name__})"
                 raise WorkerUnavailable(reason) from error
+            for name, reason in missed.items():
+                counts = missing.setdefault(name, {})
+                counts[reason] = counts.get(reason, 0) + 1
             records.append(record)
         return parse(self._signature, {"records": records}, max_rows=len(records)).rows
 

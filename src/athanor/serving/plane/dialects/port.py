@@ -27,6 +27,9 @@ class Asked:
     """The value of the endpoint's key column in each row; None where it has none."""
     extra: Any = None
     """The dialect's own."""
+    absent: dict[str, dict[str, int]] | None = None
+    """Of features that are looked up: how many rows have none, by name and why (`not_found`,
+    `expired`)."""
 
 
 class Dialect(Protocol):

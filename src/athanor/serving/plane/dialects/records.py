@@ -46,6 +46,8 @@ class Records:
         }
         if asked.extra:
             body["ignored_columns"] = asked.extra
+        if asked.absent:
+            body["absent_features"] = asked.absent
         return Answer(200, orjson.dumps(body))
 
     def refuse(self, error: AthanorError) -> Answer:
