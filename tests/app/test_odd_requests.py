@@ -11,6 +11,7 @@ import pytest
 from athanor.testing.server import RunningServer, running_server
 
 V = "/api/v1"
+ARTIFACT = '{"type": "t", "name": "n", "uri": "u", "digest": "d", "size": 1, "metadata": %s}'
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +50,9 @@ def ask(
             '{"type": "t", "name": "n", "uri": "u", "digest": "d", "size": 1' + "0" * 30 + "}",
             400,
         ),
+        ("POST", f"{V}/artifacts", ARTIFACT % ('{"n": 1' + "0" * 30 + "}"), 400),
+        ("POST", f"{V}/artifacts", ARTIFACT % ('{"n": ' + "[" * 300 + "]" * 300 + "}"), 400),
+        ("POST", f"{V}/runs", '{"kind": "x", "name": "n", "code": {"n": 1' + "0" * 30 + "}}", 400),
         ("PUT", f"{V}/datasets/churn/watches", '{"folder": "\\u0000"}', 404),
         ("PUT", f"{V}/datasets/churn/watches", '{"folder": ""}', 404),
     ],

@@ -319,7 +319,10 @@ def key_of(keys: Sequence[KeyColumn], record: Mapping[str, Any], number: int) ->
             told = f"{value!r}"[:60]
             raise BadOnlineRow(number, f"the key {key.name!r} should be {key.type}; it is {told}.")
         parts.append(part)
-    return key_text(parts)
+    try:
+        return key_text(parts)
+    except TypeError as error:  # more than 64 bits, or no valid Unicode
+        raise BadOnlineRow(number, f"its key can't be read: {error}.") from error
 
 
 def key_text(parts: Sequence[Any]) -> str:

@@ -109,8 +109,17 @@ def moment(at: int) -> datetime:
 
 
 def to_json(value: object) -> str:
-    """A value as JSON is kept."""
-    return orjson.dumps(value, option=_JSON_OPTIONS).decode()
+    """A value as JSON is kept.
+
+    Raises: OverflowError where a whole number has more than 64 bits, a text is no valid Unicode, or
+    lists lie too deep in each other.
+    """
+    try:
+        return orjson.dumps(value, option=_JSON_OPTIONS).decode()
+    except orjson.JSONEncodeError as error:
+        if "not JSON serializable" in str(error):
+            raise
+        raise OverflowError(str(error)) from error
 
 
 class DatabaseUnavailable(Unavailable):

@@ -8,6 +8,7 @@ from typing import TypeAlias
 import orjson
 
 from athanor.kernel import DEFAULT_PROJECT
+from athanor.kernel.database import to_json
 from athanor.kernel.errors import error_from_dict
 from athanor.kernel.ids import is_id, new_id
 from athanor.kernel.permissions import Access, Principal
@@ -226,7 +227,7 @@ def _body(new: NewTicket) -> bytes:
         raise BadTicket("The ticket has no body.", 'Send {"body": {"records": [...]}}.')
     if isinstance(new.body, str) and new.content_type != JSON:
         return new.body.encode()
-    return orjson.dumps(new.body)
+    return to_json(new.body).encode()
 
 
 def _check(endpoint: Endpoint, body: bytes) -> None:
