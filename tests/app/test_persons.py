@@ -60,13 +60,14 @@ def test_a_trace_and_an_erasure(client: Client, tmp_path: Path) -> None:
         client.persons.trace("customer", "")
 
 
-def test_rows_of_the_prediction_log(tmp_path: Path) -> None:
+@pytest.mark.parametrize("column", ["customer", '~of/ "x" \\'])
+def test_rows_of_the_prediction_log(tmp_path: Path, column: str) -> None:
     now = datetime(2026, 1, 1, tzinfo=UTC)
     predicted: list[dict[str, object]] = [
         {"id": f"p{n}", "request": "r", "predicted_at": now, "endpoint": "e", "deployment": "d",
          "model": "m", "version": 1, "latency": 0.1, "key": "7" if n == 1 else f"k{n}",
          "label": "yes", "score": 0.5,
-         "features": json.dumps({"customer": 7 if n == 2 else n + 90}),
+         "features": json.dumps({column: 7 if n == 2 else n + 90}),
          "probabilities": None}
         for n in range(5)
     ]  # fmt: skip
@@ -81,9 +82,9 @@ def test_rows_of_the_prediction_log(tmp_path: Path) -> None:
     sources = {
         name: {"parquet": DeltaTable(uri).file_uris(), "jsonl": []} for name, uri in tables.items()
     }
-    told = log.counted(sources, tables, "customer", "7")
+    told = log.counted(sources, tables, column, "7")
     assert [(item["kind"], item["rows"]) for item in told] == [("prediction", 2), ("label", 2)]
-    done = log.erased(sources, tables, "customer", "7")
+    done = log.erased(sources, tables, column, "7")
     assert [(item["rows"], item["erased"]) for item in done] == [(2, True), (2, True)]
     left = DeltaTable(tables["predictions"]).to_pyarrow_table()["id"].to_pylist()
     assert sorted(left) == ["p0", "p3", "p4"]

@@ -59,7 +59,8 @@ def erased(
 
 def _ids(source: Mapping[str, Sequence[str]], column: str, value: str) -> list[str]:
     """The predictions whose key is the value, or whose input of this name is."""
-    path = '$."' + column.replace('"', "") + '"'
+    # As a JSON pointer: a path takes some names for signs of its own.
+    path = "/" + column.replace("~", "~0").replace("/", "~1")
     where = "key = $value OR json_extract_string(features, $path) = $value"
     return [
         str(row[0])
