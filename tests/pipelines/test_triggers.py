@@ -1,5 +1,6 @@
 """What starts pipelines by itself: each event once, by the clock, by hand."""
 
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -7,16 +8,21 @@ from typing import Any
 
 import pytest
 
+import athanor
 from athanor.kernel import OWNER, Database
 from athanor.kernel.workers import Workers
-from athanor.pipelines import NewTrigger, Submission
+from athanor.pipelines import NewTrigger, Submission, pipeline
 from athanor.pipelines.errors import (
     BadSpecFile,
     BadTemplate,
     BadTrigger,
+    MissingInput,
     TriggerExists,
     TriggerNotFound,
+    UnknownInput,
 )
+from athanor.pipelines.logic.occasions import ACTIONS
+from athanor.pipelines.logic.templates import check_action
 from athanor.testing import FixedClock
 from athanor.testing.pipelines import Room, pipelines_room, yaml_of
 from tests.pipelines import flows
@@ -189,16 +195,56 @@ def test_a_name_that_no_address_carries_is_refused(room: Room, name: str) -> Non
         room.pipelines.add_trigger(OWNER, _new(name))
 
 
+_NAME = r"[a-z]+\.[a-z_]+\.[a-z_]+"
+_JOBS = {"serving.ticket.told"}
+"""Kinds of jobs that look like names of events."""
+
+
+@pipeline
+def needy(rows: int) -> object:
+    return flows.total(flows.make(rows))
+
+
 @pytest.mark.parametrize(
     "fields",
     [
         {"action": "new data"},
+        {"action": "data.version.creatd"},
+        {"action": "", "match": {}, "cron": "* * * * *"},
+        {"submission": Submission(yaml=yaml_of(flows.sums), parameters={"row": "1"})},
+        {"submission": Submission(yaml=yaml_of(flows.sums), artifacts={"table": "dataset:a@1"})},
         {"submission": Submission(pipeline="sums", parameters={"rows": "{event version}"})},
         {"submission": Submission(pipeline="sums", artifacts={"table": "dataset:{event.}"})},
         {"submission": Submission(pipeline="sums", parameters={"a": [{"b": "{event.version"}]})},
     ],
 )
 def test_what_could_never_fire_is_refused(room: Room, fields: dict[str, Any]) -> None:
-    with pytest.raises(BadTrigger):
+    with pytest.raises((BadTrigger, UnknownInput)):
         room.pipelines.add_trigger(OWNER, _new(**fields))
     assert room.pipelines.triggers(OWNER) == []
+
+
+def test_an_event_that_is_written_wrongly_is_told_with_the_nearest_one() -> None:
+    with pytest.raises(BadTrigger, match=r"Did you mean .*'data\.version\.created'"):
+        check_action("data.versions.created")
+
+
+def test_a_trigger_that_lacks_what_its_pipeline_needs_is_refused(room: Room) -> None:
+    with pytest.raises(MissingInput, match="'rows'"):
+        room.pipelines.add_trigger(OWNER, _new(submission=Submission(yaml=yaml_of(needy))))
+
+
+def test_the_names_of_events_are_those_that_the_source_tells() -> None:
+    told: set[str] = set()
+    begun: set[str] = set()
+    for file in Path(athanor.__file__).parent.rglob("*.py"):
+        if file.name == "occasions.py" and "pipelines" in file.parts:
+            continue
+        text = file.read_text("utf-8")
+        told |= set(re.findall(rf'(?<!f)"({_NAME})"', text))
+        begun |= set(re.findall(r'f"([a-z]+\.[a-z_]+\.)\{', text))
+    whole = {name for name in ACTIONS if not name.startswith(tuple(begun))}
+    rooms = {name.partition(".")[0] for name in ACTIONS}
+    assert whole - told == set()
+    assert {name for name in told - ACTIONS if name.partition(".")[0] in rooms} == _JOBS
+    assert {name.rpartition(".")[0] + "." for name in ACTIONS - whole} == begun

@@ -224,8 +224,11 @@ class Pipelines:
             )
         if new.action:
             check_action(new.action)
-        check_templates([new.submission.parameters, new.submission.artifacts])
-        check(self._spec_of(new.submission))
+        given = (new.submission.parameters, new.submission.artifacts)
+        check_templates(list(given), by_clock=bool(new.cron))
+        spec = self._spec_of(new.submission)
+        check(spec)
+        check_inputs(spec, *given, whole=True)
         now = self._clock.now()
         fields = {
             name: getattr(new, name) for name in NewTrigger.__dataclass_fields__ if name != "cron"

@@ -80,10 +80,12 @@ def check(spec: PipelineSpec) -> None:
     _check_nesting(spec)
 
 
-def check_inputs(spec: PipelineSpec, parameters: Mapping[str, Any], artifacts: Any) -> None:
-    """Check the names that a submission gives.
+def check_inputs(
+    spec: PipelineSpec, parameters: Mapping[str, Any], artifacts: Any, *, whole: bool = False
+) -> None:
+    """Check the names that a submission gives, and if it is `whole`, that it lacks none.
 
-    Raises: UnknownInput.
+    Raises: UnknownInput, MissingInput.
     """
     where = f"Pipeline {spec.pipeline_info.name!r}"
     definitions = spec.root.input_definitions
@@ -94,6 +96,13 @@ def check_inputs(spec: PipelineSpec, parameters: Mapping[str, Any], artifacts: A
         for name in given:
             if name not in known:
                 raise UnknownInput(where, name, known)
+    for name, parameter in (definitions.parameters if definitions and whole else {}).items():
+        optional = parameter.is_optional or parameter.default_value is not UNSET
+        if name not in parameters and not optional:
+            raise MissingInput(where, name)
+    for name, artifact in (definitions.artifacts if definitions and whole else {}).items():
+        if name not in artifacts and not artifact.is_optional:
+            raise MissingInput(where, name)
 
 
 def find_cycle(edges: Mapping[str, list[str]]) -> list[str]:

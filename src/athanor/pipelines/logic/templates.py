@@ -4,32 +4,46 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from athanor.kernel.errors import nearest
 from athanor.pipelines.errors import BadTemplate, BadTrigger
+from athanor.pipelines.logic.occasions import ACTIONS
 from athanor.pipelines.logic.texts import map_texts, texts_of
 
 _SLOT = re.compile(r"\{event\.([A-Za-z0-9_.-]+)\}")
+_SCHEDULED = "scheduled"
 _MEANT = re.compile(r"\{\s*event\b[^}]*\}?")
-_ACTION = re.compile(r"[a-z_]+\.[a-z_]+\.[a-z_]+")
 
 
 def check_action(action: str) -> None:
-    """Refuse the name of an event that no room could tell.
+    """Refuse the name of an event that nothing tells.
 
     Raises: BadTrigger.
     """
-    if not _ACTION.fullmatch(action):
+    if action not in ACTIONS:
+        room = action.partition(".")[0] + "."
+        near = sorted(name for name in ACTIONS if name.startswith(room))
         raise BadTrigger(
             f"{action[:100]!r} is no name of an event.",
-            hint="Events are named <room>.<thing>.<what happened>: data.version.created.",
+            hint=nearest(action, ACTIONS)
+            or (f"There are: {', '.join(near)}." if near else "")
+            or "Events are named <room>.<thing>.<what happened>: data.version.created.",
         )
 
 
-def check_templates(value: Any) -> None:
-    """Refuse what is meant as a template and would be taken as it stands.
+def check_templates(value: Any, *, by_clock: bool = False) -> None:
+    """Refuse what is meant as a template and would be taken as it stands, or never be filled.
 
+    `by_clock` says that a schedule fires the trigger, which tells its time and nothing else.
     Raises: BadTrigger.
     """
     for text in texts_of(value):
+        for slot in _SLOT.findall(text) if by_clock else ():
+            if slot != _SCHEDULED:
+                raise BadTrigger(
+                    f"The template '{{event.{slot[:100]}}}' can't be filled by a schedule.",
+                    hint=f"A schedule tells {{event.{_SCHEDULED}}} alone; or wait for an event: "
+                    "--on data.version.created",
+                )
         for meant in _MEANT.findall(text):
             if not _SLOT.fullmatch(meant):
                 raise BadTrigger(
