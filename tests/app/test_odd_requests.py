@@ -12,6 +12,14 @@ from athanor.testing.server import RunningServer, running_server
 
 V = "/api/v1"
 ARTIFACT = '{"type": "t", "name": "n", "uri": "u", "digest": "d", "size": 1, "metadata": %s}'
+MODEL = (
+    '[{"id": "%s", "experiment": "0", "points": [{"key": "k", "value": "%s", "step": 1, "run": "r",'
+    ' "at": "2026-01-01T00:00:00Z"}]}]'
+)
+RUN = (
+    '[{"id": "r1", "experiment": "0", "name": "n", "points": [{"key": "k", "values": "%s",'
+    ' "steps": "", "times": ""}]}]'
+)
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +61,9 @@ def ask(
         ("POST", f"{V}/artifacts", ARTIFACT % ('{"n": 1' + "0" * 30 + "}"), 400),
         ("POST", f"{V}/artifacts", ARTIFACT % ('{"n": ' + "[" * 300 + "]" * 300 + "}"), 400),
         ("POST", f"{V}/runs", '{"kind": "x", "name": "n", "code": {"n": 1' + "0" * 30 + "}}", 400),
+        ("POST", f"{V}/transfers/logged-models", MODEL % ("m-1", "no number"), 400),
+        ("POST", f"{V}/transfers/logged-models", MODEL % ("../../x", "nan"), 400),
+        ("POST", f"{V}/transfers/runs", RUN % "AAAA", 400),
         ("PUT", f"{V}/datasets/churn/watches", '{"folder": "\\u0000"}', 404),
         ("PUT", f"{V}/datasets/churn/watches", '{"folder": ""}', 404),
     ],

@@ -1,12 +1,13 @@
 """Runs, experiments and logged models that come from another store, whole."""
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import IO
 
 from athanor.kernel import Access, Clock, Database, Events, Principal, Storage
 from athanor.lineage import Lineage, NewRun, RunAmendment, RunNotFound
-from athanor.tracking.errors import RunTaken, WrongDigest
+from athanor.tracking.errors import RunTaken, Unloggable, WrongDigest
 from athanor.tracking.files import FileEntry
 from athanor.tracking.logged_models import LoggedModel, ModelMetric
 from athanor.tracking.logic.paths import below, clean, place_of
@@ -15,6 +16,8 @@ from athanor.tracking.records import (
     ExperimentRecord,
     FileRecord,
     LoggedModelRecord,
+    ModelPoint,
+    PointsRecord,
     RunRecord,
     unpacked,
 )
@@ -29,6 +32,7 @@ from athanor.tracking.types import Experiment, KeyedPoint
 
 _CHUNK = 1 << 20
 _LONGEST_ID = 32
+_MODEL_ID = re.compile(r"m-[A-Za-z0-9_-]{1,250}")
 _POINTS = 20_000
 
 
@@ -225,7 +229,7 @@ class Arrivals:
         runs.add_params(record.id, record.params)
         batch: list[KeyedPoint] = []
         for series in record.points:
-            for value, step, at in unpacked(series):
+            for value, step, at in _points_of(series):
                 batch.append(KeyedPoint(series.key, at, step, value))
                 if len(batch) == _POINTS:
                     runs.add_points(record.id, batch)
@@ -283,6 +287,11 @@ class Arrivals:
         store = self._stores.models
         found = store.find(record.id)
         if found is None:
+            if not _MODEL_ID.fullmatch(record.id):
+                raise Unloggable(
+                    f"The logged model's id {record.id[:100]!r} has to be 'm-' and letters, "
+                    "digits, '-' or '_'."
+                )
             experiment = self._stores.experiments.find(record.experiment)
             location = experiment.artifact_location if experiment else "mlflow-artifacts:/0"
             now = self._clock.now()
@@ -309,7 +318,7 @@ class Arrivals:
             ModelMetric(
                 model=record.id,
                 key=point.key,
-                value=float(point.value),
+                value=_number(point),
                 step=point.step,
                 at=point.at,
                 run=point.run,
@@ -333,3 +342,27 @@ class Arrivals:
         if info is None:
             raise RunNotFound(owner)
         return place_of(info.artifact_uri).path
+
+
+def _points_of(series: PointsRecord) -> Iterator[tuple[float, int, int]]:
+    """The points of a record.
+
+    Raises: Unloggable where its columns can't be read.
+    """
+    try:
+        yield from unpacked(series)
+    except ValueError as error:
+        raise Unloggable(f"The points of {series.key[:100]!r} can't be read: {error}.") from error
+
+
+def _number(point: ModelPoint) -> float:
+    """A measured value.
+
+    Raises: Unloggable where it is none.
+    """
+    try:
+        return float(point.value)
+    except ValueError as error:
+        raise Unloggable(
+            f"The value {str(point.value)[:100]!r} of {point.key[:100]!r} is no number."
+        ) from error
