@@ -9,7 +9,14 @@ from athanor.data.service import Datasets
 from athanor.data.service.recipes import Recipes
 from athanor.data.types.recipes import ApplyOrder
 from athanor.kernel import Principal
-from athanor.lineage import Artifact, Lineage, Operation, OperationCall, OperationResult
+from athanor.lineage import (
+    Artifact,
+    Lineage,
+    LongOperation,
+    Operation,
+    OperationCall,
+    OperationResult,
+)
 
 
 def operations(datasets: Datasets, recipes: Recipes, lineage: Lineage) -> dict[str, Operation]:
@@ -24,8 +31,8 @@ def operations(datasets: Datasets, recipes: Recipes, lineage: Lineage) -> dict[s
     and `results`.
     """
     return {
-        "data.recipe": lambda who, call: _recipe(recipes, lineage, who, call),
-        "data.check": lambda who, call: _check(datasets, who, call),
+        "data.recipe": LongOperation(lambda who, call: _recipe(recipes, lineage, who, call)),
+        "data.check": LongOperation(lambda who, call: _check(datasets, who, call)),
     }
 
 

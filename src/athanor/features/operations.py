@@ -3,7 +3,7 @@
 from athanor.features.service import FeatureViews, OnlineFeatures, TrainingSets
 from athanor.features.types import Materialize, SpineSource, TrainingRequest
 from athanor.kernel import Principal
-from athanor.lineage import Lineage, Operation, OperationCall, OperationResult
+from athanor.lineage import Lineage, LongOperation, Operation, OperationCall, OperationResult
 
 
 def operations(
@@ -47,4 +47,8 @@ def operations(
             parameters={"version": made.version, "rows": made.rows}, artifacts={"dataset": artifact}
         )
 
-    return {"feature.build": build, "feature.materialize": materialize, "feature.join": join}
+    return {
+        "feature.build": LongOperation(build),
+        "feature.materialize": LongOperation(materialize),
+        "feature.join": LongOperation(join),
+    }

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         model_description,
     )
     from athanor.lineage.ports import (
+        LongOperation,
         Materializer,
         Operation,
         OperationCall,
@@ -61,6 +62,7 @@ __getattr__ = lazily(
         "Lineage": "service",
         "LineageStore": "store",
         "Link": "types",
+        "LongOperation": "ports",
         "Materializer": "ports",
         "NewArtifact": "types",
         "NewRun": "types",
@@ -95,6 +97,7 @@ __all__ = [
     "Lineage",
     "LineageStore",
     "Link",
+    "LongOperation",
     "Materializer",
     "NewArtifact",
     "NewRun",

@@ -60,11 +60,30 @@ class OperationResult:
 
 
 class Operation(Protocol):
-    """A platform step: run by the engine in the server, in one transaction with its task's end."""
+    """A platform step: run by the engine in the server, in one transaction with its task's end.
+
+    As long as it runs, nobody else writes to the database; one that works long is given as a
+    `LongOperation`.
+    """
 
     def __call__(self, who: Principal, call: OperationCall) -> OperationResult:
         """Do it; a repetition with the same key changes nothing and answers the same."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class LongOperation:
+    """A platform step that works before it writes: others may write to the database meanwhile.
+
+    What it writes is not in one transaction with its task's end: where the server is killed between
+    the two, it is called again with the same key.
+    """
+
+    act: Operation
+
+    def __call__(self, who: Principal, call: OperationCall) -> OperationResult:
+        """Do it."""
+        return self.act(who, call)
 
 
 class Resolver(Protocol):
@@ -76,6 +95,7 @@ class Resolver(Protocol):
 
 
 __all__ = [
+    "LongOperation",
     "Materializer",
     "NewArtifact",
     "Operation",

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
         Surroundings,
         local_engine,
     )
+    from athanor.pipelines.news import (
+        RunNews,
+    )
     from athanor.pipelines.secrets import (
         FolderSecrets,
         Secrets,
@@ -77,6 +80,7 @@ __getattr__ = lazily(
         "Pipeline": "authoring",
         "PipelineRun": "types",
         "Pipelines": "service",
+        "RunNews": "news",
         "RunStore": "store",
         "Secrets": "secrets",
         "SqlRunStore": "store",
@@ -116,6 +120,7 @@ __all__ = [
     "Pipeline",
     "PipelineRun",
     "Pipelines",
+    "RunNews",
     "RunStore",
     "Secrets",
     "SqlRunStore",

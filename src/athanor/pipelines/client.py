@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from athanor.kernel import TookTooLong, Transport
@@ -16,11 +17,15 @@ from athanor.pipelines.types import (
     SecretKeys,
     StepOrder,
     Submission,
+    Task,
+    TaskState,
     Trigger,
 )
 
-_SHORTEST_SECONDS = 0.03
-_LONGEST_SECONDS = 0.5
+_PAGE = 1000
+_SHOWN = 20
+_WAIT_SECONDS = 20.0
+_LOOK_SECONDS = 0.5
 
 
 class PipelinesClient:
@@ -34,9 +39,30 @@ class PipelinesClient:
         """Start a pipeline."""
         return self._transport.send("POST", "/pipelines/runs", body=submission).read(PipelineRun)
 
-    def run(self, run_id: str) -> PipelineRun:
-        """One run with its tasks."""
-        return self._transport.send("GET", _run(run_id)).read(PipelineRun)
+    def run(
+        self,
+        run_id: str,
+        *,
+        state: TaskState | None = None,
+        after: str = "",
+        limit: int | None = None,
+        wait: float = 0.0,
+    ) -> PipelineRun:
+        """One run with its tasks, in the order of their making.
+
+        Only tasks in a `state`, or those behind the task whose id is `after`, or the first `limit`.
+        With `wait`, the answer comes when the run has ended, or after so many seconds (30 at most).
+        """
+        found: PipelineRun | None = None
+        tasks: list[Task] = []
+        while True:
+            left = _PAGE if limit is None else min(limit - len(tasks), _PAGE)
+            query = {"state": state, "after": after or None, "limit": left, "wait": wait or None}
+            found = self._transport.send("GET", _run(run_id), query=query).read(PipelineRun)
+            tasks += found.tasks
+            if len(found.tasks) < _PAGE:
+                return replace(found, tasks=tasks)
+            after, wait = found.tasks[-1].id, 0.0
 
     def wait(
         self,
@@ -45,25 +71,27 @@ class PipelinesClient:
         timeout: float | None = None,
         watch: Callable[[PipelineRun], None] | None = None,
     ) -> PipelineRun:
-        """Wait for a run's end; `watch` is called with each new state on the way.
+        """Wait for a run's end.
 
+        On the way `watch` is called every now and then, with the run's `counts` and those of its
+        tasks that run.
         Raises: TookTooLong after `timeout` seconds; the run goes on.
         """
         began = time.monotonic()
-        pause = _SHORTEST_SECONDS
         while True:
-            run = self.run(run_id)
+            left = _LOOK_SECONDS if watch is not None else _WAIT_SECONDS
+            if timeout is not None:
+                left = min(left, max(0.001, began + timeout - time.monotonic()))
+            run = self.run(run_id, state="running", limit=_SHOWN if watch else 0, wait=left)
             if watch is not None:
                 watch(run)
             if run.state not in ACTIVE:
-                return run
+                return self.run(run_id)
             if timeout is not None and time.monotonic() - began > timeout:
                 raise TookTooLong(
                     f"Run {run_id} still goes on after {timeout:g} s.",
                     hint=f"Look again: athanor pipeline show {run_id}",
                 )
-            time.sleep(pause)
-            pause = min(pause * 1.3, _LONGEST_SECONDS)
 
     def runs(
         self,

@@ -1,15 +1,22 @@
 """Pipelines over HTTP."""
 
+import asyncio
+import contextlib
+import time
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
-from fastapi import Query
+import msgspec
+from fastapi import Depends, Query, Response
+from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import PlainTextResponse
 
 from athanor.kernel.http import Caller, provide, room_router
+from athanor.pipelines.news import RunNews
 from athanor.pipelines.secrets import Secrets
 from athanor.pipelines.service import Pipelines
 from athanor.pipelines.types import (
+    ACTIVE,
     Compiled,
     Explanation,
     GalleryEntry,
@@ -18,6 +25,7 @@ from athanor.pipelines.types import (
     SecretKeys,
     StepOrder,
     Submission,
+    TaskState,
     Trigger,
 )
 from athanor.pipelines.workbench import Workbench
@@ -26,6 +34,25 @@ router = room_router("pipelines", prefix="/pipelines")
 ThePipelines = Annotated[Pipelines, provide(Pipelines)]
 TheWorkbench = Annotated[Workbench, provide(Workbench)]
 TheSecrets = Annotated[Secrets, provide(Secrets)]
+TheNews = Annotated[RunNews, provide(RunNews)]
+_LOOK_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """How much of a run is asked for, and when."""
+
+    state: TaskState | None = None
+    """Only tasks in this state."""
+    after: str = ""
+    """Only tasks behind the one with this id."""
+    limit: Annotated[int, Query(ge=0, le=1000)] = 1000
+    """So many tasks at most."""
+    wait: Annotated[float, Query(ge=0, le=30)] = 0.0
+    """Seconds to wait for the run's end."""
+
+
+APart = Annotated[Part, Depends()]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,10 +89,31 @@ def runs(
     return pipelines.runs(who, project=project, trigger=trigger, pipeline=pipeline, limit=limit)
 
 
-@router.get("/runs/{run_id}")
-def run(run_id: str, who: Caller, pipelines: ThePipelines) -> PipelineRun:
-    """One run with its tasks."""
-    return pipelines.run(who, run_id)
+@router.get("/runs/{run_id}", response_model=PipelineRun)
+async def run(
+    run_id: str,
+    who: Caller,
+    pipelines: ThePipelines,
+    news: TheNews,
+    part: Annotated[Part, Depends()],
+) -> Response:
+    """One run with its first tasks; with `wait`, as soon as it has ended."""
+    ends = time.monotonic() + part.wait
+
+    def look(limit: int) -> PipelineRun:
+        return pipelines.run(who, run_id, state=part.state, after=part.after, limit=limit)
+
+    if part.wait:
+        now = await run_in_threadpool(look, 0)
+        with news.of(now.id) as heard:
+            while now.state in ACTIVE and (left := ends - time.monotonic()) > 0:
+                with contextlib.suppress(TimeoutError):
+                    # Another process may end it too: look again now and then.
+                    await asyncio.wait_for(heard.wait(), min(left, _LOOK_SECONDS))
+                now = await run_in_threadpool(look, 0)
+    found = await run_in_threadpool(look, part.limit)
+    # Straight to JSON: a thousand tasks would take Pydantic a second.
+    return Response(msgspec.json.encode(found), media_type="application/json")
 
 
 @router.post("/runs/{run_id}/cancel")

@@ -43,6 +43,7 @@ from athanor.pipelines.types import (
     PipelineRun,
     Submission,
     Task,
+    TaskState,
     Trigger,
 )
 
@@ -92,14 +93,27 @@ class Pipelines:
         self._access.require(who, "pipelines.submit", submission.pipeline or submission.project)
         return self._submit(who, submission, trigger=None)
 
-    def run(self, who: Principal, run_id: str) -> PipelineRun:
-        """One run with its tasks.
+    def run(
+        self,
+        who: Principal,
+        run_id: str,
+        *,
+        state: TaskState | None = None,
+        after: str = "",
+        limit: int | None = None,
+    ) -> PipelineRun:
+        """One run with its tasks, in the order of their making.
 
+        Only tasks in a `state`, or those behind the task whose id is `after`, or the first so many.
         Raises: PipelineRunNotFound.
         """
         self._access.require(who, "pipelines.run", run_id)
         run = self._find(who, run_id).run
-        return replace(run, tasks=self._runs.tasks_of(run.id))
+        return replace(
+            run,
+            tasks=self._runs.tasks_of(run.id, state=state or "", after=after, limit=limit),
+            counts=self._runs.counts_of(run.id),
+        )
 
     def runs(
         self,
@@ -389,7 +403,8 @@ class Pipelines:
         return found
 
     def _task(self, run: PipelineRun, name: str) -> Task:
-        return task_of(replace(run, tasks=self._runs.tasks_of(run.id)), name)
+        found = self._runs.tasks_named(run.id, name)
+        return found[0] if found else task_of(replace(run, tasks=self._runs.tasks_of(run.id)), name)
 
     def _trigger(self, name: str, project: str | None = None) -> Trigger:
         found = self._triggers.find(name, project)

@@ -100,6 +100,8 @@ class PipelineRun:
     ended_at: datetime | None = None
     tasks: list[Task] = field(default_factory=list)
     """Filled where one run is asked for, empty in lists."""
+    counts: dict[str, int] = field(default_factory=dict)
+    """How many tasks there are by state, without those that only hold others; filled likewise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -195,6 +195,20 @@ class RunStoreContract:
         assert store.change_task(task.id, {"state": "done"}, attempt=2)
         assert not store.change_task(task.id, {"state": "failed"}, attempt=2)
 
+    def test_tasks_are_given_in_parts_and_counted(self, store: RunStore) -> None:
+        ordered = _ordered(store)
+        store.add_run(ordered)
+        tasks = [_task(ordered, name) for name in "abc"]
+        store.add_tasks([*tasks, _task(ordered, "d", kind="dag")])
+        store.change_task(tasks[1].id, {"state": "running", "attempt": 1})
+        run = ordered.run.id
+        assert [task.name for task in store.tasks_of(run, limit=2)] == ["a", "b"]
+        assert [task.name for task in store.tasks_of(run, after=tasks[1].id)] == ["c", "d"]
+        assert [task.name for task in store.tasks_of(run, state="running")] == ["b"]
+        assert store.counts_of(run) == {"waiting": 2, "running": 1}
+        assert store.tasks_named(run, "c") == store.tasks_named(run, tasks[2].id) == [tasks[2]]
+        assert store.tasks_named(run, "x") == []
+
     def test_reopening_forgets_what_did_not_come_to_a_good_end(self, store: RunStore) -> None:
         ordered = _ordered(store)
         store.add_run(ordered)
@@ -290,10 +304,8 @@ def _ordered(store: RunStore, *, key: str | None = None, project: str = "default
 
 
 def _task(ordered: Ordered, name: str, **fields: Any) -> Task:
-    given: dict[str, Any] = {"state": "waiting"} | fields
-    return Task(
-        id=new_id(), run=ordered.run.id, name=name, component="comp-a", kind="step", **given
-    )
+    given: dict[str, Any] = {"state": "waiting", "kind": "step"} | fields
+    return Task(id=new_id(), run=ordered.run.id, name=name, component="comp-a", **given)
 
 
 def _trigger(clock: Clock, **fields: Any) -> Trigger:

@@ -7,6 +7,7 @@ from athanor.lineage import Lineage, Operation
 from athanor.pipelines import (
     FolderSecrets,
     Pipelines,
+    RunNews,
     Secrets,
     SqlRunStore,
     SqlTriggerStore,
@@ -35,6 +36,7 @@ def join_pipelines(house: "House", steps: dict[str, Operation]) -> None:
         access=house.access,
         clock=house.clock,
     )
+    news = RunNews()
     secrets = FolderSecrets(house.folder("secrets"))
     engine = local_engine(
         Surroundings(
@@ -49,6 +51,7 @@ def join_pipelines(house: "House", steps: dict[str, Operation]) -> None:
             secrets=secrets,
             materializers=(*_MATERIALIZERS, *house.settings.materializers),
             operations=steps,
+            news=news,
             slots=house.settings.workers or os.cpu_count() or 1,
         )
     )
@@ -63,6 +66,7 @@ def join_pipelines(house: "House", steps: dict[str, Operation]) -> None:
     )
     watch.attach(house.jobs)
     house.services[Pipelines] = pipelines
+    house.services[RunNews] = news
     house.services[Workbench] = Workbench(pipelines, engine, house.access)
     house.services[Secrets] = Secrets(secrets, house.events, house.access)
     house.starters.append(engine.start)

@@ -390,11 +390,11 @@ def _watched(client: PipelinesClient, run: PipelineRun) -> PipelineRun:
         bar = shown.add_task(run.pipeline, total=None)
 
         def watch(now: PipelineRun) -> None:
-            leaves = [task for task in now.tasks if task.kind != "dag"]
-            over = [task for task in leaves if task.state not in {"waiting", "running"}]
-            names = ", ".join(task.name for task in leaves if task.state == "running")
+            every = sum(now.counts.values())
+            over = every - sum(now.counts.get(state, 0) for state in ("waiting", "running"))
+            names = ", ".join(task.name for task in now.tasks if task.kind != "dag")
             text = f"{run.pipeline}: {names}" if names else run.pipeline
-            shown.update(bar, total=len(leaves) or None, completed=len(over), description=text)
+            shown.update(bar, total=every or None, completed=over, description=text)
 
         return client.wait(run.id, watch=watch)
 

@@ -79,12 +79,21 @@ class RunStore(Protocol):
         """Add tasks; those that exist stay as they are."""
         ...
 
-    def tasks_of(self, run_id: str) -> list[Task]:
-        """The tasks of a run, in the order of their making."""
+    def tasks_of(
+        self, run_id: str, *, state: str = "", after: str = "", limit: int | None = None
+    ) -> list[Task]:
+        """The tasks of a run, in the order of their making.
+
+        Only those in a state, or whose ids come behind another's, where that is said.
+        """
         ...
 
-    def running_tasks_of(self, run_id: str) -> list[Task]:
-        """Those of them that run."""
+    def tasks_named(self, run_id: str, name: str) -> list[Task]:
+        """The task of a run with this name or id, if there is one."""
+        ...
+
+    def counts_of(self, run_id: str) -> dict[str, int]:
+        """How many tasks of a run are in which state; those that only hold others do not count."""
         ...
 
     def change_task(
@@ -122,6 +131,9 @@ _ADD_TASK = (
     f" VALUES (0, {marks(len(_TASK.names))}) ON CONFLICT DO NOTHING"
 )
 _TASKS = f"SELECT {_TASK.listed} FROM pipelines_task"  # noqa: S608 - names are our own
+_COUNTS = """
+SELECT state, COUNT(*) FROM pipelines_task WHERE run = ? AND kind <> 'dag' GROUP BY state
+"""
 _EARLIER = f"""
 {_TASKS} JOIN pipelines_run ON pipelines_run.id = pipelines_task.run
 WHERE pipelines_run.project = ? AND pipelines_run.pipeline = ? AND pipelines_run.id < ?
@@ -223,15 +235,28 @@ class SqlRunStore:
         """Add tasks."""
         self._plain.many(_ADD_TASK, [_TASK.values(task) for task in tasks])
 
-    def tasks_of(self, run_id: str) -> list[Task]:
+    def tasks_of(
+        self, run_id: str, *, state: str = "", after: str = "", limit: int | None = None
+    ) -> list[Task]:
         """The tasks of a run."""
-        rows = self._plain.fetch(f"{_TASKS} WHERE run = ? ORDER BY id", (run_id,))
-        return [Task(**_TASK.read(row)) for row in rows]
+        query, values = f"{_TASKS} WHERE run = ?", [run_id]
+        for condition, value in (("state = ?", state), ("id > ?", after)):
+            if value:
+                query += f" AND {condition}"
+                values.append(value)
+        query += " ORDER BY id"
+        if limit is not None:
+            query += f" LIMIT {int(limit)}"
+        return [Task(**_TASK.read(row)) for row in self._plain.fetch(query, values)]
 
-    def running_tasks_of(self, run_id: str) -> list[Task]:
-        """Those of them that run."""
-        query = f"{_TASKS} WHERE run = ? AND state = 'running' ORDER BY id"
-        return [Task(**_TASK.read(row)) for row in self._plain.fetch(query, (run_id,))]
+    def tasks_named(self, run_id: str, name: str) -> list[Task]:
+        """The task of a run with this name or id."""
+        query = f"{_TASKS} WHERE run = ? AND (name = ? OR id = ?)"
+        return [Task(**_TASK.read(row)) for row in self._plain.fetch(query, (run_id, name, name))]
+
+    def counts_of(self, run_id: str) -> dict[str, int]:
+        """How many tasks of a run are in which state."""
+        return dict(self._plain.fetch(_COUNTS, (run_id,)))
 
     def change_task(
         self, task_id: str, changes: Mapping[str, Any], *, attempt: int | None = None

@@ -13,6 +13,7 @@ from athanor.pipelines.engines.local.attempts import Attempts, Place
 from athanor.pipelines.engines.local.engine import LocalEngine
 from athanor.pipelines.engines.local.recording import Recorder
 from athanor.pipelines.materializers import DEFAULT
+from athanor.pipelines.news import RunNews
 from athanor.pipelines.secrets import FolderSecrets, SecretStore
 from athanor.pipelines.store import RunStore
 
@@ -48,6 +49,8 @@ class Surroundings:
     """Import strings of more materializers, asked after the built-in ones."""
     operations: Mapping[str, Operation] = field(default_factory=dict)
     """Platform steps by name. May be filled until the engine starts."""
+    news: RunNews = field(default_factory=RunNews)
+    """Who is told when a run has ended."""
     slots: int = 0
     """Tasks at once; 0 is as many as there are cores."""
 
@@ -64,12 +67,12 @@ def local_engine(given: Surroundings) -> LocalEngine:
         lineage=given.lineage,
         events=given.events,
         clock=given.clock,
+        news=given.news,
     )
     attempts = Attempts(
         given.workers,
         recorder,
         database=given.database,
-        lineage=given.lineage,
         storage=given.storage,
         place=Place(
             folder=given.folder,

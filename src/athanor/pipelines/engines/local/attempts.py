@@ -19,7 +19,13 @@ from athanor.kernel import (
     error_from_dict,
 )
 from athanor.kernel.workers import Child, Exit, Workers
-from athanor.lineage import Artifact, Lineage, Operation, OperationCall, OperationResult
+from athanor.lineage import (
+    Artifact,
+    LongOperation,
+    Operation,
+    OperationCall,
+    OperationResult,
+)
 from athanor.pipelines.engines.local.exchange import (
     LOCK_FILE,
     LOG_FILE,
@@ -133,14 +139,12 @@ class Attempts:
         recorder: Recorder,
         *,
         database: Database,
-        lineage: Lineage,
         storage: Storage,
         place: Place,
     ) -> None:
         self._workers = workers
         self._recorder = recorder
         self._database = database
-        self._lineage = lineage
         self._storage = storage
         self._place = place
         self._children: dict[str, Child] = {}
@@ -253,14 +257,11 @@ class Attempts:
             task=task.name,
             key=task.id,
             parameters=dict(inputs.parameters),
-            artifacts={
-                key: [self._lineage.artifact(who, item) for item in items]
-                for key, items in inputs.artifacts.items()
-            },
+            artifacts=dict(work.given),
             project=run.project,
         )
-        with self._database.transaction():
-            result: OperationResult = operation(who, call)
+
+        def finished(result: OperationResult) -> tuple[Ending, Bindings | None]:
             ending = Ending(
                 state="done",
                 parameters=result.parameters,
@@ -268,6 +269,11 @@ class Attempts:
                 resources={"wall_seconds": time.monotonic() - began},
             )
             return ending, self._recorder.finish(work.ordered, task, ending)
+
+        if isinstance(operation, LongOperation):
+            return finished(operation(who, call))
+        with self._database.transaction():
+            return finished(operation(who, call))
 
     def _import(self, work: Work, importer: ImporterSpec) -> tuple[Ending, Bindings | None]:
         """Record an artifact that exists already; its content is not read."""

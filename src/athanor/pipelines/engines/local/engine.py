@@ -227,7 +227,7 @@ class LocalEngine:
         """How the tasks that another engine left running have ended, if they have, by id."""
         return {
             task.id: self._attempts.lost(task)
-            for task in self._store.running_tasks_of(ordered.run.id)
+            for task in self._store.tasks_of(ordered.run.id, state="running")
             if task.kind == "step" and task.id not in self._at_work
         }
 

@@ -8,6 +8,7 @@ changes nothing.
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import Any
 
 from athanor.kernel import (
@@ -24,6 +25,7 @@ from athanor.kernel import (
 from athanor.lineage import Artifact, Lineage, NewArtifact, NewRun
 from athanor.pipelines.engines.local.exchange import MadeArtifact
 from athanor.pipelines.logic.planner import Bindings, Launch, Planned, Planner, Settled
+from athanor.pipelines.news import RunNews
 from athanor.pipelines.store import CacheEntry, Ordered, RunStore
 from athanor.pipelines.types import ArtifactValue, Task, TaskState
 
@@ -54,8 +56,10 @@ class Recorder:
         lineage: Lineage,
         events: Events,
         clock: Clock,
+        news: RunNews,
     ) -> None:
         self._store = store
+        self._news = news
         self._storage = storage
         self._database = database
         self._lineage = lineage
@@ -244,6 +248,7 @@ class Recorder:
             if not self._store.change_run(run.id, changes):
                 return
             self._lineage.finish_run(who, run.id, planner.state, error=told)
+            self._database.after_commit(partial(self._news.tell, run.id))
             detail = {"pipeline": run.pipeline, "state": planner.state, "trigger": run.trigger}
             self._tell(ordered, "pipelines.run.finished", run.id, detail)
 
@@ -255,6 +260,7 @@ class Recorder:
         with self._database.transaction():
             if self._store.change_run(run.id, changes):
                 self._lineage.finish_run(ordered.who, run.id, "failed", error=told)
+                self._database.after_commit(partial(self._news.tell, run.id))
                 detail = {"pipeline": run.pipeline, "state": "failed", "trigger": run.trigger}
                 self._tell(ordered, "pipelines.run.finished", run.id, detail)
 
