@@ -461,6 +461,9 @@ def _print_end(run: PipelineRun) -> None:
             ("output", "value"),
             [(name, json_text.dumps(value)) for name, value in run.outputs.items()],
         )
+    for name, value in run.outputs.items():
+        if isinstance(value, dict) and value.get("type") == "model" and "digest" in value:
+            say(f"Register {name}: athanor model add NAME artifact:{value['id']} --run {run.id}")
     if run.error:
         say(str(run.error.get("message", "")), style="red")
         say(run.error.get("hint", ""))

@@ -8,11 +8,14 @@ from athanor.kernel.console import Json, emit, say, transport
 from athanor.registry.client import CatalogClient, ModelsClient
 from athanor.registry.commands.models import Name, Reference, commands
 from athanor.registry.errors import BadTag, ModelNotFound
-from athanor.registry.types import Model, ModelVersion, NewModel, NewSource
+from athanor.registry.types import Model, ModelVersion, NewModel, NewModelVersion, NewSource
 
 Tags = Annotated[
     list[str] | None, typer.Option("--tag", metavar="KEY=VALUE", help="May be given again.")
 ]
+
+
+_ARTIFACT = "artifact:"
 
 
 @commands.command()
@@ -32,7 +35,11 @@ def create(
 def add(
     name: Name,
     source: Annotated[
-        str, typer.Argument(help="runs:/RUN/PATH, models:/m-..., models:/NAME/3 or an address.")
+        str,
+        typer.Argument(
+            metavar="SOURCE",
+            help="artifact:ID, runs:/RUN/PATH, models:/m-..., models:/NAME/3 or an address.",
+        ),
     ],
     *,
     run: Annotated[str | None, typer.Option(help="The run that made it.")] = None,
@@ -40,10 +47,22 @@ def add(
     tag: Tags = None,
     json: Json = False,
 ) -> None:
-    """Register what lies at SOURCE as the next version."""
-    new = NewSource(
-        model=name, source=source, run_id=run, description=description, tags=_read(tag or [])
-    )
+    """Register what lies at SOURCE as the next version.
+
+    An artifact is what a step of a pipeline gave; its model is made if it is new.
+    """
+    tags = _read(tag or [])
+    if source.startswith(_ARTIFACT):
+        made = ModelsClient(transport()).register(
+            NewModelVersion(model=name, artifact_id=source.removeprefix(_ARTIFACT), run_id=run)
+        )
+        for key, value in tags.items():
+            made = _catalog().tag_version(made.model, made.number, key, value)
+        if description is not None:
+            made = _catalog().change_version(made.model, made.number, description=description)
+        _shown(made, "is registered", json=json)
+        return
+    new = NewSource(model=name, source=source, run_id=run, description=description, tags=tags)
     _shown(_catalog().add_version(new), "is registered", json=json)
 
 
