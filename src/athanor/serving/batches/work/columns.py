@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from athanor.serving.errors.batches import InputColumnsMissing, InputColumnUnfit
 from athanor.serving.types import InputColumn, Signature
@@ -94,16 +95,39 @@ def frame(signature: Signature, batch: pa.RecordBatch) -> pd.DataFrame:
     return pd.DataFrame(columns, index=pd.RangeIndex(batch.num_rows), copy=False)
 
 
-def _values(kind: str, values: pa.Array) -> Any:
-    if pa.types.is_dictionary(values.type) and kind != "string":
+def numbers_of(values: pa.Array) -> NDArray[np.float64]:
+    """A column of numbers or booleans, shape (rows,); NaN where one is missing."""
+    if pa.types.is_dictionary(values.type):
         values = values.dictionary_decode()
+    if values.type != pa.float64():
+        if pa.types.is_boolean(values.type):
+            values = values.cast(pa.uint8())
+        values = values.cast(pa.float64(), safe=False)
+    found: NDArray[np.float64] = values.to_numpy(zero_copy_only=False)
+    return found
+
+
+def words_of(values: pa.Array) -> tuple[list[str | None], NDArray[np.intp]]:
+    """A text column's distinct words, and each row's place in them.
+
+    The place of a missing text is behind the last word.
+    """
+    if pa.types.is_null(values.type):
+        return [], np.zeros(len(values), np.intp)
+    encoded = values if pa.types.is_dictionary(values.type) else values.dictionary_encode()
+    words = encoded.dictionary.to_pylist()
+    places = encoded.indices
+    if places.null_count:
+        places = places.cast(pa.int64()).fill_null(len(words))
+    return words, places.to_numpy(zero_copy_only=False).astype(np.intp)
+
+
+def _values(kind: str, values: pa.Array) -> Any:
     if kind in NUMBERS or kind == "boolean":
-        if values.type != pa.float64():
-            if pa.types.is_boolean(values.type):
-                values = values.cast(pa.uint8())
-            values = values.cast(pa.float64(), safe=False)
-        return values.to_numpy(zero_copy_only=False)
+        return numbers_of(values)
     if kind == "datetime":
+        if pa.types.is_dictionary(values.type):
+            values = values.dictionary_decode()
         if _is_text(values.type):
             return pd.Series(pd.to_datetime(values.to_pandas(), utc=True, format="ISO8601")).astype(
                 "datetime64[us, UTC]"
@@ -112,14 +136,7 @@ def _values(kind: str, values: pa.Array) -> Any:
         moments = values.cast(pa.timestamp("us", "UTC") if aware else pa.timestamp("us"))
         moments = moments if aware else pc.assume_timezone(moments, "UTC")
         return moments.to_pandas().astype("datetime64[us, UTC]")
-    return _texts(values)
-
-
-def _texts(values: pa.Array) -> Any:
-    """Text as Python objects, one object a distinct value; NaN where it is missing."""
-    if pa.types.is_null(values.type):
-        return pd.Series(np.full(len(values), np.nan, dtype=object), dtype=object)
-    encoded = values if pa.types.is_dictionary(values.type) else values.dictionary_encode()
-    words = np.array([*encoded.dictionary.to_pylist(), np.nan], dtype=object)
-    places = encoded.indices.fill_null(len(words) - 1).to_numpy(zero_copy_only=False)
-    return pd.Series(words[places], dtype=object)
+    words, places = words_of(values)
+    # One object a distinct value; NaN where it is missing.
+    known = [np.nan if word is None else word for word in words]
+    return pd.Series(np.array([*known, np.nan], dtype=object)[places], dtype=object)

@@ -21,6 +21,11 @@ from athanor.serving.batches.work.models import Scorer, load_scorer
 from athanor.serving.errors.batches import TooManyRowErrors
 
 _SLICE_ROWS = 65_536
+_PROBED = 16
+_TYPES_KEPT = frozenset({"string", "bool", "date32[day]", "timestamp[us]", "float", "double"}) | {
+    f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)
+}
+"""What Parquet itself remembers: Arrow's own note of the types is not needed beside it."""
 _CLAIMS = "claims"
 ERRORS = b"athanor.errors"
 """In a chunk file's footer: how many of its rows the model refused."""
@@ -42,7 +47,7 @@ def work(folder: str, model: Mapping[str, Any], settings: Mapping[str, Any]) -> 
             if target.exists() or not claims.take(number):
                 continue
             if not target.exists():
-                scorer = scorer or load_scorer(model)
+                scorer = scorer or load_scorer(model, lambda: _first(plan), plan["rows"])
                 errors = _Errors(allowed=allowed)
                 _score_chunk(plan, chunk, scorer, errors, target)
                 done += 1
@@ -108,10 +113,22 @@ def _score_chunk(
     made = list(scorer.schema)
     reasons = [pa.field("error", pa.string())] if errors.allowed else []
     whole = pa.schema([*kept, *made, *reasons])
+    kinds = {item.name: str(item.type) for item in whole}
+    plain = _TYPES_KEPT.issuperset(kinds.values())
+    texts = [name for name, kind in kinds.items() if kind in {"string", "large_string"}]
+    words = [item.name for item in kept if plain and item.name in texts]
+    if words:
+        coded = pa.dictionary(pa.int32(), pa.string())
+        kept = [item.with_type(coded) if item.name in words else item for item in kept]
+        whole = pa.schema([*kept, *made, *reasons])
     passing = target.with_suffix(".part")
     row = int(chunk["start"])
-    with pq.ParquetWriter(passing, whole, compression="zstd", compression_level=1) as writer:
-        for batch in _rows(plan, chunk, scorer.columns):
+    # Numbers seldom repeat. Text whose words came coded is written so, and is plain to readers.
+    with pq.ParquetWriter(
+        passing, whole, compression="zstd", compression_level=1,
+        use_dictionary=texts or False, store_schema=not plain,
+    ) as writer:  # fmt: skip
+        for batch in _rows(plan, chunk, scorer.columns, words):
             errors.reasons.clear()
             arrays = _scored(scorer, batch, row, errors)
             told = [
@@ -129,10 +146,10 @@ def _score_chunk(
 
 
 def _rows(
-    plan: Mapping[str, Any], chunk: Mapping[str, Any], read: Sequence[str]
+    plan: Mapping[str, Any], chunk: Mapping[str, Any], read: Sequence[str], kept: Sequence[str] = ()
 ) -> Iterator[pa.RecordBatch]:
     wanted = dict.fromkeys([*plan["keep"], *read])
-    words = [name for name in read if _is_text(plan["schema"], name)]
+    words = [name for name in (*kept, *read) if _is_text(plan["schema"], name)]
     with plans.opened(plan["files"][chunk["file"]], words) as file:
         present = set(file.schema_arrow.names)
         names = [name for name in wanted if name in present]
@@ -142,6 +159,11 @@ def _rows(
         yield from file.iter_batches(
             batch_size=_SLICE_ROWS, row_groups=chunk["groups"], columns=names
         )
+
+
+def _first(plan: Mapping[str, Any]) -> pa.RecordBatch:
+    """A few rows of the input, as its first chunk has them."""
+    return next(_rows(plan, plan["chunks"][0], plan["schema"].names)).slice(0, _PROBED)
 
 
 def _is_text(schema: pa.Schema, name: str) -> bool:
