@@ -77,6 +77,13 @@ def test_what_can_not_be_is_refused_by_name(
     assert told["hint"]
 
 
+def test_a_time_without_a_zone_is_in_utc(server: RunningServer) -> None:
+    run = b'{"kind": "x", "name": "n", "id": "zoneless", "started_at": "2026-01-01T00:00:00"}'
+    assert ask(server, "POST", f"{V}/runs", run)[0] == 201
+    told = ask(server, "GET", f"{V}/runs/zoneless")[1]
+    assert told["started_at"] == "2026-01-01T00:00:00Z"
+
+
 def test_a_broken_origin_is_a_foreign_one(server: RunningServer) -> None:
     assert ask(server, "GET", f"{V}/status", origin="http://[")[0] == 403
 

@@ -96,8 +96,8 @@ _JSON_OPTIONS = orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS | orjson.OPT_SERI
 
 
 def microseconds(at: datetime) -> int:
-    """A moment as it is kept."""
-    return (at - _EPOCH) // _MICROSECOND
+    """A moment as it is kept; one without a zone is in UTC."""
+    return ((at if at.tzinfo else at.replace(tzinfo=UTC)) - _EPOCH) // _MICROSECOND
 
 
 def moment(at: int) -> datetime:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from athanor.kernel import Access, Clock, Database, Events, Principal
+from athanor.kernel.database import microseconds
 from athanor.lineage import Lineage, NewRun, RunAmendment, RunNotFound
 from athanor.tracking.errors import (
     ExperimentDeleted,
@@ -231,7 +232,7 @@ class Tracking:
         self._access.require(who, "tracking.log", run_id)
         now = self._clock.now()
         points = [
-            KeyedPoint(new.key, _microseconds(new.at or now), new.step, new.value)
+            KeyedPoint(new.key, microseconds(new.at or now), new.step, new.value)
             for new in batch.metrics
         ]
         self.log_points(who, run_id, points, params=batch.params, tags=batch.tags)
@@ -372,10 +373,6 @@ def _artifacts(location: str, run_id: str) -> str:
     """Where a run keeps its files."""
     place, mark, query = location.partition("?")
     return f"{place.rstrip('/')}/{run_id}/artifacts{mark}{query}"
-
-
-def _microseconds(at: datetime) -> int:
-    return (at - _EPOCH) // timedelta(microseconds=1)
 
 
 def _metric(key: str, point: Point) -> Metric:
