@@ -1,6 +1,8 @@
 """Models of other libraries: what they answer, and where they are loaded."""
 
+import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,10 +13,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from athanor.app.house import House
 from athanor.kernel.environments import NoEnvironment
+from athanor.kernel.permissions import OWNER
+from athanor.registry import Models
+from athanor.registry.scans import NewConsent
+from athanor.registry.service.safety import Safety
+from athanor.registry.types import Upload
+from athanor.serving import Deploy, Endpoints
 from athanor.serving.runtimes import environments, foreign
 from athanor.serving.runtimes.environments import here, pins_of, python_for, search_path
 from athanor.serving.runtimes.foreign import ForeignRuntime
+from athanor.testing.serving import Browser, eventually
 
 
 class Stub:
@@ -136,3 +146,47 @@ def test_the_search_path_holds_ours_alone(tmp_path: Path) -> None:
 
 def test_it_is_a_module_that_python_runs() -> None:
     assert callable(foreign.main)
+
+
+FLAVOURS = Path(__file__).resolve().parents[2] / ".venvs" / "flavours" / "bin" / "python"
+_MADE = """
+import json, sys, warnings
+warnings.simplefilter("ignore")
+import mlflow, pandas as pd, statsmodels.api as sm
+from mlflow.models import infer_signature
+
+frame = pd.DataFrame({"a": [1.0, 2.0, 3.0, 4.0], "b": [0.5, 0.1, 0.7, 0.2]})
+fitted = sm.OLS([1.0, 2.1, 2.9, 4.2], frame).fit()
+
+class Sum(mlflow.pyfunc.PythonModel):
+    def predict(self, context, model_input, params=None):
+        return [{"sum": float(a + b)} for a, b in zip(model_input["a"], model_input["b"])]
+
+out = sys.argv[1]
+signature = infer_signature(frame, fitted.predict(frame))
+mlflow.statsmodels.save_model(fitted, f"{out}/stats", signature=signature)
+mlflow.statsmodels.save_model(fitted, f"{out}/bare")
+mlflow.pyfunc.save_model(f"{out}/own", python_model=Sum(), signature=infer_signature(frame))
+print(json.dumps([list(fitted.predict(frame)), frame.to_dict("records")]))
+"""
+
+
+@pytest.mark.soak
+def test_statsmodels_and_python_models_of_mlflow_are_deployed(shop: House, tmp_path: Path) -> None:
+    if not FLAVOURS.exists():
+        pytest.skip("no .venvs/flavours here: uv pip install mlflow-skinny statsmodels into it")
+    told = subprocess.run(
+        [str(FLAVOURS), "-c", _MADE, str(tmp_path)], check=True, capture_output=True, text=True
+    ).stdout
+    direct, records = json.loads(told.splitlines()[-1])
+    sums = [{"sum": item["a"] + item["b"]} for item in records]
+    endpoints, browser = shop.services[Endpoints], Browser(int(shop.serving_url().split(":")[-1]))
+    for name, expected in (("stats", direct), ("bare", direct), ("own", sums)):
+        archive = shutil.make_archive(str(tmp_path / name), "zip", tmp_path / name)
+        shop.services[Models].upload(OWNER, Upload(model=name, archive=Path(archive)))
+        shop.services[Safety].allow(OWNER, NewConsent(model=name))
+        endpoints.deploy(OWNER, name, Deploy(model=name))
+        assert eventually(lambda name=name: endpoints.get(OWNER, name).live is not None, 300.0)  # type: ignore[misc]  # bound now
+        body = browser.predict(records, name).body["predictions"]
+        answers = [item.get("value", item["score"]) for item in body]
+        assert answers == (sums if name == "own" else pytest.approx(expected, rel=1e-9))

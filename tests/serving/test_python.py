@@ -2,7 +2,10 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from athanor.app.house import House
@@ -16,6 +19,7 @@ from athanor.registry.service.safety import Safety
 from athanor.registry.types import InputColumn
 from athanor.serving import Deploy, Endpoints, PredictionQuery
 from athanor.serving.errors.deployments import CodeFollowsNothing
+from athanor.serving.runtimes import foreign
 from athanor.testing.serving import Browser, eventually
 from tests.serving.conftest import Trained
 
@@ -124,6 +128,10 @@ def test_code_alone_is_a_model_and_gets_records_as_they_are_sent(
     live(shop, "factor", 1)
     told = browser.predict([{"x": 1.0}, {"x": 4}], "factor").body["predictions"]
     assert [item["score"] for item in told] == [2.5, 10.0]
+    folder = shop.settings.workspace / "cache" / "models"
+    (mine,) = [path for path in folder.iterdir() if (path / "code" / "factor.txt").exists()]
+    runtime = foreign.load(mine)  # what batches ask
+    assert runtime.predict([[1.0], [4.0]]).numbers == np.array([2.5, 10.0]).tobytes()
     refused = browser.predict([{"x": 1.0}, {"x": -1}, {"x": 2}], "factor")
     assert refused.status == 422
     assert "line 10, in predict: ValueError: x is below zero (in record 1)" in str(refused.body)
@@ -166,3 +174,16 @@ def test_code_that_can_be_no_model_is_refused_and_named(
     with pytest.raises(BadCode, match=why):
         shop.services[Exchange].take_code(OWNER, NewCode(model="never", code=code))
     assert "never" not in [item.name for item in shop.services[Models].models(OWNER)]
+
+
+@pytest.mark.soak
+def test_mlflow_loads_the_folder(shop: House, tmp_path: Path) -> None:
+    code = PythonCode(files={"m.py": ALONE, "factor.txt": "2.0"})
+    column = InputColumn(name="x", type="double")
+    version = shop.services[Exchange].take_code(
+        OWNER, NewCode(model="loaded", code=code, inputs=(column,))
+    )
+    artifact = shop.services[Lineage].artifact(OWNER, version.artifact_id or "")
+    folder = shop.storage.fetch_folder(str(artifact.metadata["blob"]), tmp_path / "model")
+    frame = pd.DataFrame({"x": [1.0, 4.0]})
+    assert list(foreign.loaded(folder).predict(frame)) == [2.0, 8.0]

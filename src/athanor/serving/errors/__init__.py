@@ -239,13 +239,19 @@ class ValueRefused(Invalid):
         )
 
 
+_CODE = "CodeFailed: "
+"""So begins the reason where a user's own Python failed."""
+
+
 class ModelRefusedInput(Unprocessable):
     """The model itself failed on these records."""
 
     def __init__(self, reason: str) -> None:
+        hint = "A null in a column that training never saw empty is the usual cause."
+        if reason.startswith(_CODE):
+            hint = "The deployment's log has the whole trace, and what the code printed."
         super().__init__(
-            f"The model could not predict these records: {reason}",
-            hint="A null in a column that training never saw empty is the usual cause.",
+            f"The model could not predict these records: {reason.removeprefix(_CODE)}", hint=hint
         )
 
 

@@ -78,6 +78,8 @@ class ForeignRuntime:
     def _asked(self, rows: list[Row]) -> Any:
         if self._tensors:
             return self._as_tensors(rows)
+        if not self._columns:  # records as they were sent
+            return pd.DataFrame.from_records([row[0] for row in rows])
         columns = {}
         for place, column in enumerate(self._columns):
             values = [row[place] for row in rows]

@@ -11,7 +11,7 @@ import inspect
 import json
 import sys
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -97,6 +97,12 @@ class PythonRuntime:
         own = not self._hooks.keys() & {"predict", "postprocess"}
         self._classes = list(inner.classes) if own else []
         self.hello = Hello(self._classes, _ALONE)
+
+    def rows(self, records: Sequence[Mapping[Any, Any]]) -> list[Row]:
+        """Records as `predict` takes them."""
+        if not self._names:
+            return [[dict(record)] for record in records]
+        return [[record.get(name) for name in self._names] for record in records]
 
     def predict(self, rows: list[Row]) -> Reply:
         """The answers for these rows.
@@ -269,6 +275,31 @@ def _count(hook: Callable[..., Any]) -> int:
     kinds = [item.kind for item in inspect.signature(hook).parameters.values()]
     positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     return min(2, max(1, sum(kind in positional for kind in kinds)))
+
+
+class ForMlflow:
+    """The same, with the interface of MLflow's models."""
+
+    def __init__(self, runtime: PythonRuntime) -> None:
+        self._runtime = runtime
+
+    def predict(self, model_input: Any, params: Any = None) -> Any:  # noqa: ARG002 - MLflow's form
+        """A label, a value, or whatever the code answers, for each row of a frame.
+
+        Raises: CodeFailed.
+        """
+        frame = pd.DataFrame(model_input)
+        records = frame.astype(object).where(frame.notna(), None).to_dict("records")
+        reply = self._runtime.predict(self._runtime.rows(records))
+        if reply.labels:
+            return [self._runtime.hello.classes[place] for place in reply.labels]
+        values: list[Any] = list(reply.values)
+        return values or np.frombuffer(reply.numbers, dtype="<f8")
+
+
+def _load_pyfunc(path: str) -> ForMlflow:
+    """For `mlflow.pyfunc.load_model`, which names it so."""
+    return ForMlflow(load(Path(path)))
 
 
 def is_code(folder: Path) -> bool:

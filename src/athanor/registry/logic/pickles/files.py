@@ -33,7 +33,8 @@ _MOST_MEMBERS = 10_000
 _CODE_NAMES = frozenset({"__import__", "eval", "exec", "popen", "system", "subprocess", "socket"})
 _CODE = frozenset({Name("types", "CodeType"), Name("cloudpickle.cloudpickle", "_builtin_type")})
 _LAMBDA = b'"class_name": "Lambda"'
-_MLFLOW_LOADERS = "mlflow."
+_KNOWN_LOADERS = ("mlflow.", "athanor.serving.runtimes.python")
+"""What they run is judged by the files that they load."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -340,7 +341,7 @@ def _description(notes: _Notes, path: str, text: bytes) -> None:
         loader = str(flavors.get("python_function", {}).get("loader_module", ""))
     except (yaml.YAMLError, AttributeError, TypeError, json.JSONDecodeError, RecursionError):
         return
-    if loader and not loader.startswith(_MLFLOW_LOADERS):
+    if loader and not loader.startswith(_KNOWN_LOADERS):
         notes.files.append(ScannedFile(path=path, format="loader", size=len(text)))
         judged = level_of(loader, "_load_pyfunc")
         level: Level = "dangerous" if judged == "dangerous" else "unknown"
