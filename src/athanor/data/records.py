@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from athanor.data.types import Mode, ReadOptions, Roles, SchemaRule
 
-SourceKind = Literal["", "url", "query", "delta", "folder", "dvc"]
+SourceKind = Literal["", "url", "query", "delta", "folder", "files", "dvc"]
 SplitKind = Literal["random", "stratified", "group", "time", "column"]
 ContentFormat = Literal["parquet", "arrow", "csv", "jsonl"]
 CONTENT_TYPES: dict[str, str] = {
@@ -22,12 +22,13 @@ class NewSource:
     """Where the server is to take a dataset's next version from."""
 
     uri: str = ""
-    """A URL of any fsspec scheme; a path on the server's machine (a file, a folder of images or
-    texts, a Delta table, a .dvc file); or, with `sql`, an SQLAlchemy URL, empty for our own
-    tables."""
+    """A URL of any fsspec scheme; a path on the server's machine (a file, a folder, a Delta table,
+    a .dvc file); a pattern of either, such as `/data/sales-*.csv`, whose files are one table; or,
+    with `sql`, an SQLAlchemy URL, empty for our own tables."""
     sql: str = ""
     kind: SourceKind = ""
-    """Empty: found by the address."""
+    """Empty: found by the address, and a folder by its content: of CSV, Parquet, JSON-lines or
+    Arrow files alone it is one table (`files`), else a table that lists its files (`folder`)."""
     version: int | None = None
     """Of a Delta table: its version; None is its newest."""
     labels: str = ""

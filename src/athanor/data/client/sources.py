@@ -3,6 +3,7 @@
 import importlib
 import tarfile
 from collections.abc import Mapping
+from glob import has_magic
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -32,9 +33,10 @@ class SourceVerbs:
     ) -> DatasetVersion:
         """Make the next version of a dataset, which begins with its first, of almost anything.
 
-        `source` is a path (a file is sent; a folder, a Delta table or a .dvc file is read by the
-        server on its machine), a URL, a data frame (pandas, Polars, Arrow, DuckDB and whatever
-        else narwhals or Arrow's C stream knows), a list of rows, a `NewVersion` or a `NewSource`.
+        `source` is a path (a file is sent; a folder, a pattern such as "sales-*.csv", a Delta table
+        or a .dvc file is read by the server on its machine), a URL, a data frame (pandas, Polars,
+        Arrow, DuckDB and whatever else narwhals or Arrow's C stream knows), a list of rows, a
+        `NewVersion` or a `NewSource`.
         Raises: BadSource, and whatever is wrong with the data.
         """
         if isinstance(source, NewVersion):
@@ -43,15 +45,17 @@ class SourceVerbs:
             return self.add_from(name, source)
         kept, reading = roles or Roles(), read or ReadOptions()
         if isinstance(source, str) and "://" in source:
-            new = NewSource(uri=source, mode=mode, roles=kept, read=reading, schema=schema)
+            new = NewSource(uri=source, mode=mode, roles=kept, read=reading, schema=schema,
+                            look=look)  # fmt: skip
             return self.add_from(name, new)
         if isinstance(source, (str, Path)):
             path = Path(source)
-            if not path.exists():
+            pattern = has_magic(str(path)) and not path.exists()
+            if not path.exists() and not pattern:
                 raise BadSource(f"There is no file {str(path)!r}.", "Check its path.")
-            if path.is_dir() or path.suffix == ".dvc":
+            if pattern or path.is_dir() or path.suffix == ".dvc":
                 new = NewSource(uri=str(path.absolute()), mode=mode, roles=kept, read=reading,
-                                schema=schema)  # fmt: skip
+                                schema=schema, look=look)  # fmt: skip
                 return self.add_from(name, new)
             return self._send(
                 name,

@@ -2,6 +2,7 @@
 
 import csv
 import sys
+from glob import has_magic
 from pathlib import Path
 from typing import Annotated
 
@@ -48,7 +49,8 @@ def add(
         str,
         typer.Argument(
             help="A CSV (plain or gz, bz2, xz, zst), Parquet, Arrow or JSON-lines file; a folder "
-            "of images or texts; a Delta table; a .dvc file; a URL; with --sql an SQLAlchemy URL."
+            "of them, or a quoted pattern ('sales-*.csv'), as one table; a folder of images or "
+            "texts; a Delta table; a .dvc file; a URL; with --sql an SQLAlchemy URL."
         ),
     ] = "",
     *,
@@ -104,8 +106,9 @@ def add(
     path = Path(source)
     if watch is not None and source and not watch.is_dir():
         raise typer.BadParameter(f"There is no folder {str(watch)!r} to watch; nothing was added.")
+    pattern = has_magic(source) and "://" not in source and not path.exists()
     elsewhere = bool(sql) or bool(
-        source and ("://" in source or path.is_dir() or path.suffix == ".dvc")
+        source and (pattern or "://" in source or path.is_dir() or path.suffix == ".dvc")
     )
     if elsewhere:
         new = NewSource(

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -83,7 +84,8 @@ class Intake:
         """
         name, ground = checked_name(order.name), self._ground
         ground.storage.check_space()
-        raw = ground.storage.put_file(order.new.path) if order.new.keep else None
+        keeps = order.new.keep and not order.new.path.is_dir()
+        raw = ground.storage.put_file(order.new.path) if keeps else None
         key = f"{order.project}/{name}"
         with self._writer.of(key, name) as holder, ground.scratch() as scratch:
             dataset = self._store.find_dataset(order.project, name)
@@ -142,7 +144,7 @@ class Intake:
             "look": new.look,
             "ours": storage.root is not None and new.path.is_relative_to(storage.root / "staging"),
             "in_place": order.origin.in_place,
-            "size": 0 if order.origin.in_place else new.path.stat().st_size,
+            "size": 0 if order.origin.in_place else _size(new.path),
             "told": order.origin.notes,
         }
 
@@ -341,6 +343,12 @@ def _metadata(
         "roles": plain(roles),
         "left_out": made["left_out"],
     }
+
+
+def _size(path: Path) -> int:
+    """Bytes of a file, or of a folder's files."""
+    files = path.iterdir() if path.is_dir() else [path]
+    return sum(file.stat().st_size for file in files)
 
 
 def as_task(version: DatasetVersion) -> dict[str, Any]:

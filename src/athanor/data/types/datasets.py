@@ -59,7 +59,8 @@ class NewVersion:
     """A file that is to become a dataset's next version."""
 
     path: Path
-    """Where the file lies; on HTTP, where the upload was put."""
+    """Where the file lies; on HTTP, where the upload was put. A folder of Parquet files is one
+    table, in the order of their names; such a folder is not kept as it came."""
     file_name: str = ""
     """What the file is called by its owner; empty: the path's last part."""
     mode: Mode = "replace"

@@ -4,11 +4,12 @@ Each kind answers an `Arrival`; whoever asked takes its file in as any other.
 """
 
 import errno
+import os
 import shutil
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, cast
@@ -23,7 +24,7 @@ from deltalake.exceptions import DeltaError, TableNotFoundError
 from athanor.data.errors import BadSource, SourceUnreachable
 from athanor.data.logic.forms import archive_kind
 from athanor.data.records import NewSource
-from athanor.data.work import dvc, folders
+from athanor.data.work import dvc, folders, parts
 from athanor.data.work.archives import unpacked_archive
 from athanor.data.work.delta import opened
 from athanor.data.work.places import is_local
@@ -76,6 +77,8 @@ def _arrived(new: NewSource, into: Path, known: dict[str, Any]) -> Arrival:
         return _query(new, into)
     if kind == "delta":
         return _delta(new, into)
+    if kind == "files":
+        return _matching(new, into)
     if kind == "folder":
         return _folder(new, into, known)
     if kind == "dvc":
@@ -91,6 +94,8 @@ def _kind_of(new: NewSource) -> str:
     if new.uri.rstrip("/").endswith(".dvc"):
         return "dvc"
     path = _local(new.uri)
+    if parts.is_pattern(new.uri) and not (path and path.exists()) and not _is_web(new.uri):
+        return "files"
     if path is None:
         last = urlsplit(new.uri).path.rstrip("/").rsplit("/", 1)[-1]
         return "delta" if "." not in last and _is_delta(new.uri) else "url"
@@ -111,8 +116,12 @@ def _local(uri: str) -> Path | None:
     return None if "://" in uri else Path(uri)
 
 
+def _is_web(uri: str) -> bool:
+    return uri.startswith(("http://", "https://"))
+
+
 def _is_delta(uri: str) -> bool:
-    if uri.startswith(("http://", "https://")):
+    if _is_web(uri):
         return False
     try:
         return DeltaTable.is_deltatable(uri)
@@ -132,7 +141,7 @@ def _url(new: NewSource, into: Path) -> Arrival:
         shutil.copyfile(path, target)
         return Arrival(path=str(target), file=path.name, kind="url", uri=str(path.absolute()))
     try:
-        if new.uri.startswith(("http://", "https://")):
+        if _is_web(new.uri):
             _download(new.uri, target)
         else:
             filesystem, place = filesystem_of(new.uri, new.options)
@@ -300,6 +309,51 @@ def _copied(table: DeltaTable, target: Path, uri: str) -> None:
     writer.close()
 
 
+def _matching(new: NewSource, into: Path) -> Arrival:
+    """The files that a pattern names, as one table."""
+    pattern, shown = _local(new.uri), shown_url(new.uri)
+    if pattern is not None and pattern.is_dir():
+        found = [(name, pattern / name) for name in sorted(folders.files_below(pattern))]
+    elif pattern is not None:
+        found = [(path, Path(path)) for path in parts.matching(str(pattern))]
+    else:
+        found = _fetched(new, into)
+    if not found:
+        raise SourceUnreachable(shown, "no file has such a name.")
+    # The folders that all have in common say nothing.
+    root = os.path.commonpath([os.path.dirname(name) for name, _ in found])  # noqa: PTH120
+    told = [(os.path.relpath(name, root or "."), path) for name, path in found]
+    uri = str(pattern.absolute()) if pattern is not None else shown
+    return _one_table(new, told, into, Arrival(file=Path(shown).name, kind="files", uri=uri))
+
+
+def _fetched(new: NewSource, into: Path) -> list[tuple[str, Path]]:
+    shown = shown_url(new.uri)
+    folder = into / "fetched"
+    folder.mkdir()
+    try:
+        filesystem, place = filesystem_of(new.uri, new.options)
+        found = []
+        for number, name in enumerate(sorted(filesystem.glob(place))):
+            target = folder / f"{number}"
+            filesystem.get_file(name, str(target))
+            found.append((str(name), target))
+    except ImportError as error:
+        raise SourceUnreachable(
+            shown, f"the package for it is missing ({error}).", hint="Install it."
+        ) from error
+    except (OSError, ValueError, NotImplementedError) as error:
+        raise SourceUnreachable(shown, f"it can't be read: {_said(error)}") from error
+    return found
+
+
+def _one_table(
+    new: NewSource, files: Sequence[tuple[str, Path]], into: Path, told: Arrival
+) -> Arrival:
+    path, notes = parts.one_table(told.file, files, into, new.read)
+    return replace(told, path=str(path), keep=False, notes=(*told.notes, *notes))
+
+
 def _folder(new: NewSource, into: Path, known: dict[str, Any]) -> Arrival:
     path = _local(new.uri)
     if path is None or not path.exists():
@@ -312,6 +366,11 @@ def _folder(new: NewSource, into: Path, known: dict[str, Any]) -> Arrival:
         if root.is_file():
             uri = str(path.absolute())
             return Arrival(path=str(root), file=root.name, kind="url", uri=uri)
+    names = sorted(folders.files_below(root))
+    if not (new.kind or new.labels) and parts.all_tables(names):
+        files = [(name, root / name) for name in names]
+        found = Arrival(file=path.name, kind="files", uri=str(path.absolute()))
+        return _one_table(new, files, into, found)
     made = folders.manifest(root, into, new.labels, known)
     return Arrival(
         path=str(made.manifest),

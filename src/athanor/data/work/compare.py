@@ -8,10 +8,11 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, Literal
 
 import duckdb
 import msgspec
+import numpy as np
 import pyarrow.parquet as pq
 
 from athanor.data.errors import UnfitKey
@@ -149,12 +150,12 @@ def _usable_key(
             )
     if not key:
         return []
-    cells = ", ".join(quoted(name) for name in key)
+    cells = quoted(key[0]) if len(key) == 1 else f"({', '.join(quoted(name) for name in key)})"
     missing = " OR ".join(f"{quoted(name)} IS NULL" for name in key)
     for view, words in (("own_b", "first"), ("own_a", "second")):
         [(rows, empty, distinct)] = connection.execute(
             f"SELECT count(*), count(*) FILTER (WHERE {missing}), "  # noqa: S608 - quoted
-            f"count(DISTINCT ({cells})) FILTER (WHERE NOT ({missing})) FROM {view}"
+            f"count(DISTINCT {cells}) FILTER (WHERE NOT ({missing})) FROM {view}"
         ).fetchall()
         if empty or distinct < rows:
             if implied:
@@ -205,20 +206,23 @@ def _by_key(
             f"FROM own_{side}"
         )
     on = " AND ".join(f"b.k{place} = a.k{place}" for place in range(len(key)))
-    counts = connection.execute(
-        "SELECT count(*) FILTER (WHERE b.k0 IS NULL), count(*) FILTER (WHERE a.k0 IS NULL), "  # noqa: S608
-        "count(*) FILTER (WHERE b.h != a.h), count(*) FILTER (WHERE b.h = a.h) "
-        f"FROM hash_b b FULL JOIN hash_a a ON {on}"
-    ).fetchall()[0]
-    added, removed, changed, unchanged = (int(count) for count in counts)
     listed = ", ".join(f"k{place}" for place in range(len(key)))
+    either = ", ".join(f"coalesce(b.k{n}, a.k{n}) AS k{n}" for n in range(len(key)))
+    # One join tells all; the rows that are the same need not be kept.
+    connection.execute(
+        f"CREATE TEMP TABLE differing AS SELECT {either}, CASE WHEN b.k0 IS NULL THEN 'added' "  # noqa: S608
+        "WHEN a.k0 IS NULL THEN 'removed' ELSE 'changed' END AS change "
+        f"FROM hash_b b FULL JOIN hash_a a ON {on} WHERE b.h IS DISTINCT FROM a.h"
+    )
+    told = dict(
+        connection.execute("SELECT change, count(*) FROM differing GROUP BY change").fetchall()
+    )
+    added, removed, changed = (int(told.get(name, 0)) for name in ("added", "removed", "changed"))
+    [(rows,)] = connection.execute("SELECT count(*) FROM hash_b").fetchall()
+    unchanged = int(rows) - removed - changed
     changes: dict[str, int] = {}
     examples: list[RowChange] = []
     if changed and rest:
-        connection.execute(
-            f"CREATE TEMP TABLE changed AS SELECT {', '.join(f'b.k{n}' for n in range(len(key)))} "  # noqa: S608
-            f"FROM hash_b b JOIN hash_a a ON {on} WHERE b.h != a.h"
-        )
         joined = _joined(common, key, rest)
         if changed <= _PAIRS:
             connection.execute(f"CREATE TEMP TABLE pairs AS {joined}")
@@ -227,18 +231,16 @@ def _by_key(
             f"count(*) FILTER (WHERE b_{place} IS DISTINCT FROM a_{place})"
             for place in range(len(rest))
         ]
-        told = connection.execute(f"SELECT {', '.join(differs)} FROM ({joined})").fetchall()[0]  # noqa: S608
-        changes = {name: int(n) for name, n in zip(rest, told, strict=True) if n}
+        counts = connection.execute(f"SELECT {', '.join(differs)} FROM ({joined})").fetchall()[0]  # noqa: S608
+        changes = {name: int(n) for name, n in zip(rest, counts, strict=True) if n}
         examples += _changed(connection, key, rest, joined, listed)
-    for change, one, other in (("removed", "b", "a"), ("added", "a", "b")):
-        rows = connection.execute(
-            f"SELECT {listed} FROM hash_{one} ANTI JOIN hash_{other} USING ({listed}) "  # noqa: S608
+    ways: tuple[Literal["removed", "added"], ...] = ("removed", "added")
+    for change in ways:
+        found = connection.execute(
+            f"SELECT {listed} FROM differing WHERE change = '{change}' "  # noqa: S608
             f"ORDER BY {listed} LIMIT {_EXAMPLES}"
         ).fetchall()
-        examples += [
-            RowChange(key=_plain_row(key, row), change=change)  # type: ignore[arg-type]
-            for row in rows
-        ]
+        examples += [RowChange(key=_plain_row(key, row), change=change) for row in found]
     return added, removed, changed, unchanged, changes, examples
 
 
@@ -250,8 +252,9 @@ def _joined(common: Mapping[str, str], key: list[str], rest: Sequence[str]) -> s
         cells += [f"{_cell(name, common[name])} AS {side}_{n}" for n, name in enumerate(rest)]
         sides.append(f"(SELECT {', '.join(cells)} FROM own_{side})")  # noqa: S608 - quoted
     listed = ", ".join(f"k{place}" for place in range(len(key)))
+    changed = f"(SELECT {listed} FROM differing WHERE change = 'changed')"  # noqa: S608
     return (
-        f"SELECT * FROM changed JOIN {sides[0]} USING ({listed}) JOIN {sides[1]} USING ({listed})"  # noqa: S608
+        f"SELECT * FROM {changed} JOIN {sides[0]} USING ({listed}) JOIN {sides[1]} USING ({listed})"  # noqa: S608
     )
 
 
@@ -350,22 +353,18 @@ def _binned(
     """The shares of each column's values up to each edge, beyond the last, and missing."""
     if not edges:
         return {}
-    parts = ["count(*)"]
-    for name, bounds in edges.items():
-        cell = quoted(name)
-        parts += [f"count(*) FILTER (WHERE {cell} <= {bound!r})" for bound in bounds]
-        parts.append(f"count({cell})")
     total = connection.execute(f"SELECT count(*) FROM {view}").fetchall()[0][0]  # noqa: S608
     drawn = ""
     if total > _SAMPLED:
         # Whole vectors of rows: what is not drawn is not decoded.
         drawn = f" TABLESAMPLE system({100 * _SAMPLED / total:.6f}%) REPEATABLE ({_SEED})"
-    sql = f"SELECT {', '.join(parts)} FROM {view}{drawn}"  # noqa: S608 - quoted
-    row = [int(n) for n in connection.execute(sql).fetchall()[0]]
-    rows, place, found = max(row[0], 1), 1, {}
-    for name, bounds in edges.items():
-        upto = [0, *row[place : place + len(bounds) + 1]]
-        place += len(bounds) + 1
+    cells = ", ".join(f"CAST({quoted(name)} AS DOUBLE)" for name in edges)
+    table = connection.sql(f"SELECT {cells} FROM {view}{drawn}").to_arrow_table()  # noqa: S608
+    rows, found = max(table.num_rows, 1), {}
+    for column, (name, bounds) in zip(table.columns, edges.items(), strict=True):
+        known = column.drop_null().to_numpy()
+        # NaN comes last, and lies beyond the last edge.
+        upto = [0, *np.searchsorted(np.sort(known), bounds, side="right").tolist(), len(known)]
         counts = [high - low for low, high in pairwise(upto)]
         found[name] = [count / rows for count in [*counts, rows - upto[-1]]]
     return found

@@ -95,15 +95,15 @@ def manifest(root: Path, into: Path, labels: str, known: Mapping[str, Any]) -> M
 
     Raises: EmptyFile, UnreadableFile.
     """
-    paths = sorted(_files(root), key=lambda path: path.as_posix())
-    labelling = _label_file(root, labels, paths)
-    paths = [path for path in paths if path != labelling]
-    if not paths:
+    names = sorted(files_below(root))
+    labelling = _label_file(root, labels, names)
+    names = [name for name in names if name != labelling]
+    if not names:
         raise EmptyFile(root.name, "there is no file in the folder.")
     packer = _Packer(into=into, known=read_index(known.get("index") or ""))
-    rows = [_described(root, path, packer) for path in paths]
+    rows = [_described(root, name, packer) for name in names]
     packer.close()
-    columns, notes = _labelled(root, rows, labelling)
+    columns, notes = _labelled(root, rows, root / labelling if labelling else None)
     target, index = into / "manifest.parquet", into / "index.parquet"
     pq.write_table(_table(rows, columns), target, compression="zstd")
     used = {row["digest"] for row in rows}
@@ -112,27 +112,33 @@ def manifest(root: Path, into: Path, labels: str, known: Mapping[str, Any]) -> M
     return Manifest(manifest=target, packs=(index, *packer.packs), notes=tuple(notes))
 
 
-def _files(root: Path) -> Iterator[Path]:
-    for place, folders, names in os.walk(root):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in names:
-            path = Path(place, name)
-            if not name.startswith(".") and name != "Thumbs.db" and not path.is_symlink():
-                yield path
+def files_below(root: Path, under: str = "") -> Iterator[str]:
+    """The paths below a folder, relative to it; without hidden files and links."""
+    with os.scandir(root / under) as entries:
+        for entry in entries:
+            if entry.name.startswith(".") or entry.is_symlink():
+                continue
+            name = f"{under}/{entry.name}" if under else entry.name
+            if entry.is_dir():
+                yield from files_below(root, name)
+            elif entry.is_file() and entry.name != "Thumbs.db":
+                yield name
 
 
-def _described(root: Path, path: Path, packer: _Packer) -> dict[str, Any]:
-    name = path.relative_to(root).as_posix()
+def _described(root: Path, name: str, packer: _Packer) -> dict[str, Any]:
     try:
         name.encode()
     except UnicodeEncodeError as error:
         raise UnreadableFile(
             root.name, f"the name of the file {name!r} is no UTF-8.", hint="Rename the file."
         ) from error
-    data = path.read_bytes()
+    # Paths as text: of small files, building the objects takes longer than reading.
+    with open(f"{root}/{name}", "rb", buffering=0) as stream:  # noqa: PTH123
+        data = stream.readall()
     digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
     packer.put(digest, data)
-    media, size = media_type(data[:16], path.suffix), image_size(data[:HEAD_BYTES])
+    suffix = os.path.splitext(name)[1]  # noqa: PTH122
+    media, size = media_type(data[:16], suffix), image_size(data[:HEAD_BYTES])
     if size is None and media == "image/jpeg":
         size = image_size(data)
     text = None
@@ -158,17 +164,16 @@ def _text(data: bytes) -> str:
     return data.decode("latin-1")
 
 
-def _label_file(root: Path, labels: str, paths: Sequence[Path]) -> Path | None:
+def _label_file(root: Path, labels: str, names: Sequence[str]) -> str | None:
     if labels:
-        found = root / labels
-        if found not in paths:
+        if labels not in names:
             raise UnreadableFile(
                 root.name,
                 f"there is no file {labels!r} in the folder.",
                 hint="Name the labels' file by its path in the folder.",
             )
-        return found
-    return next((root / name for name in _LABEL_FILES if root / name in paths), None)
+        return labels
+    return next((name for name in _LABEL_FILES if name in names), None)
 
 
 def _labelled(

@@ -30,7 +30,7 @@ from athanor.data.work.first import first_of
 from athanor.data.work.places import located
 from athanor.data.work.profile import connected, profile_of
 from athanor.data.work.reading import NoRows, Reading, look_through
-from athanor.data.work.tablefile import TypedFile
+from athanor.data.work.tablefile import TypedFile, pieces_in
 from athanor.data.work.verify import verified
 from athanor.kernel.errors import AthanorError
 from athanor.lineage.logic.digests import table_digest
@@ -202,11 +202,14 @@ def _staged(task: Task, reading: Reading, schema: pa.Schema) -> list[delta.Stage
         and rows.format == "parquet"
         and not reading.compression
         and rows.given == schema
-        and reading.count <= delta.ROWS_A_FILE
+        and (rows.path.is_dir() or reading.count <= delta.ROWS_A_FILE)
     ):
-        target = Path(task.scratch) / f"{task.stem}-0000.parquet"
-        rows.path.replace(target)
-        return [delta.StagedFile(path=target, rows=reading.count)]
+        taken: list[delta.StagedFile] = []
+        for path in pieces_in(rows.path) if rows.path.is_dir() else [rows.path]:
+            target = Path(task.scratch) / f"{task.stem}-{len(taken):04d}.parquet"
+            path.replace(target)
+            taken.append(delta.StagedFile(path=target, rows=_count([str(target)])))
+        return taken
     batches = (aligned(batch, schema) for batch in rows.batches())
     return delta.staged(batches, schema, Path(task.scratch), task.stem)
 

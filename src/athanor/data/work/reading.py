@@ -13,7 +13,7 @@ from athanor.data.logic.inference import Against, Kind
 from athanor.data.types import ReadOptions
 from athanor.data.work.csvfile import CsvFile, open_csv
 from athanor.data.work.jsonfile import open_jsonl
-from athanor.data.work.tablefile import TypedFile, open_arrow, open_parquet
+from athanor.data.work.tablefile import TypedFile, open_arrow, open_parquet, open_pieces
 from athanor.data.work.text import unpacked
 
 
@@ -66,6 +66,8 @@ def look_through(
 
     Raises: UnreadableFile and its kinds.
     """
+    if path.is_dir():
+        return _of_typed(open_pieces(path, file, wanted, options), "")
     bare, compression = unpacked(path, file, into)
     with bare.open("rb") as stream:
         head = stream.read(1 << 12)

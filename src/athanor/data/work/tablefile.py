@@ -1,7 +1,7 @@
 """Parquet, Arrow and JSON-lines files as Arrow batches of types that Delta keeps."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -99,6 +99,31 @@ def open_parquet(
 
     found = Found(path=path, file=file, format="parquet", read=read, schema=schema, rows=rows)
     return typed(found, wanted, options)
+
+
+def open_pieces(
+    folder: Path, file: str, wanted: Mapping[str, Kind], options: ReadOptions
+) -> TypedFile:
+    """Look a folder of Parquet files through that are one table, in the order of their names.
+
+    Raises: UnreadableFile, EmptyFile, DuplicateColumns, TooManyColumns.
+    """
+    pieces = [open_parquet(path, file, wanted, options) for path in pieces_in(folder)]
+    if not pieces:
+        raise EmptyFile(file, "there is no Parquet file in the folder.")
+    if any(piece.given != pieces[0].given for piece in pieces):
+        raise UnreadableFile(file, "its pieces differ in their columns.", hint="Write them again.")
+
+    def read() -> Iterator[pa.RecordBatch]:
+        return (batch for piece in pieces for batch in piece.read())
+
+    rows = sum(piece.rows for piece in pieces)
+    return replace(pieces[0], path=folder, read=read, rows=rows)
+
+
+def pieces_in(folder: Path) -> list[Path]:
+    """The Parquet files of a folder, in the order of their rows."""
+    return sorted(folder.glob("*.parquet"))
 
 
 def open_arrow(

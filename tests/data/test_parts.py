@@ -1,0 +1,74 @@
+"""Many files of one table: a folder, a pattern, an archive."""
+
+import gzip
+import zipfile
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from athanor.data import NewSource
+from athanor.data.errors import RaggedRows, SourceUnreachable, UnreadableFile
+from athanor.kernel import OWNER
+from athanor.testing.data import DataRoom
+
+
+def taken(room: DataRoom, source: Path | str, **more: str) -> list[tuple[object, ...]]:
+    room.sources.add_from(OWNER, "sales", NewSource(uri=str(source), **more))  # type: ignore[arg-type]
+    return [tuple(row.values()) for row in room.datasets.rows(OWNER, "sales", limit=100)]
+
+
+def test_a_folder_of_csv_files_is_one_table(room: DataRoom, tmp_path: Path) -> None:
+    folder = tmp_path / "sales"
+    (folder / "year=2026").mkdir(parents=True)
+    (folder / "year=2025").mkdir()
+    (folder / "_SUCCESS").write_text("")
+    (folder / "year=2025" / "a.csv").write_text("id,price,what\n1,2,\n2,3,\n")
+    packed = gzip.compress(b"price;id;what\n4,5;3;x\n")
+    (folder / "year=2026" / "b.csv.gz").write_bytes(packed)
+    rows = taken(room, folder)
+    assert rows == [(1, 2.0, None, 2025), (2, 3.0, None, 2025), (3, 4.5, "x", 2026)]
+    version = room.datasets.version(OWNER, "sales")
+    assert version.source.kind == "files"
+    assert version.notes[0].startswith("2 files are one table: year=2025/a.csv to")
+    assert room.sources.add_from(
+        OWNER, "listed", NewSource(uri=str(folder), kind="folder")
+    ).source.packs
+
+
+def test_a_pattern_names_the_files_of_one_table(room: DataRoom, tmp_path: Path) -> None:
+    for number in range(3):
+        table = pa.table({"id": [number], "when": pa.array([number], pa.timestamp("ns"))})
+        pq.write_table(table, tmp_path / f"part-{number}.parquet")
+    (tmp_path / "notes.md").write_text("about")
+    assert len(taken(room, tmp_path / "part-*.parquet")) == 3
+    assert len(taken(room, f"file://{tmp_path}/part-[12].parquet")) == 2
+    with pytest.raises(SourceUnreachable, match="no file has such a name"):
+        taken(room, tmp_path / "nothing-*.csv")
+
+
+def test_words_and_numbers_are_words_in_all_files(room: DataRoom, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("id,code\n1,7\n2,8\n")
+    (tmp_path / "b.csv").write_text("id,code\n3,007\n")
+    assert taken(room, tmp_path) == [(1, "7"), (2, "8"), (3, "007")]
+    notes = room.datasets.version(OWNER, "sales").notes
+    assert "Column 'code' is integer in a.csv, text in b.csv: it is text." in notes
+
+
+def test_an_archive_of_tables_is_one_table(room: DataRoom, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
+        archive.writestr("a.csv", "id,v\n1,2\n")
+        archive.writestr("b.csv", "v,id\n4,3\n")
+    assert taken(room, tmp_path / "all.zip") == [(1, 2), (3, 4)]
+
+
+def test_files_that_are_no_single_table_are_refused(room: DataRoom, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("id,v\n1,2\n")
+    (tmp_path / "b.csv").write_text("id,w\n3,4\n")
+    with pytest.raises(UnreadableFile, match=r"b\.csv has no column 'v', has a column 'w' more"):
+        taken(room, tmp_path)
+    (tmp_path / "b.csv").write_text("id,v\n3,4,5\n")
+    with pytest.raises(RaggedRows, match=r"b\.csv.*row 1 has 3 cells"):
+        taken(room, tmp_path)
+    assert room.datasets.datasets(OWNER) == []
