@@ -1,0 +1,1 @@
+"""The bank's customers: who leaves? One pipeline in three forms."""
