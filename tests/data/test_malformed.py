@@ -1,6 +1,7 @@
 """Files and archives that are no data: refused by name, with the place, and nothing half-made."""
 
 import io
+import os
 import tarfile
 import zipfile
 from pathlib import Path
@@ -10,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from athanor.data import NewSource, NewVersion
-from athanor.data.errors import TooManyColumns, UnreadableFile
+from athanor.data.errors import SourceUnreachable, TooManyColumns, UnreadableFile
 from athanor.data.work import archives, csvfile
 from athanor.kernel import OWNER
 from athanor.kernel.errors import AthanorError
@@ -49,6 +50,13 @@ FILES = {
     "torn.jsonl": ('{"a": 1}\n{"a": 2\n', "row 2: Missing a comma"),
     "list.json": ('[{"a": 1}, 2]', "no list of objects"),
     "cut.json": ('[{"a": 1}, {"a":', "can't be read"),
+    "words.json": ('["a", "b"]', "no list of objects"),
+    "deep.jsonl": ('{"a":' + "[" * 60 + "]" * 60 + "}\n", "more than 50 levels deep"),
+    "nameless.jsonl": ('{"": 1}\n', "column 1 has no name"),
+    "page.csv": ("<!DOCTYPE html>\n<html></html>\n", "an HTML page"),
+    "zero.csv": ("a,b\n1,x\0y\n", r"line 2 \(byte 7\) holds a zero byte"),
+    "open.csv": ('a,b\n1,"x\n2,3\n4,5\n', r"last cell of row 1 \('x'\) and never closed"),
+    "one.csv": ("a,b", "no row below it"),
 }
 
 
@@ -67,6 +75,22 @@ def test_a_file_that_is_no_table(
     assert room.storage.root is not None
     assert list((room.storage.root / "staging").iterdir()) == []
     assert not (room.storage.root / "tables").exists()
+
+
+def test_what_excel_writes_is_read(room: DataRoom, written: Written) -> None:
+    path = written("sep.csv", "\ufeffsep=;\r\na;b\r\n1,5;2\r\n".encode("utf-16-le"))
+    room.datasets.add(OWNER, "excel", NewVersion(path=path))
+    assert room.datasets.rows(OWNER, "excel") == [{"a": 1.5, "b": 2}]
+    pretty = written("pretty.json", '{\n  "a": 1\n}\n')
+    room.datasets.add(OWNER, "pretty", NewVersion(path=pretty))
+    assert room.datasets.rows(OWNER, "pretty") == [{"a": 1}]
+
+
+def test_a_pipe_is_not_waited_for(room: DataRoom, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", Path("/dev/zero")):
+        with pytest.raises(SourceUnreachable, match="neither a file nor a folder"):
+            room.sources.add_from(OWNER, "bad", NewSource(uri=str(path)))
 
 
 def test_columns_of_one_name_in_typed_files(room: DataRoom, tmp_path: Path) -> None:

@@ -86,7 +86,11 @@ BROKEN: dict[str, tuple[bytes, type[Exception], str]] = {
     "image": (b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 9, UnreadableFile, "a PNG image"),
     "archive": (b"PK\x03\x04" + b"\x00" * 99, UnreadableFile, "a ZIP archive"),
     "noise": (random.Random(1).randbytes(5000), UnreadableFile, "binary data"),
-    "zeros in text": (PLAIN.encode()[:500] + b"\0\0" + b"1,2,3\n", UnreadableFile, "binary data"),
+    "zeros in text": (
+        PLAIN.encode()[:500] + b"\0\0" + b"1,2\n",
+        UnreadableFile,
+        "(byte 500) holds",
+    ),
     "cut gzip": (gzip.compress(PLAIN.encode())[:-9], UnreadableFile, "damaged or cut off"),
     "gzip of nothing": (gzip.compress(b""), EmptyFile, "nothing in the gzip file"),
     "short row": (PLAIN.encode() + b"1,2\n", RaggedRows, "row 301 has 2 cells"),

@@ -23,6 +23,7 @@ commands = typer.Typer(
 Project = Annotated[str, typer.Option(help="The project that names are of.")]
 View = Annotated[str, typer.Argument(help="The feature view's name.")]
 _DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(s|m|h|d|w)\s*")
+_FIELDS = {"entities": ["keys"], "views": ["features"], "on_demand": ["features", "request"]}
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0, "w": 604_800.0}
 
 
@@ -72,14 +73,27 @@ def read_definitions(file: Path) -> Definitions:
     unknown = sorted(set(found) - set(Definitions.__dataclass_fields__))
     if unknown:
         raise BadDefinitionFile(str(file), f"{unknown[0]!r} is nothing that can be defined.")
-    for view in found.get("views") or ():
-        for name in ("ttl", "max_age"):
-            if isinstance(view, dict) and isinstance(view.get(name), str):
-                view[name] = _seconds(str(file), name, view[name])
+    for what, lists in _FIELDS.items():
+        for item in found[what] if isinstance(found.get(what), list) else ():
+            if not isinstance(item, dict):
+                continue
+            item.update((name, _fields(item[name])) for name in lists if name in item)
+            for name in ("ttl", "max_age"):
+                if isinstance(item.get(name), str):
+                    item[name] = _seconds(str(file), name, item[name])
     try:
         return msgspec.convert(found, Definitions)
     except msgspec.ValidationError as error:
         raise BadDefinitionFile(str(file), str(error)) from None
+
+
+def _fields(told: object) -> object:
+    """Fields in full: `keys: [customer]` and `features: {spent: number}` say enough."""
+    if isinstance(told, dict):
+        return [{"name": name, "type": kind or ""} for name, kind in told.items()]
+    if isinstance(told, list):
+        return [{"name": item} if isinstance(item, str) else item for item in told]
+    return told
 
 
 class BadDefinitionFile(Invalid):

@@ -57,6 +57,11 @@ class SourceVerbs:
                 new = NewSource(uri=str(path.absolute()), mode=mode, roles=kept, read=reading,
                                 schema=schema, look=look)  # fmt: skip
                 return self.add_from(name, new)
+            if not path.is_file():
+                raise BadSource(
+                    f"{str(path)!r} is neither a file nor a folder.",
+                    "Copy what it gives to a file, and hand that in.",
+                )
             return self._send(
                 name,
                 NewVersion(

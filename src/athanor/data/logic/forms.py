@@ -39,6 +39,7 @@ _MARKS = (
     (b"\xff\xfe", "utf-16-le"),
     (b"\xfe\xff", "utf-16-be"),
 )
+_STATED = re.compile(r'"?sep=([^\w"\r\n])"?(?:\r\n|\n|\r)', re.IGNORECASE)
 _DELIMITERS = ",;\t|"
 _NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?")
 _COMMA_NUMBER = re.compile(r"[+-]?\d{1,3}((\.\d{3})+|\d*),\d+([eE][+-]?\d+)?")
@@ -65,6 +66,20 @@ def foreign_kind(head: bytes) -> str:
     if kind == "a Windows program" and b"\x00" not in head[:512]:
         return ""
     return kind
+
+
+def marked_up(head: bytes) -> str:
+    """What a text is that begins as a page or as XML, in words; or ""."""
+    start = head.lstrip()[:64].lower()
+    if start.startswith((b"<!doctype html", b"<html")):
+        return "an HTML page"
+    return "an XML document" if start.startswith(b"<?xml") else ""
+
+
+def stated_delimiter(text: str) -> tuple[str, int]:
+    """The delimiter that a first line `sep=;` names, as Excel writes it, and its length; or ""."""
+    found = _STATED.match(text)
+    return (found[1], found.end()) if found else ("", 0)
 
 
 def is_parquet(head: bytes) -> bool:

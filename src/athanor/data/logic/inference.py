@@ -156,7 +156,9 @@ class Guess:
         share = 1 - against.count / self._values
         if share >= 0.5:
             word = {"number": "numbers", "date": "dates"}.get(kind, kind)
-            return self._text(f"{share:.0%} of its values are {word}; it is kept as text."), False
+            where = f" because of row {against.cells[0][0]}" if against.cells else ""
+            told = f"{share:.0%} of its values are {word}; it is kept as text{where}."
+            return self._text(told), False
         return self._text(""), False
 
     def _text(self, note: str) -> Plan:

@@ -105,6 +105,10 @@ def _kind_of(new: NewSource) -> str:
         raise SourceUnreachable(
             new.uri, "there is no such file or folder on the machine that the server runs on."
         )
+    if not path.is_file():
+        raise SourceUnreachable(
+            new.uri, "it is neither a file nor a folder (a device, a pipe, a socket?)."
+        )
     with path.open("rb") as stream:
         return "folder" if archive_kind(stream.read(1 << 16)) else "url"
 

@@ -1,6 +1,7 @@
 """CSV files as typed Arrow batches: all values are read as text, typed over the whole column."""
 
 import csv
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,13 @@ from athanor.data.errors import (
     UnreadableFile,
     WrongTypes,
 )
-from athanor.data.logic.forms import Dialect, column_names, dialect_of, repeated
+from athanor.data.logic.forms import (
+    Dialect,
+    column_names,
+    dialect_of,
+    repeated,
+    stated_delimiter,
+)
 from athanor.data.logic.inference import Guess, Kind, Plan, convert
 from athanor.data.types import ReadOptions
 from athanor.data.work.text import plain_text
@@ -24,6 +31,7 @@ from athanor.data.work.text import plain_text
 MOST_COLUMNS = 2_000
 _BLOCK = 16 << 20
 _RAGGED_KEPT = 20
+_NO_ROW = "there is a header, but no row below it."
 _NO_SIGN = frozenset("\"'\r\n\0")
 
 
@@ -71,7 +79,10 @@ def open_csv(
     if not head.strip():
         raise EmptyFile(file, "there is nothing but blanks in the file.")
     _check_dialect(file, options)
-    dialect = dialect_of(head, delimiter=options.delimiter, decimal=options.decimal)
+    stated, length = stated_delimiter(head)
+    if stated:
+        plain, head = _without(plain, len(head[:length].encode()), into), head[length:]
+    dialect = dialect_of(head, delimiter=options.delimiter or stated, decimal=options.decimal)
     cells = _header_cells(plain, file, dialect)
     if len(cells) > MOST_COLUMNS:
         raise TooManyColumns(file, len(cells), MOST_COLUMNS)
@@ -111,13 +122,15 @@ def _plans(
         )
         for name in names
     ]
-    rows = 0
+    rows, last = 0, ""
     for batch in _words(path, file, dialect, names):
         for place, guess in enumerate(guesses):
             guess.feed(batch.column(place), rows)
         rows += batch.num_rows
+        last = batch.column(-1)[-1].as_py() if batch.num_rows else last
     if not rows:
-        raise EmptyFile(file, "there is a header, but no row below it.")
+        raise EmptyFile(file, _NO_ROW)
+    _check_closed(path, file, rows, last)
     plans = []
     for guess in guesses:
         plan, mistaken = guess.decide()
@@ -126,6 +139,37 @@ def _plans(
             raise WrongTypes(file, plan.name, plan.kind, against.cells, against.count)
         plans.append(plan)
     return plans, rows
+
+
+def _check_closed(path: Path, file: str, rows: int, last: str) -> None:
+    """See that the last cell was closed where it was quoted: an open quote swallows all rows below.
+
+    Raises: UnreadableFile.
+    """
+    if "\n" not in last:
+        return
+    with path.open("rb") as stream:
+        stream.seek(0, 2)
+        stream.seek(max(stream.tell() - 64, 0))
+        tail = stream.read().rstrip()
+    if tail.endswith(b'"'):
+        return
+    raise UnreadableFile(
+        file,
+        f"a quote is opened in the last cell of row {rows} ({last.splitlines()[0][:60]!r}) and "
+        f"never closed: it swallows the {last.count(chr(10))} lines below.",
+        hint='Close the quote there; a quote that is part of a cell is written twice: "".',
+        row=rows,
+    )
+
+
+def _without(path: Path, length: int, into: Path) -> Path:
+    """A twin of a file without its first bytes."""
+    target = into / "unstated"
+    with path.open("rb") as stream, target.open("wb") as out:
+        stream.seek(length)
+        shutil.copyfileobj(stream, out, 1 << 20)
+    return target
 
 
 def _header_cells(path: Path, file: str, dialect: Dialect) -> list[str]:
@@ -197,6 +241,9 @@ def _reader(
 
 def _unreadable(path: Path, file: str, error: Exception) -> UnreadableFile:
     text = str(error)
+    if "straddl" in text and path.stat().st_size <= _BLOCK:
+        # One line, and no end of it.
+        return EmptyFile(file, _NO_ROW)
     if "straddl" in text:
         row = _long_row(path)
         return UnreadableFile(

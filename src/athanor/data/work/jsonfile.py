@@ -20,6 +20,7 @@ from athanor.data.work.text import plain_text
 _PIECE = 32 << 20
 _LINE = 64 << 20
 _BATCH_ROWS = 1 << 16
+_DEEPEST = 50
 _CHANGED = re.compile(r"Column\(/?(?P<column>.*?)\) (?P<what>.*?)(?: in row (?P<row>\d+))?$")
 _ROW = re.compile(r"in row (\d+)")
 
@@ -33,8 +34,11 @@ def open_jsonl(
     """
     plain, _ = plain_text(path, file, into, options.encoding)
     with plain.open("rb") as stream:
-        if stream.read(256).lstrip()[:1] == b"[":
-            plain = _as_lines(plain, file, into / "lines")
+        begins = stream.read(256).lstrip()[:1]
+        stream.seek(0)
+        first = stream.readline(256).strip()
+    if begins != b"{" or first == b"{":
+        plain = _as_lines(plain, file, into / "lines")
     schema, rows = _schema_of(plain, file)
 
     def read() -> Iterator[pa.RecordBatch]:
@@ -51,6 +55,7 @@ def _schema_of(path: Path, file: str) -> tuple[pa.Schema, int]:
     for piece, before in _pieces(path, file):
         table = _parsed(piece, file, before, None)
         rows += table.num_rows
+        _check_depth(table.schema, file)
         try:
             schema = pa.unify_schemas([schema, table.schema], promote_options="permissive")
         except pa.ArrowException as error:
@@ -63,6 +68,29 @@ def _schema_of(path: Path, file: str) -> tuple[pa.Schema, int]:
         if len(schema) > MOST_COLUMNS:
             raise TooManyColumns(file, len(schema), MOST_COLUMNS)
     return schema, rows
+
+
+def _check_depth(schema: pa.Schema, file: str) -> None:
+    """See that no value is nested so deeply that nothing could read it again.
+
+    Raises: UnreadableFile.
+    """
+    for column in schema:
+        waiting, depth = [column.type], 0
+        while waiting:
+            depth += 1
+            if depth > _DEEPEST:
+                raise UnreadableFile(
+                    file,
+                    f"column {column.name!r} is nested more than {_DEEPEST} levels deep.",
+                    hint="Flatten it, or write it as text.",
+                )
+            waiting = [
+                kind.field(place).type
+                for kind in waiting
+                if pa.types.is_nested(kind)
+                for place in range(kind.num_fields)
+            ]
 
 
 def _pieces(path: Path, file: str) -> Iterator[tuple[bytes, int]]:
@@ -123,6 +151,8 @@ def _as_lines(path: Path, file: str, target: Path) -> Path:
         raise UnreadableFile(
             file, f"the JSON can't be read: {error}.", hint="Write a list of objects."
         ) from error
+    if isinstance(found, dict):
+        found = [found]
     if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
         raise UnreadableFile(
             file,

@@ -79,7 +79,8 @@ def look_through(
         return _of_typed(open_arrow(bare, file, wanted, options), compression)
     encoding, mark = encoding_of(head)
     begins = head[mark:].decode(encoding or "utf-8", errors="ignore").lstrip()
-    if begins.startswith('{"') or begins == "{}" or _begins_list(begins):
+    named = file.lower().endswith((".json", ".jsonl", ".ndjson"))
+    if _begins_json(begins) or (named and begins[:1] in {"[", "{", '"'}):
         return _of_typed(open_jsonl(bare, file, into, wanted, options), compression)
     return _of_csv(open_csv(bare, file, into, options, wanted), compression)
 
@@ -102,9 +103,12 @@ def _of_csv(found: CsvFile, compression: str) -> Reading:
     )
 
 
-def _begins_list(text: str) -> bool:
-    """Whether a text begins a list of JSON objects."""
-    return text.startswith("[") and text[1:].lstrip().startswith('{"')
+def _begins_json(text: str) -> bool:
+    """Whether a text begins a JSON object, or a list of them."""
+    bare = text[1:].lstrip()
+    return (text.startswith("{") and bare[:1] in {'"', "}"}) or (
+        text.startswith("[") and bare[:1] == "{"
+    )
 
 
 def _of_typed(found: TypedFile, compression: str) -> Reading:

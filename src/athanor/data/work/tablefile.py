@@ -169,6 +169,9 @@ def typed(found: Found, wanted: Mapping[str, Kind], options: ReadOptions) -> Typ
         raise EmptyFile(file, "there is no row in the file.")
     if len(given) > MOST_COLUMNS:
         raise TooManyColumns(file, len(given), MOST_COLUMNS)
+    if "" in (name.strip() for name in given.names):
+        place = [name.strip() for name in given.names].index("") + 1
+        raise UnreadableFile(file, f"column {place} has no name.", hint="Give every column a name.")
     if twice := repeated(given.names):
         raise DuplicateColumns(file, twice)
     fields, notes, mismatched = [], [], {}

@@ -11,7 +11,13 @@ from typing import IO, cast
 import pyarrow as pa
 
 from athanor.data.errors import EmptyFile, UnreadableFile
-from athanor.data.logic.forms import compression_of, encoding_of, foreign_kind, looks_binary
+from athanor.data.logic.forms import (
+    compression_of,
+    encoding_of,
+    foreign_kind,
+    looks_binary,
+    marked_up,
+)
 
 _BLOCK = 1 << 20
 _HEAD = 1 << 16
@@ -78,7 +84,9 @@ def plain_text(path: Path, file: str, into: Path, encoding: str = "") -> tuple[P
     with path.open("rb") as stream:
         head = stream.read(_HEAD)
     found, mark = encoding_of(head)
-    foreign = foreign_kind(head)
+    foreign = foreign_kind(head) or marked_up(head[mark:])
+    if not foreign and not found and not looks_binary(head.replace(b"\0", b"")):
+        raise _with_zeros(file, head)
     if foreign or not found or (found == "utf-8" and looks_binary(head)):
         what = foreign or "binary data"
         raise UnreadableFile(
@@ -100,6 +108,17 @@ def plain_text(path: Path, file: str, into: Path, encoding: str = "") -> tuple[P
                 raise _mixed(path, file, bad)
             chosen = "cp1252"
     return _transcoded(path, file, into / "text", chosen, mark), chosen
+
+
+def _with_zeros(file: str, head: bytes) -> UnreadableFile:
+    place = head.index(b"\0")
+    line = head.count(b"\n", 0, place) + 1
+    return UnreadableFile(
+        file,
+        f"line {line} (byte {place}) holds a zero byte, which is no text.",
+        hint="Take the zero bytes out: tr -d '\\000' < FILE; or say the encoding: --encoding",
+        row=max(line - 1, 1),
+    )
 
 
 def _is_encoding(name: str) -> bool:
