@@ -46,6 +46,8 @@ class ZygoteWorkers(Calling):
         self._link: socket.socket | None = None
         self._zygote: subprocess.Popen[bytes] | None = None
         self._keeper: threading.Thread | None = None
+        self._light: ZygoteWorkers | None = None
+        """Forks of a zygote that has loaded next to nothing; made when it is first asked for."""
         self._warm = False
         self._closed = False
 
@@ -86,7 +88,9 @@ class ZygoteWorkers(Calling):
             self._closed = True
             self._state.notify_all()
             workers = list(self._workers.values())
-            keeper = self._keeper
+            keeper, light = self._keeper, self._light
+        if light is not None:
+            light.close(grace)
         enders = [threading.Thread(target=worker.kill, args=(grace,)) for worker in workers]
         for ender in enders:
             ender.start()
@@ -100,6 +104,9 @@ class ZygoteWorkers(Calling):
             keeper.join(_CLOSE_SECONDS)
 
     def _start_worker(self, target: str, payload: Mapping[str, Any], options: Options) -> Worker:
+        if options.get("light"):
+            heavy: Options = {**options, "light": False}
+            return self._lighter(target).spawn(target, payload, **heavy)
         self.start()
         number = new_id()
         log = open_log(options)
@@ -126,6 +133,12 @@ class ZygoteWorkers(Calling):
             target=self._converse, args=(number, worker), name=f"worker {target}", daemon=True
         ).start()
         return worker
+
+    def _lighter(self, target: str) -> "ZygoteWorkers":
+        with self._state:
+            if self._light is None and not self._closed:
+                self._light = ZygoteWorkers((target.partition(":")[0],))
+            return self._light or self
 
     def _register(self, number: str, worker: Worker) -> None:
         with self._state:

@@ -100,6 +100,8 @@ class Work:
     """The input artifacts of a step."""
     embedded: Embedded | None = None
     """The function of a step that is ours."""
+    light: bool = False
+    """Whether it needs no library."""
     wanted: Wanted = field(default_factory=Wanted)
     """The cores and memory that it may use."""
 
@@ -343,6 +345,7 @@ class Attempts:
             cwd=folder,
             threads=embedded.threads,
             memory_bytes=work.wanted.memory_bytes or None,
+            light=work.light,
             hold=hold,
             on_exit=over,
         )

@@ -389,7 +389,7 @@ class LocalEngine:
                 live.tasks[launch.path] = replace(task, state="cached", key=key)
                 self._carry_out(live, live.planner.finish(launch.path, "cached", bindings))
                 return
-            if len(live.spec.deployment_spec.executors) >= _MANY_STEPS:
+            if not found.light and len(live.spec.deployment_spec.executors) >= _MANY_STEPS:
                 self._attempts.warm_up()
         self._recorder.launch(ordered, task, launch, parts, key)
         task = replace(task, state="running", attempt=task.attempt + 1, key=key)
@@ -401,6 +401,7 @@ class LocalEngine:
             component=found.component,
             executor=found.executor,
             embedded=found.embedded,
+            light=found.light,
             schemas=found.schemas,
             known=live.known | {".pipeline_task_name": launch.path.rpartition("/")[2]},
             given=given,

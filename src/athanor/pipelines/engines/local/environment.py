@@ -3,10 +3,11 @@
 import ast
 import importlib.metadata
 import platform
+import sys
 from functools import cache
 
 from athanor.pipelines.ir.spec import ContainerSpec
-from athanor.pipelines.logic.embedding import read_embedded
+from athanor.pipelines.logic.embedding import Embedded, read_embedded
 from athanor.pipelines.logic.libraries import DISTRIBUTIONS
 
 _BELOW = {
@@ -37,6 +38,15 @@ def environment_of(container: ContainerSpec) -> dict[str, str]:
             if version:
                 found[part] = version
     return found
+
+
+def is_bare(embedded: Embedded) -> bool:
+    """Whether a function imports the standard library alone."""
+    texts = (embedded.source, *embedded.modules.values())
+    own = {name.partition("/")[0].removesuffix(".py") for name in embedded.modules}
+    return not embedded.packages and all(
+        _imported(text) <= sys.stdlib_module_names | own for text in texts
+    )
 
 
 @cache

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from athanor.kernel import AthanorError
 from athanor.lineage import Artifact
-from athanor.pipelines.engines.local.environment import environment_of
+from athanor.pipelines.engines.local.environment import environment_of, is_bare
 from athanor.pipelines.ir.spec import (
     ComponentInputs,
     ComponentOutputs,
@@ -36,6 +36,8 @@ class Executable:
     """Titles of the types of artifacts, by input or output."""
     is_step: bool
     """And no operation of the platform's, nor an importer."""
+    light: bool
+    """Whether its processes need no library: a function of numbers and texts."""
 
     @property
     def container(self) -> ContainerSpec:
@@ -68,12 +70,14 @@ class Live:
             spec = self.spec.components[component]
             executor = self.spec.deployment_spec.executors[spec.executor_label]
             container = executor.container
+            embedded = read_embedded(container) if container is not None else None
             found = self._executables[component] = Executable(
                 component=spec,
                 executor=executor,
-                embedded=read_embedded(container) if container is not None else None,
+                embedded=embedded,
                 schemas=_schemas(spec),
                 is_step=container is not None and read_operation(container) is None,
+                light=embedded is not None and not _artifacts(spec) and is_bare(embedded),
             )
         return found
 
@@ -103,6 +107,12 @@ class Live:
             component = self.spec.components[task.component_ref.name if task.component_ref else ""]
             looping = is_loop(task)
         return task
+
+
+def _artifacts(found: ComponentSpec) -> bool:
+    """Whether it reads or makes any."""
+    inputs, outputs = found.input_definitions, found.output_definitions
+    return bool((inputs and inputs.artifacts) or (outputs and outputs.artifacts))
 
 
 def _schemas(found: ComponentSpec) -> dict[str, str]:
