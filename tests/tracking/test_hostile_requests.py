@@ -30,11 +30,14 @@ class Target:
     run: str = ""
     model: str = "churn"
 
-    def ask(self, method: str, path: str, body: str | None = None) -> tuple[int, bytes]:
+    def ask(
+        self, method: str, path: str, body: str | None = None, workspace: str = ""
+    ) -> tuple[int, bytes]:
         connection = http.client.HTTPConnection(urlsplit(self.server.url).netloc, timeout=60)
         try:
             content = None if body is None else body.encode("utf-8", "surrogatepass")
-            connection.request(method, path, content, {"Content-Type": "application/json"})
+            headers = {"Content-Type": "application/json", "X-MLFLOW-WORKSPACE": workspace}
+            connection.request(method, path, content, headers)
             answer = connection.getresponse()
             return answer.status, answer.read()
         finally:
@@ -271,3 +274,41 @@ def test_no_path_leads_out_of_the_artifacts(
         assert b"root:" not in read
         if method == "PUT":
             assert status >= 400, place[:200]
+
+
+def test_nothing_of_another_workspace_is_there(target: Target) -> None:
+    def asked(method: str, path: str, **body: Any) -> tuple[int, dict[str, Any]]:
+        content = json.dumps(body) if body else None
+        status, read = target.ask(method, f"{API}/{path}", content, workspace="next-door")
+        return status, json.loads(read)
+
+    model = target.made("logged-models", experiment_id=target.experiment)
+    model_id = model["model"]["info"]["model_id"]
+    run, key = target.new_run(), "loss"
+    target.made("runs/log-metric", run_id=run, key=key, value=0.5, timestamp=1)
+    for method, path, body in (
+        ("GET", f"runs/get?run_id={run}", {}),
+        ("POST", "runs/update", {"run_id": run, "status": "FAILED"}),
+        ("POST", "runs/delete", {"run_id": run}),
+        ("POST", "runs/log-metric", {"run_id": run, "key": key, "value": 9, "timestamp": 2}),
+        ("POST", "runs/log-parameter", {"run_id": run, "key": "k", "value": "v"}),
+        ("POST", "runs/log-batch", {"run_id": run, "tags": [{"key": "k", "value": "v"}]}),
+        ("POST", "runs/set-tag", {"run_id": run, "key": "k", "value": "v"}),
+        ("POST", "runs/create", {"experiment_id": target.experiment}),
+        ("GET", f"metrics/get-history?run_id={run}&metric_key={key}", {}),
+        ("GET", f"artifacts/list?run_id={run}", {}),
+        ("GET", f"logged-models/{model_id}", {}),
+        ("DELETE", f"logged-models/{model_id}", {}),
+        ("GET", f"registered-models/get?name={target.model}", {}),
+    ):
+        status, told = asked(method, path, **body)
+        assert (status, told["error_code"]) == (404, "RESOURCE_DOES_NOT_EXIST"), (path, told)
+    for search in ("runs/search", "logged-models/search"):
+        assert asked("POST", search, experiment_ids=[target.experiment]) == (200, {})
+    asked("POST", "experiments/create", name="kept")
+    status, told = asked("GET", "experiments/get-by-name?experiment_name=kept")
+    assert told["experiment"]["experiment_id"] != target.experiment
+    kept = json.loads(target.ask("GET", f"{API}/runs/get?run_id={run}")[1])["run"]
+    assert kept["info"]["status"] == "RUNNING"
+    assert [metric["value"] for metric in kept["data"]["metrics"]] == [0.5]
+    assert target.ask("GET", f"{API}/logged-models/{model_id}")[0] == 200

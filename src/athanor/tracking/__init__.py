@@ -70,6 +70,9 @@ if TYPE_CHECKING:
         add_artifact_routes,
         tree_path,
     )
+    from athanor.tracking.mlflow.borders import (
+        Borders,
+    )
     from athanor.tracking.mlflow.experiments import (
         add_experiment_routes,
     )
@@ -196,6 +199,7 @@ __getattr__ = lazily(
         "BadSearch": "errors",
         "Batch": "types",
         "BatchTooLarge": "errors",
+        "Borders": "mlflow.borders",
         "Call": "mlflow.wire",
         "Comparison": "searches",
         "DEFAULT_EXPERIMENT_ID": "types",
@@ -312,6 +316,7 @@ __all__ = [
     "BadSearch",
     "Batch",
     "BatchTooLarge",
+    "Borders",
     "Call",
     "Comparison",
     "DatasetInfo",

@@ -13,6 +13,7 @@ from athanor.registry import (
 )
 from athanor.tracking import (
     ArtifactServices,
+    Borders,
     Call,
     Debug,
     DebugNeighbours,
@@ -81,6 +82,7 @@ def join_tracking(house: "House") -> None:
     house.closers.append(writes.stop)
     house.services |= {Experiments: experiments, Tracking: tracking}
     inputs, models = _tracked_files(house, experiments, tracking)
+    house.mlflow.borders = Borders(house.services[Lineage], experiments, models)
     boards = BoardWatch(tracking, house.jobs, house.storage)
     house.services[RunFiles].listen(boards.note)
     _debug(house)

@@ -308,17 +308,19 @@ class _Locations:
     def listing(self, call: Call) -> Answered:
         asked = call.read(ListArtifacts)
         path = clean(asked.path or "")
-        run = self._homes.run(call.who, _run_id(asked.run_id or asked.run_uuid))
+        run = self._homes.run(call.who, _run_id(call, asked.run_id or asked.run_uuid))
         return self._listing(call, run.location, path, run.project)
 
     def model_listing(self, call: Call) -> Answered:
         path = clean(_first(call, "artifact_directory_path"))
-        model = self._models.get(call.who, call.path["model_id"])
+        model = self._models.get(call.who, call.own_model(call.path["model_id"]))
         return self._listing(call, model.location, path, model.project)
 
     def of_run(self, call: Call) -> Answered:
         path = clean(_wanted_path(call))
-        run = self._homes.run(call.who, _run_id(_first(call, "run_id") or _first(call, "run_uuid")))
+        run = self._homes.run(
+            call.who, _run_id(call, _first(call, "run_id") or _first(call, "run_uuid"))
+        )
         return send_file(call, self._files, tree_path(run.location, path), run.project)
 
     def of_model(self, call: Call) -> Answered:
@@ -328,7 +330,7 @@ class _Locations:
                 "BAD_REQUEST", 'Request must include the "artifact_file_path" query parameter.'
             )
         path = clean(wanted)
-        model = self._models.get(call.who, call.path["model_id"])
+        model = self._models.get(call.who, call.own_model(call.path["model_id"]))
         return send_file(call, self._files, tree_path(model.location, path), model.project)
 
     def of_version(self, call: Call) -> Answered:
@@ -337,7 +339,7 @@ class _Locations:
         source = self._version_source(call, name, version)
         if source.startswith(_LOGGED):
             model_id, _, rest = source.removeprefix("models:/").partition("/")
-            source = below(self._models.get(call.who, model_id).location, rest)
+            source = below(self._models.get(call.who, call.own_model(model_id)).location, rest)
         return send_file(call, self._files, tree_path(source, path), call.project)
 
     def upload(self, call: Call) -> Answered:
@@ -351,7 +353,7 @@ class _Locations:
             raise invalid("Artifact size is too large. Max size is 10MB.")
         if not call.body:
             raise invalid("Request must specify data.")
-        run = self._homes.run(call.who, run_id, writing=True)
+        run = self._homes.run(call.who, call.own_run(run_id), writing=True)
         self._files.put(call.who, tree_path(run.location, path), [call.body], project=run.project)
         return b""
 
@@ -368,9 +370,9 @@ def _add_presigned(routes: MlflowRoutes, services: ArtifactServices) -> None:
             raise invalid("Exactly one of run_id and model_id must be provided.")
         clean(asked.path)
         if asked.run_id:
-            location = services.homes.run(call.who, asked.run_id).location
+            location = services.homes.run(call.who, call.own_run(asked.run_id)).location
         else:
-            location = services.models.get(call.who, asked.model_id).location
+            location = services.models.get(call.who, call.own_model(asked.model_id)).location
         if place_of(location).kind == "tree":
             raise invalid(
                 "Presigned upload is not supported for proxied artifact storage (artifact URI "
@@ -387,7 +389,7 @@ def _add_presigned(routes: MlflowRoutes, services: ArtifactServices) -> None:
                 f"expiration must be between 1 and {_LONGEST_EXPIRATION} seconds "
                 f"(got {asked.expiration})."
             )
-        location = services.homes.run(call.who, asked.run_id).location
+        location = services.homes.run(call.who, call.own_run(asked.run_id)).location
         if place_of(location).kind == "tree":
             raise invalid(
                 "Presigned download is not supported for runs with proxied artifact storage "
@@ -415,13 +417,13 @@ def _wanted_path(call: Call) -> str:
     return _first(call, "path")
 
 
-def _run_id(given: str) -> str:
+def _run_id(call: Call, given: str) -> str:
     if not given:
         raise invalid(
             "Missing value for required parameter 'run_id'. "
             "See the API docs for more information about request parameters."
         )
-    return given
+    return call.own_run(given)
 
 
 def _last_part(path: str) -> str:

@@ -112,19 +112,19 @@ class _Routes:
         asked = call.read(LogInputs)
         datasets = [_dataset(given) for given in asked.datasets]
         used = [model.model_id for model in asked.models]
-        self._inputs.log_inputs(call.who, asked.run_id, datasets, used)
+        self._inputs.log_inputs(call.who, call.own_run(asked.run_id), datasets, used)
         return {}
 
     def log_outputs(self, call: Call) -> Answered:
         asked = call.read(LogOutputs)
         made = [ModelOutput(model_id=each.model_id, step=each.step) for each in asked.models]
-        self._inputs.log_outputs(call.who, asked.run_id, made)
+        self._inputs.log_outputs(call.who, call.own_run(asked.run_id), made)
         return {}
 
     def log_model(self, call: Call) -> Answered:
         asked = call.read(LogModel)
         model = _described(asked.model_json)
-        run = self._tracking.run(call.who, asked.run_id)
+        run = self._tracking.run(call.who, call.own_run(asked.run_id))
         known = run.tags.get(_HISTORY)
         told = {name: model[name] for name in _MODEL_FIELDS if name in model}
         told["flavors"] = _flavors(model["flavors"])

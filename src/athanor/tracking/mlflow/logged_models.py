@@ -241,7 +241,7 @@ class _Routes:
         found, following = self._models.search(
             call.who,
             LoggedModelQuery(
-                experiments=tuple(asked.experiment_ids),
+                experiments=tuple(call.own_experiments(asked.experiment_ids)),
                 project=call.project,
                 comparisons=logged_model_filter(asked.filter),
                 datasets=tuple(
@@ -280,7 +280,7 @@ def _pairs(given: dict[str, str]) -> list[dict[str, str]]:
 
 
 def _id(call: Call) -> str:
-    return call.path["model_id"]
+    return call.own_model(call.path["model_id"])
 
 
 def _message(error: Any) -> str:

@@ -76,7 +76,7 @@ class _Routes:
             )
         points = self._tracking.points(
             call.who,
-            asked.run_id,
+            call.own_run(asked.run_id),
             asked.metric_key,
             HistoryQuery(offset=offset, limit=None if limit is None else limit + 1),
         )
@@ -106,7 +106,10 @@ class _Routes:
             if left <= len(told):
                 break
             points = self._tracking.points(
-                call.who, run_id, asked.metric_key, HistoryQuery(limit=left - len(told))
+                call.who,
+                call.own_run(run_id),
+                asked.metric_key,
+                HistoryQuery(limit=left - len(told)),
             )
             told += _of_run(run_id, asked.metric_key, points)
         return {"metrics": told}
@@ -133,7 +136,7 @@ class _Routes:
             )
         query = HistoryQuery(first_step=first, last_step=last)
         histories = [
-            self._tracking.points(call.who, run_id, asked.metric_key, query)
+            self._tracking.points(call.who, call.own_run(run_id), asked.metric_key, query)
             for run_id in asked.run_ids
         ]
         steps = shared_steps(

@@ -325,7 +325,7 @@ class _Routes:
 
     def get(self, call: Call) -> Answered:
         asked = call.read(OneRun)
-        run = self._tracking.run(call.who, asked.run_id)
+        run = self._tracking.run(call.who, call.own_run(asked.run_id))
         return {"run": shown(run, self._attached(call.who, [run.info.id]).get(run.info.id))}
 
     async def update(self, call: Call) -> Answered:
@@ -335,17 +335,19 @@ class _Routes:
             name=asked.run_name,
             ended_at=None if asked.end_time is None else moment_of(asked.end_time, "end_time"),
         )
-        info = await self._writes.run(lambda: self._tracking.update(call.who, asked.run_id, change))
+        info = await self._writes.run(
+            lambda: self._tracking.update(call.who, call.own_run(asked.run_id), change)
+        )
         return {"run_info": shown_info(info)}
 
     async def delete(self, call: Call) -> Answered:
         asked = call.read(OneRun)
-        await self._writes.run(lambda: self._tracking.delete(call.who, asked.run_id))
+        await self._writes.run(lambda: self._tracking.delete(call.who, call.own_run(asked.run_id)))
         return {}
 
     async def restore(self, call: Call) -> Answered:
         asked = call.read(OneRun)
-        await self._writes.run(lambda: self._tracking.restore(call.who, asked.run_id))
+        await self._writes.run(lambda: self._tracking.restore(call.who, call.own_run(asked.run_id)))
         return {}
 
     def search(self, call: Call) -> Answered:
@@ -359,7 +361,7 @@ class _Routes:
         page = self._tracking.search(
             call.who,
             RunQuery(
-                experiments=asked.experiment_ids,
+                experiments=call.own_experiments(asked.experiment_ids),
                 project=call.project,
                 filter=asked.filter,
                 order_by=asked.order_by,
@@ -380,14 +382,14 @@ class _Routes:
         asked = call.read(LogMetric)
         points = [_point(asked)]
         rules.check_points(points, single=True)
-        await self._log(call.who, asked.run_id, points, measured=[asked])
+        await self._log(call, asked.run_id, points, measured=[asked])
         return b"{}"
 
     async def log_parameter(self, call: Call) -> Answered:
         asked = call.read(LogParameter)
         settings = rules.checked_params([(asked.key, asked.value)], single=True)
         try:
-            await self._log(call.who, asked.run_id, [], params=settings)
+            await self._log(call, asked.run_id, [], params=settings)
         except ParamChanged as error:
             (changed,) = error.details["changes"]
             raise invalid(
@@ -405,25 +407,29 @@ class _Routes:
         tags = rules.checked_tags((tag.key, tag.value) for tag in asked.tags)
         rules.check_sizes(len(points), len(asked.params), len(asked.tags))
         await self._log(
-            call.who, asked.run_id, points, params=settings, tags=tags, measured=asked.metrics
+            call, asked.run_id, points, params=settings, tags=tags, measured=asked.metrics
         )
         return b"{}"
 
     async def set_tag(self, call: Call) -> Answered:
         asked = call.read(SetTag)
         await self._writes.run(
-            lambda: self._tracking.set_tag(call.who, asked.run_id, asked.key, asked.value)
+            lambda: self._tracking.set_tag(
+                call.who, call.own_run(asked.run_id), asked.key, asked.value
+            )
         )
         return b"{}"
 
     async def delete_tag(self, call: Call) -> Answered:
         asked = call.read(DeleteTag)
-        await self._writes.run(lambda: self._tracking.delete_tag(call.who, asked.run_id, asked.key))
+        await self._writes.run(
+            lambda: self._tracking.delete_tag(call.who, call.own_run(asked.run_id), asked.key)
+        )
         return b"{}"
 
     async def _log(
         self,
-        who: Principal,
+        call: Call,
         run_id: str,
         points: Sequence[KeyedPoint],
         *,
@@ -434,9 +440,10 @@ class _Routes:
         of_models = [metric for metric in measured if metric.model_id]
 
         def work() -> None:
-            self._tracking.log_points(who, run_id, points, params=params, tags=tags)
+            call.own_run(run_id)
+            self._tracking.log_points(call.who, run_id, points, params=params, tags=tags)
             if of_models:
-                self._model_metrics(who, run_id, of_models)
+                self._model_metrics(call.who, run_id, of_models)
 
         await self._writes.run(work)
 

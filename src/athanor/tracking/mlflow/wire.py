@@ -37,7 +37,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mappin
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
 import msgspec
@@ -45,6 +45,9 @@ import msgspec
 from athanor.kernel import DEFAULT_PROJECT, AthanorError, Principal
 from athanor.tracking.mlflow.failures import Failures, MlflowError, Say
 from athanor.tracking.mlflow.records import R, read_json, read_query
+
+if TYPE_CHECKING:
+    from athanor.tracking.mlflow.borders import Borders
 
 _log = logging.getLogger("athanor.mlflow")
 
@@ -93,9 +96,14 @@ Handler = Callable[["Call"], Answered] | Callable[["Call"], Awaitable[Answered]]
 class Call:
     """One request."""
 
-    __slots__ = ("_receive", "body", "headers", "method", "path", "project", "query", "url", "who")
+    __slots__ = (
+        *("_borders", "_receive", "body", "headers", "method", "path", "project", "query", "url"),
+        "who",
+    )
 
-    def __init__(self, scope: Scope, receive: Receive, who: Principal) -> None:
+    def __init__(
+        self, scope: Scope, receive: Receive, who: Principal, borders: "Borders | None" = None
+    ) -> None:
         self.who = who
         self.method: str = scope["method"]
         self.url: str = scope["path"]
@@ -114,6 +122,7 @@ class Call:
         """MLflow's workspace is a project."""
         self.body = b""
         self._receive = receive
+        self._borders = borders
 
     def read(self, form: type[R]) -> R:
         """The request as a record: a GET's query, anything else's body.
@@ -123,6 +132,30 @@ class Call:
         if self.query and self.method in {"GET", "HEAD"}:
             return read_query(self.query, form)
         return read_json(self.body, form)
+
+    def own_run(self, run_id: str) -> str:
+        """A run's id, which is none of another project's. Asks the database: never on the loop.
+
+        Raises: TrackedRunNotFound.
+        """
+        if self._borders is not None:
+            self._borders.check_run(self.who, run_id, self.project)
+        return run_id
+
+    def own_model(self, model_id: str) -> str:
+        """A logged model's id, likewise.
+
+        Raises: LoggedModelNotFound.
+        """
+        if self._borders is not None:
+            self._borders.check_model(self.who, model_id, self.project)
+        return model_id
+
+    def own_experiments(self, experiment_ids: list[str]) -> list[str]:
+        """Those of the experiments that the project has."""
+        if self._borders is None:
+            return experiment_ids
+        return self._borders.own_experiments(self.who, experiment_ids, self.project)
 
     def has(self, name: str) -> bool:
         """Whether a field was sent at all, be it empty."""
@@ -182,6 +215,8 @@ class MlflowRoutes:
 
     def __init__(self) -> None:
         self.failures = Failures()
+        self.borders: Borders | None = None
+        """What knows where a project ends."""
         self._exact: dict[tuple[str, str], _Route] = {}
         self._templates: list[tuple[str, _Route]] = []
         self._paths: set[str] = set()
@@ -298,7 +333,7 @@ class MlflowApp:
         scope["route"] = route
         if route.writes:
             self._check_space()
-        call = Call(scope, receive, scope["state"]["who"])
+        call = Call(scope, receive, scope["state"]["who"], self.routes.borders)
         call.path = named
         if not route.streams:
             await call.take_body()
