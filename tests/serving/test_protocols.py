@@ -316,3 +316,38 @@ def test_an_address_without_a_name_needs_one_endpoint(
         named["X-Athanor-Endpoint"] = "horses"
         unknown = browser.send("POST", "/invocations", content, headers=named)
         assert (unknown.status, unknown.body["error_code"]) == (404, "RESOURCE_DOES_NOT_EXIST")
+
+
+HOSTILE: dict[str, bytes] = {
+    "nothing": b"",
+    "null": b"null",
+    "a number": b"1",
+    "broken": b'{"records": [{"size": 1',
+    "deep": b"[" * 100_000,
+    "deep objects": b'{"a":' * 50_000,
+    "no text": b"\xff\xfe\x00",
+    "a huge whole number": b'{"records": [{"size": 1, "rooms": 1%s}]}' % (b"0" * 4_000),
+    "a huge number": b'{"records": [{"size": 1e99999, "rooms": 1, "mood": "calm"}]}',
+    "infinity": b'{"records": [{"size": Infinity, "rooms": 1, "mood": "calm"}]}',
+    "a list for a value": b'{"records": [{"size": [1], "rooms": 1, "mood": "calm"}]}',
+    "no records": b'{"records": []}',
+    "records that are none": b'{"records": [1, null]}',
+    "a million rows": b'{"records": [' + b"{}," * 999_999 + b"{}]}",
+}
+
+
+AS_MLFLOW = {"a huge number", "infinity"}
+"""What MLflow takes as infinite, and so does `/invocations`."""
+
+
+@pytest.mark.parametrize("path", ["/endpoints/houses/predict", "/invocations", INFER])
+def test_hostile_bodies_are_refused_and_the_endpoint_goes_on(browser: Browser, path: str) -> None:
+    for name, body in HOSTILE.items():
+        if path == "/invocations" and name in AS_MLFLOW:
+            continue
+        for sent in (body, body.replace(b'"records"', b'"dataframe_records"')):
+            answer = browser.send("POST", path, sent, {"Content-Type": "application/json"})
+            assert 400 <= answer.status < 500, (name, answer.status, answer.content[:200])
+            assert b"Traceback" not in answer.content
+            assert {"error", "error_code"} & answer.body.keys(), (name, answer.content[:200])
+    assert browser.predict([record(1)]).status == 200

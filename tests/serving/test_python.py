@@ -3,16 +3,19 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from athanor.app.house import House
+from athanor.data import Datasets
 from athanor.kernel.permissions import OWNER
 from athanor.lineage import Lineage
-from athanor.registry import BadCode, Models, ModelVersion, NewCode, PythonCode
+from athanor.registry import BadCode, Models, ModelVersion, NewCode, PythonCode, read_code
 from athanor.registry.errors import PickleNotAllowed
+from athanor.registry.logic.code import checked
 from athanor.registry.scans import NewConsent
 from athanor.registry.service.exchange import Exchange
 from athanor.registry.service.safety import Safety
@@ -20,6 +23,8 @@ from athanor.registry.types import InputColumn
 from athanor.serving import Deploy, Endpoints, PredictionQuery
 from athanor.serving.errors.deployments import CodeFollowsNothing
 from athanor.serving.runtimes import foreign
+from athanor.serving.service.batches import Batches
+from athanor.serving.types.batches import NewBatch
 from athanor.testing.serving import Browser, eventually
 from tests.serving.conftest import Trained
 
@@ -76,8 +81,24 @@ def browser(shop: House) -> Browser:
     return Browser(int(shop.serving_url().rpartition(":")[2]))
 
 
+def predicted(
+    house: House, records: list[dict[str, Any]], folder: Path, new: NewBatch
+) -> list[dict[str, Any]]:
+    """The rows that a batch makes of records."""
+    batches: Batches = house.services[Batches]
+    path = folder / "rows.jsonl"
+    path.write_text("\n".join(map(json.dumps, records)))
+    sent = batches.add_file(OWNER, path.name, path)
+    made = batches.submit(OWNER, replace(new, files=(sent,)))
+    assert eventually(lambda: batches.get(OWNER, made.id).ended, 120.0)
+    ended = batches.get(OWNER, made.id)
+    assert ended.state == "done", ended.error
+    datasets: Datasets = house.services[Datasets]
+    return datasets.rows(OWNER, new.to, limit=len(records))
+
+
 def test_code_stands_around_a_registered_model(
-    shop: House, champion: Trained, browser: Browser
+    shop: House, champion: Trained, browser: Browser, tmp_path: Path
 ) -> None:
     endpoints: Endpoints = shop.services[Endpoints]
     code = PythonCode(files={"calling.py": AROUND})
@@ -102,6 +123,8 @@ def test_code_stands_around_a_registered_model(
         }
         for item in direct
     ]
+    batch = predicted(shop, records, tmp_path, NewBatch(model="churn@2", to="called", keep=()))
+    assert [json.loads(row["prediction"]) for row in batch] == [item["value"] for item in told]
     again = endpoints.deploy(OWNER, "calls", asked)
     assert (again.version, again.number) == (2, 2)
     lineage = shop.services[Lineage]
@@ -113,6 +136,21 @@ def test_code_stands_around_a_registered_model(
     assert refused.status == 422
     assert "calling.py, line 8, in preprocess: TypeError" in refused.body["message"]
     assert "(in record 0)" in refused.body["message"]
+
+
+def test_code_before_a_classifier_leaves_its_answers_in_a_batch_too(
+    shop: House, champion: Trained, tmp_path: Path
+) -> None:
+    code = PythonCode(files={"old.py": "def preprocess(records):\n    return records\n"})
+    reference = taken(shop, NewCode(model="churn", code=code, around="churn@1"))
+    records = champion.records[:50]
+    rows = predicted(shop, records, tmp_path, NewBatch(model=reference, to="old", keep=()))
+    direct = champion.model.predict_records(records)
+    assert [row["prediction"] for row in rows] == [item["label"] for item in direct]
+    assert [row["score"] for row in rows] == [item["score"] for item in direct]
+    assert [row["probability_left"] for row in rows] == [
+        item["probabilities"]["left"] for item in direct
+    ]
 
 
 def test_code_alone_is_a_model_and_gets_records_as_they_are_sent(
@@ -187,3 +225,18 @@ def test_mlflow_loads_the_folder(shop: House, tmp_path: Path) -> None:
     folder = shop.storage.fetch_folder(str(artifact.metadata["blob"]), tmp_path / "model")
     frame = pd.DataFrame({"x": [1.0, 4.0]})
     assert list(foreign.loaded(folder).predict(frame)) == [2.0, 8.0]
+
+
+def test_code_is_read_from_a_file_a_package_or_a_folder(tmp_path: Path) -> None:
+    package = tmp_path / "words"
+    (package / "__pycache__").mkdir(parents=True)
+    (package / "__pycache__" / "x.py").write_text("broken(")
+    (package / "__init__.py").write_text("from .parts import predict\n")
+    (package / "parts.py").write_text("def predict(model, data): ...\n")
+    assert sorted(read_code(package).files) == ["words/__init__.py", "words/parts.py"]
+    assert checked(read_code(package)) == ("words/__init__.py", frozenset({"predict"}))
+    assert list(read_code(package / "parts.py", ["a==1"]).files) == ["parts.py"]
+    (tmp_path / "weights.bin").write_bytes(b"\xff\x00")
+    for path, why in ((tmp_path, "it is no text"), (tmp_path / "none", "no such file")):
+        with pytest.raises(BadCode, match=why):
+            read_code(path)

@@ -7,21 +7,19 @@ from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from athanor.registry.packaging import LoadedModel, opened, probabilities
+from athanor.serving.batches.work.classes import Floats, class_arrays, made_schema
 from athanor.serving.batches.work.columns import frame, input_types
 from athanor.serving.batches.work.folded import Folded, agree, proved
 from athanor.serving.batches.work.rows import RowScorer, elsewhere
-from athanor.serving.logic.outputs import PREDICTION, SCORE, class_column, shown_classes
-from athanor.serving.logic.signature import scored
+from athanor.serving.logic.outputs import PREDICTION
 from athanor.serving.runtimes.folding.nodes import Unfoldable
 from athanor.serving.runtimes.folding.vectors import Refused
 from athanor.serving.types import Signature
 
 logger = logging.getLogger(__name__)
 
-Floats: TypeAlias = NDArray[np.float64]
 Probe: TypeAlias = Callable[[], pa.RecordBatch]
 """A few rows of the input, for models whose answers nobody knows beforehand."""
 
@@ -77,17 +75,6 @@ def load_scorer(model: Mapping[str, Any], probe: Probe, rows: int) -> Scorer:
         return frames
 
 
-def made_schema(classes: Sequence[Any], *, chances: bool) -> pa.Schema:
-    """The columns that predictions make."""
-    if not classes:
-        return pa.schema([(PREDICTION, pa.float64())])
-    fields = [pa.field(PREDICTION, pa.array(list(classes)).type)]
-    if chances:
-        fields.append(pa.field(SCORE, pa.float64()))
-        fields += [pa.field(class_column(item), pa.float64()) for item in shown_classes(classes)]
-    return pa.schema(fields)
-
-
 class FrameScorer:
     """A scikit-learn model, asked with frames: equal to the online answers, bit for bit."""
 
@@ -131,16 +118,8 @@ class FrameScorer:
             return [pa.array(numbers.reshape(len(numbers)))]
         single = numbers.shape[1] == 1
         best = (numbers[:, 0] > 0.0).astype(np.intp) if single else numbers.argmax(axis=1)
-        if not self._chances:
-            return [self._labels.take(pa.array(best))]
-        positive = scored(self._signature, self._classes)
-        score = numbers[np.arange(len(best)), best] if positive < 0 else numbers[:, positive]
-        shown = [self._classes.index(item) for item in shown_classes(self._classes)]
-        return [
-            self._labels.take(pa.array(best)),
-            pa.array(np.ascontiguousarray(score)),
-            *(pa.array(np.ascontiguousarray(numbers[:, place])) for place in shown),
-        ]
+        chances = numbers if self._chances else None
+        return class_arrays(self._signature, self._classes, best, chances)
 
 
 class ColumnScorer:

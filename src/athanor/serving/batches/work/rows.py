@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from athanor.serving.batches.work.classes import class_arrays, made_schema
 from athanor.serving.errors import WorkerUnavailable
 from athanor.serving.errors.runtimes import ForeignModelFailed
 from athanor.serving.logic.frames import Hello, Reply
@@ -31,18 +32,30 @@ _TAIL = 4_000
 
 
 class RowScorer:
-    """A runtime that reads rows. It makes one column: a number, a text, or JSON."""
+    """A runtime that reads rows.
+
+    It makes the columns of a classifier where it tells classes, and else one column: a number, a
+    text, or JSON.
+    """
 
     def __init__(
         self, runtime: Runtime, signature: Signature, probe: Callable[[], pa.RecordBatch]
     ) -> None:
         self._runtime = runtime
+        self._signature = signature
+        self._classes = list(runtime.hello.classes)
         self.columns = signature.names
-        kind = self._kind(probe())
-        self.schema = pa.schema([(PREDICTION, kind)])
+        rows = self._rows(probe())
+        if self._classes:
+            chances = self._replied(rows).numbers
+            self.schema = made_schema(self._classes, chances=bool(chances))
+        else:
+            self.schema = pa.schema([(PREDICTION, self._kind(rows))])
 
     def score(self, batch: pa.RecordBatch) -> list[pa.Array]:
         """The predictions. Raises: whatever the model raises on these rows."""
+        if self._classes:
+            return self._classed(batch)
         kind = self.schema.field(PREDICTION).type
         found: list[Any] = []
         for start in range(0, batch.num_rows, _AT_ONCE):
@@ -54,23 +67,36 @@ class RowScorer:
             ]
         return [pa.array(found, kind)]
 
-    def _kind(self, batch: pa.RecordBatch) -> pa.DataType:
+    def _classed(self, batch: pa.RecordBatch) -> list[pa.Array]:
+        places: list[int] = []
+        numbers: list[bytes] = []
+        for start in range(0, batch.num_rows, _AT_ONCE):
+            reply = self._replied(self._rows(batch.slice(start, _AT_ONCE)))
+            places += reply.labels
+            numbers.append(reply.numbers)
+        whole = np.frombuffer(b"".join(numbers), dtype="<f8")
+        chances = whole.reshape(batch.num_rows, -1) if len(self.schema) > 1 else None
+        best = np.asarray(places, dtype=np.intp)
+        return class_arrays(self._signature, self._classes, best, chances)
+
+    def _replied(self, rows: list[Row]) -> Reply:
+        reply = self._runtime.predict(rows)
+        if reply.error:
+            raise ValueError(reply.error)
+        return reply
+
+    def _kind(self, rows: list[Row]) -> pa.DataType:
         """What its answers are, as a few rows show."""
-        found = self._answers(self._rows(batch))
+        found = self._answers(rows)
         if any(isinstance(item, list) for item in found):
             return pa.list_(pa.float64()) if not self._told else pa.string()
         return pa.string() if self._told else pa.float64()
 
     def _answers(self, rows: list[Row]) -> list[Any]:
-        reply = self._runtime.predict(rows)
-        if reply.error:
-            raise ValueError(reply.error)
+        reply = self._replied(rows)
         self._told = bool(reply.values)
         if reply.values:
             return list(reply.values)
-        if reply.labels and self._runtime.hello.classes:
-            self._told = True
-            return [self._runtime.hello.classes[place] for place in reply.labels]
         numbers = np.frombuffer(reply.numbers, dtype="<f8").reshape(len(rows), -1)
         plain: list[Any] = (numbers[:, 0] if numbers.shape[1] == 1 else numbers).tolist()
         return plain
