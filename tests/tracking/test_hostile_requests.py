@@ -308,6 +308,9 @@ def test_nothing_of_another_workspace_is_there(target: Target) -> None:
     asked("POST", "experiments/create", name="kept")
     status, told = asked("GET", "experiments/get-by-name?experiment_name=kept")
     assert told["experiment"]["experiment_id"] != target.experiment
+    status, told = asked("POST", "registered-models/create", name=target.model)
+    assert (status, told["error_code"]) == (400, "RESOURCE_ALREADY_EXISTS")
+    assert "in another workspace" in told["message"]
     kept = json.loads(target.ask("GET", f"{API}/runs/get?run_id={run}")[1])["run"]
     assert kept["info"]["status"] == "RUNNING"
     assert [metric["value"] for metric in kept["data"]["metrics"]] == [0.5]

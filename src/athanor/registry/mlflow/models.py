@@ -210,7 +210,12 @@ def _taken(found: Model, new: NewModel) -> MlflowError:
         return "Prompt" if tags.get(IS_PROMPT, "").lower() == "true" else "Registered Model"
 
     old, wanted = kind(found.tags), kind(new.tags)
-    if old == wanted:
+    if found.project != new.project:
+        message = (
+            f"{wanted} (name={new.name}) already exists in another workspace: the names of "
+            "registered models are unique over all of them."
+        )
+    elif old == wanted:
         message = f"{wanted} (name={new.name}) already exists."
     else:
         message = (
