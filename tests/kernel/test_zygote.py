@@ -131,6 +131,29 @@ class TestWarmth:
         children = [heavy.spawn(f"{TARGETS}:fit_forest", {}, threads=2) for _ in range(2)]
         assert [child.result(120) for child in children] == [20, 20]
 
+    def test_a_light_worker_is_no_fork_of_what_is_loaded(self, workers: ZygoteWorkers) -> None:
+        heavy, light = (workers.call("os:getppid", {}, light=light) for light in (False, True))
+        assert heavy == zygote_of(workers)
+        assert light not in {heavy, os.getpid()}
+        assert workers.call("os:getppid", {}, light=True) == light
+        workers.close()
+        assert eventually(lambda: not alive(light))
+
+    def test_a_held_worker_waits_before_its_function(
+        self, workers: ZygoteWorkers, tmp_path: Path
+    ) -> None:
+        hold, mark = threading.Event(), tmp_path / "mark"
+        child = workers.spawn("os:mkdir", {"path": str(mark)}, hold=hold)
+        assert child.pid
+        assert child.wait(0.05) is None
+        assert not mark.exists()
+        hold.set()
+        assert child.wait(10) is not None
+        assert mark.exists()
+        dropped = workers.spawn("os:mkdir", {"path": str(tmp_path / "b")}, hold=threading.Event())
+        dropped.kill(0)
+        assert not (tmp_path / "b").exists()
+
     def test_sets_have_one_order(self, workers: ZygoteWorkers) -> None:
         other = SpawnWorkers()
         orders = [each.call(f"{TARGETS}:order_of_a_set", {}) for each in (workers, other)]
