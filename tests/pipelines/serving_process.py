@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from athanor.kernel import OWNER, Database
-from athanor.kernel.zygote import HEAVY_MODULES, choose_workers
+from athanor.kernel.zygote import choose_workers
 from athanor.pipelines import Submission
 from athanor.pipelines.engines.local import PRELOAD
 from athanor.testing.database import create_all
@@ -17,7 +17,7 @@ from athanor.testing.pipelines import pipelines_room
 def main(folder: Path, action: str) -> None:
     database = Database.open(f"sqlite:///{folder / 'athanor.db'}")
     create_all(database)
-    workers = choose_workers((*HEAVY_MODULES, *PRELOAD))
+    workers = choose_workers(PRELOAD)
     workers.start()
     with pipelines_room(database, folder, workers) as room:
         if action == "submit":

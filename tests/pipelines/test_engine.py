@@ -3,15 +3,20 @@
 import signal
 import time
 from pathlib import Path
+from threading import Thread
+from typing import Any
 
 import pandas as pd
 import pytest
 
 from athanor.kernel import OWNER, Database, Principal
+from athanor.kernel.database import DatabaseFull
 from athanor.kernel.workers import Workers
-from athanor.lineage import NewArtifact, OperationCall, OperationResult
-from athanor.pipelines import Submission, pipeline, step
+from athanor.lineage import LongOperation, NewArtifact, OperationCall, OperationResult
+from athanor.pipelines import Submission, Task, operation, pipeline, step
+from athanor.pipelines.engines.local.recording import Recorder
 from athanor.pipelines.errors import RunCannotResume, RunIsOver, TaskNotFound
+from athanor.pipelines.store import Ordered
 from athanor.testing.pipelines import Room, pipelines_room, yaml_of
 from tests.pipelines import flows
 
@@ -215,6 +220,53 @@ def test_the_platform_itself_does_a_step(
     assert run.outputs == {"Output": 107}
     assert calls[0].parameters == {"name": "churn"}
     assert [artifact.type for artifact in calls[0].artifacts["table"]] == ["table"]
+
+
+def test_a_long_operation_holds_up_nobodys_writing(
+    sqlite: Database, workers: Workers, tmp_path: Path
+) -> None:
+    waited: list[bool] = []
+
+    def slow(who: Principal, call: OperationCall) -> OperationResult:
+        def write() -> None:
+            with sqlite.transaction():
+                waited.append(True)
+
+        other = Thread(target=write, daemon=True)
+        other.start()
+        other.join(20)
+        assert (who, call.task) == (OWNER, "slow")
+        return OperationResult(parameters={"number": len(waited)})
+
+    @pipeline
+    def at_length() -> object:
+        return operation("slow", outputs={"number": int})()
+
+    operations = {"slow": LongOperation(slow)}
+    with pipelines_room(sqlite, tmp_path, workers, operations=operations) as room:
+        run = room.run(at_length)
+    assert (run.state, run.outputs) == ("done", {"Output": 1})
+
+
+def test_a_failed_write_ends_its_run_alone_and_leaves_no_process(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    launch = Recorder.launch
+
+    def stumbling(self: Recorder, ordered: Ordered, task: Task, *rest: Any) -> None:
+        launch(self, ordered, task, *rest)
+        if ordered.run.pipeline == "sums":
+            raise DatabaseFull
+
+    monkeypatch.setattr(Recorder, "launch", stumbling)
+    broken, whole = (
+        room.submit(flows.sums, rows=5),
+        room.submit(flows.long_work, folder=str(room.folder)),
+    )
+    assert room.finished(broken).state == "failed"
+    assert room.finished(whole).state == "done"
+    lines = (room.folder / "done").read_text().splitlines()
+    assert sorted(lines) == ["first", "joined", "second", "table 5", "table 6"]
 
 
 def test_an_unknown_operation_is_named(room: Room) -> None:
