@@ -87,18 +87,25 @@ def part(room: str, name: str) -> list[Path]:
 
 
 def functions(tree: ast.AST) -> Iterator[Function]:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            yield node
+    """Also those inside others."""
+    return (
+        node
+        for node in statements(tree)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    )
 
 
 def classes(tree: ast.AST) -> Iterator[ast.ClassDef]:
-    """Also those inside others; no expression holds any, so that none is looked into."""
+    """Also those inside others."""
+    return (node for node in statements(tree) if isinstance(node, ast.ClassDef))
+
+
+def statements(tree: ast.AST) -> Iterator[ast.AST]:
+    """All but expressions, most of a tree: none of them holds a class or a function."""
     for node in ast.iter_child_nodes(tree):
-        if isinstance(node, ast.ClassDef):
-            yield node
         if not isinstance(node, ast.expr):
-            yield from classes(node)
+            yield node
+            yield from statements(node)
 
 
 def public_methods(node: ast.ClassDef) -> list[Function]:

@@ -27,7 +27,7 @@ def test_every_import_stands_at_the_top() -> None:
         for function in house.functions(house.parsed(file)):
             imports = [
                 node.lineno
-                for node in ast.walk(function)
+                for node in house.statements(function)
                 if isinstance(node, ast.Import | ast.ImportFrom)
             ]
             reason = lines[min(imports) - 1].partition("# noqa: PLC0415")[2] if imports else ""
