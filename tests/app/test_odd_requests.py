@@ -17,7 +17,7 @@ MODEL = (
     ' "at": "2026-01-01T00:00:00Z"}]}]'
 )
 RUN = (
-    '[{"id": "r1", "experiment": "0", "name": "n", "points": [{"key": "k", "values": "%s",'
+    '[{"id": "r1", "experiment": "%s", "name": "n", "points": [{"key": "k", "values": "%s",'
     ' "steps": "", "times": ""}]}]'
 )
 
@@ -63,7 +63,8 @@ def ask(
         ("POST", f"{V}/runs", '{"kind": "x", "name": "n", "code": {"n": 1' + "0" * 30 + "}}", 400),
         ("POST", f"{V}/transfers/logged-models", MODEL % ("m-1", "no number"), 400),
         ("POST", f"{V}/transfers/logged-models", MODEL % ("../../x", "nan"), 400),
-        ("POST", f"{V}/transfers/runs", RUN % "AAAA", 400),
+        ("POST", f"{V}/transfers/runs", RUN % ("0", "AAAA"), 400),
+        ("POST", f"{V}/transfers/runs", RUN % ("404", ""), 404),
         ("PUT", f"{V}/datasets/churn/watches", '{"folder": "\\u0000"}', 404),
         ("PUT", f"{V}/datasets/churn/watches", '{"folder": ""}', 404),
     ],

@@ -7,7 +7,7 @@ from typing import IO
 
 from athanor.kernel import Access, Clock, Database, Events, Principal, Storage
 from athanor.lineage import Lineage, NewRun, RunAmendment, RunNotFound
-from athanor.tracking.errors import RunTaken, Unloggable, WrongDigest
+from athanor.tracking.errors import ExperimentNotFound, RunTaken, Unloggable, WrongDigest
 from athanor.tracking.files import FileEntry
 from athanor.tracking.logged_models import LoggedModel, ModelMetric
 from athanor.tracking.logic.paths import below, clean, place_of
@@ -106,7 +106,7 @@ class Arrivals:
         """Take in runs with all but their files; `experiment` is the id here. The ids of new ones.
 
         A long history may come in several records of one run.
-        Raises: RunTaken where another project has a run of this id.
+        Raises: ExperimentNotFound; RunTaken where another project has a run of this id.
         """
         self._access.require(who, "tracking.take_runs", "*")
         with self._database.transaction():
@@ -211,9 +211,11 @@ class Arrivals:
 
     def _run(self, who: Principal, record: RunRecord) -> bool:
         """Take in a run; whether it is new."""
-        new = self._lineage_run(who, record)
         experiment = self._stores.experiments.find(record.experiment)
-        location = experiment.artifact_location if experiment else f"mlflow-artifacts:/{record.id}"
+        if experiment is None:
+            raise ExperimentNotFound.by_id(record.experiment)
+        new = self._lineage_run(who, record)
+        location = experiment.artifact_location
         runs, started = self._stores.runs, record.started_at or self._clock.now()
         runs.add(
             Membership(
