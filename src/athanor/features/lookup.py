@@ -21,7 +21,7 @@ from athanor.features.types import Presence
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _READ = "SELECT view, event, packed FROM features_online WHERE space = ? AND key = ?"
-_unpacked = msgspec.msgpack.Decoder().decode
+unpacked: Callable[[bytes], Any] = msgspec.msgpack.Decoder().decode
 pack: Callable[[Any], bytes] = msgspec.msgpack.Encoder().encode
 """A row's features as they are kept online: {feature: value}."""
 
@@ -240,7 +240,7 @@ class Enricher:
                     elif lookup.ttl and event < now - lookup.ttl:
                         absent = "expired"
                     else:
-                        stored = _unpacked(row[2])
+                        stored = unpacked(row[2])
                         events[lookup.view] = event
                 for feature, name in zip(lookup.features, lookup.names, strict=True):
                     value = None if stored is None else stored.get(feature)

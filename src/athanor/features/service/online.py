@@ -1,5 +1,6 @@
 """Online features: brought there from the history, read by key, compared with training."""
 
+from base64 import b64decode
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -22,6 +23,7 @@ from athanor.features.lookup import (
     key_of,
     open_reader,
     pack,
+    unpacked,
 )
 from athanor.features.service.training import join_task
 from athanor.features.shelf import Planned, Shelf
@@ -152,9 +154,8 @@ class OnlineFeatures:
         enricher = Enricher(planned.plan, self._read_by())
         differing = 0
         examples: list[dict[str, Any]] = []
-        for number, (row, wanted) in enumerate(
-            zip(offline["rows"], offline["values"], strict=True)
-        ):
+        values = (unpacked(b64decode(packed)) for packed in offline["values"])
+        for number, (row, wanted) in enumerate(zip(offline["rows"], values, strict=True)):
             got = enricher.answer(row, number + 1, microseconds(now)).values
             if pack(got) == pack(wanted):
                 continue

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import random
+from base64 import b64encode
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from athanor.features.logic.columns import STORED
-from athanor.features.lookup import plain_value
+from athanor.features.lookup import pack, plain_value
 from athanor.features.work.join import joined
 
 _SAMPLES = {"number": 1.5, "integer": 1, "boolean": True, "text": "a", "date": "2026-01-05",
@@ -17,7 +18,10 @@ _SAMPLES = {"number": 1.5, "integer": 1, "boolean": True, "text": "a", "date": "
 
 
 def compare(task: dict[str, Any]) -> dict[str, Any]:
-    """The rows that are compared, and the features of each as of now."""
+    """The rows that are compared, and the features of each as of now.
+
+    The features are packed: between workers JSON is spoken, which knows no infinity.
+    """
     rows = task["rows"] or _sampled(task)
     if not rows:
         return {"rows": [], "values": []}
@@ -27,7 +31,8 @@ def compare(task: dict[str, Any]) -> dict[str, Any]:
     columns = {name: _column([row.get(name) for row in rows], types.get(name)) for name in names}
     columns["__at"] = pa.array([task["now"]] * len(rows), pa.timestamp("us", "UTC"))
     made = joined(pa.table(columns), task).select(task["columns"]).to_pylist()
-    values = [{name: plain_value(value) for name, value in row.items()} for row in made]
+    plain = ({name: plain_value(value) for name, value in row.items()} for row in made)
+    values = [b64encode(pack(row)).decode() for row in plain]
     return {"rows": rows, "values": values}
 
 

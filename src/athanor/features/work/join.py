@@ -169,7 +169,7 @@ def _looked_up(view: dict[str, Any], wanted: list[pa.Array], at: Any) -> Any:
             values = _taken(stored[0], feature, kind, np.where(which == 0, place, -1))
             rows = np.flatnonzero(which == 1)
             if len(rows):
-                fresh = _taken(stored[1], feature, kind, place[rows])
+                fresh = _taken(stored[1], feature, kind, place[rows]).cast(values.type)
                 values = pa.compute.replace_with_mask(values, pa.array(which == 1), fresh)
             yield feature, name, values
 
@@ -179,8 +179,9 @@ def _taken(stored: _Stored, feature: str, kind: str, place: Any) -> pa.Array:
     if not stored.has(feature):
         return pa.nulls(len(place), STORED[kind])
     column = stored.column(feature)
-    if not len(column):
-        return pa.nulls(len(place), column.type)
+    if column.null_count == len(column):
+        # Nothing but missing values: its type tells nothing.
+        return pa.nulls(len(place), STORED[kind])
     missing = place < 0
     if column.null_count == 0 and (pa.types.is_integer(column.type) or column.type == pa.float64()):
         values = column.to_numpy()[np.where(missing, 0, place)]
