@@ -8,14 +8,20 @@ import types
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet
 import pytest
 
+from athanor.kernel import OWNER
+from athanor.kernel.environments import environment_with
+from athanor.lineage.logic.digests import table_digest
 from athanor.pipelines import Pipeline
 from athanor.pipelines.errors import BadPipeline, NotSupportedYet
 from athanor.pipelines.exports.airflow import airflow_file
 from athanor.pipelines.exports.image import context_of, with_image
 from athanor.pipelines.exports.sources import source_of
+from athanor.pipelines.ir.spec import Document
 from athanor.pipelines.ir.text import plain
+from athanor.testing.pipelines import Room
 from tests.pipelines import flows
 from tests.pipelines.corpus import branches, exits, loops, nested, tables
 
@@ -24,13 +30,25 @@ ROOT = Path(__file__).parents[2]
 
 def _outputs(pipeline: Pipeline[..., Any], place: Path, **parameters: Any) -> Any:
     """What a pipeline gives when the runtime of exported DAG files runs it, task by task."""
-    tasks = types.ModuleType("exported_tasks")
-    exec(source_of("portable_dag"), tasks.__dict__)  # noqa: S102 - as the DAG file does
+    tasks = _runtime()
     spec = plain(pipeline.compile().spec)
     for name in tasks.in_order(spec["root"]["dag"]["tasks"]):
         tasks.run_task(spec, name, parameters, place)
+    return _given(pipeline, place)
+
+
+def _given(pipeline: Pipeline[..., Any], place: Path) -> Any:
+    """What lies in the folder of a run."""
+    tasks = _runtime()
+    spec = plain(pipeline.compile().spec)
     dag = tasks.Dag(spec, spec["root"]["dag"], {"parameters": {}, "artifacts": {}}, place)
     return tasks.outputs(dag)["parameters"]
+
+
+def _runtime() -> Any:
+    tasks = types.ModuleType("exported_tasks")
+    exec(source_of("portable_dag"), tasks.__dict__)  # noqa: S102 - as the DAG file does
+    return tasks
 
 
 def test_branches_run_task_by_task(tmp_path: Path) -> None:
@@ -93,6 +111,38 @@ def test_airflows_own_loader_takes_the_dag_file(tmp_path: Path) -> None:
     assert told == [{}, ["a-chosen-branch", "an-exit-task-after-success"]]
 
 
+@pytest.mark.soak
+@pytest.mark.timeout(900)
+def test_airflow_runs_the_dag_file_and_it_gives_the_same(tmp_path: Path) -> None:
+    python = ROOT / ".venvs" / "airflow" / "bin" / "python"
+    if not python.exists():
+        pytest.skip(f"Airflow is not installed in {python.parents[1]}")
+    (tmp_path / "dags").mkdir()
+    text = airflow_file(branches.a_chosen_branch.compile())
+    (tmp_path / "dags" / "chosen.py").write_text(text)
+    act = (
+        "import json, sys\n"
+        "from airflow.dag_processing.dagbag import DagBag\n"
+        "ended = DagBag(sys.argv[1]).dags['a-chosen-branch'].test(run_conf={'value': 2})\n"
+        "print()\n"
+        "print(json.dumps([ended.state, ended.run_id]))\n"
+    )
+    env = os.environ | {"AIRFLOW_HOME": str(tmp_path), "AIRFLOW__CORE__LOAD_EXAMPLES": "False"}
+    airflow = str(python.with_name("airflow"))
+    subprocess.run([airflow, "db", "migrate"], check=True, capture_output=True, env=env)
+    done = subprocess.run(
+        [str(python), "-c", act, str(tmp_path / "dags")],
+        check=True,
+        capture_output=True,
+        text=True,
+        env=env,
+    )
+    state, run_id = json.loads(done.stdout.strip().splitlines()[-1])
+    assert state == "success", done.stdout[-3000:]
+    place = tmp_path / "athanor" / "a-chosen-branch" / run_id.replace(":", "-")
+    assert _given(branches.a_chosen_branch, place) == {"Output": "two"}
+
+
 def test_equal_steps_give_equal_contexts(tmp_path: Path) -> None:
     document = flows.sums.compile()
     first, again = (context_of(document, "split") for _ in range(2))
@@ -122,3 +172,68 @@ def test_a_contexts_step_runs_on_its_own(tmp_path: Path) -> None:
     ]
     subprocess.run(words, check=True)
     assert json.loads((tmp_path / "out.json").read_text())["parameterValues"] == {"Output": 42}
+
+
+@pytest.mark.soak
+def test_steps_of_contexts_give_the_same_in_a_fresh_environment(room: Room, tmp_path: Path) -> None:
+    document = flows.sums.compile()
+    first = _in_fresh_environment(document, "make", {"rows": 30}, {}, tmp_path)
+    second = _in_fresh_environment(
+        document, "split", {"share": 0.3}, {"table": first["Output"]}, tmp_path
+    )
+    done = room.run(flows.sums, rows=30, share=0.3)
+    made = {
+        f"{task.name} {name}": room.lineage.artifact(OWNER, one).digest
+        for task in done.tasks
+        for name, ids in task.made.items()
+        for one in ids
+    }
+    assert {
+        "make Output": _digest(first["Output"]),
+        "split train": _digest(second["train"]),
+        "split test": _digest(second["test"]),
+    } == made
+
+
+def _in_fresh_environment(
+    document: Document,
+    step: str,
+    parameters: dict[str, Any],
+    tables: dict[str, Path],
+    folder: Path,
+) -> dict[str, Path]:
+    """Do what the Dockerfile of a step's context says, without a container; its output files."""
+    context = context_of(document, step)
+    place = folder / step
+    context.write(place)
+    python = environment_with(
+        folder / "environments", context.files["requirements.txt"].split(), whose=step
+    )
+    names = {"make": ["Output"], "split": ["train", "test"]}[step]
+    told = {
+        "inputs": {
+            "parameterValues": parameters,
+            "artifacts": {
+                name: {"artifacts": [{"uri": str(path), "metadata": {}}]}
+                for name, path in tables.items()
+            },
+        },
+        "outputs": {
+            "artifacts": {name: {"artifacts": [{"uri": str(place / name)}]} for name in names},
+            "outputFile": str(place / "out.json"),
+        },
+    }
+    words = [
+        *(str(python), "-I", str(place / "portable.py")),
+        *("--component_module_path", str(place / "step.py")),
+        *("--function_to_execute", step),
+        *("--athanor_step", f"@{place / 'settings.json'}"),
+        *("--executor_input", json.dumps(told)),
+    ]
+    subprocess.run(words, check=True, env={"PATH": os.environ["PATH"]})
+    return {name: place / name for name in names}
+
+
+def _digest(path: Path) -> str:
+    """The digest of a table in a file, as the engine tells it."""
+    return table_digest(pyarrow.parquet.read_table(path))

@@ -388,6 +388,19 @@ def test_the_platforms_own_environment_stays_as_it_is(room: Room, tmp_path: Path
     assert str(room.folder) in prefix or str(tmp_path) in prefix
 
 
+@pytest.mark.soak
+def test_a_step_that_fails_in_an_environment_of_its_own_says_where(room: Room) -> None:
+    body = "def only():\n    import six\n    raise ValueError('cell \x1b[31m4\x1b[0m broke')\n"
+    text = document(
+        dag({"only": task("only")}),
+        {"only": component("only")},
+        {"only": function("only", body, packages="'six==1.16.0'")},
+    )
+    done = run(room, text)
+    assert done.error is not None
+    assert "failed at <only>:9: ValueError: cell 4 broke" in done.error["message"]
+
+
 def test_a_table_has_one_digest_however_it_was_written(room: Room) -> None:
     body = (
         "def made(out: Output[Dataset]):\n    import pandas as pd\n"

@@ -40,7 +40,7 @@ _TASKS = types.ModuleType("athanor_tasks")
 exec({runtime!r}, _TASKS.__dict__)
 
 
-def run(task, params, run_id, **_):
+def run(step, params, run_id, **_):
     """Run one task; what the tasks of a run give is kept in a folder that all workers share."""
     root = os.environ.get("ATHANOR_AIRFLOW_ROOT") or os.path.join(
         os.environ.get("AIRFLOW_HOME", os.path.expanduser("~/airflow")), "athanor"
@@ -48,7 +48,7 @@ def run(task, params, run_id, **_):
     place = pathlib.Path(root, SPEC["pipelineInfo"]["name"], run_id.replace(":", "-"))
     place.mkdir(parents=True, exist_ok=True)
     try:
-        _TASKS.run_task(SPEC, task, dict(params), place)
+        _TASKS.run_task(SPEC, step, dict(params), place)
     except _TASKS.Skipped as reason:
         raise AirflowSkipException(str(reason)) from None
 

@@ -10,6 +10,7 @@ import importlib
 import json
 import linecache
 import os
+import re
 import subprocess
 import sys
 import traceback
@@ -56,6 +57,8 @@ _PARQUET = b"PAR1"
 _MODEL_FILE = "MLmodel"
 _NOT_FOUND = 127
 _SHELL = "sh"
+_ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
+"""Colours of a notebook's traceback."""
 
 
 def attempt(place: Path, order: Order, foreign: Foreign) -> Result:
@@ -200,7 +203,21 @@ def _in_environment(
         *("--function_to_execute", lightweight.function),
         *("--executor_input", f"@{given}"),
     ]
-    _run(order.step, words, {"PYTHONPATH": str(RUNTIME), "_KFP_RUNTIME": "true"})
+    failure = place / "failure.json"
+    environment = {
+        "PYTHONPATH": str(RUNTIME),
+        "_KFP_RUNTIME": "true",
+        "ATHANOR_FAILURE": str(failure),
+    }
+    try:
+        _run(order.step, words, environment)
+    except StepFailed as error:
+        if not failure.exists():
+            raise
+        told = json.loads(failure.read_text("utf-8"))
+        cause = f"{told['type']}: {_ESCAPES.sub('', told['message']).strip()}"
+        details = {**told, "file": f"<{lightweight.function}>", "message": cause[:2000]}
+        raise StepFailed(order.step, cause[:2000], details=details) from error
 
 
 def _command(place: Path, order: Order, foreign: Foreign, told: dict[str, Any]) -> None:

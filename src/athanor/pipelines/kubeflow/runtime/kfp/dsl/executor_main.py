@@ -3,8 +3,11 @@
 import argparse
 import importlib.util
 import json
+import os
 import sys
+import traceback
 from pathlib import Path
+from typing import Any
 
 from .executor import Executor
 
@@ -26,7 +29,21 @@ def main() -> None:
     found.loader.exec_module(module)
     said = given.executor_input
     text = Path(said[1:]).read_text("utf-8") if said.startswith("@") else said
-    Executor(json.loads(text), getattr(module, given.function_to_execute)).run()
+    try:
+        Executor(json.loads(text), getattr(module, given.function_to_execute)).run()
+    except Exception as error:
+        _tell(error, str(place))
+        raise
+
+
+def _tell(error: Exception, file: str) -> None:
+    """Say why the function failed, to whoever started this process and asked for it."""
+    if not (told := os.environ.get("ATHANOR_FAILURE")):
+        return
+    own = [item for item in traceback.extract_tb(error.__traceback__) if item.filename == file]
+    said: dict[str, Any] = {"type": type(error).__name__, "message": str(error)}
+    said |= {"line": own[-1].lineno, "source": own[-1].line} if own else {}
+    Path(told).write_text(json.dumps(said), "utf-8")
 
 
 if __name__ == "__main__":
