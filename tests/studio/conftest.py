@@ -101,7 +101,7 @@ def visit(browser: Browser, origin: str, **how: object) -> Visit:
     """Open a tab of its own; its context ends with the browser."""
     options: dict[str, object] = {"locale": "en-GB", "viewport": {"width": 1280, "height": 800}}
     context = browser.new_context(**{**options, **how})  # type: ignore[arg-type]
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(30_000)
     made = Visit(context.new_page(), origin)
 
     # Functions rather than methods: Playwright marks what it is given, and methods don't bear it.

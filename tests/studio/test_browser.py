@@ -9,9 +9,13 @@ from random import Random
 import pytest
 from playwright.sync_api import Browser, Locator, Page, Route, expect
 
+from athanor.client import Client
 from athanor.data import NewVersion, Roles
 from athanor.pipelines import Submission
+from athanor.registry.errors import AliasProtected
+from athanor.registry.protection import NewProtection
 from athanor.testing.server import RunningServer, running_server, start_server
+from athanor.tracking import Batch, NewExperiment, NewMetric, NewTrackedRun, RunChange
 
 from .conftest import ROOT, Visit, visit
 
@@ -21,13 +25,15 @@ ROOMS = (
     ("Features", "/features"),
     ("Train", "/train"),
     ("Runs", "/runs"),
+    ("Experiments", "/experiments"),
     ("Pipelines", "/pipelines"),
     ("Models", "/models"),
+    ("Approvals", "/approvals"),
     ("Endpoints", "/endpoints"),
     ("Monitoring", "/monitoring"),
     ("Admin", "/admin"),
 )
-expect.set_options(timeout=15_000)  # a shared machine is slow at times
+expect.set_options(timeout=30_000)  # a shared machine is slow at times
 names = (f"train-{n}" for n in itertools.count())
 
 
@@ -141,11 +147,12 @@ def test_one_stream_serves_every_page(server: RunningServer, tab: Visit) -> None
     assert tab.streams() == 1
 
 
-@pytest.mark.parametrize(("title", "path"), ROOMS)
-def test_every_room_has_a_deep_link(tab: Visit, title: str, path: str) -> None:
-    tab.open(path)
-    expect(tab.page.get_by_role("heading", level=1, name=title, exact=True)).to_be_visible()
-    expect(tab.page.locator(".failure")).to_have_count(0)
+def test_every_room_has_a_deep_link(tab: Visit) -> None:
+    for title, path in ROOMS:
+        tab.open(path)
+        heading = tab.page.get_by_role("heading", level=1, name=title, exact=True)
+        expect(heading).to_be_visible()
+        expect(tab.page.locator(".failure")).to_have_count(0)
 
 
 def test_a_run_has_a_page_and_the_filter_an_address(server: RunningServer, tab: Visit) -> None:
@@ -168,8 +175,68 @@ def test_a_run_has_a_page_and_the_filter_an_address(server: RunningServer, tab: 
     expect(tab.page.get_by_role("link", name=name)).to_have_count(0)
 
 
+def compared(runs: list[str]) -> str:
+    return "/compare?" + "&".join(f"run={run}" for run in runs)
+
+
+def trained(server: RunningServer) -> tuple[str, list[str]]:
+    """An experiment with two runs that fell from a loss of 1, each to its own."""
+    client = server.client()
+    experiment = client.experiments.create(NewExperiment(name=next(names)))
+    runs = []
+    for depth in (3, 8):
+        new = NewTrackedRun(experiment=experiment.id, name=f"depth {depth}")
+        runs.append(client.tracking.start(new).info.id)
+        points = [NewMetric(key="loss", value=1 / (depth * s + 1), step=s) for s in range(20)]
+        params = {"depth": str(depth), "seed": "7"}
+        client.tracking.log(runs[-1], Batch(metrics=points, params=params))
+        client.tracking.update(runs[-1], RunChange(state="done"))
+    return experiment.id, runs
+
+
+def test_runs_are_searched_and_compared(server: RunningServer, tab: Visit) -> None:
+    experiment, runs = trained(server)
+    page = tab.page
+    # As MLflow prints it.
+    tab.open(f"/#/experiments/{experiment}")
+    expect(page).to_have_url(re.compile(f"/experiments/{experiment}$"))
+    table = page.get_by_role("table", name="Runs")
+    expect(table.get_by_role("row")).to_have_count(3)
+    expect(table.get_by_role("columnheader", name="loss")).to_be_visible()
+    page.get_by_role("textbox", name="Search the runs").fill("params.depth = '8'")
+    page.keyboard.press("Enter")
+    expect(table.get_by_role("row")).to_have_count(2)
+    expect(table.get_by_role("link", name="depth 8")).to_be_visible()
+    page.get_by_role("button", name="Clear the filter").click()
+    expect(table.get_by_role("row")).to_have_count(3)
+    table.get_by_role("button", name="loss").click()
+    expect(page).to_have_url(re.compile("sort=-metrics.loss"))
+    expect(table.get_by_role("row").nth(1)).to_contain_text("depth 3")
+
+    for depth in (3, 8):
+        table.get_by_role("checkbox", name=f"Choose depth {depth}").check()
+    page.get_by_role("link", name="Compare 2").click()
+    expect(page.get_by_role("heading", level=1, name="2 runs compared")).to_be_visible()
+    chart = page.get_by_role("img", name=re.compile("^loss. At the end depth 3 is highest"))
+    expect(chart).to_be_visible()
+    sides = page.get_by_role("table", name="Side by side")
+    expect(sides.get_by_role("rowheader", name="depth")).to_be_visible()
+    expect(sides.get_by_role("rowheader", name="seed")).to_have_count(0)
+    page.get_by_role("checkbox", name="Only what differs").uncheck()
+    expect(sides.get_by_role("rowheader", name="seed")).to_be_visible()
+    with page.expect_download() as leaving:
+        page.get_by_role("button", name="CSV").click()
+    assert leaving.value.path().read_text().startswith("step,depth 3,depth 8\n0,1,1\n")
+
+    tab.open(f"/runs/{runs[0]}")
+    expect(page.get_by_role("img", name=re.compile("^loss. From 1 to"))).to_be_visible()
+
+
 def test_what_is_not_there_is_said_with_the_hint(browser: Browser, server: RunningServer) -> None:
     tab = visit(browser, server.url)
+    experiment, _ = trained(server)
+    tab.page.goto(f"{server.url}/experiments/{experiment}?filter=metrics.loss+~+3")
+    expect(tab.page.get_by_role("alert")).to_contain_text("could not be loaded")
     tab.page.goto(f"{server.url}/runs/{'0' * 32}")
     alert = tab.page.get_by_role("alert")
     expect(alert).to_contain_text("could not be loaded")
@@ -217,8 +284,10 @@ def test_a_narrow_screen_has_no_horizontal_bar(
     start_run(server, "a-name-that-is-longer-than-the-screen-of-a-small-telephone-is-wide")
     size = {"width": 320, "height": 640}
     tab = visit(browser, server.url, viewport=size, color_scheme=scheme, locale=language)
-    for _, path in ROOMS:
+    experiment, runs = trained(server)
+    for path in [*(path for _, path in ROOMS), f"/experiments/{experiment}", compared(runs)]:
         tab.open(path)
+        expect(tab.page.locator("[aria-busy=true]")).to_have_count(0)
         wider = tab.page.evaluate("document.documentElement.scrollWidth - innerWidth")
         assert wider <= 0, path
     tab.page.locator(".rail-opener").click()
@@ -229,24 +298,31 @@ def test_a_narrow_screen_has_no_horizontal_bar(
     assert tab.complaints == []
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_every_room_is_accessible(browser: Browser, server: RunningServer, scheme: str) -> None:
+def found_by_axe(page: Page) -> list[str]:
+    """What keeps people from using a page."""
     axe = ROOT / "node_modules" / "axe-core" / "axe.min.js"
     if not axe.is_file():
         pytest.skip("axe-core is not installed: python web/build.py --check")
+    page.evaluate(axe.read_text("utf-8") + "; undefined")
+    return [
+        f"{violation['help']}: {node['html']} {node['failureSummary']}"
+        for violation in page.evaluate("axe.run()")["violations"]
+        for node in violation["nodes"]
+    ]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_room_is_accessible(browser: Browser, server: RunningServer, scheme: str) -> None:
     run = start_run(server, next(names))
     tab = visit(browser, server.url, color_scheme=scheme, reduced_motion="reduce")
     found = []
-    for path in [*(path for _, path in ROOMS), f"/runs/{run}", "/no/such/page"]:
+    experiment, runs = trained(server)
+    things = [f"/runs/{run}", f"/runs/{runs[0]}", f"/experiments/{experiment}", compared(runs)]
+    for path in [*(path for _, path in ROOMS), *things, "/no/such/page"]:
         tab.open(path)
         expect(tab.page.get_by_text("Live", exact=True)).to_be_visible()
         expect(tab.page.locator("[aria-busy=true]")).to_have_count(0)
-        tab.page.evaluate(axe.read_text("utf-8") + "; undefined")
-        found += [
-            f"{path}: {violation['help']}: {node['html']} {node['failureSummary']}"
-            for violation in tab.page.evaluate("axe.run()")["violations"]
-            for node in violation["nodes"]
-        ]
+        found += [f"{path}: {complaint}" for complaint in found_by_axe(tab.page)]
     tab.page.context.close()
     assert not found, "\n".join(found)
 
@@ -307,7 +383,7 @@ def test_a_server_that_goes_and_comes_back_is_noticed(
         server = start_server(tmp_path / "workspace", "--port", server.url.rpartition(":")[2])
         start_run(server, "after-the-restart")
         # The page tries again after half a second, a second, two ... and at most five.
-        expect(tab.page.get_by_text("Live", exact=True)).to_be_visible(timeout=30_000)
+        expect(tab.page.get_by_text("Live", exact=True)).to_be_visible(timeout=60_000)
         expect(tab.page.get_by_role("link", name="after-the-restart")).to_be_visible()
         assert_not_reloaded(tab.page)
     finally:
@@ -355,6 +431,10 @@ def test_the_whole_loop_is_followed_without_a_reload(
     expect(page.get_by_text("Version 1 is the champion.")).to_be_visible()
     expect(page.get_by_role("region", name="Where it comes from")).to_contain_text("churn@1")
 
+    write_a_card(page, client)
+    rail.get_by_role("link", name="Approvals").click()
+    approve_a_move(page, client)
+
     expect(count("Endpoints")).to_have_text("1")
     rail.get_by_role("link", name="Endpoints").click()
     page.get_by_role("link", name="churn", exact=True).click()
@@ -377,6 +457,33 @@ def test_the_whole_loop_is_followed_without_a_reload(
     assert_not_reloaded(page)
     assert tab.streams() == 1
     assert tab.complaints == []
+
+
+def write_a_card(page: Page, client: Client) -> None:
+    """It is filled from the lineage, and what people write stands in it."""
+    page.get_by_role("tab", name="Card").click()
+    expect(page.get_by_role("heading", name="How it was trained")).to_be_visible()
+    page.get_by_role("button", name="+ Limits").click()
+    page.get_by_role("textbox", name="Text").fill("Not for **children**.")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("region", name="Card")).to_contain_text("Not for children.")
+    assert client.cards.card("churn@1").sections[0].title == "Limits"
+
+
+def approve_a_move(page: Page, client: Client) -> None:
+    """An alias that wants people's word moves when it is given."""
+    expect(page.get_by_role("heading", name="Nothing waits for approval")).to_be_visible()
+    client.promotions.protect_alias(
+        NewProtection(alias="prod", model="churn", gates=("pickle",), approvals=1)
+    )
+    with pytest.raises(AliasProtected):
+        client.models.set_alias("churn", "prod", 1)
+    request = page.get_by_role("article", name="churn@1 becomes prod")
+    expect(request.get_by_role("table")).to_contain_text("Nothing in its files runs")
+    assert found_by_axe(page) == []
+    request.get_by_role("button", name="Approve").click()
+    page.get_by_role("dialog").get_by_role("button", name="Approve").click()
+    expect(page.get_by_role("table", name="Decided")).to_contain_text("approved")
 
 
 def write_table(file: Path, age: str = "") -> Path:

@@ -24,6 +24,31 @@ export const code = {
   monitor: "athanor monitor run churn",
   applyFeatures: "athanor feature apply features.yaml",
 
+  filter: "metrics.accuracy > 0.9 and params.model = 'tree'",
+  protectAlias: "athanor model protect-alias champion --approvals 1",
+
+  experiments: (): Code => ({
+    cli: "athanor run list --experiment Default",
+    python: python(
+      "client.experiments.search(ExperimentQuery())",
+      "from athanor.tracking import ExperimentQuery\n",
+    ),
+  }),
+  experiment: (name: string, id: string, filter: string): Code => ({
+    cli: `athanor run list --experiment '${name}'` + (filter === "" ? "" : ` --filter "${filter}"`),
+    python: python(
+      `client.tracking.search(RunQuery(experiments=["${id}"], filter=${JSON.stringify(filter)}))`,
+      "from athanor.tracking import RunQuery\n",
+    ),
+  }),
+  compare: (runs: readonly string[]): Code => ({
+    cli: `athanor run compare ${runs.join(" ")}`,
+    python: python(`[client.tracking.run(run) for run in ${JSON.stringify(runs)}]`),
+  }),
+  approvals: (): Code => ({
+    cli: 'athanor model requests\nathanor model approve REQUEST --reason "as agreed"',
+    python: python('client.promotions.requests()\nclient.promotions.approve("REQUEST", reason="as agreed")'),
+  }),
   features: (): Code => ({
     cli: "athanor feature list\nathanor feature freshness",
     python: python("client.features.views()\nclient.features.freshness()"),
@@ -63,8 +88,10 @@ export const code = {
     python: python("client.models.models()"),
   }),
   model: (name: string, version: number): Code => ({
-    cli: `athanor model show ${name}\nathanor model promote ${name}@${version}`,
-    python: python(`client.models.versions("${name}")\nclient.models.promote("${name}@${version}")`),
+    cli: `athanor model show ${name}\nathanor model card ${name}@${version}\nathanor model promote ${name}@${version}`,
+    python: python(
+      `client.models.versions("${name}")\nclient.cards.card("${name}@${version}")\nclient.models.promote("${name}@${version}")`,
+    ),
   }),
   endpoints: (): Code => ({
     cli: code.deploy,

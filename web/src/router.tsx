@@ -13,6 +13,15 @@ const pages: RouteObject[] = [
   { path: "runs", lazy: async () => ({ Component: (await import("./runs/RunsPage")).RunsPage }) },
   { path: "runs/:id", lazy: async () => ({ Component: (await import("./runs/RunPage")).RunPage }) },
   {
+    path: "experiments",
+    lazy: async () => ({ Component: (await import("./experiments/ExperimentsPage")).ExperimentsPage }),
+  },
+  {
+    path: "experiments/:id",
+    lazy: async () => ({ Component: (await import("./experiments/ExperimentPage")).ExperimentPage }),
+  },
+  { path: "compare", lazy: async () => ({ Component: (await import("./experiments/ComparePage")).ComparePage }) },
+  {
     path: "pipelines",
     lazy: async () => ({ Component: (await import("./pipelines/PipelinesPage")).PipelinesPage }),
   },
@@ -22,6 +31,10 @@ const pages: RouteObject[] = [
   },
   { path: "models", lazy: async () => ({ Component: (await import("./models/ModelsPage")).ModelsPage }) },
   { path: "models/:name", lazy: async () => ({ Component: (await import("./models/ModelPage")).ModelPage }) },
+  {
+    path: "approvals",
+    lazy: async () => ({ Component: (await import("./approvals/ApprovalsPage")).ApprovalsPage }),
+  },
   {
     path: "endpoints",
     lazy: async () => ({ Component: (await import("./endpoints/EndpointsPage")).EndpointsPage }),

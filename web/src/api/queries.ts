@@ -8,11 +8,20 @@ const api = connect({ token: storedToken });
 /** How many rows a list asks for; the newest. */
 export const LISTED = 200;
 
+const SEARCH = { filter: "", view: "active", page_token: "", limit: LISTED } as const;
+
 export interface RunsAsked {
   kind?: string;
   state?: string;
   parent?: string;
   limit?: number;
+}
+
+export interface RunsSearched {
+  experiment: string;
+  project: string;
+  filter: string;
+  order: string;
 }
 
 /**
@@ -42,6 +51,115 @@ export const queries = {
       queryKey: ["runs", id],
       queryFn: ({ signal }) =>
         read(api.GET("/api/v1/runs/{run_id}", { signal, params: { path: { run_id: id } } })),
+    }),
+  experimentProjects: () =>
+    queryOptions({
+      queryKey: ["experiments", "projects"],
+      queryFn: ({ signal }) => read(api.GET("/api/v1/experiments/projects", { signal })),
+    }),
+  experiments: (project: string) =>
+    queryOptions({
+      queryKey: ["experiments", "all", project],
+      queryFn: ({ signal }) =>
+        read(api.POST("/api/v1/experiments/search", { signal, body: { ...SEARCH, project } })),
+    }),
+  experiment: (id: string, project: string) =>
+    queryOptions({
+      queryKey: ["experiments", id, project],
+      queryFn: ({ signal }) =>
+        read(
+          api.GET("/api/v1/experiments/{experiment_id}", {
+            signal,
+            params: { path: { experiment_id: id }, query: { project } },
+          }),
+        ),
+    }),
+  experimentRuns: (asked: RunsSearched) =>
+    queryOptions({
+      queryKey: ["tracked", asked],
+      queryFn: ({ signal }) =>
+        read(
+          api.POST("/api/v1/tracked-runs/search", {
+            signal,
+            body: {
+              ...SEARCH,
+              project: asked.project,
+              experiments: [asked.experiment],
+              filter: asked.filter,
+              order_by: asked.order === "" ? [] : [asked.order],
+            },
+          }),
+        ),
+      // A filter that can't be read will not be understood the second time either.
+      retry: false,
+    }),
+  trackedRun: (id: string) =>
+    queryOptions({
+      queryKey: ["tracked", id],
+      queryFn: ({ signal }) =>
+        read(api.GET("/api/v1/tracked-runs/{run_id}", { signal, params: { path: { run_id: id } } })),
+    }),
+  params: (id: string) =>
+    queryOptions({
+      queryKey: ["tracked", id, "params"],
+      queryFn: ({ signal }) =>
+        read(api.GET("/api/v1/runs/{run_id}/params", { signal, params: { path: { run_id: id } } })),
+    }),
+  metrics: (id: string) =>
+    queryOptions({
+      queryKey: ["tracked", id, "metrics"],
+      queryFn: ({ signal }) =>
+        read(api.GET("/api/v1/runs/{run_id}/metrics", { signal, params: { path: { run_id: id } } })),
+    }),
+  history: (id: string, metric: string) =>
+    queryOptions({
+      queryKey: ["tracked", id, "metrics", metric],
+      queryFn: ({ signal }) =>
+        read(
+          api.GET("/api/v1/runs/{run_id}/metrics/{key}", {
+            signal,
+            params: { path: { run_id: id, key: metric } },
+          }),
+        ),
+    }),
+  hints: (id: string) =>
+    queryOptions({
+      queryKey: ["tracked", id, "hints"],
+      queryFn: ({ signal }) =>
+        read(api.GET("/api/v1/runs/{run_id}/hints", { signal, params: { path: { run_id: id } } })),
+    }),
+  approvals: (state: "open" | null) =>
+    queryOptions({
+      queryKey: ["approvals", state],
+      queryFn: ({ signal }) =>
+        read(
+          api.GET("/api/v1/approval-requests", {
+            signal,
+            params: { query: state === null ? {} : { state } },
+          }),
+        ),
+    }),
+  judgements: (model: string, number?: number) =>
+    queryOptions({
+      queryKey: ["models", model, "judgements", number ?? null],
+      queryFn: ({ signal }) =>
+        read(
+          api.GET("/api/v1/models/{name}/judgements", {
+            signal,
+            params: { path: { name: model }, query: number === undefined ? {} : { number } },
+          }),
+        ),
+    }),
+  card: (model: string, number: number) =>
+    queryOptions({
+      queryKey: ["models", model, "card", number],
+      queryFn: ({ signal }) =>
+        read(
+          api.GET("/api/v1/models/{name}/versions/{version}/card/contents", {
+            signal,
+            params: { path: { name: model, version: String(number) } },
+          }),
+        ),
     }),
   pipelineRuns: () =>
     queryOptions({
@@ -171,4 +289,24 @@ export const queries = {
 /** Send an endpoint's traffic back to the deployment that had it before. */
 export function rollBack(name: string) {
   return read(api.POST("/api/v1/endpoints/{name}/rollback", { params: { path: { name } } }));
+}
+
+/** Agree to a move of an alias, or refuse it with a reason. */
+export function decide(id: string, agreed: boolean, reason: string) {
+  const request = { params: { path: { request_id: id } }, body: { reason } };
+  return read(
+    agreed
+      ? api.POST("/api/v1/approval-requests/{request_id}/approve", request)
+      : api.POST("/api/v1/approval-requests/{request_id}/reject", request),
+  );
+}
+
+/** Write a section of a version's card; an empty text removes it. */
+export function writeSection(model: string, version: number, title: string, text: string) {
+  return read(
+    api.PUT("/api/v1/models/{name}/versions/{version}/card/sections/{title}", {
+      params: { path: { name: model, version: String(version), title } },
+      body: { text },
+    }),
+  );
 }

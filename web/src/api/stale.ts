@@ -1,9 +1,10 @@
 /** Which kept answers an event makes stale: the first words of their keys. */
 const BY_ROOM: Readonly<Record<string, readonly string[]>> = {
   data: ["datasets", "lineage"],
-  lineage: ["runs", "lineage"],
+  lineage: ["runs", "lineage", "tracked"],
+  tracking: ["experiments", "tracked", "runs"],
   pipelines: ["pipelines", "runs", "lineage"],
-  registry: ["models", "lineage"],
+  registry: ["models", "approvals", "lineage"],
   serving: ["endpoints", "lineage"],
   monitoring: ["alerts", "monitors"],
   features: ["features", "lineage"],

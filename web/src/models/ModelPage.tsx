@@ -1,7 +1,7 @@
 import type { Holdout, Model, ModelVersion } from "@athanor/client";
 import { useQuery } from "@tanstack/react-query";
 import { useMemo } from "react";
-import { Link, useParams } from "react-router";
+import { Link, useParams, useSearchParams } from "react-router";
 
 import { queries } from "../api/queries";
 import { short } from "../i18n/format";
@@ -13,9 +13,12 @@ import { Id } from "../parts/Id";
 import { LineageStrip } from "../parts/LineageStrip";
 import { Loaded } from "../parts/Loaded";
 import { Page, type Figure } from "../parts/Page";
+import { Parts } from "../parts/Parts";
 import { StateBadge } from "../parts/StateBadge";
 import { When } from "../parts/When";
 import { Aliases } from "./Aliases";
+import { CardPart } from "./CardPart";
+import { Gates } from "./Gates";
 
 const METRICS_SHOWN = 3;
 /** The figures that decide come first. */
@@ -41,7 +44,8 @@ export function ModelPage() {
 function OneModel({ model, versions }: { model: Model; versions: readonly ModelVersion[] }) {
   const { say, number } = useSpeech();
   const champion = model.aliases?.["champion"];
-  const shown = versions.find((version) => version.number === champion) ?? versions[0];
+  const asked = Number(useSearchParams()[0].get("version") ?? champion);
+  const shown = versions.find((version) => version.number === asked) ?? versions[0];
   const figures: Figure[] = leading(shown === undefined ? [] : [shown]).map((name) => {
     const value = shown?.metrics[name] ?? Number.NaN;
     return { label: name, value: number(value), full: String(value) };
@@ -57,12 +61,53 @@ function OneModel({ model, versions }: { model: Model; versions: readonly ModelV
       {shown?.artifact_id != null && (
         <LineageStrip id={shown.artifact_id} name={`${model.name}@${shown.number}`} />
       )}
-      <section aria-labelledby="versions">
-        <h2 id="versions">{say("models.versions")}</h2>
-        <Versions model={model} versions={versions} />
-      </section>
+      <Parts
+        parts={[
+          {
+            id: "versions",
+            title: say("models.versions"),
+            content: <Versions model={model} versions={versions} />,
+          },
+          {
+            id: "card",
+            title: say("card.title"),
+            content: shown !== undefined && (
+              <>
+                <VersionChoice versions={versions} shown={shown.number} />
+                <CardPart key={shown.number} model={model.name} number={shown.number} />
+              </>
+            ),
+          },
+          { id: "gates", title: say("gates.title"), content: <Gates model={model.name} /> },
+        ]}
+      />
       <ShowCode {...code.model(model.name, shown?.number ?? 1)} />
     </Page>
+  );
+}
+
+/** Which version's card is shown; in the address. */
+function VersionChoice({ versions, shown }: { versions: readonly ModelVersion[]; shown: number }) {
+  const { say } = useSpeech();
+  const [, setAddress] = useSearchParams();
+  const choose = (number: string): void => {
+    setAddress((before) => {
+      const after = new URLSearchParams(before);
+      after.set("version", number);
+      return after;
+    });
+  };
+  return (
+    <label className="version-choice">
+      {say("common.version")}{" "}
+      <select value={shown} onChange={(event) => choose(event.currentTarget.value)}>
+        {versions.map((version) => (
+          <option key={version.number} value={version.number}>
+            {[version.number, ...(version.aliases ?? [])].join(" · ")}
+          </option>
+        ))}
+      </select>
+    </label>
   );
 }
 

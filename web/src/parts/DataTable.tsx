@@ -15,6 +15,7 @@ import { Link, useSearchParams } from "react-router";
 import { useSpeech } from "../i18n/language";
 import { Icon } from "./Icon";
 import { useHeld } from "./held";
+import type { Selection } from "./Selection";
 
 const features = tableFeatures({
   rowSortingFeature,
@@ -48,17 +49,24 @@ export interface DataTableProps<Row> {
   addressed?: boolean;
   /** Before the filter: other choices. */
   tools?: ReactNode;
+  /** The order is in the address, and the rows come in it; no filter over what is shown. */
+  ordered?: boolean;
+  /** Rows may be ticked. */
+  selection?: Selection;
+  /** What a row is called where its box is read out. */
+  nameOf?: (row: Row) => string;
 }
 
 /** A dense table: order by a click on a header, arrows move, enter opens, "/" filters. */
 export function DataTable<Row extends object>(props: DataTableProps<Row>) {
   const { rows, columns, idOf, question = "", addressed = false, immediate = false } = props;
+  const sortable = addressed || props.ordered === true;
   const { say } = useSpeech();
   const [address, setAddress] = useSearchParams();
   const filter = addressed ? (address.get("q") ?? "") : "";
   const sorting = useMemo(
-    () => (addressed ? readSorting(address.get("sort")) : []),
-    [addressed, address],
+    () => (sortable ? readSorting(address.get("sort")) : []),
+    [sortable, address],
   );
   const held = useHeld(rows, idOf, question);
   const offered = immediate ? rows : held.shown;
@@ -102,7 +110,7 @@ export function DataTable<Row extends object>(props: DataTableProps<Row>) {
           {...props}
           rows={matching}
           sorting={sorting}
-          onSort={addressed ? (next) => change("sort", writeSorting(next)) : null}
+          onSort={sortable ? (next) => change("sort", writeSorting(next)) : null}
         />
       )}
     </div>
@@ -117,7 +125,10 @@ function Grid<Row extends object>({
   hrefOf,
   sorting,
   onSort,
+  selection,
+  nameOf = idOf,
 }: DataTableProps<Row> & { sorting: SortingState; onSort: ((next: SortingState) => void) | null }) {
+  const { say } = useSpeech();
   const definitions = useMemo<ColumnDef<typeof features, Row>[]>(
     () =>
       columns.map((column) => ({
@@ -142,6 +153,11 @@ function Grid<Row extends object>({
       <table aria-label={label}>
         <thead>
           <tr>
+            {selection !== undefined && (
+              <td className="tick">
+                <span className="unseen">{say("common.choose")}</span>
+              </td>
+            )}
             {columns.map((column) => {
               const order = table.getColumn(column.id)?.getIsSorted() ?? false;
               return (
@@ -167,6 +183,16 @@ function Grid<Row extends object>({
         <tbody onKeyDown={moveBetweenRows}>
           {table.getRowModel().rows.map((row) => (
             <tr key={row.id} data-row={row.id}>
+              {selection !== undefined && (
+                <td className="tick">
+                  <input
+                    type="checkbox"
+                    aria-label={say("common.chooseOne", { name: nameOf(row.original) })}
+                    checked={selection.chosen.has(row.id)}
+                    onChange={() => selection.toggle(row.id)}
+                  />
+                </td>
+              )}
               {columns.map((column, at) => {
                 const shown =
                   column.cell === undefined ? column.value(row.original) : column.cell(row.original);
@@ -258,7 +284,7 @@ function filterRows<Row>(rows: readonly Row[], columns: readonly Column<Row>[], 
 }
 
 /** "name" or "-started": the column, and whether from the greatest. */
-function readSorting(text: string | null): SortingState {
+export function readSorting(text: string | null): SortingState {
   if (text === null || text === "") return [];
   return text.startsWith("-") ? [{ id: text.slice(1), desc: true }] : [{ id: text, desc: false }];
 }

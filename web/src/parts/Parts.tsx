@@ -8,10 +8,9 @@ export interface Part {
   content: ReactNode;
 }
 
-/** The parts of a thing as tabs, each with its own address. */
-export function Parts({ parts }: { parts: readonly Part[] }) {
+/** The parts of a thing as tabs, each with its own address; `first` is open where none is named. */
+export function Parts({ parts, first = parts[0]?.id ?? "" }: { parts: readonly Part[]; first?: string }) {
   const [address, setAddress] = useSearchParams();
-  const first = parts[0]?.id ?? "";
   const asked = address.get("part");
   const open = parts.some((part) => part.id === asked) ? asked : first;
   const choose = (id: string | null): void => {

@@ -14,6 +14,7 @@ import { Page, type Figure } from "../parts/Page";
 import { Parts } from "../parts/Parts";
 import { useSeconds, When } from "../parts/When";
 import { RunsTable } from "./RunsTable";
+import { Told } from "./Told";
 
 /** One run: how it went, its tasks, what it read and made. */
 export function RunPage() {
@@ -29,13 +30,17 @@ export function RunPage() {
 
 function OneRun({ run }: { run: Run }) {
   const { say } = useSpeech();
+  // Who logged metrics wants to see these, and who ran tasks those.
+  const told = useQuery(queries.metrics(run.id)).data ?? [];
   const figures = useFigures(run);
   return (
     <Page title={run.name} state={run.state} about={<About run={run} />} figures={figures}>
       <LineageStrip id={run.id} name={run.name} />
       <Parts
+        first={told.length > 0 ? "told" : "tasks"}
         parts={[
           { id: "tasks", title: say("runs.tasks"), content: <Tasks run={run} /> },
+          { id: "told", title: say("runs.told"), content: <Told run={run} /> },
           { id: "details", title: say("runs.details"), content: <Details run={run} /> },
         ]}
       />

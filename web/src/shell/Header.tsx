@@ -45,7 +45,8 @@ function Crumbs() {
   const { say } = useSpeech();
   const project = useQuery(queries.projects()).data?.[0]?.name ?? "default";
   const [first = "", ...rest] = useLocation().pathname.split("/").filter(Boolean).map(decodeURIComponent);
-  const room = rooms.find((candidate) => candidate.path === `/${first}`);
+  const inside = first === "compare" ? "experiments" : first;
+  const room = rooms.find((candidate) => candidate.path === `/${inside}`);
   const thing = rest.at(-1);
   return (
     <nav className="crumbs" aria-label={say("header.where")}>

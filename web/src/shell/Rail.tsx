@@ -21,7 +21,12 @@ export function Rail({ onLeave }: { onLeave?: () => void }) {
           const count = room.count === undefined ? undefined : counts[room.count];
           return (
             <li key={room.path}>
-              <NavLink to={room.path} end={room.path === "/"} className="rail-link" onClick={onLeave}>
+              <NavLink
+                to={room.path}
+                end={room.path === "/"}
+                className={room.part === true ? "rail-link rail-part" : "rail-link"}
+                onClick={onLeave}
+              >
                 <Icon name={room.icon} />
                 <span>{say(room.title)}</span>
                 {count !== undefined && count > 0 && (
