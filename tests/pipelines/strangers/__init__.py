@@ -1,0 +1,1 @@
+"""Pipelines as strangers write them with Kubeflow's SDK."""
