@@ -171,7 +171,7 @@ def process(name: str, command: list[str], port: int, **more: Any) -> Iterator[S
     )
     subject = Subject(name, child.pid, port, **more)
     try:
-        wait_for(lambda: answers(subject) or child.poll() is not None, 120.0)
+        wait_for(lambda: answers(subject) or child.poll() is not None, 300.0)
         if child.poll() is not None:
             log.seek(0)
             raise RuntimeError(log.read().decode(errors="replace")[-800:])
@@ -206,10 +206,24 @@ def wait_for(true: Callable[[], bool], seconds: float = 60.0) -> None:
         time.sleep(0.05)
 
 
+def compiled_once(python: Path) -> None:
+    """Keep the bytecode of an environment's modules.
+
+    Where PYTHONDONTWRITEBYTECODE is set, or the environment was made without it, each process of a
+    peer would compile all that it imports: Ray's and MLServer's take minutes, and are given up.
+    """
+    if python.exists() and not any(python.parents[1].glob("lib/*/site-packages/*/__pycache__")):
+        told = "import sysconfig; print(sysconfig.get_path('purelib'))"
+        place = subprocess.run([python, "-c", told], capture_output=True, text=True, check=True)
+        command = [str(python), "-m", "compileall", "-q", place.stdout.strip()]
+        subprocess.run(command, capture_output=True, check=False)  # some are templates, no modules
+
+
 def peer(name: str, kind: str) -> contextlib.AbstractContextManager[Subject]:
     """A peer, or an echo."""
     port = free_port()
     python = str(ENVIRONMENTS / name / "bin" / "python")
+    compiled_once(Path(python))
     body = bodies_of(kind, "records")
     if name in {"raw echo", "uvicorn echo"}:
         log = str(Path(tempfile.mkdtemp()) / "log")

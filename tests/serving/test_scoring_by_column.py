@@ -4,6 +4,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -16,13 +17,19 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
+from athanor.data.types import ReadOptions
+from athanor.data.work.tablefile import open_pieces, pieces_in
 from athanor.registry import Signature as Trained
 from athanor.registry import TrainedModel
 from athanor.registry.packaging import load_model
 from athanor.registry.packaging.materializer import ModelMaterializer
+from athanor.serving.batches.work import gather as gathering
+from athanor.serving.batches.work import models, score
+from athanor.serving.batches.work import plan as plans
 from athanor.serving.batches.work.files import _plain_csv, as_parquet
 from athanor.serving.batches.work.folded import Folded, agree, proved
 from athanor.serving.batches.work.models import ColumnScorer, FrameScorer
+from athanor.serving.logic.outputs import made_columns
 from athanor.serving.runtimes.folding.nodes import Unfoldable
 from athanor.serving.types import InputColumn, Signature
 from tests.serving.conftest import bank
@@ -149,3 +156,42 @@ def test_an_ordinary_csv_is_read_as_duckdb_reads_it(tmp_path: Path, text: str, q
     one, two = pq.read_table(made), pq.read_table(other)
     assert one.to_pylist() == two.to_pylist()
     assert np.array_equal(one.schema.names, two.schema.names)
+
+
+def test_large_chunks_are_the_versions_files_as_they_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows, labels = bank(600, 5)
+    texts = [name for name in rows if not pd.api.types.is_numeric_dtype(rows[name])]
+    numbers = [name for name in rows if name not in texts]
+    encoder = make_column_transformer(
+        (make_pipeline(SimpleImputer(), StandardScaler()), numbers),
+        (OneHotEncoder(handle_unknown="ignore"), texts),
+    )
+    model = make_pipeline(encoder, LogisticRegression()).fit(rows, labels)
+    _, frames, signature = scorers(tmp_path, model, rows)
+    rows.to_parquet(tmp_path / "rows.parquet", row_group_size=200)
+    home, plain = tmp_path / "batch", msgspec.to_builtins(signature)
+    home.mkdir()
+    made = made_columns(signature.classes, reasons=False)
+    settings = {"keep": None, "chunk_rows": 200}
+    plans.make(str(home), {"parquet": [str(tmp_path / "rows.parquet")]}, plain, made, settings)
+    monkeypatch.setattr(models, "_FEW_ROWS", 0)
+    monkeypatch.setattr(gathering, "_PIECE_ROWS", 100)
+    score.work(
+        str(home), {"folder": str(tmp_path / "model"), "signature": plain}, {"max_errors": 0}
+    )
+    told = gathering.gather(str(home), str(tmp_path / "pieces"))
+    assert (told["rows"], told["errors"]) == (600, 0)
+    pieces = pieces_in(tmp_path / "pieces")
+    assert [path.stat().st_nlink for path in pieces] == [2, 2, 2]
+    found = open_pieces(tmp_path / "pieces", "batch", {}, ReadOptions())
+    assert found.given == found.stored
+    table = pa.Table.from_batches(found.batches())
+    batch = pa.RecordBatch.from_pandas(rows, preserve_index=False)
+    chances = table["probability_left"].to_numpy()
+    assert agree(chances, frames.numbers(batch)[:, 0])
+    assert table["prediction"].to_pylist() == frames.score(batch)[0].to_pylist()
+    assert table.select(rows.columns.tolist()).to_pandas().astype(object).equals(
+        rows.astype(object)
+    )  # fmt: skip

@@ -118,22 +118,30 @@ class BatchRunner:
             self._store.change(batch.id, planned)
             figures = self._scored(batch, folder, model, planned["chunks"])
             self._store.change(batch.id, {"figures": figures})
-            made = self._call("gather:gather", {"folder": str(folder)})
-            self._allowed(batch, int(made["errors"]))
-            self._store.change(batch.id, {"errors": made["errors"], "rows_done": made["rows"]})
-            self._alive(batch.id)
-            done = self._ground.datasets.add(
-                who,
-                batch.to,
-                NewVersion(
-                    path=Path(made["path"]),
-                    file_name=_file_name(batch),
-                    mode=batch.settings["mode"],
-                ),
-                project=batch.project,
-            )
+            pieces = self._staging(batch.id)
+            try:
+                done = self._added(who, batch, pieces)
+            finally:
+                shutil.rmtree(pieces, ignore_errors=True)
         self._finished(who, batch, done)
         shutil.rmtree(folder, ignore_errors=True)
+
+    def _added(self, who: Principal, batch: Batch, pieces: Path) -> DatasetVersion:
+        """The version that the chunks become."""
+        folder = str(self.folder(batch.id))
+        made = self._call("gather:gather", {"folder": folder, "into": str(pieces)})
+        self._allowed(batch, int(made["errors"]))
+        self._store.change(batch.id, {"errors": made["errors"], "rows_done": made["rows"]})
+        self._alive(batch.id)
+        new = NewVersion(
+            path=pieces, file_name=_file_name(batch), mode=batch.settings["mode"], keep=False
+        )
+        return self._ground.datasets.add(who, batch.to, new, project=batch.project)
+
+    def _staging(self, batch_id: str) -> Path:
+        """Where files lie that the datasets may take over."""
+        root = self._ground.storage.root
+        return (self.folder(batch_id) if root is None else root / "staging") / f"batch-{batch_id}"
 
     def _made_already(self, who: Principal, batch: Batch) -> DatasetVersion | None:
         """The version that an attempt before this one made, if it came so far."""

@@ -3,6 +3,7 @@
 import csv
 import gzip
 import mmap
+import os
 import shutil
 from pathlib import Path
 
@@ -208,13 +209,29 @@ def _declared(signature: Signature, present: list[str]) -> str:
 def _by_arrow(source: Path, kind: str, target: Path, rows: int) -> None:
     if kind == "parquet":
         with pq.ParquetFile(source) as file:
-            schema = file.schema_arrow
-            with pq.ParquetWriter(target, schema, compression="zstd") as writer:
+            about, schema = file.metadata, file.schema_arrow
+            groups = [about.row_group(place).num_rows for place in range(about.num_row_groups)]
+            if max(groups, default=0) <= 2 * rows:
+                _linked(source, target)
+                return
+            texts = [field.name for field in schema if "string" in str(field.type)]
+            with pq.ParquetWriter(
+                target, schema, compression="none", use_dictionary=texts or False
+            ) as writer:
                 for batch in file.iter_batches(batch_size=max(2_048, rows)):
                     writer.write_batch(batch)
         return
     table = feather.read_table(source, memory_map=True)
     pq.write_table(table, target, compression="zstd", row_group_size=max(2_048, rows))
+
+
+def _linked(source: Path, target: Path) -> None:
+    """The same file under another name; a copy where that is another file system."""
+    target.unlink(missing_ok=True)
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
 
 
 def _text(text: str) -> str:

@@ -88,12 +88,20 @@ def _schema(paths: Sequence[str]) -> pa.Schema:
     schemas = []
     for path in paths:
         with opened(path) as file:
-            schemas.append(file.schema_arrow.remove_metadata())
+            found = file.schema_arrow.remove_metadata()
+            schemas.append(pa.schema([_one_text(field) for field in found]))
     try:
         return pa.unify_schemas(schemas, promote_options="permissive")
     except (pa.ArrowTypeError, pa.ArrowInvalid) as error:
         problem = f"its columns differ from those of the files before it ({error})."
         raise BatchFileUnreadable("A file of the input", problem) from error
+
+
+def _one_text(field: pa.Field) -> pa.Field:
+    """Text of any layout as the one that datasets keep."""
+    view = getattr(pa.types, "is_string_view", lambda _: False)
+    wide = pa.types.is_large_string(field.type) or view(field.type)
+    return field.with_type(pa.string()) if wide else field
 
 
 def _kept(schema: pa.Schema, wanted: Sequence[str] | None, made: Sequence[str]) -> list[str]:

@@ -115,7 +115,7 @@ def _score_chunk(
     whole = pa.schema([*kept, *made, *reasons])
     kinds = {item.name: str(item.type) for item in whole}
     plain = _TYPES_KEPT.issuperset(kinds.values())
-    texts = [name for name, kind in kinds.items() if kind in {"string", "large_string"}]
+    texts = [name for name, kind in kinds.items() if kind == "string"]
     words = [item.name for item in kept if plain and item.name in texts]
     if words:
         coded = pa.dictionary(pa.int32(), pa.string())
@@ -185,6 +185,11 @@ def _column(batch: pa.RecordBatch, wanted: pa.Field) -> pa.Array:
     if place < 0:
         return pa.nulls(batch.num_rows, wanted.type)
     values = batch.column(place)
+    if pa.types.is_dictionary(wanted.type) and values.type != wanted.type:
+        if not pa.types.is_dictionary(values.type):
+            values = values.dictionary_encode()
+        words = values.dictionary.cast(wanted.type.value_type)
+        return pa.DictionaryArray.from_arrays(values.indices.cast(wanted.type.index_type), words)
     return values if values.type == wanted.type else values.cast(wanted.type)
 
 

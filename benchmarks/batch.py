@@ -1,0 +1,175 @@
+"""How many rows a second a batch predicts, beside `mlflow models predict`.
+
+    python benchmarks/batch.py [--rows 1000000] [--rounds 1] [--json FILE]
+
+The same model (15 mixed columns, logistic regression) and the same CSV file, in turns. Ours is
+`athanor batch run` against a server that runs: the command's start, sending the file, predicting,
+and the dataset version that comes of it, profiled and checked. MLflow's is its command with
+`--env-manager local`. Told are seconds as they pass, and CPU seconds of all processes, which say
+more on a busy machine; and each without its start, which is what a run of 1,000 rows takes.
+
+Wanted: at least 5 times MLflow's rows a second, by CPU seconds on two cores.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from measures.processes import cpu_of, tree
+
+HERE = Path(__file__).resolve().parent
+PEERS = HERE / "peers" / "serving"
+MLFLOW = HERE.parent / ".venvs" / "mlflow" / "bin" / "python"
+ATHANOR = [sys.executable, "-m", "athanor.app.cli"]
+RATIO = 5.0
+FEW = 1_000
+
+
+def made(folder: Path, rows: int) -> None:
+    """The model, saved by MLflow, and the files."""
+    subprocess.run(
+        [str(MLFLOW), "prepare_batch.py", str(folder), str(rows), str(FEW)], cwd=PEERS, check=True
+    )
+
+
+def children_cpu() -> float:
+    """CPU seconds of processes that this one waited for."""
+    spent = os.times()
+    return spent.children_user + spent.children_system
+
+
+class Ours:
+    """A server that runs, and the command."""
+
+    name = "athanor"
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._environment = {**os.environ, "ATHANOR_WORKSPACE": str(folder / "workspace")}
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = str(taken.getsockname()[1])
+        self._call("up", "--detach", "--port", port)
+        self._pid = json.loads((folder / "workspace" / "server.json").read_text())["pid"]
+        self._call("model", "import", "churn", str(folder / "model"))
+        self._call("model", "allow-pickle", "churn")
+
+    def predict(self, file: str) -> tuple[float, float]:
+        """Seconds, and CPU seconds."""
+        before, began = self._cpu(), time.perf_counter()
+        path = str(self._folder / file)
+        self._call("batch", "run", "churn@1", "--to", "scores", "--file", path,
+                   "--only-predictions", "--json")  # fmt: skip
+        return time.perf_counter() - began, self._cpu() - before
+
+    def close(self) -> None:
+        """Stop the server."""
+        self._call("down")
+
+    def _cpu(self) -> float:
+        # Workers that ended count with the zygote, their parent.
+        return children_cpu() + sum(map(cpu_of, tree(self._pid)))
+
+    def _call(self, *words: str) -> None:
+        subprocess.run(
+            [*ATHANOR, *words], env=self._environment, check=True, stdout=subprocess.DEVNULL
+        )
+
+
+class Mlflow:
+    """`mlflow models predict`."""
+
+    name = "mlflow"
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def predict(self, file: str) -> tuple[float, float]:
+        """Seconds, and CPU seconds."""
+        before, began = children_cpu(), time.perf_counter()
+        subprocess.run(
+            [str(MLFLOW), "-m", "mlflow", "models", "predict", "-m", "model", "-i", file,
+             "-t", "csv", "-o", "answers.json", "--env-manager", "local"],
+            cwd=self._folder, check=True, capture_output=True,
+            env={**os.environ, "PATH": f"{MLFLOW.parent}:{os.environ['PATH']}"},
+        )  # fmt: skip
+        return time.perf_counter() - began, children_cpu() - before
+
+    def close(self) -> None:
+        """Nothing runs."""
+
+
+def measured(folder: Path, rounds: int) -> dict[str, dict[str, float]]:
+    """By subject: seconds and CPU seconds of the whole file and of a few rows."""
+    found: dict[str, dict[str, list[float]]] = {}
+    subjects: list[Ours | Mlflow] = [Ours(folder), Mlflow(folder)]
+    try:
+        for _ in range(rounds):
+            for subject in subjects:
+                mine = found.setdefault(subject.name, {})
+                for name in ("few", "rows"):
+                    seconds, cpu = subject.predict(f"{name}.csv")
+                    mine.setdefault(f"{name}_seconds", []).append(seconds)
+                    mine.setdefault(f"{name}_cpu", []).append(cpu)
+    finally:
+        for subject in subjects:
+            subject.close()
+    return {
+        name: {key: median(values) for key, values in item.items()} for name, item in found.items()
+    }
+
+
+def told(found: dict[str, dict[str, float]], rows: int) -> dict[str, float]:
+    """Print the table; the ratios."""
+    print(f"{rows:,} rows of CSV      {'rows/s':>12}{'CPU s':>8}   without the start: CPU s")
+    for name, item in found.items():
+        print(
+            f"{name:22}{rows / item['rows_seconds']:12,.0f}{item['rows_cpu']:8.2f}"
+            f"{item['rows_cpu'] - item['few_cpu']:12.2f}"
+        )
+    mine, its = found["athanor"], found["mlflow"]
+    return {
+        "rows a second": its["rows_seconds"] / mine["rows_seconds"],
+        "CPU": its["rows_cpu"] / mine["rows_cpu"],
+        "CPU without the start": (its["rows_cpu"] - its["few_cpu"])
+        / (mine["rows_cpu"] - mine["few_cpu"]),
+    }
+
+
+def main() -> int:
+    """Run; 1 when the promise was not kept."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--json", type=Path)
+    plan = parser.parse_args()
+    if not MLFLOW.exists():
+        print("left out: MLflow has no environment .venvs/mlflow")
+        return 0
+    folder = Path(tempfile.mkdtemp(prefix="athanor-batch-benchmark-"))
+    try:
+        made(folder, plan.rows)
+        found: dict[str, Any] = measured(folder, plan.rounds)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    ratios = told(found, plan.rows)
+    for name, ratio in ratios.items():
+        print(f"  {name}: {ratio:.1f} times mlflow's")
+    if plan.json:
+        plan.json.write_text(json.dumps({"figures": found, "ratios": ratios}, indent=1))
+    if max(ratios["rows a second"], ratios["CPU"]) < RATIO:
+        print(f"NOT KEPT: {RATIO:g} times mlflow's rows a second")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
