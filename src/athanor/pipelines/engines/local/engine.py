@@ -46,6 +46,8 @@ from athanor.pipelines.types import PipelineRun, Task
 _log = logging.getLogger(__name__)
 _POLL_SECONDS = 5.0
 _STUMBLE_SECONDS = 0.5
+_LONGEST_SECONDS = 0.1
+"""After which a transaction begins nothing more."""
 _STOP_SECONDS = 10.0
 _MANY_STEPS = 3
 """From how many steps on a pipeline is worth warm workers where they were not made ahead."""
@@ -82,6 +84,9 @@ class LocalEngine:
         self._begun: list[tuple[Work, Event]] = []
         self._timers: list[tuple[float, str, str]] = []
         self._look = True
+        self._until = 0.0
+        self._cut = False
+        """Whether there was more to begin than one transaction should hold."""
         self._stopping = False
         self._thread: Thread | None = None
 
@@ -144,7 +149,8 @@ class LocalEngine:
         if self._timers:
             pause = min(pause, max(0.0, self._timers[0][0] - time.monotonic()))
         with contextlib.suppress(Empty):
-            wait = not self._look and not self._unsettled and not self._stopping
+            wait = not (self._look or self._unsettled or self._cut or self._stopping)
+            self._cut = False
             item = self._inbox.get(timeout=pause) if wait else self._inbox.get_nowait()
             while True:
                 if item is None:
@@ -171,6 +177,7 @@ class LocalEngine:
     def _settle_all(self) -> None:
         """Write down what has ended and what begins because of that, all at once."""
         at: Live | None = None
+        self._cut, self._until = False, time.monotonic() + _LONGEST_SECONDS
         try:
             with self._recorder.together():
                 for ended in self._unsettled:
@@ -340,6 +347,9 @@ class LocalEngine:
 
     def _launch_ready(self, live: Live) -> None:
         while live.ready and not self._room.full and not self._stopping:
+            if time.monotonic() > self._until:  # many that are cached: let others write, too
+                self._cut = True
+                return
             launch = live.ready.popleft()
             try:
                 wanted = self._wanted(live, launch)
