@@ -108,7 +108,8 @@ def _start_behind(workspace: Path, flags: dict[str, Any]) -> None:
     while time.monotonic() < deadline:
         server = read_server(workspace)
         if server is not None and server["pid"] == process.pid and answers(server):
-            say(f"Serving {workspace} at {server['url']}  (stop: athanor down)")
+            say(f"Serving {workspace} at {server['url']}")
+            say(f"Stop: athanor down --workspace {workspace}")
             return
         if process.poll() is not None:
             raise DidNotStart(log.read_text("utf-8", "replace")[-2000:])

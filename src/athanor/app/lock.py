@@ -44,8 +44,10 @@ class WorkspaceLock:
         Raises: WorkspaceBusy, with who holds it.
         """
         self._workspace.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._workspace.chmod(0o700)
         path = self._workspace / "lock"
+        if path.exists() or not any(self._workspace.iterdir()):
+            # Never a folder that holds somebody's other things, such as /tmp.
+            self._workspace.chmod(0o700)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         if not _locked(descriptor):
             holder = _read(path)

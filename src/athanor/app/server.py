@@ -37,8 +37,7 @@ class PortInUse(Conflict):
     def __init__(self, host: str, port: int, reason: str) -> None:
         super().__init__(
             f"Can't listen on {host}:{port}: {reason}.",
-            hint=f"Choose another port: athanor up --port {port + 1 if port else 0}. "
-            "Port 0 takes a free one.",
+            hint="Choose another port, or let one be found: athanor up --port 0",
         )
 
 

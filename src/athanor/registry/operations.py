@@ -62,19 +62,12 @@ def _register(
             "measured": verdict.measured,
         }
         events.tell(who, "registry.challenger.refused", name, detail, project=call.project)
-        return OperationResult(
-            parameters={
-                "registered": False,
-                "model": name,
-                "version": 0,
-                "reference": "",
-                "promoted": False,
-                "reason": verdict.reason,
-            }
-        )
+        return _not_registered(name, verdict.reason)
     offered = call.artifacts.get("model")
     if not offered:
         raise OperationLacks(call.task, "model")
+    if call.parameters.get("if_model") and offered[0].type != "model":
+        return _not_registered(name, f"the result is a {offered[0].type}, not a model")
     version = models.register(
         who,
         NewModelVersion(
@@ -105,6 +98,19 @@ def _register(
             "promoted": promoted,
             "reason": reason,
         },
+    )
+
+
+def _not_registered(name: str, reason: str) -> OperationResult:
+    return OperationResult(
+        parameters={
+            "registered": False,
+            "model": name,
+            "version": 0,
+            "reference": "",
+            "promoted": False,
+            "reason": reason,
+        }
     )
 
 

@@ -64,7 +64,7 @@ def run_file(
     """Run FILE: its `train` function as a pipeline of one step, or else the whole script.
 
     A model that the function returns becomes the next version of a registered model; numbers in a
-    dict become its metrics. The function needs no decorator and imports nothing of Athanor.
+    dict beside it become its metrics. The function needs no decorator and imports nothing of Athanor.
     """
     if function in functions_of(file):
         _run_function(
@@ -218,6 +218,8 @@ def _tell(client: Client, run: PipelineRun) -> None:
         if task.error:
             say(f"  {task.error.get('message', '')}")
             say(f"  {task.error.get('hint', '')}")
+        if task.outputs.get("registered") is False:
+            say(f"No model is registered: {task.outputs.get('reason', '')}.")
         if task.outputs.get("registered"):
             reference = task.outputs["reference"]
             model = reference.partition("@")[0]

@@ -132,11 +132,14 @@ def _composed(made: Step[..., Any], model: str) -> Callable[..., Any]:
         name = _first(outputs, lambda kind: kind.artifact in {"model", "any"})
         if name is None:
             return
+        # A result that no hint tells of may be a model, and may be figures.
+        perhaps = {"if_model": True} if outputs[name].artifact == "any" else {}
         metrics = _first(outputs, lambda kind: kind.parameter == "STRUCT")
         operation("model.register", outputs=_REGISTERED)(
             model=task.output(name),
             name=model,
             metrics=task.output(metrics) if metrics else None,
+            **perhaps,
         )
 
     signature = inspect.signature(made.function)
