@@ -64,7 +64,7 @@ def run_file(
     """Run FILE: its `train` function as a pipeline of one step, or else the whole script.
 
     A model that the function returns becomes the next version of a registered model; numbers in a
-    dict beside it become its metrics. The function needs no decorator and imports nothing of Athanor.
+    dict beside it become its metrics. The function needs no decorator, and imports nothing of ours.
     """
     if function in functions_of(file):
         _run_function(
