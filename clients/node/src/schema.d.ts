@@ -2614,6 +2614,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/models/{name}/code": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take Code
+         * @description Make a model's next version of a user's own Python, maybe around a registered version.
+         */
+        post: operations["registry_exchange_take_code"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/models/{name}/compare": {
         parameters: {
             query?: never;
@@ -3379,7 +3399,7 @@ export interface paths {
         };
         /**
          * Run
-         * @description One run with its tasks.
+         * @description One run with its first tasks; with `wait`, as soon as it has ended.
          */
         get: operations["pipelines_run"];
         put?: never;
@@ -5297,7 +5317,7 @@ export interface components {
              * @default
              * @enum {string}
              */
-            kind: "" | "url" | "query" | "delta" | "folder" | "dvc";
+            kind: "" | "url" | "query" | "delta" | "folder" | "files" | "dvc";
             /**
              * Labels
              * @default
@@ -6601,6 +6621,7 @@ export interface components {
             canary?: number | null;
             /** Capacity */
             capacity?: number | null;
+            code?: components["schemas"]["PythonCode"] | null;
             /** Features */
             features?: string | null;
             /**
@@ -7929,6 +7950,21 @@ export interface components {
             };
         };
         /**
+         * InputColumn
+         * @description One raw column that a model reads.
+         */
+        "InputColumn-Input": {
+            /** Name */
+            name: string;
+            /**
+             * Required
+             * @default true
+             */
+            required: boolean;
+            /** Type */
+            type: string;
+        };
+        /**
          * Judgement
          * @description What the gates said of a version that is to hold an alias.
          */
@@ -8877,6 +8913,30 @@ export interface components {
             workers: number;
         };
         /**
+         * NewCode
+         * @description A model's next version, made of a user's own Python.
+         */
+        NewCode: {
+            /**
+             * Around
+             * @default
+             */
+            around: string;
+            code: components["schemas"]["PythonCode"];
+            /**
+             * Inputs
+             * @default []
+             */
+            inputs: components["schemas"]["InputColumn-Input"][];
+            /** Model */
+            model: string;
+            /**
+             * Project
+             * @default default
+             */
+            project: string;
+        };
+        /**
          * NewConsent
          * @description A project's agreement to load models that run code when they are loaded.
          */
@@ -9711,6 +9771,10 @@ export interface components {
             artifacts?: {
                 [key: string]: string;
             };
+            /** Counts */
+            counts?: {
+                [key: string]: number;
+            };
             /**
              * Created At
              * Format: date-time
@@ -10041,6 +10105,30 @@ export interface components {
             rows: number;
             /** View */
             view: string;
+        };
+        /**
+         * PythonCode
+         * @description A user's own Python: functions of a file, or methods of its class `Model`, each optional.
+         *
+         *     `load(folder)` runs once a worker and gives the `model`; `preprocess(records)` gets a list of
+         *     dicts, or a DataFrame where its argument is annotated so or called `frame`; `predict(model,
+         *     data)` is asked in place of the model's own; `postprocess(answers)` gives one answer a record.
+         */
+        PythonCode: {
+            /**
+             * Entry
+             * @default
+             */
+            entry: string;
+            /** Files */
+            files: {
+                [key: string]: string;
+            };
+            /**
+             * Requirements
+             * @default []
+             */
+            requirements: string[];
         };
         /**
          * QualityFinding
@@ -12367,6 +12455,7 @@ export type Holdout = components['schemas']['Holdout'];
 export type HttpValidationError = components['schemas']['HTTPValidationError'];
 export type ImportedSuite = components['schemas']['ImportedSuite'];
 export type InferenceGraph = components['schemas']['InferenceGraph'];
+export type InputColumnInput = components['schemas']['InputColumn-Input'];
 export type Judgement = components['schemas']['Judgement'];
 export type KeptPart = components['schemas']['KeptPart'];
 export type KeyColumn = components['schemas']['KeyColumn'];
@@ -12399,6 +12488,7 @@ export type Monitor = components['schemas']['Monitor'];
 export type MonitorSettings = components['schemas']['MonitorSettings'];
 export type NewArtifact = components['schemas']['NewArtifact'];
 export type NewBatch = components['schemas']['NewBatch'];
+export type NewCode = components['schemas']['NewCode'];
 export type NewConsent = components['schemas']['NewConsent'];
 export type NewDvcExport = components['schemas']['NewDvcExport'];
 export type NewEdge = components['schemas']['NewEdge'];
@@ -12448,6 +12538,7 @@ export type ProtectionInput = components['schemas']['Protection-Input'];
 export type ProtectionOutput = components['schemas']['Protection-Output'];
 export type Push = components['schemas']['Push'];
 export type Pushed = components['schemas']['Pushed'];
+export type PythonCode = components['schemas']['PythonCode'];
 export type QualityFinding = components['schemas']['QualityFinding'];
 export type Quarantine = components['schemas']['Quarantine'];
 export type Query = components['schemas']['Query'];
@@ -17525,6 +17616,41 @@ export interface operations {
             };
         };
     };
+    registry_exchange_take_code: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewCode"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelVersion"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     registry_comparisons_compare: {
         parameters: {
             query: {
@@ -18975,7 +19101,12 @@ export interface operations {
     };
     pipelines_run: {
         parameters: {
-            query?: never;
+            query?: {
+                after?: string;
+                limit?: number;
+                state?: ("waiting" | "running" | "done" | "failed" | "cached" | "skipped" | "stopped") | null;
+                wait?: number;
+            };
             header?: never;
             path: {
                 run_id: string;

@@ -37,11 +37,13 @@ function OnePipelineRun({ run }: { run: PipelineRun }) {
   const { say, duration } = useSpeech();
   const seconds = useSeconds(run.created_at, run.ended_at) ?? 0;
   const tasks = inOrder(run.tasks ?? []);
-  const ended = tasks.filter((task) => ENDED.has(task.state)).length;
+  const counts = Object.entries(run.counts ?? {});
+  const all = counts.reduce((sum, [, count]) => sum + count, 0);
+  const ended = counts.reduce((sum, [state, count]) => sum + (ENDED.has(state) ? count : 0), 0);
   const took = duration(seconds);
   const line = say(`runs.say.${run.state}`, { took, when: took });
   const figures: Figure[] = [
-    { label: say("pipelines.tasks"), value: say("pipelines.progress", { done: ended, all: tasks.length }) },
+    { label: say("pipelines.tasks"), value: say("pipelines.progress", { done: ended, all }) },
     { label: say("common.started"), value: <When at={run.created_at} /> },
     { label: say("common.took"), value: took, full: `${seconds} s` },
     { label: say("pipelines.trigger"), value: run.trigger ?? say("pipelines.byHand") },
