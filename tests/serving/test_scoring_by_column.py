@@ -77,7 +77,7 @@ def is_the_same_by_column(seed: int, folder: Path) -> bool:
     return True
 
 
-@pytest.mark.parametrize("seed", [1, 4, 6])
+@pytest.mark.parametrize("seed", [1, 4, 5])
 def test_a_random_pipeline_is_the_same_by_column(seed: int, tmp_path: Path) -> None:
     assert is_the_same_by_column(seed, tmp_path)
 

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from athanor.app.commands import Workspace
+from athanor.app.connect import URL_VARIABLE
 from athanor.app.demo.loop import Loop
 from athanor.app.demo.material import Columns, Material, from_table, simulated
 from athanor.app.demo.stage import Stage
@@ -24,6 +25,16 @@ class TargetMissing(Invalid):
         super().__init__(
             "--data needs --target: the column that is to be predicted.",
             hint="Example: athanor demo --data customers.csv --target churned --id customer",
+        )
+
+
+class SummaryNowhere(Invalid):
+    """The summary's folder is not there."""
+
+    def __init__(self, file: Path) -> None:
+        super().__init__(
+            f"There is no folder {file.absolute().parent} to write {file.name} into.",
+            hint="Make it first, or name another file: --json summary.json",
         )
 
 
@@ -44,8 +55,12 @@ def demo(
     """Drive the whole loop: data, training, report, endpoint, drift, retraining, takeover."""
     if data is not None and not target:
         raise TargetMissing
+    if json is not None and not json.absolute().parent.is_dir():
+        raise SummaryNowhere(json)
     settings, _ = load_settings({"workspace": workspace})
     os.environ["ATHANOR_WORKSPACE"] = str(settings.workspace)
+    # It plays in a workspace of this machine, never on a team's server.
+    os.environ.pop(URL_VARIABLE, None)
     with tempfile.TemporaryDirectory(prefix="athanor-demo-") as folder:
         columns = Columns(target=target, id=id, time=time, sensitive=sensitive)
         material = simulated(Path(folder)) if data is None else from_table(data, columns)
@@ -86,5 +101,6 @@ def _conclude(summary: dict[str, object], *, stopped: bool) -> None:
         )
         return
     say(f"\nThe studio: {summary['url']}")
-    say(f"Roll back: athanor endpoint rollback {summary['endpoint']}")
-    say(f"End the server: athanor down --workspace {summary['workspace']}")
+    there = f"--workspace {summary['workspace']}"
+    say(f"Roll back: athanor {there} endpoint rollback {summary['endpoint']}")
+    say(f"End the server: athanor {there} down")
