@@ -103,8 +103,9 @@ def test_a_file_without_such_a_function_is_run_as_the_script_that_it_is(shop: Te
     assert failed["state"] == "failed"
     (shop.folder / "wrong.py").write_text("def train(:\n")
     assert "line 1" in shop.refused("run", "wrong.py")
-    (shop.folder / "figures.py").write_text("def train():\n    return {'n': 3}\n")
-    assert "No model is registered" in shop.says("run", "figures.py")
+    (shop.folder / "figures.py").write_text("def train(size):\n    return {'n': size}\n")
+    told = shop.says("run", "figures.py", "--param", "size=3")
+    assert "No model is registered" in told
     assert "no file 'missing.py'" in shop.refused("run", "missing.py")
 
 

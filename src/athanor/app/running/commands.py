@@ -163,7 +163,11 @@ def _run_function(
     schedule: str,
     json: bool,
 ) -> None:
-    written = training_pipeline(file, function, model=model).compile()
+    values = {
+        key: _value(value)
+        for key, value in (_pair(item, "--param NAME=VALUE") for item in given[1])
+    }
+    written = training_pipeline(file, function, model=model, values=values).compile()
     client = Client(transport())
     submission = replace(submission_of(written, given, file.stem), code=_code_of(file))
     if schedule:
@@ -209,7 +213,7 @@ def submission_of(
 
 
 def _tell(client: Client, run: PipelineRun) -> None:
-    for task in run.tasks:
+    for task in sorted(run.tasks, key=lambda item: item.started_at or run.created_at):
         log = client.pipelines.logs(run.id, task.name).rstrip() if task.kind == "step" else ""
         if log:
             say(log)

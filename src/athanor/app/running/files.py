@@ -6,7 +6,7 @@ import importlib.util
 import inspect
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -109,8 +109,12 @@ def load(path: Path) -> ModuleType:
     return module
 
 
-def training_pipeline(path: Path, function: str, *, model: str) -> Pipeline[..., Any]:
+def training_pipeline(
+    path: Path, function: str, *, model: str, values: Mapping[str, Any] | None = None
+) -> Pipeline[..., Any]:
     """A pipeline of a file's plain function; a model that it returns is registered as `model`.
+
+    What no hint and no default tells of is a value where `values` has one, and else a dataset.
 
     Raises: ScriptMissing, NotPython, FunctionMissing, and what the authoring of steps raises.
     """
@@ -119,11 +123,11 @@ def training_pipeline(path: Path, function: str, *, model: str) -> Pipeline[...,
         raise FunctionMissing(path, function, known)
     found = getattr(load(path), function)
     made: Step[..., Any] = found if isinstance(found, Step) else step(found)
-    composed = _composed(made, model)
+    composed = _composed(made, model, values or {})
     return pipeline_of(composed, name=path.stem)
 
 
-def _composed(made: Step[..., Any], model: str) -> Callable[..., Any]:
+def _composed(made: Step[..., Any], model: str, values: Mapping[str, Any]) -> Callable[..., Any]:
     outputs = made.interface.outputs
 
     @functools.wraps(made.function)
@@ -144,7 +148,12 @@ def _composed(made: Step[..., Any], model: str) -> Callable[..., Any]:
 
     signature = inspect.signature(made.function)
     run.__signature__ = signature.replace(return_annotation=None)  # type: ignore[attr-defined]
-    run.__annotations__ = {**made.function.__annotations__, "return": None}
+    untold = {
+        parameter.name: type(values[parameter.name]) if parameter.name in values else Any
+        for parameter in signature.parameters.values()
+        if parameter.default is parameter.empty
+    }
+    run.__annotations__ = {**untold, **made.function.__annotations__, "return": None}
     return run
 
 
