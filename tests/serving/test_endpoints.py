@@ -111,7 +111,9 @@ def test_labels_join_by_id_and_key_and_the_latest_counts(
             NewLabel(key="2", label="left"),
         ],
     )
-    assert told.count == 3
+    assert (told.count, told.unknown_classes) == (3, [])
+    odd = room.endpoints.label(OWNER, "churn", [NewLabel(key="9", label="lft")])
+    assert odd.unknown_classes == ["lft"]
     room.endpoints.label(OWNER, "churn", [NewLabel(id=ids[0], label="stayed")])
     truths = {
         row.key: row.truth for row in room.endpoints.predictions(OWNER, "churn", PredictionQuery())

@@ -8023,6 +8023,8 @@ export interface components {
             count: number;
             /** Endpoint */
             endpoint: string;
+            /** Unknown Classes */
+            unknown_classes?: string[];
         };
         /**
          * Leak

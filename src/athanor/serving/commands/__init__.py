@@ -22,6 +22,7 @@ __all__ = ["commands", "deploy"]
 Name = Annotated[str, typer.Argument(metavar="ENDPOINT")]
 
 _BATCH = 500
+_SHOWN_CLASSES = 5
 
 
 @commands.callback()
@@ -96,13 +97,18 @@ def label(
     else:
         problem = "neither a file nor --label was given"
         raise FileUnreadable(Path("labels"), problem)
-    count = 0
+    count, unknown = 0, set[str]()
     for start in range(0, len(labels), _BATCH):
-        count += client.label(name, labels[start : start + _BATCH]).count
+        received = client.label(name, labels[start : start + _BATCH])
+        count += received.count
+        unknown.update(received.unknown_classes)
     if json:
-        emit({"endpoint": name, "count": count})
-    else:
-        say(f"{count} labels kept for endpoint {name}.")
+        emit({"endpoint": name, "count": count, "unknown_classes": sorted(unknown)})
+        return
+    say(f"{count} labels kept for endpoint {name}.")
+    if unknown:
+        shown = ", ".join(repr(item) for item in sorted(unknown)[:_SHOWN_CLASSES])
+        say(f"The model that answers knows no class {shown}: is this the truth?", style="yellow")
 
 
 @commands.command()

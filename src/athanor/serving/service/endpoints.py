@@ -64,6 +64,7 @@ from athanor.serving.types.rollouts import Rollout, Scaling
 Predictions: TypeAlias = list[Prediction]
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
+_MOST_UNKNOWN = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -235,7 +236,12 @@ class Endpoints:
             self._events.tell(
                 who, "serving.labels.received", name, detail, project=endpoint.project
             )
-        return LabelsReceived(endpoint=name, count=len(rows))
+        live = endpoint.live
+        classes = {str(item) for item in live.signature.classes} if live is not None else set()
+        unknown = sorted({row.label for row in rows} - classes) if classes else []
+        return LabelsReceived(
+            endpoint=name, count=len(rows), unknown_classes=unknown[:_MOST_UNKNOWN]
+        )
 
     def predictions(self, who: Principal, name: str, query: PredictionQuery) -> Predictions:
         """Logged predictions with their latest labels, newest first.

@@ -344,6 +344,8 @@ class LabelsReceived:
 
     endpoint: str
     count: int
+    unknown_classes: list[str] = field(default_factory=list)
+    """Labels that are no class of the model that answers; they are kept all the same."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
