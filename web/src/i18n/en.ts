@@ -60,7 +60,7 @@ export const en = {
   "state.approved": "approved",
   "state.rejected": "refused",
   "state.withdrawn": "withdrawn",
-  "state.used": "done",
+  "state.used": "approved, moved",
   "state.watching": "watching",
   "state.paused": "paused",
   "state.no reference": "no reference",

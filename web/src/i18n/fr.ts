@@ -61,7 +61,7 @@ export const fr: Catalogue = {
   "state.approved": "approuvée",
   "state.rejected": "refusée",
   "state.withdrawn": "retirée",
-  "state.used": "faite",
+  "state.used": "approuvée, déplacée",
   "state.watching": "aux aguets",
   "state.paused": "en pause",
   "state.no reference": "sans référence",
