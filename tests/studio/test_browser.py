@@ -214,7 +214,9 @@ def test_runs_are_searched_and_compared(server: RunningServer, tab: Visit) -> No
     expect(table.get_by_role("row").nth(1)).to_contain_text("depth 3")
 
     for depth in (3, 8):
-        table.get_by_role("checkbox", name=f"Choose depth {depth}").check()
+        box = table.get_by_role("checkbox", name=f"Choose depth {depth}")
+        box.click()
+        expect(box).to_be_checked()
     page.get_by_role("link", name="Compare 2").click()
     expect(page.get_by_role("heading", level=1, name="2 runs compared")).to_be_visible()
     chart = page.get_by_role("img", name=re.compile("^loss. At the end depth 3 is highest"))
@@ -222,7 +224,7 @@ def test_runs_are_searched_and_compared(server: RunningServer, tab: Visit) -> No
     sides = page.get_by_role("table", name="Side by side")
     expect(sides.get_by_role("rowheader", name="depth")).to_be_visible()
     expect(sides.get_by_role("rowheader", name="seed")).to_have_count(0)
-    page.get_by_role("checkbox", name="Only what differs").uncheck()
+    page.get_by_role("checkbox", name="Only what differs").click()
     expect(sides.get_by_role("rowheader", name="seed")).to_be_visible()
     with page.expect_download() as leaving:
         page.get_by_role("button", name="CSV").click()
@@ -262,6 +264,7 @@ def test_everything_is_reached_by_keyboard(server: RunningServer, tab: Visit) ->
     page.keyboard.type(newer)
     expect(page.get_by_role("link", name=older)).to_have_count(0)
     page.keyboard.press("Escape")
+    page.get_by_role("link", name=older).wait_for()
     page.get_by_role("link", name=newer).focus()
     page.keyboard.press("ArrowDown")
     expect(page.get_by_role("link", name=older)).to_be_focused()

@@ -19,6 +19,7 @@ import orjson
 from sqlalchemy import BigInteger, Connection, Engine, MetaData, Text, TypeDecorator, create_engine
 from sqlalchemy import event as sqlalchemy_event
 from sqlalchemy.engine import Dialect, make_url
+from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry, StaticPool
 
@@ -177,6 +178,8 @@ class Database:
         self._waiting = 0
         self._waiting_lock = Lock()
         self._group = _Group()
+        self._closed = False
+        sqlalchemy_event.listen(engine, "checkin", self._came_back)
         self._heard: dict[News, int] = {"events": 0, "jobs": 0}
         # Apart, so that a thousand events a second wake nobody who waits for jobs.
         self._bells: dict[News, Condition] = {news: Condition() for news in self._heard}
@@ -226,12 +229,17 @@ class Database:
         return isinstance(self._engine.pool, StaticPool)
 
     def close(self) -> None:
-        """Let go of every connection."""
+        """Let go of every connection; of one that a thread still uses, when it comes back."""
+        self._closed = True
         with self._writer_lock:
             if self._writer is not None:
                 self._writer.close()
                 self._writer = None
         self._engine.dispose()
+
+    def _came_back(self, connection: DBAPIConnection | None, _entry: ConnectionPoolEntry) -> None:
+        if self._closed and connection is not None:
+            connection.close()
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:
