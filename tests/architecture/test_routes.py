@@ -6,7 +6,7 @@ from importlib import import_module
 from fastapi.routing import APIRoute
 
 from athanor.app.wiring.routes import ROUTES
-from athanor.kernel.http import PREFIX
+from athanor.kernel.transport import PREFIX
 from tests.architecture import house
 
 

@@ -32,8 +32,9 @@ from athanor.kernel import (
     error_to_dict,
     new_id,
 )
-from athanor.kernel.http import PREFIX, Caller, room_router
+from athanor.kernel.http import Caller, room_router
 from athanor.kernel.storage import DiskFull
+from athanor.kernel.transport import PREFIX
 from athanor.tracking import MlflowApp
 
 if TYPE_CHECKING:

@@ -18,8 +18,8 @@ from athanor.app.house import House
 from athanor.app.lock import WorkspaceLock
 from athanor.client.http import asked, encoded, told
 from athanor.kernel import Answer
-from athanor.kernel.http import PREFIX
 from athanor.kernel.settings import Settings
+from athanor.kernel.transport import PREFIX
 
 _CHUNK = 1 << 20
 

@@ -9,7 +9,8 @@ from starlette.routing import BaseRoute, Match
 from starlette.types import Receive, Scope, Send
 
 from athanor.app.wiring.routes import ROUTES, all_routers, routers_of
-from athanor.kernel.http import PREFIX, operation_id
+from athanor.kernel.http import operation_id
+from athanor.kernel.transport import PREFIX
 
 _BEHIND: Final = len(PREFIX) + 1
 

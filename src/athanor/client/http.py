@@ -8,6 +8,7 @@ from typing import IO, Any
 import msgspec
 
 from athanor.kernel import Answer, Unavailable, error_from_dict
+from athanor.kernel.transport import PREFIX
 
 # httpx loads a command line of its own where it finds rich: a fifth of what our commands cost.
 if "httpx" not in sys.modules:
@@ -18,7 +19,6 @@ if "httpx" not in sys.modules:
 else:
     import httpx
 
-PREFIX = "/api/v1"
 _CHUNK = 1 << 20
 _FIRST_ERROR = 400
 

@@ -1,14 +1,13 @@
 """What every room's `routes.py` needs of the web: its router, the caller, the service to call."""
 
 from dataclasses import fields, is_dataclass
-from typing import Annotated, Any, Final, cast, get_args, get_type_hints
+from typing import Annotated, Any, cast, get_args, get_type_hints
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.routing import APIRoute
 
 from athanor.kernel.permissions import Principal
-
-PREFIX: Final = "/api/v1"
+from athanor.kernel.transport import PREFIX
 
 
 def _caller(request: Request) -> Principal:

@@ -6,7 +6,7 @@ A room's `client.py` is written against `Transport` and does not know which one 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 from urllib.parse import quote
 
 import msgspec
@@ -14,6 +14,9 @@ import msgspec
 from athanor.kernel.errors import Invalid
 
 T = TypeVar("T")
+
+PREFIX: Final = "/api/v1"
+"""What every address of the platform's API begins with."""
 
 
 class BadName(Invalid):

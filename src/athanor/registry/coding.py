@@ -3,17 +3,18 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from athanor.kernel import Principal
 from athanor.kernel.storage import Blob, FolderEntry, Storage
 from athanor.lineage import Artifact, Lineage, NewArtifact, NewRun
 from athanor.registry.errors import BadCode, ModelNotFound
+from athanor.registry.folders import digest_of_folder, folder_blob, model_artifact
 from athanor.registry.ground import Ground
 from athanor.registry.logic import code as codes
 from athanor.registry.logic.mlmodel import parse
 from athanor.registry.records import NewCode
-from athanor.registry.service.models import Models, digest_of_folder, folder_blob, held
+from athanor.registry.service.models import Models, held
 from athanor.registry.types import ModelVersion, NewModelVersion
 
 _TAKEN_ALONG = ("input_example.json",)
@@ -121,26 +122,8 @@ class Coding:
             self._lineage.consumed(who, run.id, code.id, "code")
             if inner is not None:
                 self._lineage.consumed(who, run.id, inner.artifact.id, "model")
-            artifact = self._lineage.record(
-                who,
-                NewArtifact(
-                    type="model",
-                    name=new.model,
-                    uri=whole.uri,
-                    digest=digest,
-                    size=whole.size,
-                    metadata={
-                        **asdict(said.signature),
-                        "flavor": said.flavor,
-                        "serialization": said.serialization,
-                        "metadata": said.metadata,
-                        "blob": whole.digest,
-                        "layout": "folder",
-                        "code": alone.digest,
-                    },
-                    project=new.project,
-                ),
-            )
+            model = model_artifact(new.model, new.project, said, whole, digest, code=alone.digest)
+            artifact = self._lineage.record(who, model)
             self._lineage.produced(who, run.id, artifact.id, "model")
             self._lineage.finish_run(who, run.id)
             return self._models.register(

@@ -2,18 +2,18 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
-from typing import IO
+from dataclasses import dataclass, replace
 
 from athanor.kernel import Clock, Principal, Storage
 from athanor.kernel.storage import FolderEntry
-from athanor.lineage import Artifact, Lineage, NewArtifact, Part, RunNotFound, digest_of_model
+from athanor.lineage import Artifact, Lineage, RunNotFound
 from athanor.registry.errors import (
     BadModelFolder,
     BadModelSource,
     ModelNotFound,
     ModelVersionNotFound,
 )
+from athanor.registry.folders import digest_of_folder, model_artifact
 from athanor.registry.logic.mlmodel import parse
 from athanor.registry.logic.sources import Source, local_path, not_of_the_run, read_source
 from athanor.registry.ports import Origins
@@ -236,44 +236,19 @@ class Intake:
         entries: Sequence[FolderEntry],
     ) -> Artifact:
         origin, said = told
-        by_path = sorted(entries, key=lambda entry: entry.path)
-        digest = digest_of_model([self._part(entry) for entry in by_path])
+        digest = digest_of_folder(self._storage, entries)
         if origin.artifact_id is not None:
             recorded = self._lineage.artifact(who, origin.artifact_id)
             if recorded.digest == digest:
                 return recorded
         blob = self._storage.put_entries(entries)
-        artifact = self._lineage.record(
-            who,
-            NewArtifact(
-                type="model",
-                name=model.name,
-                uri=blob.uri,
-                digest=digest,
-                size=blob.size,
-                metadata={
-                    **asdict(said.signature),
-                    "flavor": said.flavor,
-                    "serialization": said.serialization,
-                    "metadata": said.metadata,
-                    "blob": blob.digest,
-                    "layout": "folder",
-                    "source": origin.source,
-                },
-                project=model.project,
-            ),
-        )
+        new = model_artifact(model.name, model.project, said, blob, digest, source=origin.source)
+        artifact = self._lineage.record(who, new)
         if origin.run:
             # A run of another server is no error: its id is kept with the version.
             with suppress(RunNotFound):
                 self._lineage.produced(who, origin.run, artifact.id, "model")
         return artifact
-
-    def _part(self, entry: FolderEntry) -> Part:
-        def opened() -> IO[bytes]:
-            return self._storage.open(entry.digest)
-
-        return Part(path=entry.path, size=entry.size, digest=lambda: entry.digest, open=opened)
 
 
 def files_of(version: ModelVersion) -> str:

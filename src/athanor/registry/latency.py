@@ -6,9 +6,9 @@ from tempfile import TemporaryDirectory
 
 from athanor.kernel import SYSTEM
 from athanor.registry.errors import ContentElsewhere
+from athanor.registry.folders import folder_blob
 from athanor.registry.ground import Ground
 from athanor.registry.scanning import Scanner
-from athanor.registry.service.models import folder_blob
 from athanor.registry.types import ModelVersion
 
 _TARGET = "athanor.registry.packaging.timing:measure"

@@ -7,6 +7,7 @@ from tempfile import TemporaryDirectory
 
 from athanor.kernel import SYSTEM, AthanorError
 from athanor.registry.errors import BadModelFolder, PickleNotAllowed
+from athanor.registry.folders import folder_blob
 from athanor.registry.ground import Ground
 from athanor.registry.logic.mlmodel import servable
 from athanor.registry.logic.pickles import FolderFile, scan
@@ -19,7 +20,6 @@ from athanor.registry.scans import (
     ScannedFile,
     VersionScan,
 )
-from athanor.registry.service.models import folder_blob
 from athanor.registry.store import ModelStore
 from athanor.registry.store.safety import SafetyStore
 from athanor.registry.types import InputColumn, ModelVersion

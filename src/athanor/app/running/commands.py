@@ -169,7 +169,7 @@ def _run_function(
     }
     written = training_pipeline(file, function, model=model, values=values).compile()
     client = Client(transport())
-    submission = replace(submission_of(written, given, file.stem), code=_code_of(file))
+    submission = replace(submission_of(written, (given[0], values), file.stem), code=_code_of(file))
     if schedule:
         new = NewTrigger(name=file.stem, cron=schedule, submission=submission)
         made = client.pipelines.add_trigger(new)
@@ -186,10 +186,10 @@ def _run_function(
 
 def submission_of(
     document: Document,
-    given: tuple[list[str], list[str]],
+    given: tuple[list[str], dict[str, Any]],
     name: str,
 ) -> Submission:
-    """What to submit: inputs that are tables by dataset, the others by value.
+    """What to submit: inputs that are tables by dataset (`INPUT=DATASET`), the others by value.
 
     Raises: UnknownArgument, Invalid.
     """
@@ -200,16 +200,14 @@ def submission_of(
         if key not in tables:
             raise UnknownArgument(name, key, list(tables))
         artifacts[key] = value if ":" in value else f"dataset:{value}"
-    values = {}
-    for key, value in (_pair(item, "--param NAME=VALUE") for item in given[1]):
+    for key in given[1]:
         if key not in parameters:
             raise UnknownArgument(name, key, list(parameters))
-        values[key] = _value(value)
     for key, definition in tables.items():
         # An input of a dataset's own name needs no word.
         if key not in artifacts and not definition.is_optional:
             artifacts[key] = f"dataset:{key}"
-    return Submission(yaml=write_document(document), parameters=values, artifacts=artifacts)
+    return Submission(yaml=write_document(document), parameters=given[1], artifacts=artifacts)
 
 
 def _tell(client: Client, run: PipelineRun) -> None:

@@ -1,9 +1,10 @@
 """The verbs of the registry."""
 
+from athanor.registry.folders import folder_blob
 from athanor.registry.intake import Intake, files_of
 from athanor.registry.service.catalog import Catalog, canonical_stage
 from athanor.registry.service.deliveries import Deliveries
-from athanor.registry.service.models import Models, folder_blob, held
+from athanor.registry.service.models import Models, held
 from athanor.registry.service.webhooks import Webhooks
 
 __all__ = [

@@ -15,10 +15,11 @@ from athanor.lineage import NewArtifact
 from athanor.registry.cards import Section
 from athanor.registry.coding import Coding
 from athanor.registry.errors import BadModelFolder
+from athanor.registry.folders import folder_blob
 from athanor.registry.ground import Ground
 from athanor.registry.logic.archives import pack, unpack, write_member
 from athanor.registry.records import ModelArrival, NewCode, VersionRecord, WholeModel
-from athanor.registry.service.models import Models, folder_blob
+from athanor.registry.service.models import Models
 from athanor.registry.service.transfers import ModelTransfers
 from athanor.registry.store.cards import CardStore
 from athanor.registry.types import ModelVersion

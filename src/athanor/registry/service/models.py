@@ -1,8 +1,7 @@
 """The verbs of the registry."""
 
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from tempfile import SpooledTemporaryFile, TemporaryDirectory
 from typing import IO, Any
@@ -17,8 +16,7 @@ from athanor.kernel import (
     Principal,
     Storage,
 )
-from athanor.kernel.storage import FolderEntry
-from athanor.lineage import Artifact, Lineage, NewArtifact, Part, digest_of_model
+from athanor.lineage import Artifact, Lineage
 from athanor.registry.errors import (
     BadModelFolder,
     ContentElsewhere,
@@ -28,6 +26,7 @@ from athanor.registry.errors import (
     NotAModel,
     NothingToRollBack,
 )
+from athanor.registry.folders import digest_of_folder, folder_blob, model_artifact
 from athanor.registry.logic.aliases import stack_of
 from athanor.registry.logic.archives import pack, unpack
 from athanor.registry.logic.mlmodel import read_description
@@ -137,23 +136,8 @@ class Models:
             if said.model_file and not (folder / said.model_file).exists():
                 raise BadModelFolder("The upload", f"its file {said.model_file!r} is not in it")
             blob = self._storage.put_folder(folder)
-        metadata = {
-            **asdict(said.signature),
-            "flavor": said.flavor,
-            "serialization": said.serialization,
-            "metadata": said.metadata,
-            "blob": blob.digest,
-            "layout": "folder",
-        }
-        artifact = NewArtifact(
-            type="model",
-            name=new.model,
-            uri=blob.uri,
-            digest=digest_of_folder(self._storage, self._storage.entries(blob.digest)),
-            size=blob.size,
-            metadata=metadata,
-            project=new.project,
-        )
+        digest = digest_of_folder(self._storage, self._storage.entries(blob.digest))
+        artifact = model_artifact(new.model, new.project, said, blob, digest)
         with self._database.transaction():
             kept = self._lineage.record(who, artifact)
             if new.run_id:
@@ -408,26 +392,6 @@ class Models:
             self._events.tell(who, action, subject, detail)
         else:
             self._events.tell(who, action, subject, detail, project=project)
-
-
-def digest_of_folder(storage: Storage, entries: Sequence[FolderEntry]) -> str:
-    """The canonical digest of a model folder whose files are stored."""
-
-    def part(entry: FolderEntry) -> Part:
-        return Part(
-            path=entry.path,
-            size=entry.size,
-            digest=lambda: entry.digest,
-            open=lambda: storage.open(entry.digest),
-        )
-
-    return digest_of_model([part(entry) for entry in sorted(entries, key=lambda item: item.path)])
-
-
-def folder_blob(artifact: Artifact) -> str:
-    """The digest of the manifest blob of an artifact that is a folder."""
-    told = artifact.metadata.get("blob")
-    return str(told) if told else f"sha256:{artifact.uri.rsplit('/', 1)[-1]}"
 
 
 def signature_of(artifact: Artifact) -> Signature:

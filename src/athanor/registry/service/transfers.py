@@ -10,12 +10,13 @@ from typing import Any
 from athanor.kernel import Access, AthanorError, Clock, Database, Events, Principal, Storage
 from athanor.lineage import Lineage, NewArtifact, RunNotFound
 from athanor.registry.errors import ModelNotFound
+from athanor.registry.folders import folder_blob
 from athanor.registry.intake import Intake
 from athanor.registry.logic.references import check_model_name
 from athanor.registry.protection import Step
 from athanor.registry.records import ModelArrival, ModelRecord, VersionRecord
 from athanor.registry.rules import NoRules, Rules
-from athanor.registry.service.models import folder_blob, signature_of
+from athanor.registry.service.models import signature_of
 from athanor.registry.store import ModelStore, TransferStore
 from athanor.registry.types import STAGES, AliasMove, Model, ModelVersion, NewSource, Signature
 
