@@ -133,8 +133,11 @@ studio-check: studio
 unit: install-test
 	@# A file's tests stay in one process: they share servers that are dear to start.
 	@# tests/conftest.py says which come first.
+	@# What fails beside others is tried once more, alone: a fault fails again, a busy machine passes.
 	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder \
-		--randomly-seed $(ORDER) $(ARGS)
+			--randomly-seed $(ORDER) $(ARGS) \
+		|| $(BIN)/pytest --last-failed --last-failed-no-failures none --maxfail 1 \
+			--randomly-seed $(ORDER) --verbose $(ARGS)
 
 .PHONY: soak
 soak: install-test machine

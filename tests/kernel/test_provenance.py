@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -115,11 +114,9 @@ def test_outside_a_checkout_there_is_the_file(tmp_path: Path) -> None:
 def test_a_git_that_hangs_is_not_waited_for(checkout: Path, tmp_path: Path) -> None:
     fake = tmp_path / "bin" / "git"
     fake.parent.mkdir()
-    fake.write_text("#!/bin/sh\nexec sleep 60\n")
+    fake.write_text("#!/bin/sh\nexec sleep 3600\n")
     fake.chmod(0o755)
-    began = time.monotonic()
     code, _ = told(checkout, PATH=f"{fake.parent}:{os.environ['PATH']}")
-    assert time.monotonic() - began < 30
     assert "commit" not in code
     assert code["entry_point"] == str(checkout / "train.py")
 
@@ -130,15 +127,12 @@ def test_a_git_that_fails_in_the_middle_hurts_nobody(checkout: Path, tmp_path: P
     assert code["entry_point"] == str(checkout / "train.py")
 
 
-def test_it_is_asked_once_and_costs_nothing_then() -> None:
-    provenance.code()
-    provenance.environment()
-    began = time.process_time()
-    for _ in range(1000):
-        provenance.code()
-        provenance.environment_in_brief()
-    assert time.process_time() - began < 0.5
-    assert "packages" not in provenance.environment_in_brief()
+def test_it_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = provenance.code(), provenance.environment_in_brief()
+    monkeypatch.setattr(provenance, "_entry", pytest.fail)
+    monkeypatch.setattr(provenance, "_environment", pytest.fail)
+    assert (provenance.code(), provenance.environment_in_brief()) == known
+    assert "packages" not in known[1]
 
 
 def test_what_is_returned_is_the_callers_own() -> None:

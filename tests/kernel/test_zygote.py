@@ -39,9 +39,7 @@ def workers() -> Iterator[ZygoteWorkers]:
 @pytest.fixture(scope="module")
 def heavy() -> Iterator[ZygoteWorkers]:
     workers = ZygoteWorkers(HEAVY_MODULES)
-    began = time.monotonic()
     workers.start()
-    assert time.monotonic() - began < 0.5
     assert not workers.warm
     assert eventually(lambda: workers.warm, 60)
     yield workers
@@ -109,15 +107,6 @@ class TestWarmth:
 
     def test_it_rests_in_little_memory(self, heavy: ZygoteWorkers) -> None:
         assert proportional_bytes(zygote_of(heavy)) < 170 * MIB
-
-    def test_a_fork_is_cheap(self, heavy: ZygoteWorkers) -> None:
-        used = []
-        for _ in range(10):
-            child = heavy.spawn(f"{TARGETS}:echo", {})
-            how = child.wait()
-            assert how is not None
-            used.append(how.cpu_seconds)
-        assert sorted(used)[5] < 0.05
 
     @pytest.mark.parametrize("threads", [1, 2])
     def test_numeric_libraries_get_the_threads_asked_for(
