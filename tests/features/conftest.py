@@ -1,12 +1,13 @@
 """A features room of a test's own, with some customers' purchases in it."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 
 from athanor.data import NewVersion, Roles
 from athanor.features import (
@@ -25,6 +26,7 @@ from athanor.kernel.permissions import OWNER
 from athanor.testing import FixedClock
 from athanor.testing.data import open_data_room
 from athanor.testing.features import FeaturesRoom, open_features_room
+from athanor.testing.redis import RedisMissing, running_redis
 from tests.data.conftest import HereWorkers
 
 DAY = timedelta(days=1)
@@ -68,6 +70,23 @@ DEFINITIONS = Definitions(
     ),
     services=(FeatureService(name="churn", features=("spending", "ratios")),),
 )
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[str]:
+    try:
+        with running_redis() as url:
+            yield url
+    except RedisMissing as missing:
+        pytest.skip(str(missing))
+
+
+@pytest.fixture
+def redis_url(redis_server: str) -> str:
+    """A Redis of the tests' own, empty."""
+    with redis.Redis.from_url(redis_server) as client:
+        client.flushall()
+    return redis_server
 
 
 @pytest.fixture

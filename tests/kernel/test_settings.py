@@ -22,8 +22,11 @@ def test_a_flag_beats_the_environment_beats_the_file(tmp_path: Path) -> None:
 
 
 def test_a_token_is_never_shown(tmp_path: Path) -> None:
-    _, sourced = load_settings({"workspace": tmp_path}, {"ATHANOR_TOKEN": "secret"})
+    urls = {"ATHANOR_ONLINE_URL": "redis://me:secret@host/0",
+            "ATHANOR_DATABASE_URL": "postgresql://me:a@secret@host/x"}  # fmt: skip
+    _, sourced = load_settings({"workspace": tmp_path}, {"ATHANOR_TOKEN": "secret"} | urls)
     assert "secret" not in str(sourced)
+    assert "redis://me:***@host/0" in str(sourced)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,14 @@ if TYPE_CHECKING:
     from athanor.features.building import Building
     from athanor.features.ground import Ground, Stores
     from athanor.features.holding import FeatureHolder
-    from athanor.features.lookup import Enricher, Plan, Reader, open_reader
+    from athanor.features.lookup import (
+        Enricher,
+        Plan,
+        Reader,
+        is_redis,
+        open_reader,
+        open_redis,
+    )
     from athanor.features.operations import operations
     from athanor.features.relations import relations
     from athanor.features.service import (
@@ -78,7 +85,9 @@ __getattr__ = lazily(
         "ViewSource": "types",
         "ViewTest": "types",
         "ViewVersion": "types",
+        "is_redis": "lookup",
         "open_reader": "lookup",
+        "open_redis": "lookup",
         "operations": "operations",
         "relations": "relations",
     },
@@ -117,7 +126,9 @@ __all__ = [
     "ViewSource",
     "ViewTest",
     "ViewVersion",
+    "is_redis",
     "open_reader",
+    "open_redis",
     "operations",
     "relations",
 ]

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from athanor.kernel.errors import Conflict, Invalid, NotFound, Unprocessable, nearest
+from athanor.kernel.errors import Conflict, Invalid, NotFound, Unavailable, Unprocessable, nearest
 
 
 class BadFeatureName(Invalid):
@@ -337,6 +337,17 @@ class NotPushable(Conflict):
         super().__init__(
             f"Feature view {view!r} is not for online use.",
             hint="Apply it with online=True, or push to the offline history alone.",
+        )
+
+
+class OnlineStoreUnavailable(Unavailable):
+    """The online store does not answer, or refuses."""
+
+    def __init__(self, address: str, reason: str, hint: str = "") -> None:
+        super().__init__(
+            f"The online store at {address} can't be used: {reason}",
+            hint=hint or "See that it runs, and what online_url says: athanor settings",
+            details={"address": address},
         )
 
 

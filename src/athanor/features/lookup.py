@@ -5,19 +5,23 @@ nothing heavier. The server's online reads, the training sets' on-demand feature
 test run this very code.
 """
 
+import importlib
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 import orjson
 
-from athanor.features.errors import BadOnlineRow, FormulaFailed
+from athanor.features.errors import BadOnlineRow, FormulaFailed, OnlineStoreUnavailable
 from athanor.features.logic import formulas
 from athanor.features.types import Presence
+
+if TYPE_CHECKING:
+    from athanor.features.redis import RedisOnlineStore
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _READ = "SELECT view, event, packed FROM features_online WHERE space = ? AND key = ?"
@@ -162,11 +166,36 @@ class PostgresReader:
             self._local.connection = None
 
 
-def open_reader(url: str) -> SqliteReader | PostgresReader:
-    """The reader of a metadata database's URL: sqlite:///PATH or postgresql://..."""
+def open_reader(url: str) -> "SqliteReader | PostgresReader | RedisOnlineStore":
+    """The reader of an online store's URL: sqlite:///PATH, postgresql://... or redis://...
+
+    Raises: OnlineStoreUnavailable.
+    """
     if url.startswith("sqlite"):
         return SqliteReader(url.partition(":///")[2])
+    if is_redis(url):
+        return open_redis(url)
     return PostgresReader(url.replace("postgresql+psycopg://", "postgresql://", 1))
+
+
+def is_redis(url: str) -> bool:
+    """Whether a URL is one of Redis."""
+    return url.startswith(("redis://", "rediss://", "unix://"))
+
+
+def open_redis(url: str) -> "RedisOnlineStore":
+    """The online store in Redis, by its extra.
+
+    Raises: OnlineStoreUnavailable.
+    """
+    try:
+        module = importlib.import_module("athanor.features.redis")
+    except ModuleNotFoundError as error:
+        raise OnlineStoreUnavailable(
+            "Redis", "the package redis is not installed", "pip install 'athanor-ml[redis]'"
+        ) from error
+    store: RedisOnlineStore = module.RedisOnlineStore(url)
+    return store
 
 
 @dataclass(slots=True, kw_only=True)

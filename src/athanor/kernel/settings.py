@@ -5,6 +5,7 @@ The order, strongest first: a flag of the command line, `ATHANOR_<NAME>` in the 
 """
 
 import os
+import re
 import stat
 import tomllib
 from collections.abc import Mapping
@@ -46,6 +47,9 @@ class Settings:
     """The data plane's port for gRPC (needs the extra `grpc`); 0 does without."""
     database_url: str = ""
     """An SQLAlchemy URL; empty is SQLite in the workspace."""
+    online_url: str = ""
+    """Where online features are kept: redis://HOST:PORT/NUMBER (needs the extra `redis`), one
+    database a workspace; empty is the metadata database."""
     storage_url: str = ""
     """An fsspec URL for blobs and tables; empty is a folder in the workspace."""
     token: str = ""
@@ -73,6 +77,7 @@ _DESCRIBED = {
     "serving_port": "the data plane's port; 0 takes the next one, or a free one",
     "serving_grpc_port": "the data plane's port for gRPC (needs the extra grpc); 0 does without",
     "database_url": "an SQLAlchemy URL; empty is SQLite in the workspace",
+    "online_url": "redis://... for online features (needs the extra redis); empty: the database",
     "storage_url": "an fsspec URL for blobs and tables; empty is a folder in the workspace",
     "token": "the bearer token that callers must send; needed on any address but loopback",
     "shared_host": "demand the token of everybody on this machine",
@@ -165,6 +170,8 @@ def _is_private(folder: Path, workspace: Path) -> bool:
 def _shown(name: str, value: Any) -> str:
     if name == "token" and value:
         return "***"
+    if name.endswith("_url"):
+        return re.sub(r"(://[^:/@]*:)[^/]*@", r"\1***@", value)
     return ", ".join(value) if isinstance(value, tuple) else str(value)
 
 

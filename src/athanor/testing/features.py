@@ -49,12 +49,14 @@ class FeaturesRoom:
     holder: FeatureHolder
 
 
-def open_features_room(data: DataRoom, workers: Workers, clock: Clock) -> FeaturesRoom:
-    """A features room over a data room."""
+def open_features_room(
+    data: DataRoom, workers: Workers, clock: Clock, *, rows: OnlineStore | None = None
+) -> FeaturesRoom:
+    """A features room over a data room; its online rows in the database where nothing is said."""
     stores = Stores(
         definitions=SqlDefinitionStore(data.database),
         history=SqlHistoryStore(data.database),
-        online=SqlOnlineStore(data.database),
+        online=rows or SqlOnlineStore(data.database),
     )
     ground = Ground(
         database=data.database,
@@ -249,7 +251,9 @@ class OnlineStoreContract:
         store.put("t", "a", 1, [a_record(event=77)])
         assert self._events(store) == {"a": 10, "b": 10, "c": 10}
         assert store.count("a") == 3
+        assert (store.holds("a"), store.holds("d")) == (True, False)
         assert sorted(store.keys("s")) == ["1", "2"]
         assert store.erase("s", "1") == 3
         assert self._events(store) == {}
         assert store.remove_view("a") == 2
+        assert not store.holds("a")

@@ -11,15 +11,19 @@ from athanor.features import (
     FeatureViews,
     Ground,
     OnlineFeatures,
+    OnlineStore,
     SqlDefinitionStore,
     SqlHistoryStore,
     SqlOnlineStore,
     Stores,
     TrainingSets,
+    is_redis,
+    open_redis,
     operations,
     relations,
 )
 from athanor.kernel import Principal
+from athanor.kernel.settings import BadSetting
 from athanor.lineage import Lineage, Operation
 
 if TYPE_CHECKING:
@@ -36,7 +40,7 @@ def join_features(house: "House", steps: dict[str, Operation]) -> None:
     stores = Stores(
         definitions=SqlDefinitionStore(house.database),
         history=SqlHistoryStore(house.database),
-        online=SqlOnlineStore(house.database),
+        online=_online(house),
     )
     ground = Ground(
         database=house.database,
@@ -68,6 +72,24 @@ def join_features(house: "House", steps: dict[str, Operation]) -> None:
     house.relations += relations(features, views, house.storage)
     house.holders.append(FeatureHolder(stores, ground))
     house.counters["features"] = lambda who: len(house.services[Features].views(who))
+
+
+def _online(house: "House") -> OnlineStore:
+    """Where online rows are kept.
+
+    Raises: BadSetting where the setting names no Redis; OnlineStoreUnavailable without its extra.
+    """
+    url = house.settings.online_url
+    if not url:
+        return SqlOnlineStore(house.database)
+    if not is_redis(url):
+        scheme = url.partition("://")[0]
+        raise BadSetting(
+            "online_url", "athanor settings tells where it is set", f"has the scheme {scheme!r}",
+            "Say redis://HOST:PORT/NUMBER, rediss:// or unix://; or leave it out.",
+        )  # fmt: skip
+    store: OnlineStore = open_redis(url)
+    return store
 
 
 def _freed(stores: Stores) -> None:

@@ -62,10 +62,7 @@ class OnlineFeatures:
     @property
     def url(self) -> str:
         """Where online rows are read, for `open_reader`; "" where only this process can."""
-        database = self._ground.database
-        if database.in_memory:
-            return ""
-        return database.engine.url.render_as_string(hide_password=False)
+        return self._stores.online.url
 
     def materialize(
         self, who: Principal, order: Materialize, *, project: str = DEFAULT_PROJECT
@@ -258,7 +255,7 @@ class OnlineFeatures:
         return gone
 
     def _read_by(self) -> Reader:
-        if self._ground.database.in_memory:
+        if not self.url:
             return self._stores.online
         if self._reader is None:
             self._reader = open_reader(self.url)
@@ -295,7 +292,13 @@ class OnlineFeatures:
         now = self._ground.clock.now()
         if before is not None and before.state == "running" and before.version == latest.number:
             return before
-        replaced = before is None or before.base != latest.base or before.state != "done"
+        replaced = (
+            before is None
+            or before.base != latest.base
+            or before.state != "done"
+            # Emptied, or another store than before.
+            or not self._stores.online.holds(f"{view.project}/{view.name}")
+        )
         state = Materialization(
             view=view.name,
             project=view.project,

@@ -28,6 +28,11 @@ view's history was replaced since: then what is kept may be of rows that are no 
 class OnlineStore(Protocol):
     """The newest row of each key and view."""
 
+    @property
+    def url(self) -> str:
+        """Where the data plane reads it, for `open_reader`; "" where only this process can."""
+        ...
+
     def put(self, space: str, view: str, base: int, rows: Sequence[OnlineRecord]) -> int:
         """Put rows whose keys are older there, or absent; how many were."""
         ...
@@ -60,6 +65,10 @@ class OnlineStore(Protocol):
         """How many keys of a view are online."""
         ...
 
+    def holds(self, view: str) -> bool:
+        """Whether any row of a view is online."""
+        ...
+
 
 class SqlOnlineStore:
     """Online rows in the metadata database."""
@@ -70,6 +79,13 @@ class SqlOnlineStore:
         if database.dialect == "postgresql":
             for name in ("space", "key", "view", "event", "created", "ordinal", "base", "packed"):
                 self._put = self._put.replace(f":{name}", f"%({name})s")
+
+    @property
+    def url(self) -> str:
+        """The metadata database's."""
+        if self._database.in_memory:
+            return ""
+        return self._database.engine.url.render_as_string(hide_password=False)
 
     def put(self, space: str, view: str, base: int, rows: Sequence[OnlineRecord]) -> int:
         """Put rows that come later than what is there."""
@@ -138,3 +154,9 @@ class SqlOnlineStore:
         query = select(func.count()).where(online_table.c.view == view)
         with self._database.connection() as connection:
             return int(connection.execute(query).scalar() or 0)
+
+    def holds(self, view: str) -> bool:
+        """Whether any row of a view is online."""
+        query = select(online_table.c.view).where(online_table.c.view == view).limit(1)
+        with self._database.connection() as connection:
+            return connection.execute(query).first() is not None
