@@ -7,6 +7,7 @@ On SQLite there is one writer. Transactions that wait for it while another one r
 in one group, with one fsync, and none of them returns before that fsync (WAL, synchronous=FULL).
 """
 
+import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -283,8 +284,17 @@ class Database:
         Raises: DatabaseFull, DatabaseUnavailable.
         """
         current = self._current.get()
+        if current is not None and current.flat:
+            if current.lost is not None:
+                raise current.lost
+            try:
+                yield current.connection
+            except BaseException as error:
+                current.lost = error
+                raise
+            return
         if current is not None:
-            with self._inside(current) if current.flat else self._savepoint(current):
+            with self._savepoint(current):
                 yield current.connection
             return
         opened = (
@@ -340,16 +350,6 @@ class Database:
             current.after_commit.append(act)
 
     @contextmanager
-    def _inside(self, current: _Transaction) -> Iterator[None]:
-        if current.lost is not None:
-            raise current.lost
-        try:
-            yield
-        except BaseException as error:
-            current.lost = error
-            raise
-
-    @contextmanager
     def _savepoint(self, current: _Transaction) -> Iterator[None]:
         if current.lost is not None:
             raise current.lost
@@ -397,16 +397,19 @@ class Database:
             self._writer_lock.release()
             raise
         group = self._group
+        # What fails in the first member undoes all there is: it needs no savepoint.
+        inside = group.size > 1
         transaction = _Transaction(writer)
         try:
             yield transaction
-            writer.exec_driver_sql("RELEASE SAVEPOINT member")
+            if inside:
+                _say(writer, "RELEASE SAVEPOINT member")
         except BaseException as error:
-            self._leave_group(group, undone=error)
+            self._leave_group(group, undone=error, inside=inside)
             if _is_full(error):
                 raise DatabaseFull from error
             raise
-        self._leave_group(group, undone=None)
+        self._leave_group(group, undone=None, inside=inside)
         group.done.wait()
         if group.failure is not None:
             if _is_full(group.failure):
@@ -416,13 +419,12 @@ class Database:
     def _begin_in_group(self) -> Connection:
         if self._writer is None:
             self._writer = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-        if self._group.size == 0:
-            self._writer.exec_driver_sql("BEGIN IMMEDIATE")
+            self._writer.begin()  # SQLAlchemy is to know that there is one, and to begin none
+        _say(self._writer, "SAVEPOINT member" if self._group.size else "BEGIN IMMEDIATE")
         self._group.size += 1
-        self._writer.exec_driver_sql("SAVEPOINT member")
         return self._writer
 
-    def _leave_group(self, group: _Group, *, undone: BaseException | None) -> None:
+    def _leave_group(self, group: _Group, *, undone: BaseException | None, inside: bool) -> None:
         """Commit the group, or leave that to the next one who waits. Lets the writer's lock go."""
         writer = self._writer
         try:
@@ -434,17 +436,21 @@ class Database:
                     # SQLite itself undid the whole transaction (disk full): so did its members.
                     self._finish(group, undone)
                     return
-                writer.exec_driver_sql("ROLLBACK TO SAVEPOINT member")
-                writer.exec_driver_sql("RELEASE SAVEPOINT member")
+                if not inside:
+                    _say(writer, "ROLLBACK")
+                    self._finish(group, undone)
+                    return
+                _say(writer, "ROLLBACK TO SAVEPOINT member")
+                _say(writer, "RELEASE SAVEPOINT member")
             with self._waiting_lock:
                 others = self._waiting
             if others and group.size < _GROUP_LIMIT:
                 return
             try:
-                writer.exec_driver_sql("COMMIT")
+                _say(writer, "COMMIT")
             except BaseException as error:  # noqa: BLE001 - told to every member
                 if not _ended_by_sqlite(writer):
-                    writer.exec_driver_sql("ROLLBACK")
+                    _say(writer, "ROLLBACK")
                 self._finish(group, error)
                 return
             self._finish(group, None)
@@ -470,6 +476,20 @@ def _prepare_sqlite(connection: Any, _record: ConnectionPoolEntry) -> None:
     ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+def _say(writer: Connection, text: str) -> None:
+    """Straight to SQLite: there are many of them, and SQLAlchemy costs ten times as much.
+
+    Raises: DBAPIError: SQLite's failures as SQLAlchemy's, which the house knows by name.
+    """
+    raw: Any = writer.connection.driver_connection
+    try:
+        raw.execute(text)
+    except sqlite3.Error as error:
+        raise DBAPIError.instance(
+            text, None, error, sqlite3.Error, hide_parameters=True, dialect=writer.dialect
+        ) from error
 
 
 def _is_full(error: BaseException) -> bool:

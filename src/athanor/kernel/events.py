@@ -14,14 +14,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
-from sqlalchemy import BigInteger, Column, Index, Integer, String, Table, func, select, text, tuple_
+from sqlalchemy import BigInteger, Column, Index, Integer, String, Table, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from athanor.kernel.clock import Clock
 from athanor.kernel.database import Database, Instant, Json, metadata, microseconds, to_json
 from athanor.kernel.ids import new_id
 from athanor.kernel.permissions import Principal
-from athanor.kernel.plain import Plain
+from athanor.kernel.plain import Columns, Plain, marks
 from athanor.kernel.projects import DEFAULT_PROJECT
 from athanor.kernel.redaction import redact
 
@@ -113,7 +113,7 @@ offset_table = Table(
     Column("seq", BigInteger, nullable=False),
 )
 
-_COLUMNS = tuple(event_table.c[name] for name in Event.__dataclass_fields__)
+_COLUMNS = Columns(event_table, Event.__dataclass_fields__)
 
 
 class SqlEventStore:
@@ -143,37 +143,36 @@ class SqlEventStore:
 
     def since(self, after: int, limit: int, actions: tuple[str, ...] = ()) -> list[Event]:
         """The next events behind number `after`, oldest first."""
-        place = tuple_(event_table.c.tx, event_table.c.seq)
-        query = select(*_COLUMNS).order_by(event_table.c.tx, event_table.c.seq).limit(limit)
-        if after > 0:
-            start = select(event_table.c.tx).where(event_table.c.seq == after).scalar_subquery()
-            query = query.where(place > tuple_(func.coalesce(start, 0), after))
+        where: list[str] = [_BEHIND]
+        values: list[Any] = [after, after]
         if actions:
-            query = query.where(event_table.c.action.in_(actions))
-        if self._database.dialect == "postgresql":
-            query = query.where(text(_SETTLED))
-        with self._database.connection() as connection:
-            return [Event(**row) for row in connection.execute(query).mappings()]
+            where.append(f"action IN ({marks(len(actions))})")
+            values += actions
+        if self._plain.postgres:
+            where.append(_SETTLED)
+        rows = self._plain.fetch(
+            f"SELECT {_COLUMNS.listed} FROM kernel_event WHERE {' AND '.join(where)}"  # noqa: S608 - values are bound
+            " ORDER BY tx, seq LIMIT ?",
+            (*values, limit),
+        )
+        return [Event(**_COLUMNS.read(row)) for row in rows]
 
     def latest(self, limit: int, project: str | None = None) -> list[Event]:
         """The newest events, newest first."""
-        query = select(*_COLUMNS).order_by(event_table.c.seq.desc()).limit(limit)
-        if project is not None:
-            query = query.where(event_table.c.project == project)
-        with self._database.connection() as connection:
-            return [Event(**row) for row in connection.execute(query).mappings()]
+        where, values = ("", ()) if project is None else (" WHERE project = ?", (project,))
+        rows = self._plain.fetch(
+            f"SELECT {_COLUMNS.listed} FROM kernel_event{where} ORDER BY seq DESC LIMIT ?",  # noqa: S608 - names are our own
+            (*values, limit),
+        )
+        return [Event(**_COLUMNS.read(row)) for row in rows]
 
     def last(self) -> int:
         """The number of the last readable event in reading order."""
-        query = (
-            select(event_table.c.seq)
-            .order_by(event_table.c.tx.desc(), event_table.c.seq.desc())
-            .limit(1)
+        where = f" WHERE {_SETTLED}" if self._plain.postgres else ""
+        row = self._plain.first(
+            f"SELECT seq FROM kernel_event{where} ORDER BY tx DESC, seq DESC LIMIT 1"  # noqa: S608 - the condition is our own
         )
-        if self._database.dialect == "postgresql":
-            query = query.where(text(_SETTLED))
-        with self._database.connection() as connection:
-            return connection.execute(query).scalar() or 0
+        return 0 if row is None else row[0]
 
     def offset(self, subscriber: str) -> int | None:
         """Where a subscriber stands, locked for this transaction."""
@@ -183,9 +182,8 @@ class SqlEventStore:
 
     def position(self, subscriber: str) -> int | None:
         """Where a subscriber stands, without a lock."""
-        query = select(offset_table.c.seq).where(offset_table.c.subscriber == subscriber)
-        with self._database.connection() as connection:
-            return connection.execute(query).scalar()
+        row = self._plain.first("SELECT seq FROM kernel_offset WHERE subscriber = ?", (subscriber,))
+        return None if row is None else row[0]
 
     def move(self, subscriber: str, offset: int) -> None:
         """Set where a subscriber stands."""
@@ -201,6 +199,7 @@ _APPEND = """
 INSERT INTO kernel_event (tx, id, project, at, actor, action, subject, detail)
 VALUES ({transaction}, ?, ?, ?, ?, ?, ?, ?)
 """
+_BEHIND = "(tx, seq) > (COALESCE((SELECT tx FROM kernel_event WHERE seq = ?), 0), ?)"
 _SETTLED = "kernel_event.tx < pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
 
 

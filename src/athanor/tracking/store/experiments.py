@@ -131,11 +131,11 @@ class SqlExperimentStore:
 
     def find(self, experiment_id: str) -> Experiment | None:
         """The experiment with this id."""
-        return self._one(f"{_SELECT} WHERE id = ?", (experiment_id,))
+        return self._one("e.id = ?", (experiment_id,))
 
     def find_by_name(self, project: str, name: str) -> Experiment | None:
         """The project's experiment of this name."""
-        return self._one(f"{_SELECT} WHERE project = ? AND name = ?", (project, name))
+        return self._one("e.project = ? AND e.name = ?", (project, name))
 
     def rename(self, experiment_id: str, name: str, at: datetime) -> None:
         """Give it another name.
@@ -243,16 +243,12 @@ class SqlExperimentStore:
                 .values(**changes)
             )
 
-    def _one(self, query: str, values: tuple[str, ...]) -> Experiment | None:
-        with self._database.reading():
-            row = self._plain.first(query, values)
-            if row is None:
-                return None
-            tags = self._plain.fetch(
-                "SELECT key, value FROM tracking_experiment_tag WHERE experiment = ? ORDER BY key",
-                (row[0],),
-            )
-        return _experiment(row, dict(tags))
+    def _one(self, condition: str, values: tuple[str, ...]) -> Experiment | None:
+        rows = self._plain.fetch(f"{_WITH_TAGS} WHERE {condition} ORDER BY t.key", values)
+        if not rows:
+            return None
+        tags = {key: value for *_, key, value in rows if key is not None}
+        return _experiment(rows[0][:-2], tags)
 
     def _several(self, ids: list[str]) -> list[Experiment]:
         given = marks(len(ids))
@@ -272,6 +268,10 @@ class SqlExperimentStore:
 _SELECT = """
 SELECT id, project, name, artifact_location, lifecycle, created_at, updated_at
 FROM tracking_experiment"""
+_WITH_TAGS = """
+SELECT e.id, e.project, e.name, e.artifact_location, e.lifecycle, e.created_at, e.updated_at,
+       t.key, t.value
+FROM tracking_experiment AS e LEFT JOIN tracking_experiment_tag AS t ON t.experiment = e.id"""
 
 
 def _experiment(row: Row, tags: dict[str, str]) -> Experiment:
