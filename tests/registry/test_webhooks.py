@@ -119,7 +119,7 @@ def test_what_happens_is_told_in_mlflows_words(room: RegistryRoom, receiver: Rec
     room.catalog.tag_model(OWNER, "p", "tone", "kind")
     work(room)
     told = [json.loads(body) for _, body in receiver.told]
-    assert [(f"{item['entity']}.{item['action']}", item["data"]) for item in told] == [
+    wanted = [
         ("registered_model.created", {"name": "m", "tags": {"a": "b"}, "description": "d"}),
         (
             "model_version.created",
@@ -149,6 +149,9 @@ def test_what_happens_is_told_in_mlflows_words(room: RegistryRoom, receiver: Rec
         ),
         ("prompt_tag.set", {"name": "p", "key": "tone", "value": "kind"}),
     ]
+    heard = [(f"{item['entity']}.{item['action']}", item["data"]) for item in told]
+    # Also in MLflow's order: receivers compare and hash texts.
+    assert list(map(str, heard)) == list(map(str, wanted))
 
 
 def test_a_message_is_signed_as_mlflow_signs(room: RegistryRoom, receiver: Receiver) -> None:
