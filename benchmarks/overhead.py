@@ -4,12 +4,15 @@
 
 The pipeline runs each step in a fork of a warm worker. Its CPU is that of the two forks from birth
 to end (reading the table, training, storing the model in a safe format, digests) and the engine's
-in this process meanwhile. Two bare scripts stand beside it, each a fresh interpreter with one
-thread, as steps have: one calls the functions and keeps nothing; the other reads the same table
-from Parquet before and stores the models in the same format afterwards. Script and pipeline take
-turns, and the smallest of each is compared, since the machine may be busy.
+in this process meanwhile, without what this script takes to look whether it is over. Two bare
+scripts stand beside it, each a fresh interpreter with one thread, as steps have: one calls the
+functions and keeps nothing; the other reads the same table from Parquet before and stores the
+models in the same format afterwards. Everywhere one function runs at a time: two at once take each
+other's caches, which says nothing of pipelines. Scripts and pipeline take turns, and the smallest
+of each is compared, since the machine may be busy.
 
-Wanted: at most 2 % more than the script that ends with the same files, and 50 ms a step.
+Wanted: at most 2 % more than the bare functions, and 50 ms a step. The same is told beside the
+script that ends with the same files.
 """
 
 import argparse
@@ -136,8 +139,11 @@ def in_pipeline(room: Room, rows: int) -> dict[str, float]:
     yaml = yaml_of(two_trainings)
     submission = Submission(yaml=yaml, parameters={"rows": rows}, cache=False)
     began = time.process_time()
-    run: PipelineRun = room.finished(room.pipelines.submit(OWNER, submission), 300, look=0.25)
-    engine = time.process_time() - began
+    submitted = room.pipelines.submit(OWNER, submission)
+    waiting = time.thread_time()
+    run: PipelineRun = room.finished(submitted, 600, look=0.25)
+    looking = time.thread_time() - waiting
+    engine = time.process_time() - began - looking
     if run.state != "done":
         raise SystemExit(f"the pipeline failed: {run.error}")
     seconds = {task.name: task.resources["cpu_seconds"] for task in run.tasks if task.name in STEPS}
@@ -162,7 +168,9 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as place:
         database = Database.open(f"sqlite:///{place}/athanor.db")
         create_all(database)
-        with pipelines_room(database, Path(place), workers, materializers=(MATERIALIZER,)) as room:
+        with pipelines_room(
+            database, Path(place), workers, materializers=(MATERIALIZER,), slots=1
+        ) as room:
             in_pipeline(room, 1000)
             for _ in range(given.rounds):
                 found["bare"].append(bare_script(given.rows))
@@ -184,13 +192,26 @@ def told(found: dict[str, dict[str, float]]) -> int:
         figures = [found[kind][name] for kind in ("bare", "kept", "pipeline")]
         print(f"{name:<10} {figures[0]:>10.3f} {figures[1]:>14.3f} {figures[2]:>8.3f}")
     print(f"{'engine':<10} {'':>10} {'':>14} {found['pipeline']['engine']:>8.3f}")
-    before, kept = (sum(found[kind].values()) for kind in ("bare", "kept"))
     after = sum(found["pipeline"].values())
-    allowed = kept * ALLOWED_RATIO + ALLOWED_SECONDS_A_STEP * len(STEPS)
-    print(f"ratio {after / before:.3f} to the functions alone")
-    print(f"ratio {after / kept:.3f} to the script with the same files: ", end="")
-    print(f"{after:.3f} of {allowed:.3f} CPU-s allowed")
-    return 0 if after <= allowed else 1
+    kept = [
+        _compared(after, sum(found[kind].values()), beside)
+        for kind, beside in (
+            ("bare", "the functions alone, which keep nothing"),
+            ("kept", "the script that ends with the same files"),
+        )
+    ]
+    return 0 if all(kept) else 1
+
+
+def _compared(after: float, before: float, beside: str) -> bool:
+    """Print what the pipeline may cost beside a script; whether it does not cost more."""
+    allowed = before * ALLOWED_RATIO + ALLOWED_SECONDS_A_STEP * len(STEPS)
+    word = "kept" if after <= allowed else "NOT KEPT"
+    print(f"beside {beside}: {after:.3f} of {allowed:.3f} CPU-s allowed, ", end="")
+    print(
+        f"{after / allowed:.3f} of it ({word}); {after / before:.3f} times its {before:.3f} CPU-s"
+    )
+    return after <= allowed
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ import yaml
 from athanor.data.errors import SourceUnreachable, UnreadableFile
 from athanor.data.work.folders import contents
 from athanor.data.work.places import located
+from athanor.kernel.documents import read_yaml
 from athanor.kernel.remote import filesystem_of
 
 _BLOCK = 1 << 20
@@ -59,7 +60,7 @@ def fetched(file: Path, remote: str, options: Mapping[str, str], into: Path) -> 
 def _named(file: Path) -> tuple[str, str]:
     """The MD5 and the path that a .dvc file tells."""
     try:
-        told = yaml.safe_load(file.read_text("utf-8"))
+        told = read_yaml(file.read_text("utf-8"))
         [out] = told["outs"]
         md5, name = str(out["md5"]), str(out["path"])
     except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError) as error:

@@ -15,11 +15,11 @@ from typing import IO, Any
 import orjson
 import yaml
 
+from athanor.kernel.documents import read_yaml
+
 _CHUNK = 1 << 20
 _DESCRIPTION_BYTES = 4 << 20
 """A longer MLmodel file is taken as it is."""
-_VALUES = 1_000_000
-"""An MLmodel whose aliases stand for more values than this is taken as it is, never expanded."""
 _BLOWN_UP = 100
 """An archive that unpacks to so many times its size is taken as it is."""
 
@@ -73,10 +73,8 @@ def model_description(part: Part) -> dict[str, Any] | None:
         content = stream.read()
     try:
         text = content.decode()
-        if _values(yaml.compose(text, yaml.SafeLoader), {}) > _VALUES:
-            return None
-        described = yaml.safe_load(text)
-    except (UnicodeDecodeError, yaml.YAMLError, ValueError, RecursionError):
+        described = read_yaml(text)
+    except (UnicodeDecodeError, yaml.YAMLError, ValueError):
         return None
     return described if isinstance(described, dict) else None
 
@@ -113,19 +111,6 @@ def _model_part(part: Part) -> bytes:
         return orjson.dumps(kept, option=_OPTIONS, default=str)
     members = _members(part)
     return (part.digest() if members is None else members).encode()
-
-
-def _values(node: yaml.Node | None, known: dict[int, int]) -> int:
-    """How many values a YAML tree holds when its aliases are written out."""
-    if node is None or isinstance(node, yaml.ScalarNode):
-        return 1
-    if id(node) not in known:
-        known[id(node)] = _VALUES + 1  # one that holds itself has no end
-        below = [
-            part for item in node.value for part in (item if isinstance(item, tuple) else [item])
-        ]
-        known[id(node)] = 1 + sum(_values(part, known) for part in below)
-    return known[id(node)]
 
 
 def _members(part: Part) -> str | None:

@@ -6,12 +6,12 @@ from typing import Any, TypeVar
 import msgspec
 import yaml
 
+from athanor.kernel.documents import read_yamls
 from athanor.pipelines.errors import BadSpecFile
 from athanor.pipelines.ir.spec import Document, PipelineSpec, PlatformSpec
 
 T = TypeVar("T")
 
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _Dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 MAX_BYTES = 64 * 1024 * 1024
@@ -75,13 +75,13 @@ def plain(record: msgspec.Struct) -> dict[str, Any]:
 
 def _documents(text: str, origin: str) -> Iterator[dict[str, Any]]:
     try:
-        parts = [part for part in yaml.load_all(text, Loader=_Loader) if part is not None]
+        parts = [part for part in read_yamls(text) if part is not None]
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
-        problem = getattr(error, "problem", None) or "it can't be parsed"
+        problem = getattr(error, "problem", None) or str(error) or "it can't be parsed"
         raise BadSpecFile(origin, f"{problem}{place}.") from None
-    except (RecursionError, ValueError) as error:
+    except ValueError as error:
         raise BadSpecFile(origin, f"it can't be parsed: {error}.") from None
     for part in parts:
         if not isinstance(part, dict):

@@ -15,6 +15,7 @@ from typing import Any
 
 import yaml
 
+from athanor.kernel.documents import read_yaml
 from athanor.registry.errors import BadModelFolder
 from athanor.registry.types import InputColumn, ModelDescription, Signature
 
@@ -29,7 +30,6 @@ NUMBER_TYPES = frozenset({"double", "float", "long", "integer"})
 
 # libyaml where it is there: ten times faster, the same text.
 _DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _GENERIC = "python_function"
 _LARGEST_TENSOR = 4_096
 """Numbers of one row."""
@@ -125,7 +125,7 @@ def parse(text: str, where: str) -> ModelDescription:
     Raises: BadModelFolder.
     """
     try:
-        mlmodel = yaml.load(text, Loader=_LOADER)  # noqa: S506 - a safe one
+        mlmodel = read_yaml(text)
         flavors = dict(mlmodel["flavors"])
         name = _flavor_of(flavors)
         flavor = dict(flavors[name] or {})
@@ -176,7 +176,7 @@ def servable(text: str, where: str) -> bool:
     """
     if loadable(parse(text, where)):
         return True
-    flavors = (yaml.load(text, Loader=_LOADER) or {})["flavors"]  # noqa: S506 - a safe one
+    flavors = read_yaml(text)["flavors"]
     return not flavors.keys().isdisjoint({_GENERIC, "lightgbm", "xgboost"})
 
 

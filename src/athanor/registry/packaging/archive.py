@@ -9,6 +9,7 @@ on the interpreter's caches and not on the model.
 import io
 import json
 import zipfile
+from typing import Any
 
 from athanor.registry.logic.archives import write_member
 
@@ -16,16 +17,34 @@ _LEVEL = 1
 """Of compression: trees shrink to nearly the same size at a third of the time."""
 
 
-def canonical(archive: bytes) -> bytes:
-    """The same skops archive with stable names, numbers and times."""
-    with zipfile.ZipFile(io.BytesIO(archive)) as source:
-        schema = json.loads(source.read("schema.json"))
-        members = {name: source.read(name) for name in source.namelist() if name != "schema.json"}
-    names = _Renumbering(members)
-    schema = names.walk(schema)
+class Members:
+    """What skops asks of the zip file that it writes and reads, kept in memory as it is."""
+
+    def __init__(self) -> None:
+        self.contents: dict[str, bytes] = {}
+
+    def writestr(self, name: str, content: bytes) -> None:
+        """Keep a member."""
+        self.contents[name] = bytes(content)
+
+    def namelist(self) -> list[str]:
+        """The members' names."""
+        return list(self.contents)
+
+    def read(self, name: str) -> bytes:
+        """A member's content."""
+        return self.contents[name]
+
+
+def canonical(schema: dict[str, Any], members: Members) -> bytes:
+    """A skops archive with stable names, numbers and times.
+
+    `schema` is what skops writes as `schema.json`, read again from JSON.
+    """
+    names = _Renumbering(members.contents)
     target = io.BytesIO()
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as written:
-        schema_text = json.dumps(schema, sort_keys=True).encode()
+        schema_text = json.dumps(names.walk(schema), sort_keys=True).encode()
         write_member(written, "schema.json", schema_text, level=_LEVEL)
         for name, content in names.members():
             write_member(written, name, content, level=_LEVEL)

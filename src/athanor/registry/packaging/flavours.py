@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import yaml
 
+from athanor.kernel.documents import read_yaml
 from athanor.registry.errors import BadModelFolder
 from athanor.registry.logic.mlmodel import loadable, read_description
 from athanor.registry.packaging.frames import inputs_of_estimator
@@ -52,7 +52,7 @@ def opened(folder: Path, *, pickles: bool = False) -> LoadedModel | None:
         return _named(load_model(folder, pickles=pickles))
     if description.flavor not in {"xgboost", "lightgbm"}:
         return None
-    told = (yaml.safe_load((folder / "MLmodel").read_text("utf-8")) or {})["flavors"]
+    told = read_yaml((folder / "MLmodel").read_text("utf-8"))["flavors"]
     settings = told[description.flavor]
     path = folder / str(settings.get("data", ""))
     if path.parent != folder or not path.is_file():

@@ -4,21 +4,24 @@ import hashlib
 import io
 import json
 import platform
-import zipfile
+import sys
 from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
+from zipfile import ZipFile
 
 import numpy as np
 import pandas as pd
 import skops.io
-from skops.io._utils import SaveContext, get_state
+from skops.io._audit import get_tree
+from skops.io._utils import LoadContext, SaveContext, get_state
+from skops.io._utils import _get_state as state_of_type
 
 from athanor.registry.errors import UnsafeModel
 from athanor.registry.logic.mlmodel import MODEL_FILE, compose
-from athanor.registry.packaging.archive import canonical
+from athanor.registry.packaging.archive import Members, canonical
 from athanor.registry.packaging.frames import infer_inputs, inputs_of_estimator
 from athanor.registry.packaging.trust import strangers
 from athanor.registry.types import Estimator, Label, ModelDescription, Signature
@@ -60,11 +63,11 @@ def save_model(
     Raises: UnsafeModel where the estimator holds a type outside the allow list.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    archive = _dump(estimator)
-    types = tuple(sorted(skops.io.get_untrusted_types(data=archive)))
+    schema, members = _dump(estimator)
+    types = _untrusted(schema, members)
     if refused := strangers(types):
         raise UnsafeModel("The model", refused)
-    archive = canonical(archive)
+    archive = canonical(schema, members)
     description = ModelDescription(
         signature=_complete(signature or Signature(task=""), estimator, example),
         flavor="sklearn",
@@ -92,19 +95,20 @@ def save_model(
     return description
 
 
-def _dump(estimator: Estimator) -> bytes:
-    """What `skops.io.dumps` writes, but for the indentation of its schema.
+def _dump(estimator: Estimator) -> tuple[dict[str, Any], Members]:
+    """What `skops.io.dumps` writes: its schema, as it is read again, and the other members.
 
-    That alone took two thirds of the time: with it, Python's own encoder does the work, not C's.
+    Packed by it, the schema would be indented by Python's own encoder, written and read three
+    times over.
     """
-    buffer = io.BytesIO()
+    _tell_of_boosters()
+    members = Members()
+    context = SaveContext(zip_file=cast("ZipFile", members))
     try:
-        with zipfile.ZipFile(buffer, "w") as archive:
-            context = SaveContext(zip_file=archive)
-            state = get_state(estimator, context)
-            context.clear_memo()
-            state["protocol"], state["_skops_version"] = context.protocol, skops.__version__
-            archive.writestr("schema.json", json.dumps(state))
+        state = get_state(estimator, context)
+        state["protocol"], state["_skops_version"] = context.protocol, skops.__version__
+        schema: dict[str, Any] = json.loads(json.dumps(state))
+        context.clear_memo()
     except (
         TypeError,
         ValueError,
@@ -112,7 +116,34 @@ def _dump(estimator: Estimator) -> bytes:
         skops.io.exceptions.UnsupportedTypeException,
     ) as error:
         raise UnsafeModel("The model", [f"{type(estimator).__qualname__} ({error})"]) from error
-    return buffer.getvalue()
+    return schema, members
+
+
+def _tell_of_boosters() -> None:
+    """Have the trees of a Booster written once: skops asks twice, the first time only to look."""
+    for module in ("lightgbm.basic", "xgboost.core"):
+        booster = getattr(sys.modules.get(module), "Booster", None)
+        if booster is not None and booster not in state_of_type.registry:
+            state_of_type.register(booster)(_state_of_booster)
+
+
+def _state_of_booster(booster: Any, context: SaveContext) -> dict[str, Any]:
+    """What skops tells of any object that has its own way to tell its state."""
+    kind = type(booster)
+    content = get_state(booster.__getstate__(), context)
+    name, module = kind.__name__, kind.__module__
+    return {
+        "__class__": name,
+        "__module__": module,
+        "__loader__": "ObjectNode",
+        "content": content,
+    }
+
+
+def _untrusted(schema: dict[str, Any], members: Members) -> tuple[str, ...]:
+    """The types that skops itself does not trust, as `skops.io.get_untrusted_types` tells."""
+    context = LoadContext(src=cast("ZipFile", members), protocol=schema["protocol"])
+    return tuple(sorted(get_tree(schema, context, trusted=None).get_unsafe_set()))
 
 
 def _complete(

@@ -22,6 +22,7 @@ from athanor.app.moving.mlflow.words import (
     microseconds,
 )
 from athanor.app.moving.source import BATCH, Files, Found, Owner
+from athanor.kernel.documents import read_yaml
 from athanor.registry.records import ModelRecord, VersionRecord
 from athanor.tracking.inputs import DatasetInfo, DatasetInput, ModelOutput, RunInputs
 from athanor.tracking.records import (
@@ -37,7 +38,6 @@ _META = "meta.yaml"
 _TRASH = ".trash"
 _MODELS = "models"
 _RESERVED = {"tags", "datasets", "traces", "models"}
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class FileStore:
@@ -342,8 +342,8 @@ def _lines(path: Path) -> Iterator[list[str]]:
 def _meta(folder: Path) -> dict[str, Any]:
     path = folder / _META
     try:
-        found = yaml.load(path.read_bytes(), Loader=_LOADER)  # noqa: S506 - it is a safe loader
-    except (OSError, yaml.YAMLError) as error:
+        found = read_yaml(path.read_bytes())
+    except (OSError, ValueError, yaml.YAMLError) as error:
         raise BrokenStore(str(path), str(error).split("\n", 1)[0]) from error
     if not isinstance(found, dict):
         raise BrokenStore(str(path), "it is empty or no mapping")

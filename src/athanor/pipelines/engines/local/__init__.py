@@ -17,9 +17,13 @@ PRELOAD: tuple[str, ...] = (
     "athanor.pipelines.materializers.value",
     "athanor.pipelines.materializers.table",
     "pyarrow.pandas_compat",
+    "pyarrow.vendored.version",
     "narwhals.stable.v2._namespace",
     "narwhals._pandas_like.namespace",
     "narwhals._pandas_like.dataframe",
+    "narwhals._interchange.dataframe",
+    "athanor.pipelines.engines.local.warming",
+    "encodings.cp437",
 )
 """What a zygote loads so that its forks need not."""
 

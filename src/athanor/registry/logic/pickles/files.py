@@ -2,7 +2,6 @@
 
 import bz2
 import gzip
-import json
 import lzma
 import zipfile
 import zlib
@@ -13,6 +12,8 @@ from typing import IO, Any
 
 import yaml
 
+from athanor.data import PREPARING
+from athanor.kernel.documents import read_yaml
 from athanor.registry.logic.pickles.machine import (
     Name,
     Read,
@@ -101,7 +102,8 @@ def _look(notes: _Notes, stream: IO[bytes], path: str, size: int, depth: int) ->
     elif head.startswith(b"\x89HDF") or suffix in {".keras", ".h5"}:
         _keras(notes, stream, path, size)
     elif suffix == ".py":
-        _code(notes, path, size)
+        if head + stream.read(len(PREPARING)) != PREPARING.encode():
+            _code(notes, path, size)
     elif head[:1] == b"\x80" and head[1:2] <= b"\x05":
         _pickles(notes, Reader(stream, head), path, size, sure=True)
     else:
@@ -337,9 +339,9 @@ def _code(notes: _Notes, path: str, size: int) -> None:
 def _description(notes: _Notes, path: str, text: bytes) -> None:
     """What `MLmodel` names as the loader of the model."""
     try:
-        flavors = (yaml.safe_load(text) or {}).get("flavors", {})
+        flavors = (read_yaml(text) or {}).get("flavors", {})
         loader = str(flavors.get("python_function", {}).get("loader_module", ""))
-    except (yaml.YAMLError, AttributeError, TypeError, json.JSONDecodeError, RecursionError):
+    except (yaml.YAMLError, AttributeError, TypeError, ValueError):
         return
     if loader and not loader.startswith(_KNOWN_LOADERS):
         notes.files.append(ScannedFile(path=path, format="loader", size=len(text)))
