@@ -55,6 +55,12 @@ def result(house: House, batch: Batch) -> pd.DataFrame:
     return pd.concat([pd.read_parquet(f"{uri}/{file}") for file in version.files])
 
 
+def sent_file(batches: Batches, path: Path) -> BatchFile:
+    with batches.add_file(OWNER, path.name) as arriving:
+        arriving.write(path.read_bytes())
+        return arriving.keep()
+
+
 def expected(trained: Trained, frame: pd.DataFrame) -> "np.ndarray[Any, Any]":
     return trained.model.probabilities(frame)
 
@@ -140,7 +146,7 @@ def test_files_of_many_forms_are_predicted(
         case _:
             frame.to_feather(path)
     batches: Batches = shop.services[Batches]
-    sent = batches.add_file(OWNER, path.name, path)
+    sent = sent_file(batches, path)
     name = f"from-{form.replace('.', '-')}"
     new = NewBatch(model="churn", to=name, files=(sent, sent), keep=("row",))
     batch = ended(shop, batches.submit(OWNER, new))
@@ -207,7 +213,7 @@ def test_files_that_are_no_input_fail_the_batch_with_their_name(
     path = tmp_path / name
     path.write_bytes(content)
     batches: Batches = shop.services[Batches]
-    sent = batches.add_file(OWNER, name, path)
+    sent = sent_file(batches, path)
     batch = ended(shop, batches.submit(OWNER, NewBatch(model="churn", to="none", files=(sent,))))
     assert batch.state == "failed"
     assert batch.error is not None
@@ -219,7 +225,7 @@ def test_a_column_of_the_results_name_is_refused(shop: House, tmp_path: Path) ->
     path = tmp_path / "taken.parquet"
     rows_of(10).assign(score=1.0).to_parquet(path)
     batches: Batches = shop.services[Batches]
-    sent = batches.add_file(OWNER, path.name, path)
+    sent = sent_file(batches, path)
     failed = ended(shop, batches.submit(OWNER, NewBatch(model="churn", to="taken", files=(sent,))))
     assert failed.error is not None
     assert "'score'" in failed.error["message"]
@@ -291,7 +297,7 @@ def test_killed_workers_lose_and_double_nothing(
     path = tmp_path / "many.parquet"
     frame.to_parquet(path, row_group_size=1_000)
     batches: Batches = shop.services[Batches]
-    sent = batches.add_file(OWNER, path.name, path)
+    sent = sent_file(batches, path)
     new = NewBatch(model="churn", to="killed", files=(sent,), keep=("row",), chunk_rows=1_000)
     batch = batches.submit(OWNER, new)
     folder = shop.settings.workspace / "work" / "batches" / batch.id
@@ -321,7 +327,7 @@ def test_a_house_that_ends_in_the_midst_is_gone_on_with(
     with opened_house(workspace, warm_workers, monkeypatch, serving=False) as house:
         registered(house, champion)
         batches: Batches = house.services[Batches]
-        sent = batches.add_file(OWNER, path.name, path)
+        sent = sent_file(batches, path)
         new = NewBatch(
             model="churn", to="scores", files=(sent,), keep=("row",), chunk_rows=1_000, workers=1
         )
@@ -358,7 +364,7 @@ def test_a_cancelled_batch_leaves_nothing(shop: House, tmp_path: Path) -> None:
     path = tmp_path / "many.parquet"
     rows_of(30_000).to_parquet(path, row_group_size=1_000)
     batches: Batches = shop.services[Batches]
-    sent = batches.add_file(OWNER, path.name, path)
+    sent = sent_file(batches, path)
     new = NewBatch(model="churn", to="cancelled", files=(sent,), chunk_rows=1_000, workers=1)
     batch = batches.submit(OWNER, new)
     assert batches.cancel(OWNER, batch.id).state == "cancelled"

@@ -27,6 +27,7 @@ from athanor.serving.service.batches import Batches
 from athanor.serving.types.batches import NewBatch
 from athanor.testing.serving import Browser, eventually
 from tests.serving.conftest import Trained
+from tests.serving.test_batches import sent_file
 
 AROUND = """
 import pandas as pd
@@ -88,7 +89,7 @@ def predicted(
     batches: Batches = house.services[Batches]
     path = folder / "rows.jsonl"
     path.write_text("\n".join(map(json.dumps, records)))
-    sent = batches.add_file(OWNER, path.name, path)
+    sent = sent_file(batches, path)
     made = batches.submit(OWNER, replace(new, files=(sent,)))
     assert eventually(lambda: batches.get(OWNER, made.id).ended, 120.0)
     ended = batches.get(OWNER, made.id)

@@ -8,7 +8,7 @@ import logging
 import os
 import shutil
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from athanor.kernel.workers import Child, WorkerDied, Workers
 from athanor.lineage import Lineage
 from athanor.serving.batches.desk import Desk
 from athanor.serving.batches.model_folders import ModelFolders
-from athanor.serving.errors.batches import BatchWorkersDied, TooManyRowErrors
+from athanor.serving.errors.batches import BatchWorkersDied, CsvNotPlain, TooManyRowErrors
 from athanor.serving.logic.outputs import made_columns
 from athanor.serving.ports import Loading
 from athanor.serving.store.batches import BatchStore
@@ -114,9 +114,11 @@ class BatchRunner:
         done = self._made_already(who, batch)
         if done is None:
             model = self._model(who, batch)
-            planned = self._planned(who, batch, folder, model)
-            self._store.change(batch.id, planned)
-            figures = self._scored(batch, folder, model, planned["chunks"])
+            try:
+                figures = self._figures(who, batch, model)
+            except CsvNotPlain:
+                _begin_anew(folder)
+                figures = self._figures(who, replace(batch, chunks=0), model)
             self._store.change(batch.id, {"figures": figures})
             pieces = self._staging(batch.id)
             try:
@@ -126,6 +128,13 @@ class BatchRunner:
         self._finished(who, batch, done)
         shutil.rmtree(folder, ignore_errors=True)
 
+    def _figures(self, who: Principal, batch: Batch, model: dict[str, Any]) -> dict[str, float]:
+        """Plan and score. Raises: CsvNotPlain, what else goes wrong."""
+        folder = self.folder(batch.id)
+        planned = self._planned(who, batch, folder, model)
+        self._store.change(batch.id, planned)
+        return self._scored(batch, folder, model, planned["chunks"])
+
     def _added(self, who: Principal, batch: Batch, pieces: Path) -> DatasetVersion:
         """The version that the chunks become."""
         folder = str(self.folder(batch.id))
@@ -134,9 +143,20 @@ class BatchRunner:
         self._store.change(batch.id, {"errors": made["errors"], "rows_done": made["rows"]})
         self._alive(batch.id)
         new = NewVersion(
-            path=pieces, file_name=_file_name(batch), mode=batch.settings["mode"], keep=False
+            path=pieces,
+            file_name=_file_name(batch),
+            mode=batch.settings["mode"],
+            keep=False,
+            look=self._is_checked(who, batch),
         )
         return self._ground.datasets.add(who, batch.to, new, project=batch.project)
+
+    def _is_checked(self, who: Principal, batch: Batch) -> bool:
+        """Whether the result must fulfil anything; else it is profiled when somebody asks."""
+        try:
+            return bool(self._ground.datasets.expectations(who, batch.to, project=batch.project))
+        except NotFound:
+            return False
 
     def _staging(self, batch_id: str) -> Path:
         """Where files lie that the datasets may take over."""
@@ -381,6 +401,14 @@ class _Progress:
             self._told = self.chunks
             rows = self.scored + (self._first or 0)
             self._store.change(self._batch, {"chunks_done": self.chunks, "rows_done": rows})
+
+
+def _begin_anew(folder: Path) -> None:
+    """Forget the plan and its chunks; the next plan reads CSV files as any others."""
+    (folder / "not-plain").touch()
+    (folder / "plan.json").unlink(missing_ok=True)
+    for path in folder.glob("chunk-*"):
+        path.unlink()
 
 
 def _chunks_of(folder: Path) -> list[dict[str, Any]]:

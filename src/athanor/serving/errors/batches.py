@@ -48,6 +48,15 @@ class BatchFileMissing(NotFound):
         )
 
 
+class CsvNotPlain(Unprocessable):
+    """A CSV file is not so ordinary that it can be read where it lies."""
+
+    def __init__(self, file: str, problem: str) -> None:
+        super().__init__(
+            f"{file} is no ordinary CSV file: {problem}", hint="It is read as any other file."
+        )
+
+
 class BatchFileUnreadable(Unprocessable):
     """An input file that is no table."""
 

@@ -1,7 +1,5 @@
 """Batch predictions over HTTP."""
 
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Annotated
 
 from fastapi import Query, Request
@@ -12,18 +10,25 @@ from athanor.serving.service.batches import Batches
 from athanor.serving.types.batches import Batch, BatchFile, NewBatch
 
 router = room_router("serving")
+_PIECE = 1 << 20
+"""Bytes that are written at once."""
 TheBatches = Annotated[Batches, provide(Batches)]
 
 
 @router.put("/batch-files", status_code=201)
 async def add_file(request: Request, who: Caller, batches: TheBatches, file: str) -> BatchFile:
     """Keep the body, a file of any size, so that batches can name it."""
-    with TemporaryDirectory(prefix="athanor-upload-") as place:
-        path = Path(place) / "file"
-        with path.open("wb") as stream:
-            async for piece in request.stream():
-                stream.write(piece)
-        return await run_in_threadpool(batches.add_file, who, file, path)
+    waiting: list[bytes] = []
+    size = 0
+    with batches.add_file(who, file) as arriving:
+        async for piece in request.stream():
+            waiting.append(piece)
+            size += len(piece)
+            if size >= _PIECE:
+                await run_in_threadpool(arriving.write, b"".join(waiting))
+                waiting, size = [], 0
+        await run_in_threadpool(arriving.write, b"".join(waiting))
+        return await run_in_threadpool(arriving.keep)
 
 
 @router.post("/batches", status_code=202)

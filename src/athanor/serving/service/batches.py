@@ -1,8 +1,8 @@
 """The verbs of batch prediction."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import Any, TypeAlias
 
 import msgspec
@@ -11,6 +11,7 @@ from athanor.data import Query
 from athanor.kernel import DEFAULT_PROJECT
 from athanor.kernel.ids import is_id, new_id
 from athanor.kernel.permissions import Access, Principal
+from athanor.kernel.storage import Incoming
 from athanor.lineage import NewArtifact, NewRun
 from athanor.serving.batches.desk import Desk
 from athanor.serving.batches.runner import BATCH, BatchGround
@@ -48,6 +49,23 @@ class _Pinned:
     source: dict[str, Any]
     consumed: tuple[tuple[str, str], ...]
     """Artifacts that go in: (id, as)."""
+
+
+class Arriving:
+    """A file on its way in; what is not kept leaves nothing behind."""
+
+    def __init__(self, file: str, incoming: Incoming) -> None:
+        self._file = file
+        self._incoming = incoming
+
+    def write(self, piece: bytes) -> None:
+        """Take the next piece. Raises: DiskNearlyFull."""
+        self._incoming.write(piece)
+
+    def keep(self) -> BatchFile:
+        """The file, once all of it has come. Raises: DiskNearlyFull."""
+        blob = self._incoming.keep()
+        return BatchFile(file=self._file, digest=blob.digest, size=blob.size)
 
 
 class Batches:
@@ -154,17 +172,19 @@ class Batches:
             )
         return _shown(self._found(batch_id))
 
-    def add_file(self, who: Principal, file: str, path: Path) -> BatchFile:
-        """Keep a file that batches may name. It is kept as long as one does; a day otherwise.
+    @contextmanager
+    def add_file(self, who: Principal, file: str) -> Iterator["Arriving"]:
+        """Take in a file that batches may name, piece by piece.
 
+        It is kept as long as a batch names it; a day otherwise.
         Raises: BadBatch (its name), DiskNearlyFull.
         """
         self._access.require(who, "serving.add_file", file)
         name = file.replace("\\", "/").rsplit("/", 1)[-1]
         if not name:
             raise BadBatch("The file has no name.", "Name it: PUT /api/v1/batch-files?file=NAME")
-        blob = self._ground.storage.put_file(path)
-        return BatchFile(file=name, digest=blob.digest, size=blob.size)
+        with self._ground.storage.incoming() as incoming:
+            yield Arriving(name, incoming)
 
     def _found(self, batch_id: str) -> Batch:
         found = self._store.find(batch_id) if is_id(batch_id) else None

@@ -1,8 +1,6 @@
 """Files that were sent, as Parquet: CSV, JSON, JSON lines, Parquet, Arrow; maybe gzipped."""
 
-import csv
 import gzip
-import mmap
 import os
 import shutil
 from pathlib import Path
@@ -13,6 +11,7 @@ import pyarrow.parquet as pq
 from pyarrow import csv as arrow_csv
 from pyarrow import feather
 
+from athanor.serving.batches.work.csvlines import MISSING, converting, head_of, quotes, types_of
 from athanor.serving.errors.batches import BatchFileUnreadable
 from athanor.serving.types import Signature
 
@@ -25,18 +24,8 @@ _TYPES = {
     "boolean": "BOOLEAN",
     "datetime": "TIMESTAMP",
 }
-_MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None")
 _SAMPLE_ROWS = 100_000
-_ARROW = {
-    "double": pa.float64(),
-    "float": pa.float64(),
-    "long": pa.int64(),
-    "integer": pa.int64(),
-    "string": pa.dictionary(pa.int32(), pa.string()),
-    "boolean": pa.bool_(),
-}
 _BLOCK_BYTES = 1 << 20
-_LONGEST_LINE = 1 << 20
 FORMATS = {
     ".csv": "csv",
     ".tsv": "csv",
@@ -83,6 +72,12 @@ def as_parquet(path: Path, name: str, target: Path, signature: Signature, rows: 
     passing.replace(target)
 
 
+def is_plain_csv(name: str) -> bool:
+    """Whether a file's name says that it is CSV, not packed."""
+    ending, packed = _ending(name)
+    return not packed and FORMATS.get(ending) == "csv"
+
+
 def _ending(name: str) -> tuple[str, bool]:
     lower = Path(name.lower())
     if lower.suffix == ".gz":
@@ -95,19 +90,14 @@ def _plain_csv(source: Path, target: Path, signature: Signature, rows: int) -> b
 
     False where it is anything else: DuckDB, which is slower, reads more and says what is wrong.
     """
-    types = {column.name: _ARROW.get(column.type) for column in signature.columns}
-    delimiter = _delimiter(source, signature) if None not in types.values() else ""
-    if not delimiter:
+    types = types_of(signature)
+    delimiter, _ = head_of(source, signature)
+    if not delimiter or not types:
         return False
     reading = arrow_csv.ReadOptions(block_size=_BLOCK_BYTES)
-    parsing = arrow_csv.ParseOptions(delimiter=delimiter, newlines_in_values=_quotes(source))
-    converting = arrow_csv.ConvertOptions(
-        column_types=types,
-        null_values=list(_MISSING),
-        strings_can_be_null=True,
-    )
+    parsing = arrow_csv.ParseOptions(delimiter=delimiter, newlines_in_values=quotes(source))
     try:
-        with arrow_csv.open_csv(source, reading, parsing, converting) as reader:
+        with arrow_csv.open_csv(source, reading, parsing, converting(types)) as reader:
             _write(reader, target, rows)
     except (pa.ArrowException, ValueError):
         return False
@@ -138,31 +128,6 @@ def _write(reader: pa.RecordBatchReader, target: Path, rows: int) -> None:
             writer.write_table(pa.Table.from_batches(waiting).unify_dictionaries())
 
 
-def _delimiter(source: Path, signature: Signature) -> str:
-    """What parts the names in the first line, if they are the model's; "" otherwise."""
-    with source.open("rb") as stream:
-        line = stream.readline(_LONGEST_LINE)
-    try:
-        text = line.decode("utf-8-sig").rstrip("\r\n")
-    except UnicodeDecodeError:
-        return ""
-    wanted = {column.name for column in signature.columns if column.required}
-    for delimiter in ",\t;|":
-        names = next(csv.reader([text], delimiter=delimiter), [])
-        if wanted and wanted <= set(names) and len(set(names)) == len(names) > 1 and all(names):
-            return delimiter
-    return ""
-
-
-def _quotes(source: Path) -> bool:
-    """Whether the file quotes anything: quoted text may hold line ends."""
-    with (
-        source.open("rb") as stream,
-        mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as all_,
-    ):
-        return all_.find(b'"') >= 0
-
-
 def _by_duckdb(source: Path, kind: str, target: Path, signature: Signature, rows: int) -> None:
     with duckdb.connect(":memory:", config={"threads": 2}) as connection:
         reader = _csv_reader if kind == "csv" else _json_reader
@@ -174,7 +139,7 @@ def _by_duckdb(source: Path, kind: str, target: Path, signature: Signature, rows
 
 
 def _csv_reader(connection: duckdb.DuckDBPyConnection, source: Path, signature: Signature) -> str:
-    missing = ", ".join(map(_text, _MISSING))
+    missing = ", ".join(map(_text, MISSING))
     plain = f"read_csv({_text(str(source))}, header = true, nullstr = [{missing}]"
     looked = connection.sql(
         f"SELECT * FROM {plain}, all_varchar = true, sample_size = 1000) LIMIT 0"  # noqa: S608

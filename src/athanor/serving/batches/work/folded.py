@@ -210,7 +210,10 @@ def _close(found: Floats) -> NDArray[np.bool_]:
     else:
         best = np.partition(found, -2, axis=1)[:, -2:]
         apart = best[:, 1] - best[:, 0]
-    return np.asarray(apart < TOLERANCE * np.maximum(1.0, np.abs(found).max(axis=1)))
+    largest = np.abs(found[:, 0])
+    for place in range(1, found.shape[1]):
+        np.maximum(largest, np.abs(found[:, place]), out=largest)
+    return np.asarray(apart < TOLERANCE * np.maximum(1.0, largest))
 
 
 def _finished(head: Head, sums: Floats) -> Floats:

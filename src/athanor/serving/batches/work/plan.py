@@ -5,7 +5,7 @@ The plan is made once and kept in the batch's folder: whoever goes on after a ki
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from athanor.serving.batches.work.columns import check_inputs, input_types
-from athanor.serving.batches.work.files import as_parquet
+from athanor.serving.batches.work.csvlines import large_lines
+from athanor.serving.batches.work.files import as_parquet, is_plain_csv
 from athanor.serving.errors.batches import (
     BadBatch,
     BatchFileUnreadable,
@@ -22,6 +23,8 @@ from athanor.serving.errors.batches import (
 )
 
 PLAN = "plan.json"
+NOT_PLAIN = "not-plain"
+"""A mark: a CSV file was none that is read where it lies."""
 FORMAT_VERSION = 1
 
 
@@ -45,20 +48,34 @@ def make(
     """
     home, model = Path(folder), input_types(signature)
     chunk_rows = int(settings["chunk_rows"])
-    paths = list(source.get("parquet", ()))
+    keep = settings.get("keep")
+    files: list[Any] = list(source.get("parquet", ()))
+    schemas = [_schema_of(path) for path in files]
+    pieces: list[list[tuple[int, int, int]]] = [[] for _ in files]
     for number, item in enumerate(source.get("files", ())):
+        path = Path(item["path"])
+        lines = None
+        if is_plain_csv(item["file"]) and not (home / NOT_PLAIN).exists():
+            lines = large_lines(path, model, keep, chunk_rows)
+        if lines is not None:
+            files.append({"csv": str(path), "names": lines.names, "delimiter": lines.delimiter})
+            schemas.append(lines.schema)
+            pieces.append(lines.pieces)
+            continue
         target = home / f"input-{number:04d}.parquet"
-        as_parquet(Path(item["path"]), item["file"], target, model, chunk_rows)
-        paths.append(str(target))
-    schema = _schema(paths)
+        as_parquet(path, item["file"], target, model, chunk_rows)
+        files.append(str(target))
+        schemas.append(_schema_of(str(target)))
+        pieces.append([])
+    schema = _unified(schemas)
     check_inputs(model, schema, "The input")
-    kept = _kept(schema, settings.get("keep"), made)
-    chunks = list(_chunks(paths, chunk_rows))
+    kept = _kept(schema, keep, made)
+    chunks = list(_chunks(files, pieces, chunk_rows))
     if not chunks:
         raise BadBatch("The input has no rows.", "Give an input that has rows.")
     plan = {
         "format_version": FORMAT_VERSION,
-        "files": paths,
+        "files": files,
         "schema": schema.serialize().to_pybytes().hex(),
         "keep": kept,
         "chunks": chunks,
@@ -81,15 +98,15 @@ def opened(path: str, words: Sequence[str] = ()) -> pq.ParquetFile:
     return pq.ParquetFile(source, read_dictionary=list(words) or None)
 
 
-def _schema(paths: Sequence[str]) -> pa.Schema:
+def _schema_of(path: str) -> pa.Schema:
+    with opened(path) as file:
+        return pa.schema([_one_text(field) for field in file.schema_arrow.remove_metadata()])
+
+
+def _unified(schemas: Sequence[pa.Schema]) -> pa.Schema:
     """The columns of all files by name; one that a file lacks is missing in its rows."""
-    if not paths:
+    if not schemas:
         raise BadBatch("The input has no rows and no columns.", "Give an input that has rows.")
-    schemas = []
-    for path in paths:
-        with opened(path) as file:
-            found = file.schema_arrow.remove_metadata()
-            schemas.append(pa.schema([_one_text(field) for field in found]))
     try:
         return pa.unify_schemas(schemas, promote_options="permissive")
     except (pa.ArrowTypeError, pa.ArrowInvalid) as error:
@@ -117,23 +134,38 @@ def _kept(schema: pa.Schema, wanted: Sequence[str] | None, made: Sequence[str]) 
     return names
 
 
-def _chunks(paths: Sequence[str], chunk_rows: int) -> Iterator[dict[str, Any]]:
-    """Row groups in their order, so many together that a chunk has about `chunk_rows` rows."""
+def _chunks(
+    files: Sequence[Any], pieces: Sequence[Sequence[tuple[int, int, int]]], chunk_rows: int
+) -> Iterator[dict[str, Any]]:
+    """The ranges of CSV files, and row groups: so many together that they have `chunk_rows` rows.
+
+    About so many: a row group is not parted.
+    """
     start = 0
-    for number, path in enumerate(paths):
-        with opened(path) as file:
-            sizes = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
-        groups: list[int] = []
-        rows = 0
-        for place, size in enumerate(sizes):
-            if groups and rows + size > chunk_rows:
-                yield {"file": number, "groups": groups, "start": start, "rows": rows}
-                start, groups, rows = start + rows, [], 0
-            groups.append(place)
-            rows += size
-        if rows:
-            yield {"file": number, "groups": groups, "start": start, "rows": rows}
-            start += rows
+    for number, file in enumerate(files):
+        parts: Iterable[dict[str, Any]] = (
+            [{"bytes": [first, end], "rows": rows} for first, end, rows in pieces[number]]
+            if isinstance(file, dict)
+            else _groups(file, chunk_rows)
+        )
+        for part in parts:
+            yield {"file": number, "start": start, **part}
+            start += part["rows"]
+
+
+def _groups(path: str, chunk_rows: int) -> Iterator[dict[str, Any]]:
+    with opened(path) as file:
+        sizes = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
+    groups: list[int] = []
+    rows = 0
+    for place, size in enumerate(sizes):
+        if groups and rows + size > chunk_rows:
+            yield {"groups": groups, "rows": rows}
+            groups, rows = [], 0
+        groups.append(place)
+        rows += size
+    if rows:
+        yield {"groups": groups, "rows": rows}
 
 
 def _write(path: Path, data: bytes) -> None:

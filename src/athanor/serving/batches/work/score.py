@@ -16,11 +16,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from athanor.kernel.workers import report
+from athanor.serving.batches.work import csvlines
 from athanor.serving.batches.work import plan as plans
 from athanor.serving.batches.work.models import Scorer, load_scorer
-from athanor.serving.errors.batches import TooManyRowErrors
+from athanor.serving.errors.batches import CsvNotPlain, TooManyRowErrors
 
 _SLICE_ROWS = 65_536
+_CSV_ROWS = 131_072
 _PROBED = 16
 _TYPES_KEPT = frozenset({"string", "bool", "date32[day]", "timestamp[us]", "float", "double"}) | {
     f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)
@@ -149,16 +151,33 @@ def _rows(
     plan: Mapping[str, Any], chunk: Mapping[str, Any], read: Sequence[str], kept: Sequence[str] = ()
 ) -> Iterator[pa.RecordBatch]:
     wanted = dict.fromkeys([*plan["keep"], *read])
+    file = plan["files"][chunk["file"]]
+    if isinstance(file, dict):
+        yield from _lines(plan, chunk, [name for name in wanted if name in file["names"]])
+        return
     words = [name for name in (*kept, *read) if _is_text(plan["schema"], name)]
-    with plans.opened(plan["files"][chunk["file"]], words) as file:
-        present = set(file.schema_arrow.names)
+    with plans.opened(file, words) as opened:
+        present = set(opened.schema_arrow.names)
         names = [name for name in wanted if name in present]
         if not names:
             yield from _bare(chunk)
             return
-        yield from file.iter_batches(
+        yield from opened.iter_batches(
             batch_size=_SLICE_ROWS, row_groups=chunk["groups"], columns=names
         )
+
+
+def _lines(
+    plan: Mapping[str, Any], chunk: Mapping[str, Any], names: Sequence[str]
+) -> Iterator[pa.RecordBatch]:
+    """Rows of a CSV file that is read where it lies. Raises: CsvNotPlain."""
+    file, rows = plan["files"][chunk["file"]], 0
+    for batch in csvlines.read(file, chunk["bytes"], names, plan["schema"]):
+        for start in range(0, batch.num_rows, _CSV_ROWS):
+            yield batch.slice(start, _CSV_ROWS)
+        rows += batch.num_rows
+    if rows != chunk["rows"]:
+        raise CsvNotPlain(file["csv"], f"{chunk['rows']} lines hold {rows} rows")
 
 
 def _first(plan: Mapping[str, Any]) -> pa.RecordBatch:
