@@ -16,8 +16,15 @@ if TYPE_CHECKING:
     from athanor.data.logic.recipes.rows import (
         RowRecipe,
     )
+    from athanor.data.logic.recipes.serving import (
+        PREPARING,
+        preparer,
+    )
     from athanor.data.operations import (
         operations,
+    )
+    from athanor.data.preparing import (
+        Preparations,
     )
     from athanor.data.records import (
         Diff,
@@ -98,6 +105,9 @@ __getattr__ = lazily(
         "RecipeStore": "store.recipes",
         "Recipes": "service.recipes",
         "RowRecipe": "logic.recipes.rows",
+        "PREPARING": "logic.recipes.serving",
+        "Preparations": "preparing",
+        "preparer": "logic.recipes.serving",
         "SqlRecipeStore": "store.recipes",
         "Step": "types.recipes",
         "operations": "operations",
@@ -153,6 +163,7 @@ __getattr__ = lazily(
 )
 
 __all__ = [
+    "PREPARING",
     "CheckResult",
     "Checks",
     "Column",
@@ -178,6 +189,7 @@ __all__ = [
     "NewVersion",
     "NoReadyVersion",
     "Overlap",
+    "Preparations",
     "Profile",
     "Quarantine",
     "Query",
@@ -211,4 +223,5 @@ __all__ = [
     "WatchedFile",
     "Watches",
     "operations",
+    "preparer",
 ]

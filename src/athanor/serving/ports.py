@@ -137,6 +137,39 @@ class FeatureSource(Protocol):
         ...
 
 
+class Preparation(Protocol):
+    """A recipe as files that stand around a model."""
+
+    @property
+    def files(self) -> dict[str, str]:
+        """Their text by path."""
+        ...
+
+    @property
+    def entry(self) -> str:
+        """The one that begins."""
+        ...
+
+    @property
+    def inputs(self) -> Sequence[tuple[str, str]]:
+        """The columns that callers send: names and types."""
+        ...
+
+
+class RecipeSource(Protocol):
+    """The recipes, as far as serving needs them."""
+
+    def prepared(
+        self, who: Principal, recipe: str, *, model: str, reads: Sequence[str], project: str
+    ) -> Preparation:
+        """A fitted recipe that gives what the model of this artifact reads.
+
+        Raises: a NotFound with a hint, and a Conflict where it does not fit the model, or gives row
+        by row other values than training had.
+        """
+        ...
+
+
 class OnlySafe:
     """Nobody agrees to anything: model workers refuse what would run code."""
 

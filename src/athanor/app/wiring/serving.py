@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from athanor.app.doors import is_loopback
+from athanor.data import Datasets, Preparations, Recipes
 from athanor.features import OnlineFeatures
 from athanor.lineage import Lineage, Operation
 from athanor.registry import (
@@ -63,6 +64,9 @@ def join_serving(house: "House", steps: dict[str, Operation]) -> ServingLog:
             loading=house.services[Scanner],
             features=house.services[OnlineFeatures],
             code=house.services[Exchange],
+            recipes=Preparations(
+                house.services[Recipes], house.services[Datasets], lineage, house.workers
+            ),
         ),
     )
     steps |= endpoint_operations(endpoints)

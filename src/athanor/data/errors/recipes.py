@@ -1,6 +1,6 @@
 """What can go wrong with recipes, each with its place and a way out."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from athanor.kernel.errors import Conflict, Invalid, NotFound, Unprocessable, nearest
 
@@ -82,6 +82,55 @@ class NotByRow(Conflict):
             hint="Keep such steps in a recipe of their own that makes the dataset; compute what "
             "looks back in a feature view.",
             details={"step": number, "operation": operation},
+        )
+
+
+class RecipeNotOfModel(Conflict):
+    """Which fitted recipe stands before the model is not clear."""
+
+    def __init__(self, recipe: str, fitted: Sequence[str]) -> None:
+        what = "was applied with several fits to" if fitted else "did not make"
+        listed = f" They are: {', '.join(fitted)}." if fitted else ""
+        super().__init__(
+            f"The recipe {recipe!r} {what} the table that the model was trained on.",
+            hint="Name what it learnt by its id, which `athanor recipe fit` and `recipe apply` "
+            f"tell.{listed}",
+            details={"recipe": recipe, "fitted": list(fitted)},
+        )
+
+
+class RecipeGivesNot(Conflict):
+    """The model reads columns that the recipe does not give."""
+
+    def __init__(self, recipe: str, absent: Sequence[str], gives: Iterable[str]) -> None:
+        super().__init__(
+            f"The model reads {', '.join(map(repr, absent[:20]))}; the recipe {recipe} gives "
+            f"{', '.join(list(gives)[:40])}.",
+            hint="Deploy it with the recipe that made the table that it was trained on.",
+            details={"recipe": recipe, "columns": list(absent)},
+        )
+
+
+class NoSourceOfRecipe(Conflict):
+    """There is no table on which a recipe's forms could be compared."""
+
+    def __init__(self, recipe: str) -> None:
+        super().__init__(
+            f"No table is left that the recipe {recipe} was applied to: its row-by-row form can't "
+            "be compared with what training had.",
+            hint=f"Apply it: athanor recipe apply {recipe} DATASET",
+        )
+
+
+class RowsDiffer(Conflict):
+    """Row by row, a recipe would give other values than training had."""
+
+    def __init__(self, recipe: str, rows: int, differing: int) -> None:
+        super().__init__(
+            f"Row by row, the recipe {recipe} gives other values than its query in {differing} of "
+            f"{rows} rows.",
+            hint=f"See where: athanor recipe verify {recipe} DATASET",
+            details={"rows": rows, "differing": differing},
         )
 
 

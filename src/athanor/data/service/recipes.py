@@ -367,13 +367,13 @@ class Recipes:
     ) -> dict[str, Any]:
         """What the worker needs; the other datasets' versions are pinned now."""
         others = {
-            reference: _table(self._datasets.version(who, reference, project=project))
+            reference: table_of(self._datasets.version(who, reference, project=project))
             for reference in others_of(steps)
         }
         return {
             "work": {
                 "steps": msgspec.to_builtins(steps),
-                "table": _table(version),
+                "table": table_of(version),
                 "others": others,
                 "learned": learned or {},
                 "memory_mb": _MEMORY_MB,
@@ -401,7 +401,8 @@ class Recipes:
         return RecipeNotFound(reference, known)
 
 
-def _table(version: DatasetVersion) -> dict[str, Any]:
+def table_of(version: DatasetVersion) -> dict[str, Any]:
+    """Where a version lies, as workers know it."""
     uri = version.table_uri.rstrip("/")
     return {
         "name": f"{version.dataset}@{version.number}",

@@ -351,6 +351,22 @@ def verify(work: dict[str, Any], *, by_row: bool = True) -> dict[str, Any]:
         return found
 
 
+def parity(work: dict[str, Any], sample: int) -> dict[str, int]:
+    """Prepare a sample by the query and row by row; how many rows differ in a byte.
+
+    Raises: UnknownOperation, BadStep, RecipeFailed.
+    """
+    with _kitchen(work, sample) as kitchen:
+        steps = _tried(kitchen.steps)
+        made = _tried(lambda: kitchen.connection.sql(kitchen.query(steps)).to_arrow_table())
+        after = steps[-1].after if steps else kitchen.schema
+        left, right = normal(made, after), normal(by_rows(kitchen, made), after)
+        if table_digest(left) == table_digest(right):
+            return {"rows": left.num_rows, "differing": 0}
+        pairs = zip(left.to_pylist(), right.to_pylist(), strict=True)
+        return {"rows": left.num_rows, "differing": max(1, sum(a != b for a, b in pairs))}
+
+
 def by_pandas(kitchen: Kitchen, steps: Sequence[Planned]) -> pa.Table:
     """What the exported pandas script makes of the table."""
     tables = {reference: schema for reference, (_, schema) in kitchen.others.items()}

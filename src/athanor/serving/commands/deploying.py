@@ -66,6 +66,9 @@ def deploy(
     requirement: Annotated[
         list[str] | None, typer.Option(help="What the code needs, such as emoji==2.14.0.")
     ] = None,
+    recipe: Annotated[
+        str, typer.Option(help="The recipe that made its table: callers send rows as before it.")
+    ] = "",
     replicas: Annotated[int, typer.Option(help="Model workers.", min=1, max=16)] = 1,
     workers: Annotated[
         str, typer.Option(metavar="MIN..MAX", help="Workers by load; 0..4 lets it sleep.")
@@ -89,6 +92,7 @@ def deploy(
         key=key,
         features=features,
         code=None if code is None else read_code(code, requirement or ()),
+        recipe=recipe,
         replicas=replicas,
         scaling=scaling_of(workers, idle),
     )

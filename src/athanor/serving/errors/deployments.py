@@ -183,3 +183,24 @@ class CodeFollowsNothing(Invalid):
             hint="Register each version with its code, and move the alias there: "
             "athanor model register NAME --code FILE --around MODEL@VERSION",
         )
+
+
+class RecipeNotAlone(Invalid):
+    """A recipe and something else were to stand before the model."""
+
+    def __init__(self, endpoint: str, other: str) -> None:
+        super().__init__(
+            f"Endpoint {endpoint!r}: a recipe and {other} can't be given in one deployment.",
+            hint="Deploy it with the recipe, which makes a version of the model; then deploy that "
+            f"version with the {other}.",
+        )
+
+
+class RecipesElsewhere(Unprocessable):
+    """There is nothing here that a recipe could stand around."""
+
+    def __init__(self, endpoint: str) -> None:
+        super().__init__(
+            f"Endpoint {endpoint!r}: the model's files or the recipes are not in this workspace.",
+            hint="Deploy a version whose files are kept here: athanor model show MODEL",
+        )

@@ -117,7 +117,7 @@ def main(folder: str, path: str, *, pickles: bool = False) -> None:
     Raises: BadModelFolder, UnsafeModel, CodeFailed, NoEnvironment, ForeignModelFailed.
     """
     place = Path(folder)
-    if python.is_code(place) and not pickles:
+    if python.is_code(place) and not pickles and not python.is_recipe(place):
         raise UnsafeModel(f"Model folder {place.name}", ["a user's own Python"])
     model = None if python.is_code(place) else opened(place, pickles=pickles)
     if model is not None:

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from athanor.data import PREPARING
 from athanor.serving.logic.frames import Hello, Reply
 from athanor.serving.runtimes.answers import column_of, numbers_of, values_of
 
@@ -305,6 +306,12 @@ def _load_pyfunc(path: str) -> ForMlflow:
 def is_code(folder: Path) -> bool:
     """Whether a model folder holds a user's own Python."""
     return (folder / DESCRIPTION).is_file()
+
+
+def is_recipe(folder: Path) -> bool:
+    """Whether all its code is what a recipe stands in, to which nobody has to agree."""
+    files = list((folder / CODE).rglob("*.py"))
+    return bool(files) and all(file.read_text("utf-8", "replace") == PREPARING for file in files)
 
 
 def load(folder: Path) -> PythonRuntime:

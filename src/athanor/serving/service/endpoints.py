@@ -39,9 +39,11 @@ from athanor.serving.ports import (
     Loading,
     ModelSource,
     OnlySafe,
+    RecipeSource,
     RegisteredVersion,
 )
 from athanor.serving.service.features import feature_use
+from athanor.serving.service.recipes import prepared
 from athanor.serving.service.signatures import signature_of
 from athanor.serving.service.traffic import Traffic
 from athanor.serving.store import EndpointStore
@@ -78,6 +80,7 @@ class Neighbours:
     loading: Loading = field(default_factory=OnlySafe)
     features: FeatureSource | None = None
     code: CodeSource | None = None
+    recipes: RecipeSource | None = None
 
 
 class Endpoints:
@@ -105,6 +108,7 @@ class Endpoints:
         self._loading = neighbours.loading
         self._features = neighbours.features
         self._code = neighbours.code
+        self._recipes = neighbours.recipes
         self._traffic = Traffic(
             store, database, events=events, lineage=neighbours.lineage, clock=clock
         )
@@ -118,14 +122,15 @@ class Endpoints:
 
         Raises: EndpointNameInvalid, CanaryShareInvalid, RolloutUnclear, ShareInvalid,
         ScalingInvalid, NothingToShadow, EndpointIsGraph, ModelElsewhere, FlavorNotServed,
-        FeaturesUnused, ParityBroken, CodeFollowsNothing, IdempotencyKeyReused; what the registry
-        raises.
+        FeaturesUnused, ParityBroken, CodeFollowsNothing, RecipeNotAlone, RecipesElsewhere,
+        IdempotencyKeyReused; what the registry and the recipes raise.
         """
         self._access.require(who, "serving.deploy", name)
         if not _NAME.fullmatch(name):
             raise EndpointNameInvalid(name)
         plan, rollout = plan_of(deploy), rollout_of(deploy)
         checked(deploy.scaling)
+        deploy, inputs = prepared(who, name, deploy, (self._recipes, self._models))
         told = self._told_columns(who, deploy)
         use = feature_use(who, name, deploy, self._store.find(name), (self._features, self._models))
         with self._database.transaction():
@@ -134,7 +139,7 @@ class Endpoints:
                 if done is not None:
                     _check_repeated(done, deploy, rollout)
                     return done
-            version = self._version(who, deploy)
+            version = self._version(who, deploy, inputs)
             reference = f"{version.model}@{version.number}"
             if version.artifact_id is None:
                 raise ModelElsewhere(reference)
@@ -353,7 +358,9 @@ class Endpoints:
             return ()
         return self._loading.columns(reference) if self._loading.loadable(reference) else ()
 
-    def _version(self, who: Principal, deploy: Deploy) -> RegisteredVersion:
+    def _version(
+        self, who: Principal, deploy: Deploy, inputs: tuple[InputColumn, ...]
+    ) -> RegisteredVersion:
         """The version that is deployed; where code comes with it, the one that the code makes."""
         version = self._models.version(who, deploy.model)
         if deploy.code is None or self._code is None:
@@ -361,7 +368,13 @@ class Endpoints:
         if deploy.follow:
             raise CodeFollowsNothing(deploy.model)
         around = f"{version.model}@{version.number}"
-        new = NewCode(model=version.model, code=deploy.code, around=around, project=deploy.project)
+        new = NewCode(
+            model=version.model,
+            code=deploy.code,
+            around=around,
+            inputs=inputs,
+            project=deploy.project,
+        )
         return self._code.take_code(who, new)
 
     def _deploy_again(self, endpoint: Endpoint, again: Deploy) -> None:

@@ -281,6 +281,9 @@ class Deploy:
     code: PythonCode | None = None
     """A user's own Python around the version: it becomes the model's next version, which is the
     one that is deployed."""
+    recipe: str = ""
+    """The recipe that made the table that the model was trained on (NAME, NAME@N, or the id of a
+    fitted one): callers send the columns of the table before it. Like code, it makes a version."""
     project: str = DEFAULT_PROJECT
     idempotency_key: str | None = None
     """A repetition with the same one returns the first one's deployment."""
