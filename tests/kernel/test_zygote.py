@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from athanor.kernel.errors import TookTooLong, Unavailable
-from athanor.kernel.workers import WorkerDied
+from athanor.kernel.workers import Exit, WorkerDied
 from athanor.kernel.zygote import HEAVY_MODULES, SpawnWorkers, ZygoteWorkers, choose_workers
 from athanor.kernel.zygote.trimming import (
     Mapping,
@@ -128,20 +128,27 @@ class TestWarmth:
         workers.close()
         assert eventually(lambda: not alive(light))
 
-    def test_a_held_worker_waits_before_its_function(
+    def test_a_silent_worker_tells_how_it_ended(
         self, workers: ZygoteWorkers, tmp_path: Path
     ) -> None:
-        hold, mark = threading.Event(), tmp_path / "mark"
-        child = workers.spawn("os:mkdir", {"path": str(mark)}, hold=hold)
-        assert child.pid
-        assert child.wait(0.05) is None
-        assert not mark.exists()
-        hold.set()
-        assert child.wait(10) is not None
-        assert mark.exists()
-        dropped = workers.spawn("os:mkdir", {"path": str(tmp_path / "b")}, hold=threading.Event())
-        dropped.kill(0)
-        assert not (tmp_path / "b").exists()
+        heard: list[Exit] = []
+        mark = tmp_path / "mark"
+        payload = {"path": str(mark)}
+        made = workers.spawn("os:mkdir", payload, silent=True, on_exit=heard.append)
+        ended = made.wait(60)
+        assert ended is not None and ended.code == 0 and mark.exists()
+        again = workers.spawn("os:mkdir", payload, silent=True, log=tmp_path / "log")
+        failed = again.wait(60)
+        assert failed is not None and failed.code == 1
+        assert "FileExistsError" in (tmp_path / "log").read_text()
+        slow = workers.spawn(f"{TARGETS}:no_such", {}, silent=True, on_exit=heard.append)
+        assert slow.wait(60) is not None
+        long = workers.spawn("time:sleep", {"secs": 600}, silent=True)
+        assert long.pid
+        long.kill(0)
+        died = long.wait(60)
+        assert died is not None and died.signal == signal.SIGKILL
+        assert [how.code for how in heard] == [0, 1]
 
     def test_sets_have_one_order(self, workers: ZygoteWorkers) -> None:
         other = SpawnWorkers()

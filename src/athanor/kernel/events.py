@@ -310,12 +310,14 @@ class Events:
         newest = self._store.last()
         if newest == self._delivered and not self._failures:
             return 0
-        fresh = self._fresh()
-        handled = sum(
-            self._deliver_to(item)
-            for item in list(self._subscriptions.values())
-            if fresh is None or any(item.concerned(event) for event in fresh)
-        )
+        with self._database.reading():
+            fresh = self._fresh()
+            concerned = [
+                item
+                for item in list(self._subscriptions.values())
+                if fresh is None or any(item.concerned(event) for event in fresh)
+            ]
+        handled = sum(self._deliver_to(item) for item in concerned)
         if fresh is None:
             self._looked = newest
         self._delivered = newest

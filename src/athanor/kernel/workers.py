@@ -8,7 +8,6 @@ string keys, dataclasses, aware datetimes); results arrive as plain lists and di
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Event
 from typing import Any, Protocol, TypedDict, Unpack
 
 from athanor.kernel.errors import AthanorError, Unavailable
@@ -65,12 +64,15 @@ class Options(TypedDict, total=False):
     """A session of its own (the default), not only a process group of its own."""
     light: bool
     """Whether it needs none of what is loaded ahead: its fork is then several times cheaper."""
-    hold: Event | None
-    """The process is made ready at once, and its function is called when this is set."""
+    silent: bool
+    """Nobody asks for its result nor for what it reports: how it ended is all. It costs less."""
     on_message: Callable[[dict[str, Any]], None] | None
     """Called with what the worker `report`s, in order, on a thread of this worker's own."""
     on_exit: Callable[[Exit], None] | None
-    """Called once when the worker has ended, on the same thread, after the last message."""
+    """Called once when the worker has ended, on the same thread, after the last message.
+
+    Of a silent one, on a thread that all of them share.
+    """
 
 
 class Child(Protocol):

@@ -7,6 +7,7 @@ pages. It ends with its server, and its workers end with it.
 import contextlib
 import gc
 import importlib
+import inspect
 import os
 import resource
 import select
@@ -18,10 +19,21 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from athanor.kernel.zygote.frames import Reader, encode, send
-from athanor.kernel.zygote.running import die_with_parent, enter, serve, signal_group
+from athanor.kernel.zygote.running import (
+    die_with_parent,
+    enter,
+    serve,
+    serve_silently,
+    signal_group,
+)
 from athanor.kernel.zygote.trimming import rest
 
 _RSS_UNIT = 1 if sys.platform == "darwin" else 1024
+# Without the wrapper, which turns what it takes and gives into enumerations: that touches many
+# pages, and each page that a fork touches is copied.
+_handle = inspect.unwrap(signal.signal)
+_SIGCHLD, _SIGTERM, _SIGINT = int(signal.SIGCHLD), int(signal.SIGTERM), int(signal.SIGINT)
+_SIGKILL, _DEFAULT = int(signal.SIGKILL), int(signal.SIG_DFL)
 
 
 class Forkserver:
@@ -45,6 +57,7 @@ class Forkserver:
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.signal(signal.SIGTERM, self._stop)
         signal.set_wakeup_fd(self._wakeup[1].fileno(), warn_on_full_buffer=False)
+        sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
         with contextlib.suppress(OSError):  # the server is gone, which ends us as well
             self._tell({"warm": True, "failed": failed})
             self._serve()
@@ -83,7 +96,7 @@ class Forkserver:
         except OSError as error:
             self._tell({"id": request["id"], "refused": f"No new process: {error.strerror}."})
         finally:
-            for fd in request["fds"]:
+            for fd in request.get("fds", ()):
                 with contextlib.suppress(OSError):
                     os.close(fd)
 
@@ -107,10 +120,10 @@ class Forkserver:
 
     def _become_worker(self, parent: int, request: dict[str, Any]) -> NoReturn:
         signal.set_wakeup_fd(-1)
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        die_with_parent(parent, signal.SIGKILL)
+        _handle(_SIGCHLD, _DEFAULT)
+        _handle(_SIGTERM, _DEFAULT)
+        _handle(_SIGINT, signal.default_int_handler)
+        die_with_parent(parent, _SIGKILL)
         if request.get("session", True):
             os.setsid()
         else:
@@ -118,13 +131,15 @@ class Forkserver:
         self._server.close()
         for end in self._wakeup:
             end.close()
-        channel = socket.socket(fileno=request["fds"][0])
-        if len(request["fds"]) > 1:
-            os.dup2(request["fds"][1], 1)
-            os.dup2(request["fds"][1], 2)
-            os.close(request["fds"][1])
-        sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+        ends = list(request.get("fds", ()))
+        channel = None if "payload" in request else socket.socket(fileno=ends.pop(0))
+        for log in ends:
+            os.dup2(log, 1)
+            os.dup2(log, 2)
+            os.close(log)
         enter(request)
+        if channel is None:
+            serve_silently(request["target"], request["payload"])
         serve(channel, Reader(channel), request["target"])
 
     def _reap(self) -> None:

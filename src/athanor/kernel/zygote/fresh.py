@@ -55,7 +55,7 @@ class SpawnWorkers(Calling):
             os.close(end)
 
     def _start_worker(self, target: str, payload: Mapping[str, Any], options: Options) -> Worker:
-        fresh = _Fresh(target, payload, options, self._lifeline[0])
+        fresh = _Fresh(target, payload, {**options, "silent": False}, self._lifeline[0])
         with self._lock:
             if self._closed:
                 fresh.worker.discard()
@@ -99,7 +99,7 @@ class _Fresh:
         self.worker.converse(self._poll)
 
     def _begin(self) -> None:
-        far = self.worker.far
+        far = self.worker.channel()
         log = open_log(self._options)
         try:
             with self._lock:

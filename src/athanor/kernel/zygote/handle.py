@@ -37,7 +37,11 @@ class Worker:
         self.target = target
         self._options = options
         self._signal_group = signal_group
-        self._near, self.far = socket.socketpair()
+        self.silent = bool(options.get("silent"))
+        self._near: socket.socket | None = None
+        self.far: socket.socket | None = None
+        if not self.silent:
+            self._near, self.far = socket.socketpair()
         self._pid = 0
         self._answer: dict[str, Any] | None = None
         self._reason = ""
@@ -46,12 +50,19 @@ class Worker:
         self._ended = threading.Event()
         self._done = threading.Event()
 
+    def channel(self) -> socket.socket:
+        """The process's end of the channel. Raises ValueError: a silent one has none."""
+        if self.far is None:
+            raise ValueError(self.target)
+        return self.far
+
     # What its maker tells it.
 
     def discard(self) -> None:
         """It will not be started after all."""
-        self.far.close()
-        self._near.close()
+        if self._near is not None and self.far is not None:
+            self.far.close()
+            self._near.close()
 
     def began(self, pid: int) -> None:
         """The process exists."""
@@ -64,6 +75,8 @@ class Worker:
             self._exit, self._reason = how, reason
             self._ended.set()
             self._began.set()
+            if self.silent:
+                self._finish()
 
     def greet(self, request: bytes) -> None:
         """Send a request ahead of the payload, to a worker that no zygote briefs."""
@@ -81,19 +94,21 @@ class Worker:
         `poll(timeout)` says whether it is; by default that is whether `ended` was told.
         """
         poll = poll or self._ended.wait
-        self.far.close()
-        hold = self._options.get("hold")
-        while hold is not None and not hold.wait(_ORPHAN_CHECK_SECONDS):
-            if poll(0):
-                break
+        near, far = self._near, self.far
+        if near is None or far is None:
+            return
+        far.close()
         try:
-            self._near.sendall(self._payload)
+            near.sendall(self._payload)
             self._payload = b""
-            self._listen(poll)
+            self._listen(near, poll)
         except OSError:
             pass  # it died; its exit says how
         poll(None)
-        self._near.close()
+        near.close()
+        self._finish()
+
+    def _finish(self) -> None:
         self._done.set()
         if (on_exit := self._options.get("on_exit")) and self._exit:
             try:
@@ -101,10 +116,10 @@ class Worker:
             except Exception:  # noqa: BLE001 (a listener's trouble is not the worker's)
                 _log.exception("on_exit of %s failed", self.target)
 
-    def _listen(self, poll: Callable[[float | None], bool]) -> None:
-        reader = Reader(self._near)
+    def _listen(self, near: socket.socket, poll: Callable[[float | None], bool]) -> None:
+        reader = Reader(near)
         waiter = select.poll()
-        waiter.register(self._near, select.POLLIN)
+        waiter.register(near, select.POLLIN)
         while self._answer is None:
             if (message := reader.buffered()) is not None:
                 self._hear(message)

@@ -33,13 +33,15 @@ THREAD_VARIABLES = (
     "ARROW_IO_THREADS",
 )
 _PR_SET_PDEATHSIG = 1
+# Made once: each fork would take as long for it as for all the rest of its beginning.
+_prctl = ctypes.CDLL(None, use_errno=True).prctl if sys.platform == "linux" else None
 _STATM_DATA = 5  # the sixth field of /proc/self/statm: private data and stack, in pages
 
 
 def die_with_parent(parent: int, sign: int) -> None:
     """Ask Linux to send us a signal when the parent's thread that made us ends."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, sign)
+    if _prctl is not None:
+        _prctl(_PR_SET_PDEATHSIG, int(sign))
         if os.getppid() != parent:  # it died before we asked
             os._exit(1)
 
@@ -86,19 +88,21 @@ def _watch_lifeline(fd: int) -> None:
 def enter(request: Mapping[str, Any]) -> None:
     """Take the surroundings that the request names, except for log and session."""
     threads = int(request.get("threads", 1))
-    for name in THREAD_VARIABLES:
-        os.environ[name] = str(threads)
+    if threads != 1:  # which our maker has set for all of us
+        os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(threads)))
     env: Mapping[str, str] = request.get("env") or {}
-    os.environ.update(env)
+    if env:
+        os.environ.update(env)
     if request.get("cwd"):
         os.chdir(request["cwd"])
     if request.get("umask") is not None:
         os.umask(request["umask"])
     if request.get("memory_bytes"):
         _limit_memory(request["memory_bytes"])
-    paths = [path for path in env.get("PYTHONPATH", "").split(os.pathsep) if path]
-    importlib.invalidate_caches()  # modules may have come since the zygote looked
-    sys.path[:0] = [path for path in paths if path not in sys.path]
+    if env.get("PYTHONPATH"):
+        paths = [path for path in env["PYTHONPATH"].split(os.pathsep) if path]
+        importlib.invalidate_caches()  # folders may have come since the zygote looked
+        sys.path[:0] = [path for path in paths if path not in sys.path]
     if threads > 1:
         _widen(threads)
 
@@ -140,11 +144,27 @@ def serve(channel: socket.socket, reader: Reader, target: str) -> NoReturn:
     except BaseException:  # noqa: BLE001 (the last line of defence: tell it and end)
         traceback.print_exc()
     finally:
-        with contextlib.suppress(Exception):
-            sys.stdout.flush()
-        with contextlib.suppress(Exception):
-            sys.stderr.flush()
-        os._exit(code)
+        _end(code)
+
+
+def serve_silently(target: str, payload: Mapping[str, Any]) -> NoReturn:
+    """Call the target and end the process: 0 where it returned, 1 where it raised."""
+    code = 1
+    try:
+        resolve(target)(**payload)
+        code = 0
+    except BaseException:  # noqa: BLE001 (as above)
+        traceback.print_exc()
+    finally:
+        _end(code)
+
+
+def _end(code: int) -> NoReturn:
+    with contextlib.suppress(Exception):
+        sys.stdout.flush()
+    with contextlib.suppress(Exception):
+        sys.stderr.flush()
+    os._exit(code)
 
 
 def _answer(channel: socket.socket, target: str, payload: dict[str, Any]) -> dict[str, Any]:

@@ -112,26 +112,30 @@ class ZygoteWorkers(Calling):
         log = open_log(options)
         try:
             worker = Worker(target, payload, options, lambda sign: self._signal(number, sign))
-            fds = [worker.far.fileno(), *([log] if log is not None else [])]
+            ends = [] if worker.silent else [worker.channel().fileno()]
+            fds = ends if log is None else [*ends, log]
             request = request_of(target, options) | {"id": number, "fd_count": len(fds)}
+            if worker.silent:
+                request["payload"] = payload
             try:
                 self._register(number, worker)
             except Unavailable:
                 worker.discard()
                 raise
-            with self._sending:
-                try:
+            try:
+                with self._sending:
                     if self._link is None:
                         raise BrokenPipeError
                     send(self._link, encode(request), fds)
-                except OSError:
-                    worker.lost("The zygote died before it could start it.")
+            except OSError:
+                worker.lost("The zygote died before it could start it.")
         finally:
             if log is not None:
                 os.close(log)
-        threading.Thread(
-            target=self._converse, args=(number, worker), name=f"worker {target}", daemon=True
-        ).start()
+        if not worker.silent:
+            threading.Thread(
+                target=self._converse, args=(number, worker), name=f"worker {target}", daemon=True
+            ).start()
         return worker
 
     def _lighter(self, target: str) -> "ZygoteWorkers":
@@ -151,8 +155,11 @@ class ZygoteWorkers(Calling):
         try:
             worker.converse()
         finally:
-            with self._state:
-                self._workers.pop(number, None)
+            self._strike_off(number)
+
+    def _strike_off(self, number: str) -> None:
+        with self._state:
+            self._workers.pop(number, None)
 
     def _signal(self, number: str, sign: int) -> None:
         """Through the zygote, which alone knows that the process id is still this worker's."""
@@ -211,9 +218,11 @@ class ZygoteWorkers(Calling):
             zygote.kill()
             zygote.wait()
         with self._state:
-            lost = list(self._workers.values())
-        for worker in lost:
+            lost = list(self._workers.items())
+        for number, worker in lost:
             worker.lost("The zygote, its parent, died.")
+            if worker.silent:
+                self._strike_off(number)
         return was_warm
 
     def _hear(self, message: dict[str, Any]) -> None:
@@ -228,7 +237,10 @@ class ZygoteWorkers(Calling):
             return
         if "pid" in message:
             worker.began(message["pid"])
-        elif "exit" in message:
+            return
+        if worker.silent:
+            self._strike_off(message["id"])
+        if "exit" in message:
             worker.ended(Exit(**message["exit"]))
         else:
             worker.ended(Exit(code=None), message["refused"])

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from athanor.kernel.environments import environment_with
-from athanor.kernel.storage import Storage
 from athanor.pipelines.engines.local.exchange import GivenArtifact, MadeArtifact, Order, Result
 from athanor.pipelines.engines.local.values import ArtifactFiles
 from athanor.pipelines.errors import BadStep, StepFailed
@@ -26,8 +25,7 @@ _TABLES = {"table", "dataset"}
 
 def attempt(place: Path, order: Order) -> Result:
     """Run the step in its environment. Raises: NoEnvironment, StepFailed, BadStep."""
-    storage = Storage(order.storage_url, reserve_bytes=order.storage_reserve)
-    files = ArtifactFiles(storage, place, order)
+    files = ArtifactFiles(place, order)
     embedded = order.embedded
     python = environment_with(Path(order.environments), embedded.packages, whose=repr(order.step))
     source = place / "ephemeral_component.py"

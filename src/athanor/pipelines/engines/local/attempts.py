@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from threading import Event, Lock, Thread
+from threading import Lock, Thread
 from typing import Any
 
 from athanor.kernel import (
@@ -78,6 +78,8 @@ _TARGET = "athanor.pipelines.engines.local.child:main"
 _COMPILER = "athanor.pipelines.authoring.loading:compile_target"
 _COMPILE_SECONDS = 120.0
 _LOST_LOCK_SECONDS = 10.0
+_LONGEST_SENT = 1 << 16
+"""Bytes of an order that a step's process need not read from the file."""
 _POLL_SECONDS = 0.01
 _PASSING = frozenset({"inputs", "outputs", "code", VOLUMES})
 """Folders of an attempt that nobody needs after its end."""
@@ -129,7 +131,7 @@ class Place:
 
     def attempt(self, task: Task) -> Path:
         """The folder of a task's present attempt."""
-        return self.folder / task.run / task.id / str(task.attempt)
+        return Path(f"{self.folder}/{task.run}/{task.id}/{task.attempt}")
 
 
 class Attempts:
@@ -170,13 +172,13 @@ class Attempts:
         except Exception as error:  # noqa: BLE001 - a fault of ours must not end the thread
             return _fault(work, error), None
 
-    def begin(self, work: Work, hold: Event, ended: Callable[[Work, Ending], None]) -> None:
-        """Make a step's process ready; it goes on when `hold` is set.
+    def begin(self, work: Work, ended: Callable[[Work, Ending], None]) -> None:
+        """Make a step's process, which is written down already.
 
         `ended` is called once, on any thread. A killed attempt ends as `waiting`.
         """
         try:
-            self._begin(work, hold, ended)
+            self._begin(work, ended)
         except Exception as error:  # noqa: BLE001 - as above
             ended(work, _fault(work, error))
 
@@ -195,14 +197,6 @@ class Attempts:
             child = self._children.get(task_id)
         if child is not None:
             end_step(child)
-
-    def forget(self, task_id: str) -> bool:
-        """End a step that is still held; whether there was one, whose end is told."""
-        with self._lock:
-            child = self._children.get(task_id)
-        if child is not None:
-            child.kill(0)
-        return child is not None
 
     def lost(self, task: Task) -> Ending | None:
         """How an attempt ended whose server was killed; None if it did not come to an end.
@@ -309,7 +303,7 @@ class Attempts:
             environments=str(self._place.folder / ENVIRONMENTS),
         )
 
-    def _begin(self, work: Work, hold: Event, ended: Callable[[Work, Ending], None]) -> None:
+    def _begin(self, work: Work, ended: Callable[[Work, Ending], None]) -> None:
         task, folder = work.task, self._place.attempt(work.task)
         _make(folder)
         fitting = fitting_of(
@@ -321,7 +315,7 @@ class Attempts:
         foreign = self._foreign(work) if work.embedded is None else None
         embedded = work.embedded or _unembedded(work)
         order = self._order(work, embedded, foreign, fitting)
-        write_order(folder, order)
+        body = write_order(str(folder), order)
         log = folder / LOG_FILE
         limit = min(filter(None, (embedded.timeout, fitting.seconds)), default=None)
         guarded = Guarded(log=log, began=time.monotonic(), limit=limit)
@@ -337,17 +331,23 @@ class Attempts:
                 ending = _fault(work, error)
             ended(work, ending)
 
+        def told(how: Exit) -> None:
+            if how.code == 0:
+                over(how)
+            else:  # why it died takes longer to see, and others wait for this thread
+                Thread(target=over, args=(how,), name="died", daemon=True).start()
+
         child = self._workers.spawn(
             _TARGET,
-            {"folder": str(folder)},
+            {"folder": str(folder), "order": body if len(body) <= _LONGEST_SENT else None},
             log=log,
             env=order.env | fitting.env,
             cwd=folder,
             threads=embedded.threads,
             memory_bytes=work.wanted.memory_bytes or None,
             light=work.light,
-            hold=hold,
-            on_exit=over,
+            silent=True,
+            on_exit=told,
         )
         guarded.child = child
         with self._lock:

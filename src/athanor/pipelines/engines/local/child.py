@@ -15,17 +15,17 @@ import os
 import random
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import CodeType, ModuleType, TracebackType
 from typing import Any
 
 from athanor.kernel.errors import AthanorError, error_to_dict
-from athanor.kernel.storage import Storage
 from athanor.pipelines.authoring.interface import STATUS_CLASSES, hints_of
 from athanor.pipelines.engines.local.apart import attempt as attempt_apart
 from athanor.pipelines.engines.local.exchange import (
     LOCK_FILE,
+    TASK_FILE,
     Order,
     Result,
     read_order,
@@ -42,36 +42,35 @@ from athanor.pipelines.logic.values import fit, shown
 MODULE = "athanor_step"
 """The name of the module that a step's source becomes."""
 _SEEDED = "numpy"
+_VARYING = inspect.CO_VARARGS | inspect.CO_VARKEYWORDS
 
 
-def main(folder: str) -> dict[str, Any]:
-    """Run the attempt in a folder; returns how it ended in a word."""
-    place = Path(folder)
+def main(folder: str, order: bytes | None = None) -> None:
+    """Run the attempt in a folder, whose order may be given."""
     owner = os.getpid()
-    with _locked(place):
-        order = read_order(place)
-        _confine(order)
-        adopt()
-        result = _attempt(place, order)
-        if os.getpid() != owner:  # the step forked, and this is the copy: one result is enough
-            os._exit(0)
-        with contextlib.suppress(OSError):
-            sys.stdout.flush()
-        end_descendants(owner)
-        write_result(place, result)
-    return {"failed": result.error is not None}
+    lock = _locked(folder)
+    read = read_order(order or Path(folder, TASK_FILE).read_bytes())
+    _confine(read)
+    adopt()
+    result = _attempt(Path(folder), read)
+    if os.getpid() != owner:  # the step forked, and this is the copy: one result is enough
+        os._exit(0)
+    with contextlib.suppress(OSError):
+        sys.stdout.flush()
+    end_descendants(owner)
+    write_result(folder, result)
+    os.close(lock)
 
 
 def nothing() -> None:
     """Return at once: what a process costs by itself."""
 
 
-@contextlib.contextmanager
-def _locked(place: Path) -> Iterator[None]:
+def _locked(folder: str) -> int:
     """Hold the attempt's lock as long as this process lives: whoever recovers it waits for that."""
-    with (place / LOCK_FILE).open("wb") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)
-        yield
+    descriptor = os.open(f"{folder}/{LOCK_FILE}", os.O_RDONLY | os.O_CLOEXEC)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    return descriptor
 
 
 def _confine(order: Order) -> None:
@@ -94,8 +93,7 @@ _traces: list[TracebackType] = []
 
 
 def _attempt(place: Path, order: Order) -> Result:
-    storage = Storage(order.storage_url, reserve_bytes=order.storage_reserve)
-    files = ArtifactFiles(storage, place, order)
+    files = ArtifactFiles(place, order)
     try:
         mount(order.mounts)
         if order.foreign is not None:
@@ -206,18 +204,42 @@ def _seed(seed: int) -> None:
 
 
 def _arguments(function: Callable[..., Any], order: Order, files: ArtifactFiles) -> dict[str, Any]:
-    hints = hints_of(function)
+    hints = _hints(function)
     arguments: dict[str, Any] = {}
-    for name, parameter in inspect.signature(function).parameters.items():
+    for name, given in _parameters(function):
         if name in order.parameters:
             arguments[name] = _parameter(order.parameters[name], hints.get(name))
         elif name in order.artifacts:
             arguments[name] = files.load(name, order.artifacts[name], hints.get(name))
-        elif parameter.default is parameter.empty:
+        elif not given:
             if order.step and not _optional(hints.get(name)):
                 raise MissingInput(f"Step {order.step!r}", name, order.parameters)
             arguments[name] = None
     return arguments
+
+
+def _hints(function: Callable[..., Any]) -> Mapping[str, Any]:
+    """A function's type hints; classes stand for themselves, which is cheaper to see."""
+    own: dict[str, Any] = getattr(function, "__annotations__", {})
+    return own if all(isinstance(hint, type) for hint in own.values()) else hints_of(function)
+
+
+def _parameters(function: Callable[..., Any]) -> list[tuple[str, bool]]:
+    """The names of what a function takes, and whether each has a default.
+
+    Of a plain function by its code: `inspect` costs a fresh fork a dozen times as much.
+    """
+    code = getattr(function, "__code__", None)
+    if code is None or function.__dict__ or code.co_flags & _VARYING:
+        found = inspect.signature(function).parameters.values()
+        return [(item.name, item.default is not item.empty) for item in found]
+    plain = code.co_varnames[: code.co_argcount]
+    named = code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
+    first = len(plain) - len(function.__defaults__ or ())
+    keyed = function.__kwdefaults__ or {}
+    return [(name, place >= first) for place, name in enumerate(plain)] + [
+        (name, name in keyed) for name in named
+    ]
 
 
 def _parameter(value: Any, hint: Any) -> Any:

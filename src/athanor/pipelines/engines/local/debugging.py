@@ -7,14 +7,14 @@ from pathlib import Path
 
 from athanor.kernel.errors import error_from_dict
 from athanor.pipelines.engines.local.child import perform
-from athanor.pipelines.engines.local.exchange import read_order
+from athanor.pipelines.engines.local.exchange import TASK_FILE, read_order
 from athanor.pipelines.logic.values import shown
 
 
 def main() -> int:
     """Run the attempt; 0 where it succeeds."""
     folder = Path(sys.argv[1])
-    order = read_order(folder)
+    order = read_order((folder / TASK_FILE).read_bytes())
     os.environ.update(order.env)
     os.environ.setdefault("OMP_NUM_THREADS", str(order.embedded.threads))
     for name, value in order.parameters.items():

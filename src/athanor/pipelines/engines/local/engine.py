@@ -2,8 +2,7 @@
 
 All state is in the database; what is kept here is rebuilt from it. Only this thread talks to the
 planners. What has ended since it looked last, and what begins because of that, is one transaction:
-in a chain of steps, one a step. The processes of those that begin are made meanwhile, and held
-until that is committed.
+in a chain of steps, one a step. The processes of those that begin are made once that is committed.
 """
 
 import contextlib
@@ -15,7 +14,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from threading import Event, Thread
+from threading import Thread
 
 import msgspec
 
@@ -81,7 +80,7 @@ class LocalEngine:
         self._unsettled: list[_Ended] = []
         self._at_work: set[str] = set()
         """Ids of the tasks that have begun here and whose end is not written down."""
-        self._begun: list[tuple[Work, Event]] = []
+        self._begun: list[Work] = []
         self._timers: list[tuple[float, str, str]] = []
         self._look = True
         self._until = 0.0
@@ -186,15 +185,13 @@ class LocalEngine:
                 for at in list(self._live.values()):
                     self._launch_ready(at)
                 at = None
-                for work, hold in self._begun:
-                    if work.forked:
-                        self._attempts.begin(work, hold, self._step_ended)
         except Exception as error:
             self._begin_anew(at, error)
             raise
-        for work, hold in self._begun:
-            hold.set()
-            if not work.forked:
+        for work in self._begun:
+            if work.forked:
+                self._attempts.begin(work, self._step_ended)
+            else:
                 Thread(target=self._perform, args=(work,), name="operation", daemon=True).start()
         self._begun.clear()
         for ended in self._unsettled:
@@ -208,10 +205,9 @@ class LocalEngine:
 
         The run that caused it fails, and holds up no other.
         """
-        for work, _ in self._begun:
+        for work in self._begun:
             self._at_work.discard(work.task.id)
-            if not self._attempts.forget(work.task.id):
-                self._room.leave(work.task.id)
+            self._room.leave(work.task.id)
         self._begun.clear()
         self._live.clear()
         self._timers.clear()
@@ -419,7 +415,7 @@ class LocalEngine:
         )
         self._room.take(task.id, wanted)
         self._at_work.add(task.id)
-        self._begun.append((work, Event()))
+        self._begun.append(work)
 
     def _perform(self, work: Work) -> None:
         ending, bindings = self._attempts.perform(work)

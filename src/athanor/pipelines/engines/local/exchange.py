@@ -5,6 +5,7 @@ finished, whoever was killed meanwhile. It is not synced: what a step made lies 
 its end counts for good once it stands in the database.
 """
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,8 @@ from athanor.pipelines.logic.embedding import Embedded
 TASK_FILE = "task.json"
 RESULT_FILE = "result.json"
 LOG_FILE = "log.txt"
-LOCK_FILE = "lock"
+LOCK_FILE = TASK_FILE
+"""Held by whoever works on the order."""
 FORMAT = 1
 
 
@@ -112,9 +114,11 @@ class Result:
     """The failure as `error_to_dict` tells it."""
 
 
-def write_order(folder: Path, order: Order) -> None:
-    """Put an order into an attempt's folder."""
-    (folder / TASK_FILE).write_bytes(_encoder.encode(order))
+def write_order(folder: str, order: Order) -> bytes:
+    """Put an order into an attempt's folder; what was written."""
+    body = _encoder.encode(order)
+    _write(f"{folder}/{TASK_FILE}", body)
+    return body
 
 
 # Made here, in the zygote: each fork would take a millisecond for it.
@@ -124,16 +128,27 @@ _encoder = msgspec.json.Encoder()
 _encoder.encode(Result())
 
 
-def read_order(folder: Path) -> Order:
-    """The order in an attempt's folder."""
-    return _orders.decode((folder / TASK_FILE).read_bytes())
+def read_order(body: bytes) -> Order:
+    """The order that a file of an attempt's folder holds."""
+    return _orders.decode(body)
 
 
-def write_result(folder: Path, result: Result) -> None:
+def write_result(folder: str, result: Result) -> None:
     """Put a result into an attempt's folder, by a rename."""
-    passing = folder / f".{RESULT_FILE}"
-    passing.write_bytes(_encoder.encode(result))
-    passing.replace(folder / RESULT_FILE)
+    passing = f"{folder}/.{RESULT_FILE}"
+    _write(passing, _encoder.encode(result))
+    os.rename(passing, f"{folder}/{RESULT_FILE}")  # noqa: PTH104 - as below
+
+
+def _write(path: str, body: bytes) -> None:
+    """Write a file. What pathlib and buffers do costs a fresh fork more than the calls."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+    try:
+        view = memoryview(body)
+        while view:
+            view = view[os.write(descriptor, view) :]
+    finally:
+        os.close(descriptor)
 
 
 def read_result(folder: Path) -> Result | None:

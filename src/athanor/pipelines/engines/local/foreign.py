@@ -66,8 +66,7 @@ def attempt(place: Path, order: Order, foreign: Foreign) -> Result:
 
     Raises: StepFailed, BadStep, and what making an environment raises.
     """
-    storage = Storage(order.storage_url, reserve_bytes=order.storage_reserve)
-    files = ArtifactFiles(storage, place, order)
+    files = ArtifactFiles(place, order)
     told = _executor_input(place, order, foreign, files)
     function = foreign.function
     if function is None:
@@ -76,7 +75,7 @@ def attempt(place: Path, order: Order, foreign: Foreign) -> Result:
         _in_environment(place, order, foreign, function, told)
     else:
         _here(order, function, told)
-    return _result(place, order, foreign, storage)
+    return _result(place, order, foreign, files.storage)
 
 
 def _executor_input(

@@ -10,6 +10,8 @@ from pathlib import Path
 
 _PR_SET_CHILD_SUBREAPER = 36
 _OOM_FIRST = b"900"
+_OOM_FILE = "/proc/self/oom_score_adj"
+_prctl = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
 _LONGEST_LOG = 64 << 20
 _KEPT_HEAD, _KEPT_TAIL = 1 << 20, 4 << 20
 _PROC = Path("/proc")
@@ -20,11 +22,15 @@ def adopt() -> None:
 
     And when memory runs out, let the kernel end this process and not the server.
     """
-    if sys.platform != "linux":
+    if _prctl is None:
         return
-    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    with contextlib.suppress(OSError):
-        Path("/proc/self/oom_score_adj").write_bytes(_OOM_FIRST)
+    _prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    try:
+        descriptor = os.open(_OOM_FILE, os.O_WRONLY)
+        os.write(descriptor, _OOM_FIRST)
+        os.close(descriptor)
+    except OSError:
+        return
 
 
 def end_descendants(pid: int) -> None:

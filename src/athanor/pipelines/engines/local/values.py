@@ -20,10 +20,14 @@ _DATASET_TYPES = {"table", "dataset"}
 class ArtifactFiles:
     """Brings input artifacts in, and puts output artifacts away."""
 
-    def __init__(self, storage: Storage, place: Path, order: Order) -> None:
-        self._storage = storage
+    def __init__(self, place: Path, order: Order) -> None:
         self._place = place
         self._order = order
+
+    @cached_property
+    def storage(self) -> Storage:
+        """Where contents lie."""
+        return Storage(self._order.storage_url, reserve_bytes=self._order.storage_reserve)
 
     @cached_property
     def _materializers(self) -> dict[str, Materializer | None]:
@@ -63,7 +67,7 @@ class ArtifactFiles:
             type_ = kind  # a path or value that its author calls a report, say
         files = [path for path in folder.rglob("*") if path.is_file()]
         single = len(files) == 1 and files[0].parent == folder and "file" in metadata
-        blob = self._storage.put_file(files[0]) if single else self._storage.put_folder(folder)
+        blob = self.storage.put_file(files[0]) if single else self.storage.put_folder(folder)
         metadata |= {
             "blob": blob.digest,
             "layout": "file" if single else "folder",
@@ -105,15 +109,15 @@ class ArtifactFiles:
         if blob is None:
             return folder
         if artifact.metadata.get("layout") != "file":
-            return self._storage.fetch_folder(blob, folder)
+            return self.storage.fetch_folder(blob, folder)
         target = folder / str(artifact.metadata.get("file", "data"))
-        held = None if copy else self._storage.path_of(blob)
+        held = None if copy else self.storage.path_of(blob)
         if held is not None:
             target.symlink_to(held)
-        elif (path := self._storage.path_of(blob)) is not None:
+        elif (path := self.storage.path_of(blob)) is not None:
             shutil.copyfile(path, target)
         else:
-            self._storage.fetch_file(blob, target)
+            self.storage.fetch_file(blob, target)
         return folder
 
     def _for_value(self, name: str, value: Any) -> tuple[str, Materializer]:
