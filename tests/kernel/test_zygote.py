@@ -136,10 +136,13 @@ class TestWarmth:
         payload = {"path": str(mark)}
         made = workers.spawn("os:mkdir", payload, silent=True, on_exit=heard.append)
         ended = made.wait(60)
-        assert ended is not None and ended.code == 0 and mark.exists()
+        assert ended is not None
+        assert ended.code == 0
+        assert mark.exists()
         again = workers.spawn("os:mkdir", payload, silent=True, log=tmp_path / "log")
         failed = again.wait(60)
-        assert failed is not None and failed.code == 1
+        assert failed is not None
+        assert failed.code == 1
         assert "FileExistsError" in (tmp_path / "log").read_text()
         slow = workers.spawn(f"{TARGETS}:no_such", {}, silent=True, on_exit=heard.append)
         assert slow.wait(60) is not None
@@ -147,7 +150,8 @@ class TestWarmth:
         assert long.pid
         long.kill(0)
         died = long.wait(60)
-        assert died is not None and died.signal == signal.SIGKILL
+        assert died is not None
+        assert died.signal == signal.SIGKILL
         assert [how.code for how in heard] == [0, 1]
 
     def test_sets_have_one_order(self, workers: ZygoteWorkers) -> None:
