@@ -67,10 +67,14 @@ class Live:
             try:
                 if not self._listeners:
                     after = self._idle(after)
+                    if self._stop.is_set():
+                        return
                 for event in self._events.wait(after, 1.0):
                     after = event.seq
                     self._send(event)
             except Exception:  # noqa: BLE001 - the page goes on
+                if self._stop.is_set():  # the database was closed meanwhile
+                    return
                 _log.exception("the live page could not read events")
                 self._stop.wait(1.0)
 
