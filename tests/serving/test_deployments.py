@@ -11,7 +11,12 @@ import pytest
 from athanor.kernel.database import Database
 from athanor.kernel.permissions import OWNER
 from athanor.kernel.workers import Workers
-from athanor.serving.errors import CanaryShareInvalid, DeploymentNotFound, NoCanary
+from athanor.serving.errors import (
+    CanaryShareInvalid,
+    DeploymentNotFound,
+    NoCanary,
+    NoEarlierDeployment,
+)
 from athanor.serving.errors.deployments import (
     CanaryUnderWay,
     DeploymentNotReady,
@@ -125,6 +130,18 @@ def test_a_staged_version_is_asked_by_its_number_until_it_is_promoted(stubs: Ser
     assert versions(stubs, 20) == {2: 20}
     stubs.endpoints.rollback(OWNER, "houses")
     assert versions(stubs, 20) == {1: 20}
+
+
+def test_who_can_go_back_no_further_is_told_both_ways_on(stubs: ServingRoom) -> None:
+    for number in (1, 2, 3):
+        deploy(stubs, number)
+    stubs.endpoints.rollback(OWNER, "houses")
+    assert versions(stubs, 5) == {2: 5}
+    with pytest.raises(NoEarlierDeployment) as refused:
+        stubs.endpoints.rollback(OWNER, "houses")
+    assert "athanor endpoint split houses 3=100" in refused.value.hint
+    assert "athanor deploy houses@1 --endpoint houses" in refused.value.hint
+    assert versions(stubs, 5) == {2: 5}
 
 
 def test_a_shadow_is_compared_and_never_answers(stubs: ServingRoom) -> None:

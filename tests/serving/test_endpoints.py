@@ -31,6 +31,7 @@ from athanor.serving.types import (
     PredictionQuery,
     SnapshotRequest,
 )
+from athanor.serving.types.rollouts import TrafficRules
 from athanor.testing.serving import Browser, ServingRoom, eventually, serving_room
 from tests.serving.conftest import Trained, described
 
@@ -194,8 +195,15 @@ def test_a_new_version_takes_over_and_a_rollback_brings_the_first_one_back(
     third = browser.predict([record], "churn").body
     assert third["version"] == 1
     assert third["predictions"][0]["score"] == first["predictions"][0]["score"]
-    room.endpoints.rollback(OWNER, "churn")
+    with pytest.raises(NoEarlierDeployment) as refused:
+        room.endpoints.rollback(OWNER, "churn")
+    assert "rolled back already" in refused.value.message
+    assert "athanor endpoint split churn 2=100" in refused.value.hint
+    assert browser.predict([record], "churn").body["version"] == 1
+    room.deployments.split(OWNER, "churn", TrafficRules(shares={"2": 1.0}))
     assert browser.predict([record], "churn").body["version"] == 2
+    room.endpoints.rollback(OWNER, "churn")
+    assert browser.predict([record], "churn").body["version"] == 1
     assert room.actions().count("serving.endpoint.rolled_back") == 2
 
 

@@ -10,7 +10,7 @@ from athanor.serving.client import EndpointsClient
 from athanor.serving.commands import deployments, exports, recording, tickets
 from athanor.serving.commands.deploying import deploy
 from athanor.serving.commands.records import FileUnreadable, records_of
-from athanor.serving.commands.telling import named, serves, tell_moved
+from athanor.serving.commands.telling import named, rollback_to, serves, tell_moved
 from athanor.serving.types import NewLabel, PredictionQuery
 
 commands = typer.Typer(
@@ -44,7 +44,7 @@ def list_endpoints(*, json: Json = False) -> None:
                 item.name,
                 serves(item),
                 named(item.candidate),
-                named(item.standby),
+                rollback_to(item),
                 item.url or "(no server runs)",
             )
             for item in found

@@ -135,6 +135,16 @@ def named(deployment: Deployment | None) -> str:
     return f"{deployment.model}@{deployment.version}{share}"
 
 
+def rollback_to(endpoint: Endpoint) -> str:
+    """What a rollback would bring back, or nothing."""
+    before = [
+        item
+        for item in endpoint.deployments
+        if item.id in endpoint.earlier and item.state in RUNNING
+    ]
+    return ", ".join(f"{item.model}@{item.version}" for item in before)
+
+
 def serves(endpoint: Endpoint) -> str:
     """What an endpoint answers with, or why it does not."""
     if endpoint.problem:

@@ -47,12 +47,25 @@ class PredictionNotFound(NotFound):
 
 
 class NoEarlierDeployment(Conflict):
-    """The endpoint has had one deployment only."""
+    """Nothing that the endpoint had before runs any more, or it never had anything else.
 
-    def __init__(self, endpoint: str) -> None:
+    `withdrawn` is the number of a deployment that a rollback took the traffic from, `retired` an
+    earlier one's model version, such as `churn@1`.
+    """
+
+    def __init__(self, endpoint: str, withdrawn: int | None = None, retired: str = "") -> None:
+        ways = []
+        if withdrawn is not None:
+            ways.append(
+                f"To bring back what was withdrawn: athanor endpoint split {endpoint} "
+                f"{withdrawn}=100"
+            )
+        if retired:
+            ways.append(f"To go further back: athanor deploy {retired} --endpoint {endpoint}")
         super().__init__(
-            f"Endpoint {endpoint!r} has no earlier deployment to go back to.",
-            hint=f"See its deployments: athanor endpoint show {endpoint}",
+            f"Endpoint {endpoint!r} has no earlier deployment to go back to"
+            f"{', for it was rolled back already' if withdrawn is not None else ''}.",
+            hint=". ".join(ways) or f"See its deployments: athanor endpoint show {endpoint}",
         )
 
 

@@ -21,6 +21,9 @@ from athanor.serving.types import (
     Endpoint,
 )
 
+_WITHDRAWN = "rolled back by"
+"""How the reason of a deployment begins that a rollback took the traffic from."""
+
 
 class Traffic:
     """The moves. `by` is whoever wanted it: a person, or the platform."""
@@ -98,7 +101,7 @@ class Traffic:
             self._end(by, current, "failed", reason)
             endpoint = self.endpoint(deployment.endpoint)
             if current.state == "live" and not endpoint.lives:
-                self._restore(endpoint, f"deployment {current.number} failed")
+                self._restore(endpoint, f"deployment {current.number} failed", otherwise=True)
             else:
                 self._divide(endpoint, 1.0)
             self._tell(by, "serving.deployment.failed", current, {"reason": reason})
@@ -141,7 +144,8 @@ class Traffic:
             if current is None or current.state != "live" or current.canary is None:
                 raise NoCanary(deployment.endpoint)
             reason = f"after it had taken over: {step.reason}"
-            if not self._restore(endpoint, f"brought back, as deployment {current.number} failed"):
+            why = f"brought back, as deployment {current.number} failed"
+            if not self._restore(endpoint, why, otherwise=True):
                 raise NoCanary(deployment.endpoint)
             judged = replace(current.canary, history=(*current.canary.history, step))
             self._store.change_deployment(current.id, {"canary": judged})
@@ -180,17 +184,19 @@ class Traffic:
     def roll_back(self, by: Principal, name: str) -> None:
         """End a candidate; without one, divide the traffic as it was before its last change.
 
+        What a rollback withdrew, no second one brings back: that takes a split or a deployment.
+
         Raises: EndpointNotFound, NoEarlierDeployment.
         """
         with self._database.transaction():
             endpoint = self.endpoint(name)
             live, candidate = endpoint.live, endpoint.candidate
             if candidate is not None and live is not None:
-                self._end(by, candidate, "refused", f"rolled back by {by.name}")
+                self._end(by, candidate, "refused", f"{_WITHDRAWN} {by.name}")
                 self._divide(endpoint, 1.0)
                 left, came = candidate, live
-            elif live is None or not self._restore(endpoint, f"rolled back by {by.name}"):
-                raise NoEarlierDeployment(name)
+            elif live is None or not self._restore(endpoint, f"{_WITHDRAWN} {by.name}"):
+                raise _nothing_earlier(endpoint)
             else:
                 left, came = live, self.endpoint(name).live or live
             detail = {"from": _named(left), "to": _named(came)}
@@ -295,16 +301,19 @@ class Traffic:
             earlier = {item.id: item.share / total for item in endpoint.lives}
             self._store.change_endpoint(endpoint.name, {"earlier": earlier})
 
-    def _restore(self, endpoint: Endpoint, reason: str) -> bool:
-        """Divide the traffic as it was before; False where nothing of that runs any more."""
+    def _restore(self, endpoint: Endpoint, reason: str, *, otherwise: bool = False) -> bool:
+        """Divide the traffic as it was before; False where nothing of that runs any more.
+
+        `otherwise` lets another deployment that is ready come in instead.
+        """
         running = {item.id: item for item in endpoint.deployments if item.state in RUNNING}
         before = {name: share for name, share in endpoint.earlier.items() if name in running}
-        if not before and endpoint.standby is not None:
+        if not before and otherwise and endpoint.standby is not None:
             before = {endpoint.standby.id: 1.0}
         total = sum(before.values())
         if not total:
             return False
-        self._remember(endpoint)
+        self._store.change_endpoint(endpoint.name, {"earlier": {}})
         for item in endpoint.lives:
             if item.id not in before:
                 self._set(item, "standby", 0.0, reason)
@@ -362,3 +371,21 @@ def _named(deployment: Deployment) -> dict[str, Any]:
         "model": deployment.model,
         "version": deployment.version,
     }
+
+
+def _nothing_earlier(endpoint: Endpoint) -> NoEarlierDeployment:
+    """Why no rollback is possible, with the ways there are."""
+    live = endpoint.live
+    withdrawn = [
+        item.number
+        for item in endpoint.deployments
+        if item.state == "standby" and item.reason.startswith(_WITHDRAWN)
+    ]
+    retired = [
+        f"{item.model}@{item.version}"
+        for item in endpoint.deployments
+        if item.state == "retired" and live is not None and item.number < live.number
+    ]
+    return NoEarlierDeployment(
+        endpoint.name, withdrawn[0] if withdrawn else None, retired[0] if retired else ""
+    )
