@@ -5,6 +5,7 @@ import posixpath
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
+from operator import itemgetter
 from urllib.parse import unquote, urlsplit
 
 from athanor.tracking.errors import BadKey, BatchTooLarge, Unloggable
@@ -31,6 +32,7 @@ _CHARACTERS = (
     " spaces ( ), colon(:) and slashes (/)."
 )
 _SHOWN = 500
+_KEY_OF, _AT = itemgetter(0), itemgetter(1)
 
 
 def unfit(path: str, value: object, why: str = "") -> Unloggable:
@@ -73,10 +75,9 @@ def check_points(points: Sequence[KeyedPoint], *, single: bool = False) -> None:
 
     Raises: BadKey, Unloggable.
     """
-    keys = {point[0] for point in points}
-    if not any(len(key) > KEY or _wrong_with(key) for key in keys) and not any(
-        point[1] < 0 for point in points
-    ):
+    keys = set(map(_KEY_OF, points))
+    sound = not any(len(key) > KEY or _wrong_with(key) for key in keys)
+    if sound and min(map(_AT, points), default=0) >= 0:
         return
     for index, (key, at, _step, value) in enumerate(points):
         if at < 0:

@@ -412,9 +412,13 @@ def add_server_routes(routes: MlflowRoutes) -> None:
     async def graphql(_call: Call) -> Answered:
         raise MlflowError("ENDPOINT_NOT_FOUND", "GraphQL is not supported by this tracking server.")
 
+    async def traces(_call: Call) -> Answered:
+        raise MlflowError("ENDPOINT_NOT_FOUND", "Traces are not supported by this tracking server.")
+
     routes.add_at("GET", "/health", health)
     routes.add_at("GET", "/version", version)
     routes.add_at("POST", "/graphql", graphql)
+    routes.add_at("POST", "/v1/traces", traces)
     routes.add("GET", "server-info", server_info)
 
 

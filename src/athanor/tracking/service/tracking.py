@@ -208,20 +208,19 @@ class Tracking:
             else rules.experiment_id(one)
             for one in query.experiments
         ]
-        found = self._search.find(
-            experiments,
-            LIFECYCLES[query.view],
-            conditions,
-            orders,
-            page=(query.limit + 1, offset),
-        )
+        with self._database.reading():
+            found = self._search.find(
+                experiments,
+                LIFECYCLES[query.view],
+                conditions,
+                orders,
+                page=(query.limit + 1, offset),
+            )
+            ids = found[: query.limit]
+            infos = self._store.infos(ids)
+            runs = self._store.load([infos[id_] for id_ in ids if id_ in infos])
         more = len(found) > query.limit
-        ids = found[: query.limit]
-        infos = self._store.infos(ids)
-        return RunPage(
-            runs=self._store.load([infos[id_] for id_ in ids if id_ in infos]),
-            next_page_token=page_token(offset + query.limit) if more else "",
-        )
+        return RunPage(runs=runs, next_page_token=page_token(offset + query.limit) if more else "")
 
     def log(self, who: Principal, run_id: str, batch: Batch) -> None:
         """Log points, settings and tags together, all or nothing.

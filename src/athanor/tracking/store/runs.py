@@ -1,6 +1,6 @@
 """Where tracked runs, their settings, tags and points are kept."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from itertools import chain
@@ -316,11 +316,13 @@ class SqlTrackedRunStore:
             found |= dict(self._plain.fetch(query, (run_id, *some)))
         return found
 
-    def _of_runs(self, query: str, run_ids: Sequence[str]) -> Iterable[Row]:
+    def _of_runs(self, query: str, run_ids: Sequence[str]) -> list[Row]:
         """The rows of a query with `{marks}` where the runs' ids go."""
+        found: list[Row] = []
         for at in range(0, len(run_ids), _MANY):
             some = run_ids[at : at + _MANY]
-            yield from self._plain.fetch(query.format(marks=marks(len(some))), some)
+            found += self._plain.fetch(query.format(marks=marks(len(some))), some)
+        return found
 
 
 def _info(row: Row) -> RunInfo:
