@@ -159,8 +159,8 @@ def differences(folder: Path, rows: int) -> list[Line]:
         raise RuntimeError(f"the diff is wrong: {found.rows}")
     cost = spent(lambda: room.versions.diff(OWNER, "big@1", "big@2"))
     return [
-        Line(name=f"diff of two versions of {rows:,} rows", value=found.seconds, unit="s", limit=3,
-             note=f"{cost.cpu_seconds:.2f} CPU s, {cost.megabytes:.0f} MB at most"),
+        Line(name=f"diff of two versions of {rows:,} rows", value=cost.cpu_seconds, unit="CPU s",
+             limit=3, note=f"{found.seconds:.2f} s by the clock, {cost.megabytes:.0f} MB at most"),
     ]  # fmt: skip
 
 
@@ -192,5 +192,5 @@ def folders(folder: Path, images: int) -> list[Line]:
         *lines,
         Line(name="dvc add", value=peer.cpu_seconds, unit="CPU s"),
         Line(name="commit / dvc add", value=cost.cpu_seconds / peer.cpu_seconds, unit="times",
-             limit=0.2),
+             limit=0.2, note=f"{peer.cpu_seconds / cost.cpu_seconds:.1f} times less"),
     ]  # fmt: skip

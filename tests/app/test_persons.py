@@ -10,15 +10,20 @@ import pytest
 from deltalake import DeltaTable, write_deltalake
 from typer.testing import CliRunner
 
+from athanor.app.house import House
 from athanor.app.inprocess import InProcessTransport
 from athanor.app.persons import log
 from athanor.app.persons.commands import commands
+from athanor.app.persons.holders import rows_of
 from athanor.app.persons.service import NobodyNamed
 from athanor.client import Client
-from athanor.data import NewVersion, Roles
+from athanor.data import Datasets, NewVersion, Roles
 from athanor.kernel.console import connect_by
+from athanor.kernel.holder import Person
+from athanor.kernel.permissions import OWNER
 from athanor.kernel.settings import Settings
-from athanor.lineage import NewRun
+from athanor.lineage import NewArtifact, NewRun
+from athanor.registry import NewModelVersion
 from athanor.serving.warehouse import LABELS, PREDICTIONS
 
 
@@ -58,6 +63,58 @@ def test_a_trace_and_an_erasure(client: Client, tmp_path: Path) -> None:
     assert b"555000111" not in kept
     with pytest.raises(NobodyNamed):
         client.persons.trace("customer", "")
+
+
+def test_the_rows_beside_a_model_are_erased_and_the_model_stays(
+    client: Client, tmp_path: Path
+) -> None:
+    house: House = client.transport._house  # type: ignore[attr-defined]
+    path = tmp_path / "a.csv"
+    path.write_text("customer,visits\n" + "".join(f"{n},{n % 7}\n" for n in range(100)))
+    new = NewVersion(path=path, roles=Roles(id="customer"))
+    version = house.services[Datasets].add(OWNER, "shop", new, project="north")
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / "MLmodel").write_text("flavors: {python_function: {loader_module: x}}\n")
+    (folder / "input_example.json").write_text('{"columns": ["visits"], "data": [[3], [4]]}')
+    blob = house.storage.put_folder(folder)
+    told = {"blob": blob.digest, "flavor": "python_function"}
+    run = client.runs.start_run(NewRun(kind="script", name="training"))
+    client.runs.consumed(run.id, version.artifact_id, "data")
+    model = client.runs.record(
+        NewArtifact(type="model", name="m", uri=blob.uri, digest=blob.digest, metadata=told)
+    )
+    client.runs.produced(run.id, model.id, "model")
+    client.models.register(NewModelVersion(model="m", artifact_id=model.id, run_id=run.id))
+    cached = house.settings.workspace / "cache" / "models" / "x"
+    house.storage.fetch_folder(blob.digest, cached)
+    held = {item.kind: item.rows for item in client.persons.trace("customer", "7")}
+    assert held == {"version": 1, "run": 0, "model": 0, "example": 2}
+    done = client.persons.erase("customer", "7", dry_run=False)
+    assert {item.kind: item.erased for item in done} == {
+        "version": True, "run": False, "model": False, "example": True,
+    }  # fmt: skip
+    left = house.storage.fetch_folder(blob.digest, tmp_path / "back")
+    assert [item.name for item in left.iterdir()] == ["MLmodel"]
+    assert [item.name for item in cached.iterdir()] == ["MLmodel"]
+    assert client.models.version("m@1").digest == blob.digest
+    assert {item.kind for item in client.persons.trace("customer", "7")} <= {"run", "model"}
+
+
+@pytest.mark.parametrize(
+    ("example", "rows"),
+    [
+        ('{"columns": ["customer", "x"], "data": [["7", 1], [7, 2], [8, 3]]}', 2),
+        ('{"columns": ["customer"], "data": [[8], []]}', 1),
+        ('{"columns": ["x"], "data": [[1], [2]]}', 2),
+        ('{"dataframe_split": {"columns": ["customer"], "data": [[8]]}}', 0),
+        ('[{"customer": 8}, {"customer": 7}, {"x": 1}]', 2),
+        ('{"inputs": [[1.0]]}', 1),
+        ("no JSON", 1),
+    ],
+)
+def test_rows_of_an_input_example(example: str, rows: int) -> None:
+    assert rows_of(example.encode(), Person(column="customer", value="7")) == rows
 
 
 @pytest.mark.parametrize("column", ["customer", '~of/ "x" \\'])

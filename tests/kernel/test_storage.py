@@ -87,6 +87,25 @@ def test_what_stops_arriving_leaves_nothing(storage: Storage) -> None:
     assert [path for path in storage.root.rglob("*") if path.is_file()] == []
 
 
+def test_what_is_erased_is_left_out_of_folders(storage: Storage, tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "a").write_bytes(b"a")
+    (folder / "b").write_bytes(b"b")
+    kept, gone = storage.put_folder(folder), storage.put_bytes(b"b")
+    storage.erase(gone.digest)
+    assert not storage.exists(gone.digest)
+    assert [entry.path for entry in storage.entries(kept.digest)] == ["a"]
+    fetched = storage.fetch_folder(kept.digest, tmp_path / "back")
+    assert [path.name for path in fetched.iterdir()] == ["a"]
+    storage.put_bytes(b"b")
+    assert [entry.path for entry in storage.entries(kept.digest)] == ["a", "b"]
+    other = storage.put_bytes(b"c")
+    storage.remove(other.digest)
+    with pytest.raises(BlobNotFound):
+        storage.read(other.digest)
+
+
 def test_a_folder_of_blobs_is_that_of_its_files(storage: Storage, tmp_path: Path) -> None:
     folder = tmp_path / "folder"
     folder.mkdir()

@@ -22,7 +22,7 @@ class Holding:
 
     room: str
     kind: str
-    """`version`, `artifact`, `run`, `model`, `prediction`, `label`, `feature`."""
+    """`version`, `artifact`, `run`, `model`, `prediction`, `label`, `feature`, `example`."""
     name: str
     id: str = ""
     rows: int = 0

@@ -196,11 +196,17 @@ class Storage:
             passing.unlink(missing_ok=True)
 
     def entries(self, digest: str) -> list[FolderEntry]:
-        """The files of a stored folder.
+        """The files of a stored folder, but for those that were erased.
 
         Raises: BlobNotFound.
         """
-        return [FolderEntry(**entry) for entry in orjson.loads(self.read(digest))]
+        found = [FolderEntry(**entry) for entry in orjson.loads(self.read(digest))]
+        erased = self._erased()
+        return [
+            entry
+            for entry in found
+            if _hex(entry.digest) not in erased or self.exists(entry.digest)
+        ]
 
     def fetch_folder(self, digest: str, into: Path) -> Path:
         """Write a stored folder's files below `into`; files already there and equal stay.
@@ -296,6 +302,30 @@ class Storage:
             self._path(name).unlink(missing_ok=True)
         elif self._has(name):
             self._remote().rm_file(self._remote_name(name))
+
+    def erase(self, digest: str) -> None:
+        """Remove a blob for good; folders that held it are read on without it.
+
+        A tombstone says that it is gone on purpose. Their digests stay what they were.
+        """
+        name = _hex(digest)
+        if self._local is not None:
+            stone = self._local / "erased" / name
+            stone.parent.mkdir(exist_ok=True)
+            stone.touch()
+        else:
+            self._remote().pipe_file(f"{self._remote_root()}/erased/{name}", b"")
+        self.remove(digest)
+
+    def _erased(self) -> frozenset[str]:
+        """The names of all blobs that were erased."""
+        if self._local is not None:
+            try:
+                return frozenset(stone.name for stone in (self._local / "erased").iterdir())
+            except FileNotFoundError:
+                return frozenset()
+        found = self._remote().glob(f"{self._remote_root()}/erased/*")
+        return frozenset(str(name).rsplit("/", 1)[1] for name in found)
 
     def _blob(self, digest: str, size: int) -> Blob:
         where = str(self._path(digest)) if self._local else f"{self.url}/{_name(digest)}"

@@ -121,6 +121,7 @@ class DataStoreContract:
             store.put_dataset(a_dataset(name))
         store.put_dataset(a_dataset("else", project="other"))
         assert [item.name for item in store.list_datasets("default")] == ["adult", "birds", "churn"]
+        assert [item.name for item in store.list_datasets(None)][2:] == ["churn", "else"]
 
     def test_a_version_comes_back_as_it_was_appended(self, store: DataStore) -> None:
         dataset, version = a_dataset(), a_version()

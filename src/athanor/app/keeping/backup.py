@@ -206,6 +206,7 @@ def _blobs(storage: Tree, sink: Sink) -> tuple[list[Entry], list[str]]:
             damaged.append(BlobDamaged(f"sha256:{digest}").message)
             continue
         entries.append(_copied(storage, sink, name))
+    entries += [_copied(storage, sink, name) for name in storage.files("erased")]
     return entries, damaged
 
 

@@ -1,6 +1,10 @@
 """Holders that are no room of their own: what runs made of a person's rows, and predictions."""
 
+import hashlib
+from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from athanor.kernel import Access, Principal, Storage
 from athanor.kernel.holder import Holding, Person
@@ -10,6 +14,8 @@ from athanor.registry import Catalog, Models
 from athanor.serving import ServingLog
 
 ERASED_TAG = "athanor.trained_on_erased_rows"
+EXAMPLES = ("input_example.json", "serving_input_example.json")
+"""What MLflow calls the rows that it keeps with a model."""
 _MANIFEST = b"["
 
 
@@ -24,7 +30,10 @@ class DescentHolder:
         *,
         models: Models,
         catalog: Catalog,
+        cache: Path,
     ) -> None:
+        """`cache` is the folder in which models were laid out to be loaded."""
+        self._cache = cache
         self._lineage = lineage
         self._storage = storage
         self._workers = workers
@@ -43,6 +52,14 @@ class DescentHolder:
                 model, _, number = item.name.rpartition("@")
                 self._catalog.tag_version(who, model, int(number), ERASED_TAG, "true")
                 done.append(_with(item, note=f"tagged {ERASED_TAG}: train it anew"))
+            elif item.kind == "example":
+                for digest in blobs:
+                    self._storage.erase(digest)
+                for name in EXAMPLES:
+                    for copy in self._cache.glob(f"*/**/{name}"):
+                        if f"sha256:{hashlib.sha256(copy.read_bytes()).hexdigest()}" in blobs:
+                            copy.unlink()
+                done.append(_with(item, erased=True))
             elif item.kind == "artifact" and item.rows:
                 for digest in blobs:
                     self._storage.remove(digest)
@@ -62,7 +79,9 @@ class DescentHolder:
                     held = Holding(room="lineage", kind="run", name=node.name, id=node.id)
                     found[node.id] = (held, [])
         made = {node.id for graph in graphs for node in graph.nodes if node.kind == "artifact"}
-        found |= {item.id: (item, []) for item in self._trained(who, made)}
+        for item in self._trained(who, made):
+            found[item.id] = (item, [])
+            found |= self._examples(item, person, who)
         for graph in graphs:
             found |= self._tables(graph, person, who)
         return list(found.values())
@@ -79,6 +98,27 @@ class DescentHolder:
             for version in self._models.versions(who, model.name)
             if version.artifact_id in made
         ]
+
+    def _examples(
+        self, model: Holding, person: Person, who: Principal
+    ) -> dict[str, tuple[Holding, list[str]]]:
+        """The rows that stand beside a model, where they are the person's or nobody can tell."""
+        artifact = self._lineage.artifact(who, model.id)
+        blob = str(artifact.metadata.get("blob") or f"sha256:{artifact.uri.rsplit('/', 1)[-1]}")
+        if not self._storage.exists(blob):
+            return {}
+        found = {
+            entry.digest: rows
+            for entry in self._storage.entries(blob)
+            if entry.path.rpartition("/")[2] in EXAMPLES
+            and self._storage.exists(entry.digest)
+            and (rows := rows_of(self._storage.read(entry.digest), person))
+        }
+        if not found:
+            return {}
+        title = f"input example of {model.name}"
+        held = Holding(room="registry", kind="example", name=title, rows=max(found.values()))
+        return {title: (held, list(found))}
 
     def _tables(
         self, graph: Graph, person: Person, who: Principal
@@ -112,6 +152,33 @@ class DescentHolder:
         with path.open("rb") as stream:
             listed = stream.read(1) == _MANIFEST
         return [entry.digest for entry in self._storage.entries(blob)] if listed else [blob]
+
+
+def rows_of(example: bytes, person: Person) -> int:
+    """How many rows of an input example are the person's.
+
+    Where it does not have the column that names persons, all of them may be.
+    """
+    try:
+        told = msgspec.json.decode(example)
+    except msgspec.DecodeError:
+        return 1
+    told = told.get("dataframe_split", told) if isinstance(told, dict) else told
+    if isinstance(told, dict) and isinstance(told.get("data"), list):
+        names = told.get("columns")
+        rows = told["data"]
+        if isinstance(names, list) and person.column in names:
+            place = names.index(person.column)
+            return sum(
+                not isinstance(row, list) or len(row) <= place or str(row[place]) == person.value
+                for row in rows
+            )
+        return len(rows)
+    records = told if isinstance(told, list) else [told]
+    return sum(
+        not isinstance(row, dict) or str(row.get(person.column, person.value)) == person.value
+        for row in records
+    )
 
 
 class PredictionHolder:

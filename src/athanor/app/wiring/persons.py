@@ -33,6 +33,7 @@ def join_persons(house: "House", log: ServingLog) -> None:
         house.workers,
         models=house.services[Models],
         catalog=house.services[Catalog],
+        cache=house.settings.workspace / "cache" / "models",
     )
     house.services[Persons] = Persons(
         house.holders, descent, events=house.events, access=house.access

@@ -4,12 +4,15 @@ The latest version is written anew without them. Every version that held them lo
 raw file and its profile; its number, digest and lineage stay.
 """
 
+from contextlib import suppress
+
 from athanor.data.service.ground import Ground, OneWriter
 from athanor.data.service.intake import Intake, Order, Origin, as_task, paths_of
 from athanor.data.service.sources import Sources
 from athanor.data.store import DataStore
 from athanor.data.types import Dataset, DatasetVersion, NewVersion
-from athanor.kernel import DEFAULT_PROJECT, Principal
+from athanor.kernel import Principal
+from athanor.kernel.errors import Forbidden
 from athanor.kernel.holder import Holding, Person
 
 _NOTE = "Rows of a person were erased; the versions that held them are gone."
@@ -30,7 +33,7 @@ class DatasetHolder:
         """The versions that hold rows of a person, deleted ones included, by dataset."""
         self._ground.access.require(who, "data.trace_person", person.column)
         found = []
-        for dataset in self._store.list_datasets(DEFAULT_PROJECT):
+        for dataset in self._readable(who):
             counted = self._counted(dataset, person)
             found += [_holding(version, rows) for version, rows in counted if rows]
         return found
@@ -39,8 +42,17 @@ class DatasetHolder:
         """Write clean versions, then remove the files of those that held the person's rows."""
         self._ground.access.require(who, "data.erase_person", person.column)
         found = []
-        for dataset in self._store.list_datasets(DEFAULT_PROJECT):
+        for dataset in self._readable(who):
             found += self._erased(dataset, person, who)
+        return found
+
+    def _readable(self, who: Principal) -> list[Dataset]:
+        """The datasets of every project whose datasets the caller may list."""
+        found, every = [], self._store.list_datasets(None)
+        for project in sorted({dataset.project for dataset in every}):
+            with suppress(Forbidden):
+                self._ground.access.require(who, "data.datasets", project)
+                found += [dataset for dataset in every if dataset.project == project]
         return found
 
     def _counted(self, dataset: Dataset, person: Person) -> list[tuple[DatasetVersion, int]]:
@@ -132,7 +144,7 @@ class DatasetHolder:
         """Remove the files and blobs of versions, but for those that a living version has."""
         living = [
             version
-            for dataset in self._store.list_datasets(DEFAULT_PROJECT)
+            for dataset in self._store.list_datasets(None)
             for version in self._store.list_versions(dataset.id)
             if version.purged_at is None
         ]

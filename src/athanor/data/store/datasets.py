@@ -42,8 +42,8 @@ class DataStore(Protocol):
         """The dataset of this name."""
         ...
 
-    def list_datasets(self, project: str) -> list[Dataset]:
-        """All datasets, by name."""
+    def list_datasets(self, project: str | None) -> list[Dataset]:
+        """All datasets, by name; None: of every project."""
         ...
 
     def next_number(self, dataset_id: str) -> int:
@@ -257,7 +257,7 @@ class SqlDataStore:
         found = self._datasets(project, name)
         return found[0] if found else None
 
-    def list_datasets(self, project: str) -> list[Dataset]:
+    def list_datasets(self, project: str | None) -> list[Dataset]:
         """All datasets, by name."""
         return self._datasets(project)
 
@@ -371,7 +371,7 @@ class SqlDataStore:
         with self._database.connection() as connection:
             return connection.execute(lease_table.delete()).rowcount
 
-    def _datasets(self, project: str, name: str = "") -> list[Dataset]:
+    def _datasets(self, project: str | None, name: str = "") -> list[Dataset]:
         newest = (
             select(
                 version_table.c.dataset_id,
@@ -394,9 +394,10 @@ class SqlDataStore:
                 latest,
                 (latest.c.dataset_id == dataset_table.c.id) & (latest.c.number == newest.c.latest),
             )
-            .where(dataset_table.c.project == project)
-            .order_by(dataset_table.c.name)
+            .order_by(dataset_table.c.name, dataset_table.c.project)
         )
+        if project is not None:
+            query = query.where(dataset_table.c.project == project)
         if name:
             query = query.where(dataset_table.c.name == name)
         with self._database.connection() as connection:
