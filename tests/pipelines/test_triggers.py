@@ -21,7 +21,7 @@ from athanor.pipelines.errors import (
     TriggerNotFound,
     UnknownInput,
 )
-from athanor.pipelines.logic.occasions import ACTIONS
+from athanor.pipelines.logic.occasions import ACTIONS, FIELDS
 from athanor.pipelines.logic.templates import check_action
 from athanor.testing import FixedClock
 from athanor.testing.pipelines import Room, pipelines_room, yaml_of
@@ -123,13 +123,13 @@ def test_a_trigger_rests_after_it_fired(room: Room, clock: FixedClock) -> None:
 
 
 def test_a_trigger_that_cannot_fire_is_told_of_and_holds_up_nobody(room: Room) -> None:
-    bad = Submission(yaml=yaml_of(flows.sums), parameters={"rows": "{event.nothing}"})
+    bad = Submission(yaml=yaml_of(flows.sums), parameters={"rows": "{event.digest}"})
     room.pipelines.add_trigger(OWNER, _new("bad", submission=bad))
     room.pipelines.add_trigger(OWNER, _new())
     _happens(room)
     assert len(_runs(room)) == 1
     (failed,) = _told(room, "pipelines.trigger.failed")
-    assert "nothing" in failed.detail["message"]
+    assert "digest" in failed.detail["message"]
 
 
 def test_the_clock_fires_each_time_once(room: Room, clock: FixedClock) -> None:
@@ -227,6 +227,29 @@ def test_what_could_never_fire_is_refused(room: Room, fields: dict[str, Any]) ->
 def test_an_event_that_is_written_wrongly_is_told_with_the_nearest_one() -> None:
     with pytest.raises(BadTrigger, match=r"Did you mean .*'data\.version\.created'"):
         check_action("data.versions.created")
+
+
+def test_a_field_that_an_event_never_has_is_refused_with_those_that_it_has(room: Room) -> None:
+    told = {"action": "data.version.created"}
+    for wrong in (
+        {"match": {"datset": "bank"}},
+        {"submission": Submission(pipeline="sums", artifacts={"table": "dataset:{event.name}"})},
+    ):
+        with pytest.raises(BadTrigger, match="has no field") as refused:
+            room.pipelines.add_trigger(OWNER, _new(**told | wrong))
+        assert "digest, file, mode, rows" in refused.value.hint
+    run = room.run(flows.branching, number=1)
+    for event in room.events.latest(50):
+        assert {*event.detail} <= FIELDS[event.action], event.action
+    assert run.state == "done"
+
+
+def test_the_fields_of_events_are_those_that_the_source_tells() -> None:
+    texts = [file.read_text("utf-8") for file in Path(athanor.__file__).parent.rglob("*.py")]
+    for action, fields in FIELDS.items():
+        tellers = [text for text in texts if f'"{action}"' in text and "FIELDS = {" not in text]
+        for field in fields - {"action", "subject"}:
+            assert any(f'"{field}"' in text for text in tellers), (action, field)
 
 
 def test_a_trigger_that_lacks_what_its_pipeline_needs_is_refused(room: Room) -> None:

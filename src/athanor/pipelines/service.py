@@ -31,7 +31,7 @@ from athanor.pipelines.logic.graph import check, check_inputs
 from athanor.pipelines.logic.planner import Bindings, root_bindings
 from athanor.pipelines.logic.platforms import with_platform
 from athanor.pipelines.logic.schedule import next_time
-from athanor.pipelines.logic.templates import check_action, check_templates, fill
+from athanor.pipelines.logic.templates import check_action, check_fields, check_templates, fill
 from athanor.pipelines.logic.values import type_of
 from athanor.pipelines.store import Ordered, RunStore, TriggerStore
 from athanor.pipelines.types import (
@@ -239,6 +239,7 @@ class Pipelines:
         if new.action:
             check_action(new.action)
         given = (new.submission.parameters, new.submission.artifacts)
+        check_fields(new.action, new.match, list(given))
         check_templates(list(given), by_clock=bool(new.cron))
         spec = self._spec_of(new.submission)
         check(spec)

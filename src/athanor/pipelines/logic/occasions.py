@@ -55,3 +55,27 @@ _VERBS = {
 
 ACTIONS = frozenset(f"{thing}.{verb}" for thing, verbs in _VERBS.items() for verb in verbs.split())
 """Every event's name: <room>.<thing>.<what happened>."""
+
+_TOLD = {
+    "data.version.created": "artifact dataset digest file mode rows version",
+    "data.version.quarantined": "artifact checks dataset digest file mode rows version",
+    "lineage.run.finished": "kind name parent state",
+    "lineage.run.reopened": "kind name parent state",
+    "lineage.run.started": "kind name parent state",
+    "pipelines.run.cancelled": "pipeline trigger",
+    "pipelines.run.finished": "pipeline state trigger",
+    "pipelines.run.resumed": "pipeline trigger",
+    "pipelines.run.submitted": "pipeline trigger",
+    "pipelines.task.finished": "message pipeline run state task",
+    "pipelines.task.started": "pipeline run task",
+    "registry.alias.moved": "alias kind model number previous reason",
+    "registry.version.created": (
+        "artifact description digest metrics model number run source tags"
+    ),
+    "serving.labels.received": "count endpoint",
+}
+
+FIELDS = {
+    action: frozenset({"action", "subject", *fields.split()}) for action, fields in _TOLD.items()
+}
+"""What the events that triggers mostly wait for tell; of the others it depends on what happened."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from athanor.kernel.errors import nearest
 from athanor.pipelines.errors import BadTemplate, BadTrigger
-from athanor.pipelines.logic.occasions import ACTIONS
+from athanor.pipelines.logic.occasions import ACTIONS, FIELDS
 from athanor.pipelines.logic.texts import map_texts, texts_of
 
 _SLOT = re.compile(r"\{event\.([A-Za-z0-9_.-]+)\}")
@@ -28,6 +28,24 @@ def check_action(action: str) -> None:
             or (f"There are: {', '.join(near)}." if near else "")
             or "Events are named <room>.<thing>.<what happened>: data.version.created.",
         )
+
+
+def check_fields(action: str, match: Mapping[str, Any], values: Any) -> None:
+    """Refuse fields that an event never has, in what it must match and in templates.
+
+    Raises: BadTrigger.
+    """
+    there = FIELDS.get(action)
+    if there is None:
+        return
+    slots = [slot for text in texts_of(values) for slot in _SLOT.findall(text)]
+    for path in (*match, *slots):
+        field = path.partition(".")[0]
+        if field not in there:
+            raise BadTrigger(
+                f"The event {action} has no field {field[:100]!r}: the trigger would never fire.",
+                hint=f"{nearest(field, there)} It has: {', '.join(sorted(there))}.".strip(),
+            )
 
 
 def check_templates(value: Any, *, by_clock: bool = False) -> None:
