@@ -5,13 +5,20 @@ import pytest
 from athanor.data import (
     DataStore,
     MarkStore,
+    RecipeStore,
     SqlDataStore,
     SqlMarkStore,
+    SqlRecipeStore,
     SqlWatchStore,
     WatchStore,
 )
 from athanor.kernel.database import Database
-from athanor.testing.data import DataStoreContract, MarkStoreContract, WatchStoreContract
+from athanor.testing.data import (
+    DataStoreContract,
+    MarkStoreContract,
+    RecipeStoreContract,
+    WatchStoreContract,
+)
 
 
 class TestSqlDataStore(DataStoreContract):
@@ -34,3 +41,9 @@ class TestSqlWatchStore(WatchStoreContract):
     @pytest.fixture
     def store(self, database: Database) -> WatchStore:
         return SqlWatchStore(database)
+
+
+class TestSqlRecipeStore(RecipeStoreContract):
+    @pytest.fixture
+    def store(self, database: Database) -> RecipeStore:
+        return SqlRecipeStore(database)

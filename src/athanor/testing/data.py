@@ -6,6 +6,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
+from sqlalchemy.exc import IntegrityError
+
 from athanor.data import (
     CheckResult,
     Column,
@@ -19,6 +22,7 @@ from athanor.data import (
     Mark,
     MarkStore,
     Overlap,
+    RecipeStore,
     Roles,
     Source,
     Sources,
@@ -34,6 +38,7 @@ from athanor.data import (
     Watches,
     WatchStore,
 )
+from athanor.data.types.recipes import Recipe, Step
 from athanor.kernel import Clock, Database, Events, Jobs, Storage, SystemClock, new_id
 from athanor.kernel.events import SqlEventStore
 from athanor.kernel.jobs import SqlJobStore
@@ -290,6 +295,60 @@ def a_file(digest: str = "sha256:aa", **fields: Any) -> WatchedFile:
         "at": _AT,
     }
     return WatchedFile(**(values | fields))
+
+
+class RecipeStoreContract:
+    """Subclass it with a fixture `store`."""
+
+    def test_a_recipe_comes_back_as_it_was_appended(self, store: RecipeStore) -> None:
+        recipe = a_recipe(
+            steps=(Step(operation="limit", parameters={"rows": 3, "é": [None, 0.1]}),)
+        )
+        store.append_recipe("default", recipe)
+        assert store.find_recipe("default", "clean") == recipe
+        assert store.find_recipe("default", "Clean") is None
+        assert store.find_recipe("other", "clean") is None
+
+    def test_numbers_go_on_whatever_was_removed(self, store: RecipeStore) -> None:
+        assert store.next_recipe_number("default", "clean") == 1
+        for number in (1, 2):
+            store.append_recipe("default", a_recipe(number=number))
+        assert store.remove_recipe("default", "clean")
+        assert not store.remove_recipe("default", "clean")
+        assert store.next_recipe_number("default", "clean") == 3
+        assert store.next_recipe_number("other", "clean") == 1
+        assert store.find_recipe("default", "clean") is None
+        found = store.find_recipe("default", "clean", 1)
+        assert found is not None
+        assert found.number == 1
+        assert store.find_recipe("default", "clean", 3) is None
+
+    def test_the_newest_of_each_is_listed(self, store: RecipeStore) -> None:
+        for name, number in (("b", 1), ("a", 1), ("b", 2)):
+            store.append_recipe("default", a_recipe(name=name, number=number))
+        store.append_recipe("other", a_recipe(name="c"))
+        listed = [(item.name, item.number) for item in store.list_recipes("default")]
+        assert listed == [("a", 1), ("b", 2)]
+        assert [item.number for item in store.list_recipes("default", "b")] == [2, 1]
+        store.remove_recipe("default", "b")
+        assert [item.name for item in store.list_recipes("default")] == ["a"]
+
+    def test_one_number_is_given_once(self, store: RecipeStore) -> None:
+        store.append_recipe("default", a_recipe())
+        with pytest.raises(IntegrityError):
+            store.append_recipe("default", a_recipe(description="another"))
+
+
+def a_recipe(name: str = "clean", number: int = 1, **fields: Any) -> Recipe:
+    """A version of a recipe."""
+    values: dict[str, Any] = {
+        "steps": (Step(operation="trim"),),
+        "description": "",
+        "digest": "sha256:00",
+        "created_at": _AT,
+        "created_by": "ann",
+    }
+    return Recipe(name=name, number=number, **(values | fields))
 
 
 class WatchStoreContract:
