@@ -8,13 +8,15 @@ import types
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pyarrow.parquet
 import pytest
+from sklearn.linear_model import LogisticRegression
 
 from athanor.kernel import OWNER
 from athanor.kernel.environments import environment_with
 from athanor.lineage.logic.digests import table_digest
-from athanor.pipelines import Pipeline
+from athanor.pipelines import Pipeline, pipeline, step
 from athanor.pipelines.errors import BadPipeline, NotSupportedYet
 from athanor.pipelines.exports.airflow import airflow_file
 from athanor.pipelines.exports.image import context_of, with_image
@@ -90,9 +92,9 @@ def test_airflows_own_loader_takes_the_dag_file(tmp_path: Path) -> None:
     if not python.exists():
         pytest.skip(f"Airflow is not installed in {python.parents[1]}")
     (tmp_path / "dags").mkdir()
-    for pipeline in (branches.a_chosen_branch, exits.an_exit_task_after_success):
-        text = airflow_file(pipeline.compile())
-        (tmp_path / "dags" / f"{pipeline.name}.py").write_text(text)
+    for found in (branches.a_chosen_branch, exits.an_exit_task_after_success):
+        text = airflow_file(found.compile())
+        (tmp_path / "dags" / f"{found.name}.py").write_text(text)
     look = (
         "import json, sys\n"
         "from airflow.dag_processing.dagbag import DagBag\n"
@@ -143,6 +145,32 @@ def test_airflow_runs_the_dag_file_and_it_gives_the_same(tmp_path: Path) -> None
     assert _given(branches.a_chosen_branch, place) == {"Output": "two"}
 
 
+@step
+def fitted(rows: int) -> LogisticRegression:
+    """A model."""
+    table = pd.DataFrame({"a": range(rows)})
+    return LogisticRegression().fit(table, table["a"] > rows // 2)
+
+
+@pipeline
+def models_out(rows: int = 40) -> LogisticRegression:
+    """One model."""
+    return fitted(rows)
+
+
+_WITHOUT_US = """
+import runpy, sys
+from pathlib import Path
+sys.path[:] = [p for p in sys.path if p and not (Path(p) / "athanor").exists()]
+sys.meta_path[:] = [f for f in sys.meta_path if "editable" not in str(f).lower()]
+script, sys.argv = sys.argv[1], sys.argv[1:]
+sys.path.insert(0, str(Path(script).parent))
+import athanor
+assert Path(athanor.__file__).parent.parent == Path(script).parent
+runpy.run_path(script, run_name="__main__")
+"""
+
+
 def test_equal_steps_give_equal_contexts(tmp_path: Path) -> None:
     document = flows.sums.compile()
     first, again = (context_of(document, "split") for _ in range(2))
@@ -172,6 +200,31 @@ def test_a_contexts_step_runs_on_its_own(tmp_path: Path) -> None:
     ]
     subprocess.run(words, check=True)
     assert json.loads((tmp_path / "out.json").read_text())["parameterValues"] == {"Output": 42}
+
+
+def test_a_contexts_step_brings_what_reads_and_writes_models(tmp_path: Path) -> None:
+    context = context_of(models_out.compile(), "fitted")
+    context.write(tmp_path)
+    assert "skops==" in context.files["requirements.txt"]
+    assert "athanor/registry/packaging/materializer.py" in context.files
+    assert "athanor" not in " ".join(
+        context_of(nested.a_pipeline_used_twice.compile(), "double").files
+    )
+    told = {
+        "inputs": {"parameterValues": {"rows": 40}},
+        "outputs": {
+            "artifacts": {"Output": {"artifacts": [{"uri": str(tmp_path / "made")}]}},
+            "outputFile": str(tmp_path / "out.json"),
+        },
+    }
+    # Without our own package, which is installed here as a path alone.
+    hidden = {**os.environ, "PYTHONPATH": "", "PYTHONDONTWRITEBYTECODE": "1"}
+    words = ["-c", _WITHOUT_US, str(tmp_path / "portable.py")]
+    words += ["--component_module_path", str(tmp_path / "step.py")]
+    words += ["--function_to_execute", "fitted", "--athanor_step", f"@{tmp_path}/settings.json"]
+    words += ["--executor_input", json.dumps(told)]
+    subprocess.run([sys.executable, *words], check=True, env=hidden)
+    assert (tmp_path / "made" / "MLmodel").exists()
 
 
 @pytest.mark.soak

@@ -56,10 +56,10 @@ def _packed() -> str:
     return base64.b64encode(zlib.compress(text, 9)).decode()
 
 
-def holds_tables(interface: Interface) -> bool:
-    """Whether a step takes or gives tables."""
+def artifacts_of(interface: Interface) -> set[str]:
+    """The types of the artifacts that a step takes and gives."""
     kinds = [item.kind for item in interface.inputs.values() if item.kind is not None]
-    return any(kind.artifact == "table" for kind in [*kinds, *interface.outputs.values()])
+    return {kind.artifact for kind in [*kinds, *interface.outputs.values()] if kind.artifact}
 
 
 def needs_of(embedded: Embedded, *, tables: bool) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any, Generic, ParamSpec, TypeVar, Unpack, overload
 import msgspec
 
 from athanor.kernel.errors import nearest
-from athanor.pipelines.authoring.carrying import carried, holds_tables, needs_of
+from athanor.pipelines.authoring.carrying import artifacts_of, carried, needs_of
 from athanor.pipelines.authoring.interface import Interface, interface_of
 from athanor.pipelines.authoring.settings import StepSettings, resources_of
 from athanor.pipelines.authoring.source import source_of
@@ -71,6 +71,7 @@ class Step(Generic[P, R]):
         """A function in a container, with this step's settings."""
         settings = self.settings
         packages = list(settings.get("packages", ()))
+        tables = "table" in artifacts_of(self.interface)
         embedded = dataclasses.replace(
             embedded,
             seed=settings.get("seed", 0),
@@ -80,7 +81,7 @@ class Step(Generic[P, R]):
         )
         container = embed(
             embedded,
-            bootstrap=carried(packages or needs_of(embedded, tables=holds_tables(self.interface))),
+            bootstrap=carried(packages or needs_of(embedded, tables=tables)),
             image=settings.get("image", ""),
         )
         env = [EnvVar(name=key, value=value) for key, value in settings.get("env", {}).items()]

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from athanor.kernel.console import Json, emit, say
-from athanor.pipelines.authoring.carrying import holds_tables
+from athanor.pipelines.authoring.carrying import artifacts_of
 from athanor.pipelines.authoring.loading import load_steps
 from athanor.pipelines.commands.runs import commands, document_of
 from athanor.pipelines.errors import BadPipeline, NoImageEngine
@@ -79,6 +79,4 @@ def _context(step: str, of: str, base: str) -> Context:
             hint=f"Write FILE.py:{step}, or --of FILE.py",
         )
     found = load_steps(Path(path), name)
-    return context_of_container(
-        found.container, name, tables=holds_tables(found.interface), base=base
-    )
+    return context_of_container(found.container, name, artifacts_of(found.interface), base=base)

@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Container
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ import msgspec
 from athanor.kernel.errors import nearest
 from athanor.pipelines.authoring.carrying import needs_of
 from athanor.pipelines.errors import BadPipeline, ImageFailed, NoImageEngine, NotSupportedYet
+from athanor.pipelines.exports.package import models_package
 from athanor.pipelines.exports.sources import source_of
 from athanor.pipelines.ir.spec import ContainerSpec, Document
 from athanor.pipelines.logic.embedding import Embedded, read_embedded
@@ -33,6 +35,9 @@ COPY . ./
 ENTRYPOINT ["python3", "/step/portable.py", "--component_module_path", "/step/step.py", \
 "--function_to_execute", "{function}", "--athanor_step", "@/step/settings.json"]
 """
+_KINDS = {"system.Dataset": "table", "system.Model": "model"}
+_MODELS = ("scikit-learn", "skops", "pandas", "pyarrow", "msgspec", "orjson", "pyyaml")
+"""What reads and writes models, with what these need in turn."""
 _PLAIN_NAME = re.compile(r"[a-z0-9]+(?:[._/:-]+[A-Za-z0-9]+)*")
 
 
@@ -73,8 +78,8 @@ def context_of(document: Document, step: str, *, base: str = "") -> Context:
     """
     label = _label_of(document, step)
     executor = document.spec.deployment_spec.executors[label]
-    titles = {
-        item.artifact_type.schema_title
+    kinds = {
+        _KINDS.get(item.artifact_type.schema_title, "")
         for component in document.spec.components.values()
         if component.executor_label == label
         for side in (component.input_definitions, component.output_definitions)
@@ -82,13 +87,17 @@ def context_of(document: Document, step: str, *, base: str = "") -> Context:
         if item.artifact_type is not None
     }
     container = executor.container or ContainerSpec()
-    return context_of_container(container, step, tables="system.Dataset" in titles, base=base)
+    return context_of_container(container, step, kinds, base=base)
 
 
 def context_of_container(
-    container: ContainerSpec, step: str, *, tables: bool, base: str = ""
+    container: ContainerSpec, step: str, kinds: Container[str], *, base: str = ""
 ) -> Context:
-    """The build context of a step's container. Raises: NotSupportedYet where it is a command."""
+    """The build context of a step's container, which takes and gives such artifacts.
+
+    A step with models finds the part of this package in it that reads and writes them.
+    Raises: NotSupportedYet where it is a command.
+    """
     embedded = read_embedded(container)
     if embedded is None:
         raise NotSupportedYet(
@@ -97,8 +106,12 @@ def context_of_container(
     settings: dict[str, Any] = asdict(embedded)
     for name in ("source", "function", "file", "lines"):
         del settings[name]
-    packages = embedded.packages or _locked(needs_of(embedded, tables=tables))
-    files = {
+    models = "model" in kinds
+    packages = embedded.packages or _locked(
+        [*needs_of(embedded, tables="table" in kinds), *(_MODELS if models else ())]
+    )
+    files = models_package() if models else {}
+    files |= {
         "Dockerfile": _DOCKERFILE.format(base=base or container.image, function=embedded.function),
         "requirements.txt": "".join(f"{item}\n" for item in packages),
         "step.py": embedded.source,
