@@ -1,13 +1,20 @@
 """Files of one's own that can't be run are refused by name and line."""
 
 import os
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
-from athanor.app.running.commands import mlflow_follows
+from athanor.app.inprocess import InProcessTransport
+from athanor.app.running.commands import commands, mlflow_follows
 from athanor.app.running.files import FileFailed, NotPython, functions_of, training_pipeline
+from athanor.client import Client
 from athanor.client.http import HttpTransport
+from athanor.kernel import console
+from athanor.kernel.settings import load_settings
+from athanor.lineage import RunFilter
 from athanor.pipelines.authoring.loading import load_document
 from athanor.pipelines.errors import BadPipeline
 
@@ -49,3 +56,21 @@ def test_mlflow_in_a_script_records_where_the_run_does(monkeypatch: pytest.Monke
     with mlflow_follows(way):
         assert os.environ["MLFLOW_TRACKING_URI"] == "http://elsewhere"
     way.close()
+
+
+def test_a_script_that_raises_is_told_by_its_own_lines_and_the_run_by_its_error(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    settings, _ = load_settings({"workspace": tmp_path / "workspace"})
+    with closing(InProcessTransport(settings)) as way:
+        monkeypatch.setattr(console, "_connect", [lambda: way])
+        script = tmp_path / "raising.py"
+        script.write_text("x = 1\nraise ValueError('no such column: age')\n")
+        ran = CliRunner().invoke(commands, ["file", str(script)])
+        (run,) = Client(way).runs.runs(RunFilter(kind="script"))
+        hints = CliRunner().invoke(commands, ["hints", run.id])
+    assert ran.exit_code == 1
+    assert "raising.py" in ran.stderr
+    assert "runpy" not in ran.stderr
+    assert run.error == {"message": "ValueError: no such column: age"}
+    assert run.error["message"] in hints.stdout

@@ -3,7 +3,7 @@
 import json
 import subprocess
 from pathlib import Path
-from tempfile import gettempdir
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -24,23 +24,25 @@ def mlflow(program: str, *args: str, env: dict[str, str] | None = None) -> str:
     """What a program of this folder prints, run where MLflow is installed."""
     if not MLFLOW.exists():
         pytest.skip("no .venvs/mlflow here, the environment of the peer: make peers")
-    ended = subprocess.run(
-        [str(MLFLOW), str(PROGRAMS / program), *args],
-        check=False,
-        capture_output=True,
-        text=True,
-        # Where nobody says otherwise, MLflow keeps things in the folder that it is started in.
-        cwd=gettempdir(),
-        env={
-            "PATH": "/usr/bin:/bin",
-            "HOME": str(Path.home()),
-            "MLFLOW_ALLOW_FILE_STORE": "true",
-            "MLFLOW_DISABLE_TELEMETRY": "true",
-            "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
-            "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-            **(env or {}),
-        },
-    )
+    # Where nobody says otherwise, MLflow keeps things in the folder that it is started in: a
+    # database there that others make at the same time, or that another release made, fails it.
+    with TemporaryDirectory(prefix="mlflow-") as cwd:
+        ended = subprocess.run(
+            [str(MLFLOW), str(PROGRAMS / program), *args],
+            check=False,
+            capture_output=True,
+            text=True,
+            cwd=cwd,
+            env={
+                "PATH": "/usr/bin:/bin",
+                "HOME": str(Path.home()),
+                "MLFLOW_ALLOW_FILE_STORE": "true",
+                "MLFLOW_DISABLE_TELEMETRY": "true",
+                "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+                "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+                **(env or {}),
+            },
+        )
     assert ended.returncode == 0, ended.stderr[-3000:]
     return ended.stdout
 

@@ -177,7 +177,7 @@ def test_what_was_acknowledged_is_there_once(
     dice = random.Random(20261121)
     env: dict[str, str] = {}
     if kind == "postgres":
-        env["ATHANOR_DATABASE_URL"] = request.getfixturevalue("postgres").create("kills")
+        env["ATHANOR_DATABASE_URL"] = request.getfixturevalue("postgres").create(f"kills_{kills}")
     server = start_server(tmp_path / "workspace", env=env)
     everything: list[Written] = []
     try:

@@ -1,6 +1,6 @@
 """The graph's verbs over a transport."""
 
-from typing import TypedDict
+from typing import Any, TypedDict
 
 from athanor.kernel import Transport
 from athanor.kernel.transport import segment
@@ -41,10 +41,15 @@ class Runs:
         return self._transport.send("PATCH", f"/runs/{run_id}", body=body).read(Run)
 
     def finish_run(
-        self, run_id: str, state: RunState = "done", *, resources: dict[str, float] | None = None
+        self,
+        run_id: str,
+        state: RunState = "done",
+        *,
+        resources: dict[str, float] | None = None,
+        error: dict[str, Any] | None = None,
     ) -> Run:
-        """Close a run."""
-        body = {"state": state, "resources": resources}
+        """Close a run; an `error` says in `message` why it failed, in `hint` what to do."""
+        body = {"state": state, "resources": resources, "error": error}
         return self._transport.send("POST", f"/runs/{run_id}/finish", body=body).read(Run)
 
     def reopen_run(self, run_id: str) -> Run:

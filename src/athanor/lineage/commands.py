@@ -89,6 +89,13 @@ def _made_with(run: Run) -> list[tuple[str, object]]:
     return rows
 
 
+def show_failure(run: Run) -> None:
+    """Print why a run failed, where that is known."""
+    if run.error:
+        told = (run.error.get(name) for name in ("message", "hint"))
+        table(("why it failed",), [(text,) for text in told if text])
+
+
 def show_run(run_id: str, *, json: Json = False) -> None:
     """Print one run with what it used and made."""
     runs = Runs(transport())
@@ -105,8 +112,7 @@ def show_run(run_id: str, *, json: Json = False) -> None:
         ],
     )
     table(("code and environment", ""), _made_with(run), empty=_UNTOLD)
-    if run.error:
-        table(("why it failed",), [(run.error.get("message", ""),), (run.error.get("hint", ""),)])
+    show_failure(run)
     table(
         ("", "as", "type", "name", "digest"),
         [

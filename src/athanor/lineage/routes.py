@@ -1,7 +1,7 @@
 """The graph over HTTP."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Query
 
@@ -31,6 +31,8 @@ class RunChange:
     state: RunState
     labels: dict[str, str] | None = None
     resources: dict[str, float] | None = None
+    error: dict[str, Any] | None = None
+    """Why it failed: `message`, and `hint` for what to do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +98,9 @@ def change_run(run_id: str, change: RunChange, who: Caller, lineage: TheLineage)
 @router.post("/runs/{run_id}/finish")
 def finish_run(run_id: str, change: RunChange, who: Caller, lineage: TheLineage) -> Run:
     """Close a run."""
-    return lineage.finish_run(who, run_id, change.state, resources=change.resources)
+    return lineage.finish_run(
+        who, run_id, change.state, resources=change.resources, error=change.error
+    )
 
 
 @router.post("/runs/{run_id}/reopen")

@@ -6,6 +6,7 @@ import os
 import runpy
 import sys
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -21,12 +22,13 @@ from athanor.client import Client
 from athanor.client.http import HttpTransport
 from athanor.kernel import Invalid, NotFound, provenance
 from athanor.kernel.console import Json, RunId, emit, say, transport
+from athanor.kernel.redaction import redact
 from athanor.lineage import NewRun
 from athanor.lineage import commands as lineage
 from athanor.pipelines import NewTrigger, PipelineRun, Submission
 from athanor.pipelines.ir.spec import ComponentInputs, Document
 from athanor.pipelines.ir.text import write_document
-from athanor.tracking import TrackedRun
+from athanor.tracking import Diagnosis, TrackedRun
 from athanor.tracking import commands as tracking
 from athanor.tracking.commands import compare_runs, delete_runs, restore_runs, tag_run
 
@@ -137,12 +139,22 @@ def show_run(run_id: RunId, *, json: Json = False) -> None:
 @commands.command("hints")
 def hints_of_run(run_id: RunId, *, json: Json = False) -> None:
     """Judge a run's training now: what is wrong with it, and what to do."""
-    found = Client(transport()).debug.judge(run_id)
+    client = Client(transport())
+    run = client.runs.run(run_id)
+    try:
+        found = client.debug.judge(run.id)
+    except NotFound:
+        found = Diagnosis(run=run.id, hints=[])  # it logged nothing
     if json:
         emit(found)
         return
+    lineage.show_failure(run)
     tracking.show_hints(found.hints)
-    if not found.hints:
+    if found.hints or run.error:
+        return
+    if run.state == "failed":
+        say("It failed, and nothing that it logged says why: see what it printed.")
+    else:
         say("Nothing is wrong with this training, as far as it has logged.")
 
 
@@ -247,6 +259,7 @@ def _run_script(file: Path, *, json: bool) -> None:
     )
     started, cpu = time.perf_counter(), time.process_time()
     state = "failed"
+    failure: dict[str, Any] | None = None
     arguments = sys.argv
     sys.argv = [str(file)]
     try:
@@ -256,6 +269,10 @@ def _run_script(file: Path, *, json: bool) -> None:
     except SystemExit as ended:
         state = "done" if not ended.code else "failed"
         raise
+    except Exception as error:
+        failure = {"message": redact(f"{type(error).__name__}: {error}")}
+        _print_failure(error, str(file))
+        raise typer.Exit(1) from error
     finally:
         sys.argv = arguments
         used = {
@@ -263,12 +280,20 @@ def _run_script(file: Path, *, json: bool) -> None:
             "cpu_seconds": time.process_time() - cpu,
         }
         ended_run = client.runs.finish_run(
-            run.id, "done" if state == "done" else "failed", resources=used
+            run.id, "done" if state == "done" else "failed", resources=used, error=failure
         )
         if json:
             emit(ended_run)
         else:
             say(f"Run {run.id}: {ended_run.state}. More: athanor run show {run.id}")
+
+
+def _print_failure(error: Exception, file: str) -> None:
+    """Print a script's own traceback: what lies around it says nothing to its author."""
+    place = error.__traceback__
+    while place is not None and place.tb_frame.f_code.co_filename != file:
+        place = place.tb_next
+    traceback.print_exception(type(error), error, place)
 
 
 @contextmanager
