@@ -139,7 +139,7 @@ def ours(kind: str, *, compiled: bool) -> Iterator[Subject]:
                 crew.staff(
                     {deployment: Post(deployment=deployment, folder=lambda: folder / "model")}
                 )
-                wait_for(lambda: crew.ready(deployment))
+                wait_for(lambda: crew.ready(deployment), 300.0)
             target = Target(
                 id=deployment, number=1, model="churn", version=1, weight=1.0,
                 sockets=[] if compiled else crew.sockets(deployment),
@@ -171,7 +171,7 @@ def process(name: str, command: list[str], port: int, **more: Any) -> Iterator[S
     )
     subject = Subject(name, child.pid, port, **more)
     try:
-        wait_for(lambda: answers(subject) or child.poll() is not None, 300.0)
+        wait_for(lambda: answers(subject) or child.poll() is not None, 600.0)
         if child.poll() is not None:
             log.seek(0)
             raise RuntimeError(log.read().decode(errors="replace")[-800:])
@@ -243,7 +243,9 @@ def peer(name: str, kind: str) -> contextlib.AbstractContextManager[Subject]:
         environment = {"BENCHMARK_KIND": kind, "BENTOML_DO_NOT_TRACK": "1"}
         return process(name, command, port, path="/predict", bodies=body, environment=environment)
     command = [python, f"app_{name}.py", kind, str(port)]
-    return process(name, command, port, path="/predict", bodies=body)
+    # Ray asks for a token of its own where it is not told otherwise.
+    environment = {"RAY_AUTH_MODE": "disabled"} if name == "ray" else {}
+    return process(name, command, port, path="/predict", bodies=body, environment=environment)
 
 
 PEER_NAMES = ("mlflow", "mlserver", "bentoml", "ray", "litserve", "fastapi")

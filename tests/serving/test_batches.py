@@ -196,6 +196,7 @@ def test_what_can_be_seen_to_be_wrong_is_refused_at_once(
     ("content", "name", "code"),
     [
         (b"age,card\n1,blue\n", "short.csv", "input_columns_missing"),
+        (b"x,y\n1,blue\n", "other.csv", "input_columns_missing"),
         (b"\x00\x01\x02", "rubbish.parquet", "batch_file_unreadable"),
         (b"a", "rubbish.xyz", "batch_file_unreadable"),
         (b'{"broken": ', "broken.json", "batch_file_unreadable"),

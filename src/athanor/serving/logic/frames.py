@@ -25,6 +25,8 @@ class Hello(msgspec.Struct, array_like=True):
     """How requests share a call: `whole`, `final` or `none`."""
     outputs: list[str] = []
     """Of a model that tells several values for a row: their names, in the order of the numbers."""
+    texts: bool = False
+    """Whether its answers are `Reply.values`, as far as rows of its own sample showed."""
 
 
 class Ask(msgspec.Struct, array_like=True):

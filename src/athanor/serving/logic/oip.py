@@ -17,6 +17,7 @@ import orjson
 
 from athanor.serving.errors import BadPrediction, TooManyRecords
 from athanor.serving.errors.protocols import InferenceRefused, TensorRefused
+from athanor.serving.logic.frames import Hello
 from athanor.serving.logic.predictions import Predicted
 from athanor.serving.logic.signature import Parsed, checked, rows_of
 from athanor.serving.logic.tensors import (
@@ -71,14 +72,21 @@ class Inference:
     """Each wanted output, and whether as raw bytes."""
 
 
-def outputs_of(signature: Signature) -> list[tuple[str, str, list[int]]]:
-    """The model's outputs: name, datatype, shape."""
-    if not signature.classes:
+def outputs_of(
+    signature: Signature, hello: Hello | None = None
+) -> list[tuple[str, str, list[int]]]:
+    """The model's outputs: name, datatype, shape; as the loaded model says where nobody told."""
+    if signature.classes:
+        return [
+            (PREDICT, label_datatype(signature.classes), [-1]),
+            (PROBABILITIES, "FP64", [-1, len(signature.classes)]),
+        ]
+    if hello is None:
         return [(PREDICT, "FP64", [-1])]
-    return [
-        (PREDICT, label_datatype(signature.classes), [-1]),
-        (PROBABILITIES, "FP64", [-1, len(signature.classes)]),
-    ]
+    if hello.classes:
+        return [(PREDICT, label_datatype(hello.classes), [-1])]
+    shape = [-1, len(hello.outputs)] if hello.outputs else [-1]
+    return [(PREDICT, "BYTES" if hello.texts else "FP64", shape)]
 
 
 def label_datatype(classes: Sequence[Any]) -> str:
@@ -91,7 +99,9 @@ def label_datatype(classes: Sequence[Any]) -> str:
     return "FP64" if kinds <= {int, float} else "BYTES"
 
 
-def metadata(name: str, versions: Sequence[str], signature: Signature) -> dict[str, Any]:
+def metadata(
+    name: str, versions: Sequence[str], signature: Signature, hello: Hello | None = None
+) -> dict[str, Any]:
     """What GET v2/models/{name} tells."""
     return {
         "name": name,
@@ -103,14 +113,16 @@ def metadata(name: str, versions: Sequence[str], signature: Signature) -> dict[s
         ],
         "outputs": [
             {"name": output, "datatype": datatype, "shape": shape}
-            for output, datatype, shape in outputs_of(signature)
+            for output, datatype, shape in outputs_of(signature, hello)
         ],
     }
 
 
-def configuration(name: str, signature: Signature, rows: int) -> dict[str, Any]:
+def configuration(
+    name: str, signature: Signature, rows: int, hello: Hello | None = None
+) -> dict[str, Any]:
     """What GET v2/models/{name}/config tells, in the words of Triton's model configuration."""
-    told = metadata(name, (), signature)
+    told = metadata(name, (), signature, hello)
     return {
         "name": name,
         "platform": "athanor",

@@ -17,6 +17,7 @@ from athanor.serving.errors.protocols import EndpointUnnamed, MethodRefused, Ser
 from athanor.serving.logic import exposition, routing
 from athanor.serving.logic.doors import Doors
 from athanor.serving.logic.exposition import Figures
+from athanor.serving.logic.frames import Hello
 from athanor.serving.logic.routing import Route, Table, Target
 from athanor.serving.logic.rows import PredictionRow
 from athanor.serving.logic.signature import Row
@@ -111,6 +112,10 @@ class Plane:
             around = Neighbours(lambda: self.routes, self._served, self.features.of)
             return GraphServed(route, target, around)
         return Served(route, target, self.bell.ring)
+
+    def hello(self, target: Target) -> Hello | None:
+        """What the model of a target says about itself, if it is loaded."""
+        return self._served[target.id].hello
 
     def in_flight(self) -> int:
         """Requests for predictions that wait for their answers."""

@@ -76,6 +76,11 @@ class Pool:
         call.attempts += 1
         link.send(call)
 
+    @property
+    def hello(self) -> Hello | None:
+        """What a worker that is there said of its model."""
+        return next((link.hello for link in self._links if link.ready), None)
+
     def linked(self) -> None:
         """A worker answers again: send what waited."""
         waiting, self._waiting = self._waiting, deque()
@@ -135,7 +140,7 @@ class Link(asyncio.Protocol):
         self.calls: dict[int, Call] = {}
         self.ready = False
         self._pool = pool
-        self._hello: Hello | None = None
+        self.hello: Hello | None = None
         self._frames = Frames()
         self._transport: asyncio.Transport | None = None
         self._leaving = False
@@ -185,7 +190,7 @@ class Link(asyncio.Protocol):
         try:
             for number, payload in self._frames.feed(data):
                 if number == 0:
-                    self._hello = frames.HELLOS.decode(payload)
+                    self.hello = frames.HELLOS.decode(payload)
                     self.ready = not self._leaving
                     self._pool.linked()
                 else:
@@ -205,7 +210,7 @@ class Link(asyncio.Protocol):
     def _replied(self, number: int, payload: bytes) -> None:
         call = self.calls.pop(number, None)
         if call is not None:
-            call.end(frames.REPLIES.decode(payload), self._hello)
+            call.end(frames.REPLIES.decode(payload), self.hello)
         if self._leaving and not self.calls and self._transport is not None:
             self._transport.close()
 

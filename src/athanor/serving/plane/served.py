@@ -82,6 +82,11 @@ class Served:
         """Whether a request would be answered at once."""
         return self.compiled is not None or self.pool.ready
 
+    @property
+    def hello(self) -> Hello | None:
+        """What the model says about itself, if it is loaded."""
+        return self.pool.hello if self.compiled is None else self.compiled.hello
+
     def submit(self, rows: list[Row], then: Then, seconds: float) -> None:
         """Have these rows predicted, within so many seconds."""
         self.used = time.monotonic()

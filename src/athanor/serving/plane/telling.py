@@ -95,13 +95,15 @@ def _model(plane: "Plane", aim: Aim, request: Request) -> Answer:
     route = plane.route(aim, request)
     target = _target(route, aim)
     versions = sorted({item.number for item in route.targets})
-    told = oip.metadata(route.name, [str(item) for item in versions], target.signature)
+    named = [str(item) for item in versions]
+    told = oip.metadata(route.name, named, target.signature, plane.hello(target))
     return Answer(200, orjson.dumps(told))
 
 
 def _config(plane: "Plane", aim: Aim, request: Request) -> Answer:
     route = plane.route(aim, request)
-    told = oip.configuration(route.name, _target(route, aim).signature, plane.limits.rows)
+    target = _target(route, aim)
+    told = oip.configuration(route.name, target.signature, plane.limits.rows, plane.hello(target))
     return Answer(200, orjson.dumps(told))
 
 

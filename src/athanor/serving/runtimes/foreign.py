@@ -63,7 +63,8 @@ class ForeignRuntime:
             found = self._model.predict(self._asked(sample))
             numbers = numbers_of(found, len(sample))
             width = 1 if numbers is None or numbers.ndim == 1 else numbers.shape[1]
-            self.hello = Hello([], self._batching(sample), _names(found, width))
+            texts = numbers is None
+            self.hello = Hello([], self._batching(sample), _names(found, width), texts)
         except Exception:
             logger.exception("The model failed on rows of its own sample")
 

@@ -145,7 +145,7 @@ def _csv_reader(connection: duckdb.DuckDBPyConnection, source: Path, signature: 
         f"SELECT * FROM {plain}, all_varchar = true, sample_size = 1000) LIMIT 0"  # noqa: S608
     )
     types = _declared(signature, looked.columns)
-    return f"{plain}, sample_size = {_SAMPLE_ROWS}, types = {types})"
+    return f"{plain}, sample_size = {_SAMPLE_ROWS}{types})"
 
 
 def _json_reader(connection: duckdb.DuckDBPyConnection, source: Path, signature: Signature) -> str:
@@ -168,7 +168,7 @@ def _declared(signature: Signature, present: list[str]) -> str:
         for column in signature.columns
         if column.name in present and column.type in _TYPES
     ]
-    return f"{{{', '.join(pairs)}}}" if pairs else "MAP {}"
+    return f", types = {{{', '.join(pairs)}}}" if pairs else ""
 
 
 def _by_arrow(source: Path, kind: str, target: Path, rows: int) -> None:
