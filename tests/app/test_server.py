@@ -176,8 +176,9 @@ def test_a_wrong_setting_is_named(tmp_path: Path) -> None:
 
 
 def test_without_a_server_commands_work_in_process(tmp_path: Path) -> None:
-    told = command("run", "list", "--json", cwd=tmp_path)
-    assert (told.returncode, json.loads(told.stdout)) == (0, [])
+    told = command("sql", "select 1 as n", "--json", cwd=tmp_path)
+    assert (told.returncode, told.stderr) == (0, "")
+    assert json.loads(told.stdout)["rows"] == [{"n": 1}]
     assert (tmp_path / ".athanor" / "athanor.db").exists()
 
 

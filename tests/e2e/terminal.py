@@ -103,8 +103,17 @@ def post(url: str, body: Any) -> tuple[int, Any]:
     request = urllib.request.Request(  # noqa: S310 - loopback
         url, json.dumps(body).encode(), {"content-type": "application/json"}
     )
+    return _answered(request)
+
+
+def look(url: str) -> tuple[int, Any]:
+    """Status and answer of a GET of JSON."""
+    return _answered(urllib.request.Request(url))  # noqa: S310 - loopback
+
+
+def _answered(request: urllib.request.Request) -> tuple[int, Any]:
     try:
-        with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310 - loopback
+        with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310 - as above
             return answer.status, json.load(answer)
     except urllib.error.HTTPError as error:
         return error.code, json.load(error)

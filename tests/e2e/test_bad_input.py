@@ -30,7 +30,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.customers import ID, TARGET, Row, asked, customers, write
-from tests.e2e.terminal import Terminal, live, post, predict, until
+from tests.e2e.terminal import Terminal, live, look, post, predict, until
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -198,7 +198,8 @@ def test_a_dead_servers_number_that_is_anothers_by_now_misleads_nobody(terminal:
 
 
 def test_a_newer_workspace_is_refused_untouched(terminal: Terminal) -> None:
-    terminal.says("data", "list")
+    write(terminal.folder / "few.csv", customers(40, seed=2))
+    terminal.says("data", "add", "few", "few.csv")
     with closing(sqlite3.connect(terminal.workspace / "athanor.db")) as database:
         database.execute("UPDATE alembic_version SET version_num = '9999'")
         database.commit()
@@ -385,6 +386,10 @@ def test_a_full_disk_refuses_writes_and_goes_on_with_reads(small_disk: Path, res
             told = terminal.refused(*words)
             assert "free" in told or "full" in told, told
             assert "athanor clean" in told or "space" in told, told
+        status, ready = look(f"{terminal.about()['url']}/readyz")
+        if reserve:
+            assert (status, ready["status"]) == (503, "not ready")
+            assert "free" in ready["reason"], ready
         # Reads, and, above nothing at all, predictions go on.
         assert terminal.json("data", "show", "shop")["version"]["number"] == 1
         assert terminal.json("sql", "select count(*) as n from shop")["rows"] == [{"n": 400}]

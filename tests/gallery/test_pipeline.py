@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from athanor.app.gallery import PRELOAD, classification
-from athanor.kernel import OWNER, Database, Principal
+from athanor.kernel import OWNER, Database, NotFound, Principal
 from athanor.kernel.permissions import OwnerAccess
 from athanor.kernel.workers import Workers
 from athanor.kernel.zygote import HEAVY_MODULES, choose_workers
@@ -123,6 +123,12 @@ def test_a_table_becomes_a_champion_and_a_spoilt_one_is_refused(
     reports = Reports(store, lineage=room.lineage, storage=room.storage, access=OwnerAccess())
     assert len(reports.reports(OWNER)) == 2
     contents = reports.report(OWNER, "latest")
+    first = reports.report(OWNER, "churn@champion")
+    assert first.report.id != contents.report.id
+    assert first.report.metrics["roc_auc"] == version.metrics["roc_auc"]
+    assert reports.page(OWNER, "churn@1") == reports.page(OWNER, first.report.id)
+    with pytest.raises(NotFound):
+        reports.report(OWNER, "churn@7")
     assert contents.data["target"] == "y"
     assert contents.report.metrics["roc_auc"] == contents.data["metrics"]["roc_auc"]["value"]
     assert b"<!doctype html>" in reports.page(OWNER, contents.report.id)

@@ -13,7 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response, StreamingResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import generate_latest
-from sqlalchemy.exc import DataError
+from sqlalchemy.exc import DataError, DBAPIError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -32,6 +32,7 @@ from athanor.kernel import (
     error_to_dict,
     new_id,
 )
+from athanor.kernel.database import DatabaseUnavailable, is_damaged
 from athanor.kernel.http import Caller, room_router
 from athanor.kernel.storage import DiskFull
 from athanor.kernel.transport import PREFIX
@@ -48,6 +49,7 @@ _QUESTIONS = frozenset({f"{PREFIX}/sql", f"{PREFIX}/pipelines/compile", f"{PREFI
 _SINGLE = (b"host", b"origin", b"authorization")
 """Headers that the doors look at: of two, a proxy might believe the other one."""
 _SERVER_FAULT = 500
+_NOT_READY = 503
 _CLIENT_LEFT = 499
 """What the meters count for a client that went away in the middle of its request."""
 _UNSTORABLE = (OverflowError, UnicodeEncodeError, DataError)
@@ -289,10 +291,19 @@ def _health_routes(app: FastAPI, house: "House", meters: _Meters) -> None:
         return {"status": "ok", "version": house.version}
 
     @app.get("/readyz", tags=["platform"])
-    def readyz() -> dict[str, Any]:
-        """The database answers; whether the pool is warm is said beside it."""
-        house.events.last()
-        return {"status": "ready", "pool_warm": house.workers.warm}
+    def readyz(response: Response) -> dict[str, Any]:
+        """The database answers and there is room to write; otherwise 503, with the reason.
+
+        Whether the pool is warm is said beside it.
+        """
+        told: dict[str, Any] = {"status": "ready", "pool_warm": house.workers.warm}
+        try:
+            house.events.last()
+            house.storage.check_space()
+        except (AthanorError, DBAPIError) as error:
+            response.status_code = _NOT_READY
+            told |= {"status": "not ready", "reason": str(getattr(error, "orig", error))}
+        return told
 
     @app.get("/openapi.json", include_in_schema=False)
     def description() -> Response:
@@ -355,6 +366,8 @@ def _fault(error: Exception, request_id: str) -> AthanorError:
     """What the caller is told of an error that nobody named."""
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         return DiskFull(str(error.filename or "the workspace's"))
+    if isinstance(error, DBAPIError) and is_damaged(error):
+        return DatabaseUnavailable(error)
     return Internal(
         "Something went wrong inside Athanor; nothing of the request was kept.",
         hint=f"The server's log tells more under request {request_id}.",

@@ -114,6 +114,13 @@ Usage: athanor [--workspace DIR | --url URL] COMMAND [ARGS]...
 _EVERYWHERE = {"--workspace": "ATHANOR_WORKSPACE", "--url": "ATHANOR_URL"}
 
 
+_READERS = frozenset({"status", "tables", "event"})
+_READING = frozenset(
+    {"list", "show", "versions", "profile", "history", "compare", "logs", "trace", "diff", "status"}
+)
+"""Commands and subcommands that read alone: where there is no workspace they make none."""
+
+
 class UnknownCommand(Invalid):
     """No command has this name."""
 
@@ -195,10 +202,11 @@ def _command(name: str, args: list[str]) -> Callable[..., Any]:
     """The command of this name, loaded now."""
     import typer.main  # noqa: PLC0415 - the help alone does without
 
-    from athanor.app.connect import open_transport  # noqa: PLC0415 - as above
+    from athanor.app.connect import open_for_reading, open_transport  # noqa: PLC0415 - as above
     from athanor.kernel import console  # noqa: PLC0415 - as above
 
-    console.connect_by(open_transport)
+    reads = name in _READERS or (args and args[0] in _READING)
+    console.connect_by(open_for_reading if reads else open_transport)
     module_name, _, attribute = COMMANDS[name].target.partition(":")
     module = importlib.import_module(module_name)
     found = getattr(module, attribute)

@@ -7,8 +7,8 @@ from typing import Any
 
 from athanor.app.lock import WorkspaceBusy, read_server
 from athanor.client.http import HttpTransport
-from athanor.kernel import AthanorError, Transport
-from athanor.kernel.settings import load_settings
+from athanor.kernel import AthanorError, NotFound, Transport
+from athanor.kernel.settings import holds_workspace, load_settings
 
 URL_VARIABLE = "ATHANOR_URL"
 _opened: dict[str, Any] = {}
@@ -39,6 +39,29 @@ def open_transport(url: str | None = None, workspace: Path | str | None = None) 
                 raise
     found = server
     return _kept(found["url"], lambda: HttpTransport(found["url"], token=found.get("token", "")))
+
+
+class NoWorkspace(NotFound):
+    """There is nothing to read: nobody made a workspace here."""
+
+    def __init__(self, workspace: Path) -> None:
+        super().__init__(
+            f"There is no workspace in {workspace.absolute()}.",
+            hint="Make one: athanor up, or athanor data add NAME FILE. If it lies elsewhere: "
+            "athanor --workspace FOLDER COMMAND",
+        )
+
+
+def open_for_reading() -> Transport:
+    """The way to a platform that is there; unlike `open_transport` it makes no workspace.
+
+    Raises: as `open_transport`, and NoWorkspace.
+    """
+    if not os.environ.get(URL_VARIABLE):
+        settings, _ = load_settings({})
+        if not settings.database_url and not holds_workspace(settings.workspace):
+            raise NoWorkspace(settings.workspace)
+    return open_transport()
 
 
 def answers(server: dict[str, Any]) -> bool:

@@ -4,10 +4,11 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
+from urllib.parse import urlsplit
 
 import msgspec
 
-from athanor.kernel import Answer, Unavailable, error_from_dict
+from athanor.kernel import Answer, Invalid, Unavailable, error_from_dict
 from athanor.kernel.transport import PREFIX
 
 # httpx loads a command line of its own where it finds rich: a fifth of what our commands cost.
@@ -33,10 +34,27 @@ class ServerUnreachable(Unavailable):
         )
 
 
+class BadServerUrl(Invalid):
+    """What was given as a server's address is none."""
+
+    def __init__(self, url: str) -> None:
+        guess = f"; perhaps http://{url}" if "/" not in url and ":" in url else ""
+        super().__init__(
+            f"{url!r} is no address of a server.",
+            hint=f"Write it as `athanor up` prints it: http://HOST:PORT{guess}",
+        )
+
+
 class HttpTransport:
     """Sends requests to a server; safe to share between threads."""
 
     def __init__(self, url: str, *, token: str = "") -> None:
+        """Nothing is sent yet.
+
+        Raises: BadServerUrl.
+        """
+        if not _is_address(url):
+            raise BadServerUrl(url)
         self.url = url.rstrip("/")
         self.token = token
         headers = {"authorization": f"Bearer {token}"} if token else {}
@@ -88,6 +106,19 @@ class HttpTransport:
     def close(self) -> None:
         """Let the connections go."""
         self._client.close()
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return (
+            parts.scheme in {"http", "https"}
+            and bool(parts.hostname)
+            and parts.port != 0
+            and not any(letter.isspace() for letter in url)
+        )
+    except ValueError:  # a port that is none, a bracket that does not close
+        return False
 
 
 def encoded(

@@ -129,10 +129,24 @@ class DatabaseUnavailable(Unavailable):
 
     def __init__(self, cause: Exception) -> None:
         reason = str(getattr(cause, "orig", cause)).strip().splitlines() or [type(cause).__name__]
+        if is_damaged(cause):
+            super().__init__(
+                f"The metadata database is damaged: {reason[0]}.",
+                hint="End the server, and bring a backup back into an empty folder: "
+                "athanor --workspace FOLDER restore BACKUP. Keep the damaged athanor.db: "
+                "SQLite's own `.recover` may save rows of it.",
+            )
+            return
         super().__init__(
             f"The metadata database can't be reached: {reason[0]}.",
             hint="See that ATHANOR_DATABASE_URL is right and that the database is running.",
         )
+
+
+def is_damaged(error: Exception) -> bool:
+    """Whether SQLite says that its file is none of its own, or broken."""
+    text = str(getattr(error, "orig", error))
+    return "file is not a database" in text or "disk image is malformed" in text
 
 
 class DatabaseFull(StorageFull):
@@ -238,9 +252,9 @@ class Database:
                 self._writer = None
         self._engine.dispose()
 
-    def _came_back(self, connection: DBAPIConnection | None, _entry: ConnectionPoolEntry) -> None:
+    def _came_back(self, connection: DBAPIConnection | None, entry: ConnectionPoolEntry) -> None:
         if self._closed and connection is not None:
-            connection.close()
+            entry.invalidate()  # the pool, which a thread may ask again, makes a new one then
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:

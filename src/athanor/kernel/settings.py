@@ -155,11 +155,14 @@ def _workspace(given: Mapping[str, Any], env: Mapping[str, str]) -> tuple[Path, 
     here = Path.cwd()
     for folder in (here, *here.parents):
         found = folder / WORKSPACE
-        if any((found / name).is_file() for name in _MARKS) and (
-            folder == here or _is_private(folder, found)
-        ):
+        if holds_workspace(found) and (folder == here or _is_private(folder, found)):
             return found, "default" if folder == here else "the folder above"
     return Path(WORKSPACE), "default"
+
+
+def holds_workspace(folder: Path) -> bool:
+    """Whether a folder is a workspace already, be it an empty one."""
+    return any((folder / name).is_file() for name in _MARKS)
 
 
 def _is_private(folder: Path, workspace: Path) -> bool:

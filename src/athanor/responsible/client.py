@@ -17,11 +17,11 @@ class ReportsClient:
         return answer.read(list[Report])
 
     def report(self, report_id: str) -> Contents:
-        """A report with all its data; `latest` is the newest one."""
+        """A report with all its data; `latest` is the newest one, `churn@champion` a model's."""
         return self._transport.send("GET", _path(report_id)).read(Contents)
 
     def page(self, report_id: str) -> bytes:
-        """A report as one self-contained HTML page."""
+        """A report as one self-contained HTML page, named as for `report`."""
         return self._transport.send("GET", f"{_path(report_id)}/page").content
 
     def indicators(self) -> list[Indicator]:

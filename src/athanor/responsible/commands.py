@@ -13,7 +13,8 @@ from athanor.responsible.client import ReportsClient
 commands = typer.Typer(no_args_is_help=True, add_completion=False, help="Evaluation reports.")
 
 ReportId = Annotated[
-    str, typer.Argument(metavar="[REPORT]", help="Its id; the newest if left out.")
+    str,
+    typer.Argument(metavar="[REPORT]", help="Its id, or MODEL@champion; else the newest."),
 ]
 
 
@@ -58,6 +59,11 @@ def show(report: ReportId = "latest", *, json: Json = False) -> None:
         return
     data = found.data
     say(f"{data['title']}, {data['rows']:,} rows, target {data['target']}", style="bold")
+    if found.model:
+        say(f"It is of {found.model}.")
+    else:
+        say("It is of a model that is no registered version, such as one refused at the gate.")
+        say("The report of one in office: athanor report show MODEL@champion")
     table(
         ("figure", "value", "from", "to", "method"),
         [

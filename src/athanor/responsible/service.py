@@ -1,6 +1,7 @@
 """The verbs of reports."""
 
 import contextlib
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -8,25 +9,35 @@ import orjson
 from athanor.kernel import SYSTEM, Access, Event, NotFound, Principal, Storage
 from athanor.lineage import Artifact, Lineage
 from athanor.responsible.catalogue import CATALOGUE
-from athanor.responsible.errors import ReportNotFound
+from athanor.responsible.errors import ModelNotEvaluated, ReportNotFound
 from athanor.responsible.store import ReportStore
 from athanor.responsible.types import Contents, Indicator, Report
 
 DATA_FILE = "report.json"
 PAGE_FILE = "report.html"
 LATEST = "latest"
+_AT = "@"
+"""Stands in what names a model's version, and in no report's id."""
 
 
 class Reports:
     """Evaluation reports: found where runs made them, shown and handed out."""
 
     def __init__(
-        self, store: ReportStore, *, lineage: Lineage, storage: Storage, access: Access
+        self,
+        store: ReportStore,
+        *,
+        lineage: Lineage,
+        storage: Storage,
+        access: Access,
+        version_of: Callable[[str], str] = lambda _artifact: "",
     ) -> None:
+        """`version_of` tells a model's registered version by its artifact's id, or ""."""
         self._store = store
         self._lineage = lineage
         self._storage = storage
         self._access = access
+        self._version_of = version_of
 
     def reports(self, who: Principal, *, limit: int = 50) -> list[Report]:
         """The newest reports, newest first; `limit` is 1 to 1,000."""
@@ -34,34 +45,60 @@ class Reports:
         return self._store.recent(limit)
 
     def report(self, who: Principal, report_id: str) -> Contents:
-        """A report with all its data; `latest` is the newest one.
+        """A report with all its data; `latest` is the newest one, `churn@champion` a model's.
 
-        Raises: ReportNotFound.
+        Raises: ReportNotFound, ModelNotEvaluated.
         """
         self._access.require(who, "responsible.report", report_id)
-        found = self._find(report_id)
+        found = self._find(who, report_id)
         data: dict[str, Any] = orjson.loads(self._file(found.id, DATA_FILE))
-        return Contents(report=found, data=data)
+        return Contents(report=found, data=data, model=self._model_of(found))
 
     def page(self, who: Principal, report_id: str) -> bytes:
-        """A report as one self-contained HTML page.
+        """A report as one self-contained HTML page, named as for `report`.
 
-        Raises: ReportNotFound.
+        Raises: ReportNotFound, ModelNotEvaluated.
         """
         self._access.require(who, "responsible.page", report_id)
-        return self._file(self._find(report_id).id, PAGE_FILE)
+        return self._file(self._find(who, report_id).id, PAGE_FILE)
 
     def indicators(self, who: Principal) -> list[Indicator]:
         """What each figure of a report means, how it is computed and when it misleads."""
         self._access.require(who, "responsible.indicators", "*")
         return list(CATALOGUE.values())
 
-    def _find(self, report_id: str) -> Report:
+    def _find(self, who: Principal, report_id: str) -> Report:
+        if _AT in report_id:
+            return self._of_model(who, report_id)
         newest = self._store.recent(1) if report_id == LATEST else []
         found = newest[0] if newest else self._store.find(report_id)
         if found is None:
             raise ReportNotFound(report_id)
         return found
+
+    def _of_model(self, who: Principal, reference: str) -> Report:
+        """The newest report that was made of a model by itself."""
+        model = self._lineage.resolve(who, f"model:{reference}")
+        made = self._lineage.trace(SYSTEM, model.id, "down").nodes
+        near = [node.id for node in made if node.kind == "artifact" and node.type == "report"]
+        found = [report for name in near if (report := self._store.find(name)) is not None]
+        own = [report for report in found if self._subject_of(report) == model.id]
+        if not own:
+            raise ModelNotEvaluated(reference)
+        return max(own, key=lambda report: report.created_at)
+
+    def _model_of(self, report: Report) -> str:
+        subject = self._subject_of(report)
+        return self._version_of(subject) if subject else ""
+
+    def _subject_of(self, report: Report) -> str:
+        """The id of the model that the report's run looked at; "" where that is not known."""
+        models = [
+            artifact.id
+            for edge, artifact in self._lineage.edges(SYSTEM, report.run_id)
+            if edge.relation == "consumed" and artifact.type == "model"
+        ]
+        return models[0] if len(models) == 1 else ""
 
     def _file(self, artifact_id: str, name: str) -> bytes:
         artifact = self._lineage.artifact(SYSTEM, artifact_id)

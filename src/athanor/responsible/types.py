@@ -48,3 +48,6 @@ class Contents:
     report: Report
     data: dict[str, Any]
     """What `report.json` holds."""
+    model: str = ""
+    """The registered version that it is of, such as `churn@2`; "" where the model is none, as one
+    that was refused at the gate."""

@@ -113,8 +113,9 @@ async def add(  # noqa: PLR0917 - one parameter a part of the request
             packed = archive_kind(stream.read(1 << 16))
         if packed:
             named = path.rename(folder / (PurePath(file).name or "upload"))
-            source = NewSource(uri=str(named), kind="folder", mode=mode, roles=roles, read=reading,
-                               schema=keeping.schema_rule)  # fmt: skip
+            source = NewSource(
+                uri=str(named), mode=mode, roles=roles, read=reading, schema=keeping.schema_rule
+            )
             return await run_in_threadpool(sources.add_from, who, name, source)
         new = NewVersion(
             path=path,

@@ -131,7 +131,8 @@ def _check_columns(table: str, parts: Sequence[_Part]) -> None:
             table,
             f"its files are no single table: {part.name} {', '.join(words)} than {first.name}.",
             hint="Hand in the files that have the same columns, as a folder or by a pattern such "
-            "as 'folder/sales-*.csv'; or say kind 'folder' for a table that lists the files.",
+            f"as 'folder/sales-*.csv' (unpack an archive first), or one alone, as {part.name}; or "
+            "say kind 'folder' for a table that lists the files.",
         )
     for name in first.fixed:
         if name in first.schema().names:
