@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from athanor.data import NewSource, NewVersion
-from athanor.data.errors import SourceUnreachable, TooManyColumns, UnreadableFile
+from athanor.data import NewSource, NewVersion, Roles
+from athanor.data.errors import SourceUnreachable, TooManyColumns, UnfitTable, UnreadableFile
 from athanor.data.work import archives, csvfile
 from athanor.kernel import OWNER
 from athanor.kernel.errors import AthanorError
@@ -157,3 +157,54 @@ def test_a_line_of_100_megabytes_and_a_bomb(room: DataRoom, written: Written) ->
     with pytest.raises(UnreadableFile, match="swells"):
         room.sources.add_from(OWNER, "bad", NewSource(uri=str(bomb)))
     assert room.datasets.datasets(OWNER) == []
+
+
+_US, _UTC = pa.timestamp("us"), pa.timestamp("us", "UTC")
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        (pa.array([0, None, 1 << 62], _US), "row 3: the value of column 't' lies outside"),
+        (pa.array([0, -62_135_596_800_000_001], _UTC), "row 2: the value of column 't' lies"),
+        (pa.array([(1 << 31) - 1], pa.date32()), "row 1: the value of column 't' lies outside"),
+        (pa.array([(1, 2, 3)], pa.month_day_nano_interval()), "of the type month_day_nano"),
+        (pa.array([b"ok", b"\xff\xfe"]).view(pa.string()), "row 2: .* is no valid UTF-8"),
+    ],
+)
+def test_values_that_no_reader_could_show_are_named(
+    room: DataRoom, tmp_path: Path, values: pa.Array, told: str
+) -> None:
+    table = pa.table({"n": range(len(values)), "t": values})
+    with pa.ipc.new_file(str(tmp_path / "a.arrow"), table.schema) as writer:
+        writer.write_table(table)
+    with pytest.raises(UnreadableFile, match=told):
+        room.datasets.add(OWNER, "strange", NewVersion(path=tmp_path / "a.arrow", roles=Roles()))
+    assert room.datasets.datasets(OWNER) == []
+
+
+def test_the_last_days_of_the_calendar_are_kept(room: DataRoom, written: Written) -> None:
+    path = written("days.csv", "day,at\n0001-01-01,0001-01-01T00:00:00\n9999-12-31,"
+                   "9999-12-31T23:59:59.999999\n")  # fmt: skip
+    room.datasets.add(OWNER, "days", NewVersion(path=path, roles=Roles()))
+    assert room.datasets.rows(OWNER, "days", limit=9)[1] == {
+        "day": "9999-12-31", "at": "9999-12-31T23:59:59.999999",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("ending", ["gz", "zst", "bz2"])
+def test_a_name_alone_compresses_nothing(room: DataRoom, written: Written, ending: str) -> None:
+    path = written(f"plain.csv.{ending}", "a,b\n1,2\n")
+    assert room.datasets.add(OWNER, "plain", NewVersion(path=path, roles=Roles())).rows == 1
+
+
+def test_infinite_numbers_are_told_by_their_row(room: DataRoom, written: Written) -> None:
+    path = written("far.csv", "x\n-0\n-0.0\n1e308\n1e309\nNaN\ninf\n")
+    with pytest.raises(UnfitTable, match=r"'x' should lie .*row 4 holds inf"):
+        room.datasets.add(OWNER, "far", NewVersion(path=path, roles=Roles()))
+
+
+def test_numbers_too_small_for_a_histogram(room: DataRoom, written: Written) -> None:
+    path = written("small.csv", "x\n0.0\n5e-324\n1e-323\n")
+    room.datasets.add(OWNER, "small", NewVersion(path=path, roles=Roles()))
+    assert room.datasets.profile(OWNER, "small").columns[0].rows == 3

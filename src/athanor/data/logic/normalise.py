@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from athanor.data.types import ColumnType
 
@@ -16,6 +17,15 @@ _UNSIGNED = {
     pa.uint16(): pa.int32(),
     pa.uint32(): pa.int64(),
     pa.uint64(): pa.decimal128(20, 0),
+}
+
+
+_FIRST, _LAST = -62_135_596_800_000_000, 253_402_300_799_999_999
+"""Microseconds of the years 1 to 9999."""
+_BOUNDS = {
+    pa.timestamp("us"): (_FIRST, _LAST),
+    pa.timestamp("us", "UTC"): (_FIRST, _LAST),
+    pa.date32(): (-719_162, 2_932_896),
 }
 
 
@@ -45,11 +55,51 @@ def to_normal(values: pa.Array, target: pa.DataType) -> pa.Array:
         return values
     if pa.types.is_dictionary(given):
         return to_normal(pc.cast(values, given.value_type), target)
+    if pa.types.is_run_end_encoded(given):
+        return to_normal(pc.run_end_decode(values), target)
     if pa.types.is_duration(given):
         return pc.cast(pc.cast(values, pa.duration("us"), safe=False), pa.int64())
     if pa.types.is_timestamp(given) and given.unit == "ns":
         return pc.cast(values, target, safe=False)
     return pc.cast(values, target)
+
+
+def unkept(stored: pa.DataType) -> bool:
+    """Whether Parquet, and so Delta, has no such type."""
+    try:
+        pq.ParquetWriter(pa.BufferOutputStream(), pa.schema([("column", stored)])).close()
+    except (pa.ArrowException, OSError):
+        return True
+    return False
+
+
+def misfit(values: pa.Array) -> tuple[int, str] | None:
+    """The first value that readers would stumble on, counted from 0, and what is wrong with it.
+
+    A time or date outside of the years 1 to 9999, which Python does not have; a text that is none.
+    """
+    kind = values.type
+    if kind in _BOUNDS:
+        whole = pc.cast(values, pa.int32() if pa.types.is_date(kind) else pa.int64())
+        low, high = _BOUNDS[kind]
+        outside = pc.or_(pc.less(whole, low), pc.greater(whole, high))
+        place = pc.index(outside, pa.scalar(value=True)).as_py()
+        return None if place < 0 else (place, "lies outside of the years 1 to 9999")
+    if pa.types.is_string(kind):
+        try:
+            values.validate(full=True)
+        except pa.ArrowInvalid:
+            broken = (place for place in range(len(values)) if _is_no_text(values, place))
+            return next(broken, 0), "is no valid UTF-8"
+    return None
+
+
+def _is_no_text(values: pa.Array, place: int) -> bool:
+    try:
+        values.slice(place, 1).validate(full=True)
+    except pa.ArrowInvalid:
+        return True
+    return False
 
 
 def column_type(stored: pa.DataType) -> ColumnType:
@@ -76,7 +126,7 @@ def column_type(stored: pa.DataType) -> ColumnType:
 def _normal(given: pa.DataType) -> pa.DataType:
     if given in _UNSIGNED:
         return _UNSIGNED[given]
-    if pa.types.is_dictionary(given):
+    if pa.types.is_dictionary(given) or pa.types.is_run_end_encoded(given):
         return _normal(given.value_type)
     if pa.types.is_float16(given):
         return pa.float32()

@@ -232,8 +232,12 @@ def _reader(
         column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False
     )
     try:
+        # As a stream: by its name alone, Arrow would take a file for compressed that is not.
         return pacsv.open_csv(
-            path, read_options=reading, parse_options=parsing, convert_options=converting
+            pa.OSFile(str(path)),
+            read_options=reading,
+            parse_options=parsing,
+            convert_options=converting,
         )
     except pa.ArrowInvalid as error:
         raise _unreadable(path, file, error) from error

@@ -51,8 +51,8 @@ class Figures:
             self.bins += np.bincount(np.minimum(places, BINS - 1), minlength=BINS)
 
     def binned(self) -> bool:
-        """Whether there is a histogram: not of one value, nor of a span beyond all numbers."""
-        return self.low < self.high and math.isfinite(self.high - self.low)
+        """Whether there is a histogram: not of a span that has no parts, nor beyond all numbers."""
+        return (self.high - self.low) / BINS > 0.0 and math.isfinite(self.high - self.low)
 
     def answers(self, key: str, known: int) -> dict[str, Any]:
         """The figures by the names that a profile is made of; `known` counts what is not null."""

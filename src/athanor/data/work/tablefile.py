@@ -10,7 +10,13 @@ import pyarrow.parquet as pq
 from athanor.data.errors import DuplicateColumns, EmptyFile, TooManyColumns, UnreadableFile
 from athanor.data.logic.forms import repeated
 from athanor.data.logic.inference import Against, Kind
-from athanor.data.logic.normalise import column_type, normal_type, to_normal
+from athanor.data.logic.normalise import (
+    column_type,
+    misfit,
+    normal_type,
+    to_normal,
+    unkept,
+)
 from athanor.data.types import ReadOptions
 from athanor.data.work.csvfile import MOST_COLUMNS
 
@@ -43,17 +49,32 @@ class TypedFile:
 
         Raises: UnreadableFile.
         """
+        before = 0
         try:
             for batch in self.read():
                 arrays = [
                     to_normal(batch.column(place), field.type)
                     for place, field in enumerate(self.stored)
                 ]
+                for field, values in zip(self.stored, arrays, strict=True):
+                    self._check(field.name, values, before)
+                before += batch.num_rows
                 yield pa.RecordBatch.from_arrays(arrays, schema=self.stored)
         except (pa.ArrowException, OSError) as error:
             raise UnreadableFile(
                 self.file, f"reading stopped: {error}", hint="Write it again."
             ) from error
+
+    def _check(self, name: str, values: pa.Array, before: int) -> None:
+        found = misfit(values)
+        if found is not None:
+            row = before + found[0] + 1
+            raise UnreadableFile(
+                self.file,
+                f"row {row}: the value of column {name!r} {found[1]}.",
+                hint="Mend it or leave it empty.",
+                row=row,
+            )
 
     def changed(self) -> dict[str, str]:
         """The columns that are stored as another type, and the Arrow type that they came with."""
@@ -165,15 +186,7 @@ def typed(found: Found, wanted: Mapping[str, Kind], options: ReadOptions) -> Typ
     Raises: EmptyFile, DuplicateColumns, TooManyColumns.
     """
     file, given, rows = found.file, found.schema, found.rows
-    if not rows or not len(given):
-        raise EmptyFile(file, "there is no row in the file.")
-    if len(given) > MOST_COLUMNS:
-        raise TooManyColumns(file, len(given), MOST_COLUMNS)
-    if "" in (name.strip() for name in given.names):
-        place = [name.strip() for name in given.names].index("") + 1
-        raise UnreadableFile(file, f"column {place} has no name.", hint="Give every column a name.")
-    if twice := repeated(given.names):
-        raise DuplicateColumns(file, twice)
+    _check_columns(found)
     fields, notes, mismatched = [], [], {}
     for field in given:
         normal = normal_type(field.type)
@@ -203,6 +216,26 @@ def typed(found: Found, wanted: Mapping[str, Kind], options: ReadOptions) -> Typ
         notes=tuple(notes),
         mismatched=mismatched,
     )
+
+
+def _check_columns(found: Found) -> None:
+    file, given = found.file, found.schema
+    if not found.rows or not len(given):
+        raise EmptyFile(file, "there is no row in the file.")
+    if len(given) > MOST_COLUMNS:
+        raise TooManyColumns(file, len(given), MOST_COLUMNS)
+    if "" in (name.strip() for name in given.names):
+        place = [name.strip() for name in given.names].index("") + 1
+        raise UnreadableFile(file, f"column {place} has no name.", hint="Give every column a name.")
+    if twice := repeated(given.names):
+        raise DuplicateColumns(file, twice)
+    for field in given:
+        if unkept(normal_type(field.type).type):
+            raise UnreadableFile(
+                file,
+                f"column {field.name!r} is of the type {field.type}, which no dataset can keep.",
+                hint="Write it as numbers, texts, times, lists or structs, or leave it out.",
+            )
 
 
 def _widens(want: str, found: str) -> bool:

@@ -96,9 +96,9 @@ def _range(subject: Subject, item: Expectation) -> Finding:
     cell = f"CAST({quoted(item.column)} AS DOUBLE)"
     parts = [f"NOT isfinite({cell})"]
     if low is not None:
-        parts.append(f"{cell} < {float(low)!r}")
+        parts.append(f"{cell} < CAST('{float(low)!r}' AS DOUBLE)")
     if high is not None:
-        parts.append(f"{cell} > {float(high)!r}")
+        parts.append(f"{cell} > CAST('{float(high)!r}' AS DOUBLE)")
     count, rows, values = broken(subject, " OR ".join(parts), item.column)
     bounds = f"between {shown_number(low)} and {shown_number(high)}"
     if count:
