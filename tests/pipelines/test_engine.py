@@ -107,6 +107,9 @@ def test_a_failure_names_step_line_inputs_and_cause(room: Room) -> None:
     assert details["source"] == "return str(number / (number - number))"
     assert details["inputs"] == {"word": '"oops"'}
     assert "division by zero" in failed.error["message"]
+    assert run.error is not None
+    for error in (failed.error, run.error):
+        assert error["hint"] == f"Read its log: athanor pipeline logs {run.id} fail"
     log = room.pipelines.logs(OWNER, run.id, "fail")
     assert "ZeroDivisionError: division by zero" in log
     assert "child.py" not in log

@@ -44,10 +44,10 @@ def connect(url: str | None = None, workspace: Path | str | None = None) -> Clie
 class RunShouldStop(Conflict):
     """The run asked to be stopped for a hint, and there is one."""
 
-    def __init__(self, rule: str, message: str) -> None:
+    def __init__(self, run: str, rule: str, message: str) -> None:
         super().__init__(
             f"The run is stopped ({rule.replace('_', ' ')}): {message}",
-            hint="See what to do: athanor run hints RUN",
+            hint=f"See what to do: athanor run hints {run}",
         )
 
 
@@ -175,7 +175,7 @@ def _log(batch: Batch) -> None:
         _looked[run_id] = time.monotonic()
         found = connect().debug.diagnosis(run_id)
         if found.stop:
-            raise RunShouldStop(found.hints[0].rule, found.hints[0].message)
+            raise RunShouldStop(run_id, found.hints[0].rule, found.hints[0].message)
 
 
 def _script_name() -> str:

@@ -152,7 +152,7 @@ class StepFailed(Unprocessable):
             where = f" at {details.get('file')}:{details['line']}"
         super().__init__(
             f"Step {step!r} failed{where}: {cause}",
-            hint=str(details.get("hint") or "Read its log: athanor pipeline logs RUN TASK."),
+            hint=str(details.get("hint") or f"Read its log: athanor pipeline logs RUN {step}"),
             details=details,
         )
 
@@ -163,7 +163,7 @@ class TaskFailed(Unprocessable):
     def __init__(self, task: str, cause: AthanorError) -> None:
         super().__init__(
             f"Task {task!r} failed: {cause.message}",
-            hint=cause.hint or "Read its log: athanor pipeline logs RUN TASK.",
+            hint=cause.hint or f"Read its log: athanor pipeline logs RUN {task}",
             details=cause.details,
         )
 
@@ -252,7 +252,7 @@ class RunIsOver(Conflict):
 
     def __init__(self, run: str, state: str) -> None:
         super().__init__(
-            f"Run {run} is over: {state}.", hint="Start it again: athanor pipeline resume RUN"
+            f"Run {run} is over: {state}.", hint=f"Start it again: athanor pipeline resume {run}"
         )
 
 

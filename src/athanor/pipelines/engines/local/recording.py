@@ -118,7 +118,7 @@ class Recorder:
             {
                 "state": move.state,
                 "reason": move.reason,
-                "error": error_to_dict(move.error) if move.error else None,
+                "error": _told(move.error, task.run, task.name),
                 "outputs": dict(move.outputs.parameters),
                 "made": dict(move.outputs.artifacts),
                 "ended_at": self._clock.now(),
@@ -187,7 +187,7 @@ class Recorder:
         """An attempt has ended for good. None when it was not the running one any more."""
         who = ordered.who
         made = {name: list(items) for name, items in ending.made.items()}
-        error = error_to_dict(ending.error) if ending.error else None
+        error = _told(ending.error, task.run, task.name)
         with self._database.transaction():
             changes = {
                 "state": ending.state,
@@ -223,7 +223,7 @@ class Recorder:
         changes = {
             "state": "waiting",
             "failures": failures,
-            "error": error_to_dict(error) if error else None,
+            "error": _told(error, task.run, task.name),
         }
         return self._store.change_task(task.id, changes, attempt=task.attempt)
 
@@ -231,7 +231,7 @@ class Recorder:
         """A run has ended, with what the pipeline gives outwards."""
         run, who = ordered.run, ordered.who
         outputs: dict[str, Any] = dict(planner.outputs.parameters)
-        told = error_to_dict(error) if error else None
+        told = _told(error, run.id)
         with self._database.transaction():
             for name, items in planner.outputs.artifacts.items():
                 found = [self._lineage.artifact(who, item) for item in items]
@@ -255,7 +255,7 @@ class Recorder:
     def abandon(self, ordered: Ordered, error: AthanorError) -> None:
         """A run that can't be planned at all fails."""
         run = ordered.run
-        told = error_to_dict(error)
+        told = _told(error, run.id)
         changes = {"state": "failed", "error": told, "ended_at": self._clock.now()}
         with self._database.transaction():
             if self._store.change_run(run.id, changes):
@@ -321,3 +321,14 @@ def artifact_value(artifact: Artifact) -> ArtifactValue:
     return ArtifactValue(
         id=artifact.id, type=artifact.type, uri=artifact.uri, digest=artifact.digest
     )
+
+
+def _told(error: AthanorError | None, run: str, task: str = "TASK") -> dict[str, Any] | None:
+    """An error as it is kept; where its hint says RUN and TASK, as steps must, they are named."""
+    if error is None:
+        return None
+    told = error_to_dict(error)
+    if "athanor pipeline " in told["hint"]:
+        words = {"RUN": run, "TASK": task, "TASK.": f"{task}."}
+        told["hint"] = " ".join(words.get(word, word) for word in told["hint"].split(" "))
+    return told
