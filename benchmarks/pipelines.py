@@ -37,6 +37,10 @@ HERE = Path(__file__).resolve().parent
 ATHANOR = str(Path(sys.executable).with_name("athanor"))
 CHAIN, FAN = 20, 100
 STEP_MILLISECONDS, WALL_MILLISECONDS, CACHED_SECONDS = 3.0, 20.0, 0.3
+_PEERS_SETTINGS = {
+    "USERNAME": "bench",
+    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",  # it gives up on a busy machine
+}
 PEERS = ("kfp", "metaflow", "prefect", "dagster")
 
 
@@ -171,7 +175,7 @@ def peer(python: Path, script: Path, shape: str, folder: Path) -> tuple[float, f
     before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
     words = [str(python), "-P", str(script), shape]
     path = f"{python.parent}{os.pathsep}{os.environ['PATH']}"
-    env = os.environ | {"HOME": str(folder), "PATH": path, "USERNAME": "bench"}
+    env = os.environ | _PEERS_SETTINGS | {"HOME": str(folder), "PATH": path}
     done = subprocess.run(words, check=False, capture_output=True, cwd=folder, env=env)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
