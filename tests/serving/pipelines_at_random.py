@@ -66,7 +66,11 @@ def drawn(seed: int) -> tuple[Any, pd.DataFrame]:
         "several": np.select([signal < -0.5, signal < 0.5], ["low", "mid"], "high"),
         "values": np.abs(signal.to_numpy()) + 0.1,
     }[task]
-    return _pipeline(choice, rows, task).fit(rows, truth), rows
+    while True:
+        try:
+            return _pipeline(choice, rows, task).fit(rows, truth), rows
+        except ValueError:  # scikit-learn refuses it: a selector may have left too few columns
+            continue
 
 
 def _rows(source: np.random.Generator, count: int = 200) -> pd.DataFrame:

@@ -78,6 +78,8 @@ def test_every_body_is_read_as_mlflow_reads_it() -> None:
         ({"dataframe_records": [row(), row(d="x")]}, "d to type 'float64' in row 1"),
         ({"inputs": {"d": [1.5]}}, "['f', 'l', 'i', 's', 'b']"),
         ({"instances": [row(l=None)]}, "l to type 'int64' in row 0"),
+        ({"dataframe_records": [row(s="\ud800")]}, "s to type"),
+        ({"dataframe_records": [row(s=10**70)]}, "s to type"),
     ],
 )
 def test_refusals_name_column_and_row(body: Any, said: str) -> None:

@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+import msgspec
+
 from athanor.serving.errors import TooManyRecords
 from athanor.serving.errors.protocols import InvocationRefused
 from athanor.serving.logic.coercions import (
@@ -291,8 +293,12 @@ def _converted(signature: Signature, columns: Columns, cast: Cast) -> Columns:
 
 def _guarded(column: InputColumn, value: Any, row: int, cast: Cast) -> Any:
     try:
-        return cast(column, value)
-    except (ValueError, TypeError, OverflowError) as error:
+        found = cast(column, value)
+        if not isinstance(found, float | bool | None):
+            # What no frame holds, half a surrogate pair or an endless number, reaches no model.
+            msgspec.msgpack.encode(found)
+        return found
+    except (ValueError, TypeError, OverflowError, RecursionError) as error:
         raise InvocationRefused(
             "Invalid input. Data is not compatible with model signature. Failed to convert column "
             f"{column.name} to type '{NUMPY[column.type]}' in row {row}. "

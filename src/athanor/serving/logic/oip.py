@@ -309,7 +309,9 @@ def _fitted(column: InputColumn, tensor: _Tensor, values: list[Any]) -> list[Any
             f"its datatype is {tensor.datatype} and the model reads {OF_COLUMN[column.type]}",
         )
     if kind == "float":
-        values = [None if value is None or math.isnan(value) else value for value in values]
+        values = [
+            None if isinstance(value, float) and math.isnan(value) else value for value in values
+        ]
     return [
         value if value is None else checked(column, value, row) for row, value in enumerate(values)
     ]

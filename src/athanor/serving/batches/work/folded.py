@@ -235,5 +235,6 @@ def _finished(head: Head, sums: Floats) -> Floats:
             e = np.exp(sums - sums.max(axis=1, keepdims=True))
         case _:
             e = 1.0 / (1.0 + np.exp(-sums))
+            e[e.sum(axis=1) == 0.0] = 1.0
     made: Floats = e / e.sum(axis=1, keepdims=True)
     return made

@@ -300,7 +300,9 @@ def _finish(head: Head, count: int, *, safe: bool) -> list[str]:
             lines = [f"z = {whole}", f"e = [1.0 / (1.0 + exp(-x)){far} for x in z]"]
         case other:
             raise Unfoldable(f"the link {other}")
-    return [*lines, "s = sum(e)", "p = [x / s for x in e]", "return p.index(max(p)), p"]
+    # None of them likely is all of them alike, as in scikit-learn.
+    level = ["s = sum(e)", "if s == 0.0:", f"    e, s = [1.0] * {count}, {count}.0"]
+    return [*lines, *level, "p = [x / s for x in e]", "return p.index(max(p)), p"]
 
 
 def named(columns: Sequence[Node]) -> list[str]:
