@@ -143,8 +143,9 @@ class SqlEventStore:
 
     def since(self, after: int, limit: int, actions: tuple[str, ...] = ()) -> list[Event]:
         """The next events behind number `after`, oldest first."""
-        where: list[str] = [_BEHIND]
-        values: list[Any] = [after, after]
+        # What a backup brought back has numbers below zero: only who stands somewhere compares.
+        where: list[str] = [_BEHIND] if after > 0 else ["TRUE"]
+        values: list[Any] = [after, after] if after > 0 else []
         if actions:
             where.append(f"action IN ({marks(len(actions))})")
             values += actions
