@@ -5023,7 +5023,9 @@ export interface paths {
         };
         /**
          * Readyz
-         * @description The database answers; whether the pool is warm is said beside it.
+         * @description The database answers and there is room to write; otherwise 503, with the reason.
+         *
+         *     Whether the pool is warm is said beside it.
          */
         get: operations["platform_readyz"];
         put?: never;
@@ -5431,6 +5433,10 @@ export interface components {
          * @description The new state of a run.
          */
         athanor__lineage__routes__RunChange: {
+            /** Error */
+            error?: {
+                [key: string]: unknown;
+            } | null;
             /** Labels */
             labels?: {
                 [key: string]: string;
@@ -6405,6 +6411,11 @@ export interface components {
             data: {
                 [key: string]: unknown;
             };
+            /**
+             * Model
+             * @default
+             */
+            model: string;
             report: components["schemas"]["Report"];
         };
         /**
@@ -6646,6 +6657,11 @@ export interface components {
              * @default default
              */
             project: string;
+            /**
+             * Recipe
+             * @default
+             */
+            recipe: string;
             /**
              * Replicas
              * @default 1
