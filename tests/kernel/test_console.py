@@ -42,3 +42,23 @@ def test_an_id_is_never_broken(
     printed = capsys.readouterr().out
     assert all(id_ in printed for id_ in ids)
     assert max(map(len, printed.splitlines())) <= 60
+
+
+@pytest.mark.parametrize("columns", [20, 40, 60, 80, 110, 200])
+def test_what_does_not_fit_is_left_out_and_named_and_no_header_is_broken(
+    columns: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    headers = ["deployment", "model", "cold start", *(f"metrics.figure_{n}" for n in range(9))]
+    rows = [["1", "customers@1", "", *(f"0.{n}" for n in range(9))], ["2", "[red]", "0.3 s"]]
+    table(headers, rows)
+    printed = capsys.readouterr().out
+    assert max(map(len, printed.splitlines())) <= columns
+    printed, _, note = " ".join(printed.split()).partition(" not fit: ")
+    named = note.partition(". All of it: --json")[0].split(", ") if note else []
+    shown = printed.split()
+    for header in headers:
+        assert header in [*named, " ".join(part for part in header.split() if part in shown)]
+    assert "deployment" not in named
+    assert bool(named) is (columns < 200)
+    assert ("customers@1" in printed) is ("model" not in named)

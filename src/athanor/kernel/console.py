@@ -5,8 +5,10 @@ rich is loaded where something is drawn, so that `athanor --help` stays quick.
 
 import os
 import sys
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from textwrap import fill
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
@@ -87,28 +89,74 @@ def table(
     empty: str = "Nothing yet.",
     right: Sequence[str] = (),
 ) -> None:
-    """Print rows as a table; columns named in `right` are aligned to the right."""
-    import rich.markup  # noqa: PLC0415 - drawn things alone pay for rich
-    import rich.table  # noqa: PLC0415
+    """Print rows as a table; columns named in `right` are aligned to the right.
 
-    kept = [list(row) for row in rows]
+    Where the terminal is too narrow, columns are left out, and named below.
+    """
+    import rich.table  # noqa: PLC0415 - drawn things alone pay for rich
+
+    kept = [
+        [*("" if cell is None else str(cell) for cell in row), *[""] * len(headers)][: len(headers)]
+        for row in rows
+    ]
     if not kept:
         say(empty)
         return
+    widths = _fitting([[header, *cells] for header, *cells in zip(headers, *kept, strict=True)])
     drawn = rich.table.Table(title=title or None, box=None, pad_edge=False, header_style="bold")
-    for place, header in enumerate(headers):
+    for place, width in widths.items():
         drawn.add_column(
-            header,
-            justify="right" if header in right else "left",
+            escaped(headers[place]),
+            justify="right" if headers[place] in right else "left",
             overflow="fold",
-            # An id is there to be copied: other columns give way.
-            no_wrap=all(
-                is_id(str(cell)) for row in kept for cell in row[place : place + 1] if cell
-            ),
+            width=width,
         )
     for row in kept:
-        drawn.add_row(*("" if cell is None else rich.markup.escape(str(cell)) for cell in row))
+        drawn.add_row(*(escaped(row[place]) for place in widths))
     console().print(drawn)
+    out = [header for place, header in enumerate(headers) if place not in widths]
+    if out:
+        more = "1 more column does" if len(out) == 1 else f"{len(out)} more columns do"
+        note = f"{more} not fit: {', '.join(out)}. All of it: --json, or a wider terminal."
+        say(fill(note, console().width, break_long_words=False, break_on_hyphens=False))
+
+
+def _fitting(columns: Sequence[Sequence[str]]) -> dict[int, int]:
+    """The width of each column that is shown, by its place; `columns` begin with their headers.
+
+    The first one stays. The others come in as they are short, those that hold nothing last. No
+    header is broken inside a word, nor an id; the widest columns give way first.
+    """
+    from rich.cells import cell_len  # noqa: PLC0415 - drawn things alone pay for rich
+
+    def longest(texts: Iterable[str]) -> int:
+        return max(map(cell_len, texts), default=0)
+
+    whole, least = [], []
+    for header, *cells in columns:
+        whole.append(
+            max(1, longest(line for text in (header, *cells) for line in text.split("\n")))
+        )
+        words = longest(word for text in cells for word in text.split())
+        ids = all(is_id(text) for text in cells if text)
+        least.append(max(1, longest(header.split()), words if ids else min(words, _LONG_WORD)))
+    first, *others = range(len(columns))
+    others.sort(key=lambda place: (not any(columns[place][1:]), whole[place]))
+    room = console().width
+    shown, taken = [first], least[first]
+    for place in others:
+        if taken + _GAP + least[place] <= room:
+            shown.append(place)
+            taken += _GAP + least[place]
+    room -= _GAP * (len(shown) - 1)
+
+    def at(level: int) -> list[int]:
+        return [min(whole[place], max(least[place], level)) for place in shown]
+
+    level = bisect_right(range(1, max(whole) + 1), room, key=lambda step: sum(at(step)))
+    widths = dict(zip(shown, at(level), strict=True))
+    widths[first] = min(widths[first], console().width)
+    return dict(sorted(widths.items()))
 
 
 def console() -> "Console":
@@ -127,6 +175,9 @@ def console() -> "Console":
 
 
 _PIPE_WIDTH = 10_000
+_GAP = 2
+_LONG_WORD = 16
+"""Cells; a longer word, such as a digest or a path, may be broken."""
 _consoles: "list[Console]" = []
 
 
