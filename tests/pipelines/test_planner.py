@@ -3,6 +3,7 @@
 from collections import deque
 from itertools import pairwise
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -27,6 +28,7 @@ from athanor.pipelines.ir.spec import (
     DagSpec,
     DeploymentSpec,
     ExecutorSpec,
+    InputArtifact,
     InputParameter,
     OutputParameter,
     ParameterIterator,
@@ -350,6 +352,18 @@ def test_missing_and_unknown_inputs_are_named() -> None:
         check(spec_of({"a": after(component="needy")}, needy=needy))
     with pytest.raises(UnknownInput, match="m"):
         check_inputs(spec_of({"a": after()}), {"m": 1}, {})
+
+
+def test_a_run_that_lacks_inputs_is_told_how_to_give_all_of_them() -> None:
+    wanted = ComponentInputs(
+        parameters={"limit": InputParameter(parameter_type="STRING")},
+        artifacts={"rows": InputArtifact()},
+    )
+    spec = spec_of({"a": after()})
+    root = msgspec.structs.replace(spec.root, input_definitions=wanted)
+    with pytest.raises(MissingInput, match="'rows'") as refused:
+        check_inputs(msgspec.structs.replace(spec, root=root), {}, {}, whole=True)
+    assert refused.value.hint == ("Give: --artifact rows=dataset:NAME@latest --param limit=VALUE")
     with pytest.raises(WrongType):
         Planner(spec_of({"a": after()}), Bindings(parameters={"n": "one"}))
 

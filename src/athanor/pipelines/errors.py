@@ -43,10 +43,10 @@ class PipelineCycle(BadPipeline):
 class MissingInput(BadPipeline):
     """A task or run lacks a value that it needs."""
 
-    def __init__(self, where: str, name: str, known: Iterable[str] = ()) -> None:
+    def __init__(self, where: str, name: str, known: Iterable[str] = (), *, hint: str = "") -> None:
         super().__init__(
             f"{where} needs the input {name!r}, and nothing gives it.",
-            hint=nearest(name, known) or f"Give {name!r} a value, or a default.",
+            hint=hint or nearest(name, known) or f"Give {name!r} a value, or a default.",
         )
 
 

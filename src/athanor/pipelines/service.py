@@ -314,7 +314,7 @@ class Pipelines:
     def _submit(self, who: Principal, submission: Submission, trigger: str | None) -> PipelineRun:
         spec = self._spec_of(submission)
         check(spec)
-        check_inputs(spec, submission.parameters, submission.artifacts)
+        check_inputs(spec, submission.parameters, submission.artifacts, whole=True)
         pinned = {
             name: self._lineage.resolve(
                 who, reference if ":" in reference else f"artifact:{reference}"

@@ -96,13 +96,22 @@ def check_inputs(
         for name in given:
             if name not in known:
                 raise UnknownInput(where, name, known)
-    for name, parameter in (definitions.parameters if definitions and whole else {}).items():
-        optional = parameter.is_optional or parameter.default_value is not UNSET
-        if name not in parameters and not optional:
-            raise MissingInput(where, name)
-    for name, artifact in (definitions.artifacts if definitions and whole else {}).items():
-        if name not in artifacts and not artifact.is_optional:
-            raise MissingInput(where, name)
+    if definitions is None or not whole:
+        return
+    tables = [
+        name
+        for name, item in definitions.artifacts.items()
+        if name not in artifacts and not item.is_optional
+    ]
+    values = [
+        name
+        for name, item in definitions.parameters.items()
+        if name not in parameters and not item.is_optional and item.default_value is UNSET
+    ]
+    if tables or values:
+        give = [f"--artifact {name}=dataset:NAME@latest" for name in tables]
+        give += [f"--param {name}=VALUE" for name in values]
+        raise MissingInput(where, [*tables, *values][0], hint=f"Give: {' '.join(give)}")
 
 
 def find_cycle(edges: Mapping[str, list[str]]) -> list[str]:

@@ -62,7 +62,7 @@ def list_models(
             )
             for model in found
         ],
-        empty="No models yet. Train one: athanor pipeline run classification",
+        empty="No models yet. Train one: athanor train DATASET --target COLUMN",
     )
 
 
