@@ -385,6 +385,35 @@ def test_applying_again_changes_nothing(shop: FeaturesRoom) -> None:
     assert shop.features.view(OWNER, "spending").revision == 2
 
 
+def test_views_that_nobody_read_are_applied_with_all_that_is_built_on_them(
+    room: FeaturesRoom, added: Added
+) -> None:
+    added("purchases", PURCHASES)
+    added("asked", [{**row, "when": row["event_timestamp"]} for row in ASKED])
+    view = replace(DEFINITIONS.views[0], features=())
+    share = replace(DEFINITIONS.on_demand[0], inputs=("spending",))
+    whole = replace(DEFINITIONS, views=(view,), on_demand=(share,))
+    wrong = replace(share, expressions={"share": "amout / limit"})
+    with pytest.raises(BadOnDemandView, match="'amout'"):
+        room.features.apply(OWNER, replace(whole, on_demand=(wrong,)))
+    assert len(room.features.apply(OWNER, whole).created) == 4
+    with pytest.raises(FeatureColumnMissing) as refused:
+        room.training.create(OWNER, "train", request(at="whn"))
+    assert "--at COLUMN" in refused.value.hint
+    room.training.create(OWNER, "train", request(at="when"))
+    # Of the first rows an entity learns its keys' types, which is no change of the definition.
+    assert len(room.features.apply(OWNER, whole).unchanged) == 4
+    assert room.features.entity(OWNER, "customer").keys[0].type == "integer"
+    queried = ViewSource(kind="sql", sql="select * from purchases")
+    only = Definitions(
+        views=(replace(view, name="later", source=queried),),
+        on_demand=(replace(share, name="late", inputs=("later",)),),
+        services=(FeatureService(name="lately", features=("late",)),),
+    )
+    assert len(room.features.apply(OWNER, only).created) == 3
+    room.training.create(OWNER, "late", request(features=("lately",)))
+
+
 def test_definitions_are_kept_together_or_not_at_all(room: FeaturesRoom) -> None:
     bad = OnDemandView(name="bad", expressions={"x": "nothing + 1"})
     with pytest.raises(BadOnDemandView, match="'nothing'"):

@@ -12,6 +12,7 @@ from athanor.features.errors import (
     BadOnDemandView,
     BadView,
     FeatureColumnMissing,
+    FeatureNotFound,
 )
 from athanor.features.logic import formulas
 from athanor.features.logic.names import checked_column, checked_name, parsed_reference
@@ -106,8 +107,8 @@ class Checking:
             )
         return replace(view, event_time=event_time)
 
-    def on_demand(self, given: OnDemandView) -> OnDemandView:
-        """An on-demand view whose formulas can be computed.
+    def on_demand(self, who: Principal, given: OnDemandView) -> OnDemandView:
+        """An on-demand view whose formulas can be computed, as far as can be seen now.
 
         Raises: BadFeatureName, BadOnDemandView, ViewNotFound, FeatureNotFound.
         """
@@ -127,28 +128,46 @@ class Checking:
             given,
             features=tuple(replace(item, type=item.type or "number") for item in features),
         )
-        names = [local for _, _, local in self._known_inputs(view)]
-        names += [item.name for item in view.request]
+        inputs, known = self._inputs(who, view)
+        names = inputs + [item.name for item in view.request]
         for local in names:
             if names.count(local) > 1:
                 raise BadOnDemandView(name, f"two of its inputs are called {local!r}.")
         try:
-            self._check_formulas(view, names)
+            self._check_formulas(view, names, known=known)
         except BadFeatureFormula as error:
             raise BadOnDemandView(name, error.message, hint=error.hint) from error
         return view
 
-    def _known_inputs(self, view: OnDemandView) -> list[tuple[str, str, str]]:
+    def _inputs(self, who: Principal, view: OnDemandView) -> tuple[list[str], bool]:
+        """The names that formulas read, and whether these are all: a source may be unread yet."""
+        names: list[str] = []
+        complete = True
         for text in view.inputs:
             reference = parsed_reference(text, view.project)
             source = self._shelf.view(reference.project, reference.name)
-            known = [item.name for item in source.features]
-            if reference.feature and known and reference.feature not in known:
-                # Says what there is.
-                self._shelf.planned(view.project, [text])
-        return self._shelf.inputs(view)
+            columns = self._columns(who, source)
+            if reference.feature:
+                if columns is not None and reference.feature not in columns:
+                    raise FeatureNotFound(reference.name, reference.feature, columns)
+                names.append(reference.feature)
+            elif columns is None:
+                complete = False
+            else:
+                names += columns
+        return names, complete
 
-    def _check_formulas(self, view: OnDemandView, names: list[str]) -> None:
+    def _columns(self, who: Principal, view: FeatureView) -> list[str] | None:
+        """A view's features by name, its dataset's columns before any row was read; or None."""
+        if self._shelf.is_read(view):
+            return [item.name for item in self._shelf.fields(view)]
+        if view.source.kind != "dataset":
+            return None
+        version = self._datasets.version(who, view.source.dataset, project=view.project)
+        taken = {view.event_time, view.created_time, *(key.name for key in self._shelf.keys(view))}
+        return [column.name for column in version.columns if column.name not in taken]
+
+    def _check_formulas(self, view: OnDemandView, names: list[str], *, known: bool) -> None:
         if view.code:
             formulas.function(view.name, view.code)
             return
@@ -158,7 +177,7 @@ class Checking:
             raise BadOnDemandView(view.name, f"{odd[0]!r} is a feature without a formula, or back.")
         for feature, text in view.expressions.items():
             formulas.expression(f"{view.name}:{feature}", text)
-            for unknown in sorted(formulas.names_of(text) - set(names)):
+            for unknown in sorted(formulas.names_of(text) - set(names) if known else ()):
                 raise BadOnDemandView(
                     view.name,
                     f"the formula of {feature!r} reads {unknown!r}, which is no input.",

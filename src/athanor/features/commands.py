@@ -53,6 +53,10 @@ def apply(
     for word in ("created", "changed", "unchanged"):
         for item in getattr(applied, word):
             say(f"{word}: {item}")
+    services = [item.split()[1] for item in applied.created if item.startswith("service ")]
+    if services:
+        say(f"Next, a training set: athanor feature join NAME {services[0]} "
+            "--dataset ROWS --at COLUMN")  # fmt: skip
 
 
 def read_definitions(file: Path) -> Definitions:

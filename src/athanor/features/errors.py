@@ -146,11 +146,17 @@ class UnusableColumn(Unprocessable):
 class FeatureColumnMissing(Unprocessable):
     """A column that was named is not there."""
 
-    def __init__(self, where: str, column: str, role: str, known: Sequence[str]) -> None:
+    def __init__(
+        self, where: str, column: str, role: str, known: Sequence[str], *, say: str = ""
+    ) -> None:
         listed = ", ".join(known[:30]) + (" ..." if len(known) > 30 else "")
         super().__init__(
             f"{where} has no column {column!r}, which should be {role}.",
-            hint=f"{nearest(column, known)} The columns are: {listed}.".strip(),
+            hint=" ".join(
+                part
+                for part in (say, nearest(column, known), f"The columns are: {listed}.")
+                if part
+            ),
             details={"column": column, "columns": list(known)},
         )
 

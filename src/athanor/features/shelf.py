@@ -92,18 +92,26 @@ class Shelf:
 
     def all_read(self, features: Sequence[str], project: str) -> bool:
         """Whether the columns of all views that are named are known."""
-        for text in features:
-            reference = parsed_reference(text, project)
-            found = self._definitions.find("view", reference.project, reference.name)
-            if isinstance(found, FeatureView):
-                try:
-                    self.fields(found)
-                except ViewVersionNotFound:
-                    return False
+        return all(self.is_read(view) for view in self._read_by(project, features).values())
+
+    def is_read(self, view: FeatureView) -> bool:
+        """Whether the columns of a view are known."""
+        try:
+            self.fields(view)
+        except ViewVersionNotFound:
+            return False
         return True
 
     def unread(self, project: str, features: Sequence[str]) -> list[FeatureView]:
         """The views among what is named whose columns are not known yet."""
+        return [
+            view
+            for view in self._read_by(project, features).values()
+            if self._history.find_version(view.project, view.name, None) is None
+        ]
+
+    def _read_by(self, project: str, features: Sequence[str]) -> dict[str, FeatureView]:
+        """The views among what is named, and those that on-demand views among it read."""
         found: dict[str, FeatureView] = {}
         for reference in self._references(project, features)[0]:
             view = self._definitions.find("view", reference.project, reference.name)
@@ -112,10 +120,8 @@ class Shelf:
                 other = self.on_demand(reference.project, reference.name)
                 names = [parsed_reference(text, other.project) for text in other.inputs]
             for name in names:
-                source = self.view(name.project, name.name)
-                if self._history.find_version(source.project, source.name, None) is None:
-                    found[name.view] = source
-        return list(found.values())
+                found[name.view] = self.view(name.project, name.name)
+        return found
 
     def _references(
         self, project: str, features: Sequence[str]

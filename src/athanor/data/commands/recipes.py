@@ -248,7 +248,11 @@ def _steps(file: Path) -> Steps:
 def _read(file: Path) -> Any:
     try:
         return msgspec.json.decode(file.read_bytes())
-    except (OSError, msgspec.DecodeError) as error:
+    except FileNotFoundError:
+        raise BadRecipeFile(str(file), "there is no such file.") from None
+    except OSError as error:
+        raise BadRecipeFile(str(file), f"it can't be read: {error.strerror}.") from error
+    except msgspec.DecodeError as error:
         raise BadRecipeFile(str(file), f"it can't be read as JSON: {error}.") from error
 
 

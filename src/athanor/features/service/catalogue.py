@@ -57,7 +57,7 @@ class Features:
                 fitting = checking.view(who, replace(view, project=project))
                 self._put(who, "view", fitting, outcome)
             for on_demand in definitions.on_demand:
-                computable = checking.on_demand(replace(on_demand, project=project))
+                computable = checking.on_demand(who, replace(on_demand, project=project))
                 self._put(who, "on_demand", computable, outcome)
             for service in definitions.services:
                 whole = checking.service(replace(service, project=project))
@@ -178,6 +178,11 @@ class Features:
             self._store.put(kind, replace(made, revision=1) if numbered else made)
             outcome["created"].append(label)
             return
+        if kind == "entity":
+            # Its keys got their types from the first rows (R10).
+            types = {key.name: key.type for key in before.keys}
+            keys = tuple(replace(key, type=key.type or types.get(key.name, "")) for key in new.keys)
+            new = replace(new, keys=keys)
         kept = {name: getattr(before, name) for name in _OURS if hasattr(before, name)}
         if replace(new, **kept) == before:
             outcome["unchanged"].append(label)

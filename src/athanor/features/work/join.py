@@ -70,7 +70,10 @@ def joined(spine: pa.Table, task: dict[str, Any]) -> pa.Table:
 def _instants(spine: pa.Table, name: str) -> Any:
     where = "The table of rows to look up"
     if name not in spine.column_names:
-        raise FeatureColumnMissing(where, name, "the instant of each row", spine.column_names)
+        raise FeatureColumnMissing(
+            where, name, "the instant of each row", spine.column_names,
+            say="Name the column that is: --at COLUMN (`at` in a request).",
+        )  # fmt: skip
     instants, missing = as_instants(name, whole(spine.column(name)))
     if missing.any():
         places = np.flatnonzero(missing)
