@@ -59,10 +59,15 @@ def train(
     )
     run = pipelines.wait(started.id)
     told = next((task.outputs for task in run.tasks if "registered" in task.outputs), {})
+    plan: dict[str, Any] = next(
+        (task.outputs["plan"] for task in run.tasks if "plan" in task.outputs), {}
+    )
     if json:
         emit({"run": run, "result": told})
     else:
         table(("task", "state"), [(t.name, t.state) for t in run.tasks if t.kind != "dag"])
+        for note in plan.get("notes", ()):
+            say(f"Note: {note}")
         if run.error:
             say(f"{run.error.get('message', '')} {run.error.get('hint', '')}", style="red")
         elif told.get("registered"):

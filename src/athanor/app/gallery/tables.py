@@ -9,9 +9,16 @@ import pandas as pd
 from athanor.app.gallery.errors import NoSuchColumn, NothingToLearnFrom, UnfitTarget
 
 MOST_CLASSES = 50
+MOST_NUMBERS = 20
+"""Different whole numbers that may be codes of classes; more of them are a count or a measure."""
 FEWEST_A_CLASS = 10
 MOST_LEVELS = 30
 _MANY = 100
+_NUMBER = (
+    "For a number, train a regressor of your own: athanor run train.py (README: Your own code). "
+    "Where its values are codes of classes, add them as text (athanor data add ... --text COLUMN); "
+    "or cut it into ranges first (athanor recipe operations bin)."
+)
 _YES = ("yes", "true", "1", "y", "positive")
 
 
@@ -27,42 +34,63 @@ def labelled_rows(table: pd.DataFrame, target: str) -> tuple[pd.DataFrame, list[
     if missing == len(table):
         raise UnfitTarget(target, "it is empty.", "Choose a column that holds the outcome.")
     if missing:
-        notes.append(f"{missing:,} rows without a label in {target!r} were left out.")
+        were = "was" if missing == 1 else "were"
+        notes.append(f"{_rows(missing)} without a label in {target!r} {were} left out.")
     kept = table.loc[table[target].notna()].reset_index(drop=True)
     labels = plain_labels(kept[target])
     if labels is None:
         raise UnfitTarget(
-            target,
-            "it holds numbers with fractions, a measure rather than classes.",
-            "Choose a column of classes, or cut this one into ranges first.",
+            target, "it holds numbers with fractions, a measure rather than classes.", _NUMBER
         )
     kept = kept.assign(**{target: labels})
     counts = labels.value_counts()
+    if len(counts) > MOST_NUMBERS and pd.api.types.is_integer_dtype(labels.dtype):
+        raise UnfitTarget(
+            target,
+            f"it is a number with {len(counts):,} different values, "
+            "and this pipeline is for classes.",
+            _NUMBER,
+        )
     if len(counts) > MOST_CLASSES:
         raise UnfitTarget(
             target,
             f"it has {len(counts):,} different values; at most {MOST_CLASSES} classes are learnt.",
-            "Choose a column of classes, or cut this one into ranges first.",
+            "Choose a column of classes, or join its values into fewer ones by a recipe "
+            "(athanor recipe operations group_rare).",
         )
     rare = [label for label, rows in counts.items() if rows < FEWEST_A_CLASS]
     if len(counts) - len(rare) >= 2 and rare:
-        told = ", ".join(repr(label) for label in rare)
-        notes.append(f"Classes of fewer than {FEWEST_A_CLASS} rows were left out: {told}.")
+        lost = counts.loc[counts < FEWEST_A_CLASS]
+        told = ", ".join(f"{_plain(label)!r} ({count})" for label, count in lost.items())
+        notes.append(
+            f"{_rows(int(lost.sum()))} of classes with fewer than {FEWEST_A_CLASS} "
+            f"left out: {told}."
+        )
         kept = kept.loc[~kept[target].isin(rare)].reset_index(drop=True)
         counts = kept[target].value_counts()
     if len(counts) < 2:
         raise UnfitTarget(
             target,
-            f"it holds one class only, {counts.index[0]!r}.",
+            f"it holds one class only, {_plain(counts.index[0])!r}.",
             "A model needs rows of at least two classes: add rows of the other one.",
         )
     if rare and len(counts) == 2 and min(counts) < FEWEST_A_CLASS:
         raise UnfitTarget(
             target,
-            f"class {counts.index[-1]!r} has {min(counts)} rows; {FEWEST_A_CLASS} are needed.",
+            f"class {_plain(counts.index[-1])!r} has {_rows(min(counts))}; "
+            f"{FEWEST_A_CLASS} are needed.",
             "Add rows of that class.",
         )
     return kept, notes
+
+
+def _plain(label: Any) -> Any:
+    """A label as Python has it, for people to read."""
+    return label.item() if hasattr(label, "item") else label
+
+
+def _rows(count: int) -> str:
+    return f"{count:,} row" + ("" if count == 1 else "s")
 
 
 def plain_labels(labels: pd.Series) -> pd.Series | None:
