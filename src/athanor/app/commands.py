@@ -2,6 +2,7 @@
 
 import gc
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
+from athanor.app.asking import told_at
 from athanor.app.connect import answers
 from athanor.app.lock import is_alive, read_server
 from athanor.kernel import NotFound, Unavailable
@@ -21,7 +23,7 @@ _START_SECONDS = 60.0
 _STOP_SECONDS = 30.0
 
 Workspace = Annotated[
-    Path | None, typer.Option(help="The folder that holds everything. [default: .athanor]")
+    Path | None, typer.Option(help="The folder that holds everything.", show_default=".athanor")
 ]
 
 
@@ -38,16 +40,23 @@ class DidNotStart(Unavailable):
     """The server that was started in the background did not come up."""
 
     def __init__(self, said: str) -> None:
+        # It ends with what it told on its standard error: the error, and below it what to do.
+        _, error, told = said.strip().rpartition("Error: ")
+        reason, _, hint = told.partition("\n") if error else (said.strip(), "", "")
         super().__init__(
-            f"The server did not start: {said.strip() or 'it said nothing'}",
-            hint="Start it in the foreground to see why: athanor up",
+            f"The server did not start: {reason or 'it said nothing'}",
+            hint=hint.strip() or "Start it in the foreground to see why: athanor up",
         )
 
 
 def up(
     *,
-    port: Annotated[int | None, typer.Option(help="The API's port; 0 takes a free one.")] = None,
-    host: Annotated[str | None, typer.Option(help="The address; others want a token.")] = None,
+    port: Annotated[
+        int | None, typer.Option(help="The API's port; 0 takes a free one.", show_default="8700")
+    ] = None,
+    host: Annotated[
+        str | None, typer.Option(help="The address; others want a token.", show_default="127.0.0.1")
+    ] = None,
     shared_host: Annotated[
         bool | None, typer.Option("--shared-host", help="Demand a token of everybody here.")
     ] = None,
@@ -55,7 +64,9 @@ def up(
     detach: Annotated[
         bool, typer.Option("--detach", "-d", help="Serve in the background.")
     ] = False,
-    log_level: Annotated[str | None, typer.Option(help="debug, info, warning, error.")] = None,
+    log_level: Annotated[
+        str | None, typer.Option(help="debug, info, warning, error.", show_default="info")
+    ] = None,
 ) -> None:
     """Serve a workspace: API, studio, pipelines and endpoints, until Ctrl-C."""
     flags = {
@@ -104,12 +115,20 @@ def _start_behind(workspace: Path, flags: dict[str, Any]) -> None:
             stderr=stream,
             start_new_session=True,
         )
+    try:
+        _wait_for(process, workspace, log)
+    except KeyboardInterrupt:
+        process.terminate()
+        raise
+
+
+def _wait_for(process: "subprocess.Popen[bytes]", workspace: Path, log: Path) -> None:
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline:
         server = read_server(workspace)
         if server is not None and server["pid"] == process.pid and answers(server):
             say(f"Serving {workspace} at {server['url']}")
-            say(f"Stop: athanor down --workspace {workspace}")
+            say(f"Stop: athanor down --workspace {shlex.quote(str(workspace))}")
             return
         if process.poll() is not None:
             raise DidNotStart(log.read_text("utf-8", "replace")[-2000:])
@@ -136,12 +155,29 @@ def down(*, workspace: Workspace = None) -> None:
 
 
 def status(*, json: Json = False) -> None:
-    """Print what there is, and whether it is well."""
-    found = transport().send("GET", "/status").json()
+    """Print whether a server runs, how it is, and what there is."""
+    way = transport()
+    # A transport over HTTP has an address; without one, the app answered in this process.
+    url = str(getattr(way, "url", ""))
+    ready = told_at(f"{url}/readyz") if url else {}
+    found = way.send("GET", "/status").json()
     if json:
-        emit(found)
+        emit(found | {"url": url, "ready": ready.get("status") == "ready"})
         return
     say(f"Athanor {found['version']} on {found['workspace']}")
+    if not url:
+        place = shlex.quote(found["workspace"])
+        say(
+            "No server runs here, so that endpoints and triggers rest. Start one: "
+            f"athanor up --workspace {place}"
+        )
+    else:
+        warm = "warm" if found["pool_warm"] else "not yet warm: first steps take longer"
+        state = ready.get("status") or "no answer whether it is ready"
+        why = f" ({ready['reason']})" if ready.get("reason") else ""
+        say(f"Server: {url}, {state}{why}; its pool of workers is {warm}")
+        if found["serving_url"]:
+            say(f"Endpoints: {found['serving_url']}")
     table(("what", "how many"), list(found["counts"].items()), right=("how many",))
 
 

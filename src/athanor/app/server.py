@@ -1,10 +1,12 @@
 """`athanor up`: one process that serves the API and supervises the others."""
 
 import contextlib
+import errno
 import gc
 import logging
 import os
 import secrets
+import shlex
 import signal
 import socket
 import sys
@@ -15,6 +17,7 @@ from typing import Any
 import uvicorn
 
 from athanor.app.api import front_of, make_app
+from athanor.app.asking import workspace_served_at
 from athanor.app.doors import Doors, is_loopback
 from athanor.app.house import House
 from athanor.app.lock import SERVER_FILE, WorkspaceLock, write_server
@@ -34,10 +37,14 @@ would be a good part of their time."""
 class PortInUse(Conflict):
     """Another program listens there."""
 
-    def __init__(self, host: str, port: int, reason: str) -> None:
+    def __init__(self, host: str, port: int, reason: str, *, workspace: str = "") -> None:
+        other = f" Another Athanor listens there; it serves {workspace}." if workspace else ""
+        end = f"End that one: athanor down --workspace {shlex.quote(workspace)}. " if other else ""
         super().__init__(
-            f"Can't listen on {host}:{port}: {reason}.",
-            hint="Choose another port, or let one be found: athanor up --port 0",
+            f"Can't listen on {host}:{port}: {reason}.{other}",
+            hint=f"{end}Or choose another port (0 lets one be found): athanor up --port 0"
+            if other
+            else "Choose another port, or let one be found: athanor up --port 0",
         )
 
 
@@ -145,6 +152,11 @@ def _listen(host: str, port: int) -> socket.socket:
         listener.bind((host.strip("[]"), port))
     except OSError as error:
         listener.close()
-        raise PortInUse(host, port, error.strerror or str(error)) from error
+        raise PortInUse(
+            host,
+            port,
+            error.strerror or str(error),
+            workspace=workspace_served_at(host, port) if error.errno == errno.EADDRINUSE else "",
+        ) from error
     listener.set_inheritable(False)
     return listener

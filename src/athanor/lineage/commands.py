@@ -1,5 +1,6 @@
 """`athanor lineage` and `athanor run list`: what ran, and what came from what."""
 
+from datetime import datetime
 from typing import Annotated
 
 import typer
@@ -106,7 +107,7 @@ def show_run(run_id: str, *, json: Json = False) -> None:
     table(
         ("field", "value"),
         [
-            (name, value)
+            (name, f"{value:%Y-%m-%d %H:%M:%S}" if isinstance(value, datetime) else value)
             for name in ("id", "kind", "name", "state", "started_at", "ended_at", "created_by")
             if (value := getattr(run, name)) is not None
         ],

@@ -12,6 +12,7 @@ from athanor.monitoring.types import (
     AlertKind,
     AlertState,
     ColumnFinding,
+    Monitor,
     SettingsChange,
     Window,
     WindowReport,
@@ -74,7 +75,7 @@ def show(
         return
     settings = monitor.settings
     say(
-        f"{name} serves {monitor.model}@{monitor.version} and is {monitor.state}: windows of "
+        f"{name} serves {monitor.model}@{monitor.version} and is {_state(monitor)}: windows of "
         f"{settings.window_rows:,} predictions, at most {settings.false_alarm_rate:.2%} of healthy "
         "ones flagged."
     )
@@ -136,7 +137,7 @@ def configure(
         return
     settings = monitor.settings
     say(
-        f"{name} is {monitor.state}: windows of {settings.window_rows:,} predictions, at most "
+        f"{name} is {_state(monitor)}: windows of {settings.window_rows:,} predictions, at most "
         f"{settings.false_alarm_rate:.2%} of healthy ones flagged."
     )
 
@@ -235,6 +236,12 @@ def _window_row(window: Window) -> tuple[object, ...]:
         "" if told is None or told.value is None else f"{told.metric} {told.value:.3f}",
         f"{window.judged_at:%Y-%m-%d %H:%M:%S}",
     )
+
+
+def _state(monitor: Monitor) -> str:
+    if monitor.state == "no reference":
+        return "not watched (no reference: its model tells no training table to compare with)"
+    return monitor.state
 
 
 def _show_report(report: WindowReport) -> None:

@@ -15,6 +15,7 @@ from athanor.registry.scans import (
     LEVELS,
     Consent,
     Finding,
+    Level,
     Permission,
     Scan,
     ScannedFile,
@@ -31,6 +32,12 @@ _TELLING = frozenset({"sklearn", "xgboost", "lightgbm"})
 _SECONDS = 120.0
 _TOLD = 3
 """Findings that a refusal names."""
+_MEANT: dict[Level, str] = {
+    "safe": "safe: nothing that runs",
+    "usual": "usual: parts of well-known libraries",
+    "unknown": "unknown: code of its author's, which nobody vouches for",
+    "dangerous": "dangerous: it may start programs, open files or reach the network",
+}
 
 
 class Scanner:
@@ -145,7 +152,7 @@ class Scanner:
             return Permission(allowed=True, reason=reason, scan=found)
         runs, consent = what_runs(found), self.consent(version)
         if consent is None or (by_name and not consent.model):
-            whose = "by its name" if by_name else "to that"
+            whose = "to that for this model, by its name" if by_name else "to that"
             return Permission(allowed=False, reason=f"{runs}; nobody agreed {whose}.", scan=found)
         if not covers(consent, found):
             reason = f"{runs}; {consent.granted_by} agreed to what is {consent.level} at most."
@@ -182,7 +189,7 @@ def what_runs(found: Scan) -> str:
     problems = [f"{item.path}: {item.problem}" for item in found.files if item.problem]
     told = [_words(item) for item in found.findings if item.level != "usual"][:_TOLD]
     if told:
-        return f"loading it would run {', '.join(told)} ({found.level})"
+        return f"loading it would run {', '.join(told)} ({_MEANT[found.level]})"
     if problems:
         return f"it can't be looked through ({problems[0]})"
     return "loading it runs a pickle, of usual parts alone"

@@ -2,6 +2,7 @@
 
 import json as jsonlib
 import os
+import shlex
 import tempfile
 from pathlib import Path
 from typing import Annotated
@@ -12,8 +13,9 @@ from athanor.app.commands import Workspace
 from athanor.app.connect import URL_VARIABLE
 from athanor.app.demo.loop import Loop
 from athanor.app.demo.material import Columns, Material, from_table, simulated
-from athanor.app.demo.stage import Stage
-from athanor.kernel import Invalid
+from athanor.app.demo.stage import INTERRUPTED, Stage
+from athanor.app.lock import read_server
+from athanor.kernel import AthanorError, Invalid
 from athanor.kernel.console import say, table
 from athanor.kernel.settings import load_settings
 
@@ -68,6 +70,15 @@ def demo(
         loop = Loop(Stage(), material, Path(folder))
         try:
             summary = loop.play(port)
+        except KeyboardInterrupt:
+            say("\nInterrupted.")
+            if not stop:
+                _tell_running(settings.workspace)
+            raise typer.Exit(INTERRUPTED) from None
+        except AthanorError:
+            if not stop:
+                _tell_running(settings.workspace)
+            raise
         finally:
             if stop:
                 loop.stop()
@@ -78,7 +89,7 @@ def demo(
 
 def _introduce(material: Material) -> None:
     say(f"The loop on {material.file.name}: predict {material.columns.target!r}.")
-    say(f"{material.first_rows:,} rows to train on, {len(material.healthy):,} of healthy traffic, ")
+    say(f"{material.first_rows:,} rows to train on, {len(material.healthy):,} of healthy traffic,")
     say(f"{len(material.drifted):,} of traffic after a [bold]simulated[/bold] shift:", markup=True)
     for column, change in material.truth.changes.items():
         say(f"  {column}: {change}")
@@ -96,11 +107,21 @@ def _conclude(summary: dict[str, object], *, stopped: bool) -> None:
         ],
     )
     if stopped:
-        say(
-            f"\nThe server was ended. Start it again: athanor up --workspace {summary['workspace']}"
-        )
+        place = shlex.quote(str(summary["workspace"]))
+        say(f"\nThe server was ended. Start it again: athanor up --workspace {place}")
         return
     say(f"\nThe studio: {summary['url']}")
-    there = f"--workspace {summary['workspace']}"
+    there = f"--workspace {shlex.quote(str(summary['workspace']))}"
     say(f"Roll back: athanor {there} endpoint rollback {summary['endpoint']}")
-    say(f"End the server: athanor {there} down")
+    say(f"End the server, which goes on and keeps its port: athanor down {there}")
+
+
+def _tell_running(workspace: Path) -> None:
+    """What a demo that did not come to its end leaves behind."""
+    server = read_server(workspace)
+    if server is None:
+        return
+    there = f"--workspace {shlex.quote(str(workspace))}"
+    say(f"The server still runs: {server['url']}. What was done until here is kept.")
+    say(f"End it: athanor down {there}")
+    say(f"Begin again: athanor demo {there}")

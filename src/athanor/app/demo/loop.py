@@ -12,7 +12,7 @@ from typing import Any
 
 from athanor.app import cli
 from athanor.app.demo.material import Material
-from athanor.app.demo.stage import DemoFailed, Stage
+from athanor.app.demo.stage import DemoFailed, Stage, called
 from athanor.app.demo.traffic import Answered, send
 from athanor.kernel import AthanorError
 
@@ -94,7 +94,7 @@ class Loop:
 
     def _start(self, port: int | None) -> None:
         flags = [] if port is None else ["--port", port]
-        cli.call("up", "--detach", *(str(flag) for flag in flags))
+        called("up", "--detach", *(str(flag) for flag in flags))
         status = self.stage.quietly("status")
         self.workspace = status["workspace"]
         server = json.loads((Path(self.workspace) / "server.json").read_text("utf-8"))
@@ -104,6 +104,12 @@ class Loop:
         while self.name in taken:
             number += 1
             self.name = f"{self.material.name}-{number}"
+        if number > 1:
+            self.stage.tell(
+                f"this workspace holds {self.material.name} from an earlier demo: this one is "
+                f"called {self.name}; equal tables are kept once, so that its lineage may begin "
+                f"at {self.material.name}@1"
+            )
         self.story.append(("server", f"{self.url} on {self.workspace}"))
 
     def _take_in(self) -> Summary:
@@ -190,13 +196,20 @@ class Loop:
         began = time.perf_counter()
         answered = send(self.endpoint_url, self._inputs(rows), token=self.token)
         rate = len(answered) / (time.perf_counter() - began)
-        stage.tell(f"{len(answered):,} requests answered, {rate:,.0f} a second")
+        few = len(self.material.healthy)
+        again = (
+            "" if few >= _REQUESTS else f" (the {few:,} rows of healthy traffic, again and again)"
+        )
+        stage.tell(f"{len(answered):,} requests answered, {rate:,.0f} a second{again}")
         self.equal = self._equal(answered, f"{self.name}@champion")
         stage.tell(f"{self.equal:,} of {len(answered):,} equal the in-process prediction")
         self.logged = self._logged()
         stage.tell(f"{self.logged:,} rows are in the prediction log")
         self.story.append(
-            ("endpoint", f"{len(answered):,} answers, {self.equal:,} equal, {self.logged:,} logged")
+            (
+                "endpoint",
+                f"{len(answered):,} answers, {self.equal:,} equal, {self.logged:,} logged{again}",
+            )
         )
         self._label(answered, rows)
         return answered
@@ -264,7 +277,8 @@ class Loop:
         alerts = stage.until("the drift alert", self._alerts, _PATIENCE_SECONDS)
         for alert in alerts:
             stage.tell(f"alert on {', '.join(alert['columns'])}")
-            stage.tell(alert["explanation"])
+            for sentence in alert["explanation"].splitlines():
+                stage.tell(f"  {sentence}")
         run = stage.until("the retraining", self._triggered, _PATIENCE_SECONDS)
         stage.tell(f"the event started run {run['id']} (trigger {run['trigger']})")
         self.story.append(("drift", f"alert on {', '.join(alerts[0]['columns'])}"))

@@ -13,6 +13,8 @@ from athanor.app import cli
 from athanor.kernel import Internal
 from athanor.kernel.console import progress, say
 
+INTERRUPTED = 130
+"""The exit code after Ctrl-C."""
 _LOOK_SECONDS = 0.2
 
 
@@ -83,10 +85,21 @@ class Stage:
         return json.loads(printed) if printed.strip() else None
 
 
+def called(*words: str) -> int:
+    """A command's exit code.
+
+    Raises: KeyboardInterrupt where Ctrl-C ended it; what the command told.
+    """
+    code = cli.call(*words)
+    if code == INTERRUPTED:
+        raise KeyboardInterrupt
+    return code
+
+
 def _captured(words: list[str]) -> tuple[int, str]:
     held = io.BytesIO()
     with contextlib.redirect_stdout(io.TextIOWrapper(held, "utf-8", write_through=True)) as out:
-        code = cli.call(*words)
+        code = called(*words)
         out.flush()
         return code, held.getvalue().decode()
 

@@ -1,6 +1,7 @@
 """`athanor backup`, `athanor restore`, `athanor clean`."""
 
 import os
+import shlex
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -35,7 +36,7 @@ def backup(
     say(f"{made.path}: {made.files:,} files, {shown_size(made.size)}, as of {at}.")
     for problem in made.damaged:
         say(f"Left out: {problem}", style="yellow")
-    say("Bring it back: athanor --workspace NEW restore " + str(target))
+    say(f"Bring it back: athanor --workspace NEW restore {shlex.quote(str(target))}")
 
 
 def restore(
@@ -52,7 +53,7 @@ def restore(
         f"{made.workspace}: {made.files:,} files, {shown_size(made.size)}, "
         f"as of {made.created_at:%F %T} UTC, written by Athanor {made.written_by}."
     )
-    say(f"Serve it: athanor up --workspace {made.workspace}")
+    say(f"Serve it: athanor up --workspace {shlex.quote(str(made.workspace))}")
 
 
 def clean(

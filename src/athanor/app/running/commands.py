@@ -4,6 +4,7 @@ import hashlib
 import json as jsonlib
 import os
 import runpy
+import shlex
 import sys
 import time
 import traceback
@@ -319,7 +320,7 @@ def mlflow_follows(way: object) -> Iterator[None]:
 def _code_of(file: Path) -> dict[str, Any]:
     """What is told of a file's code: the checkout that it lies in, and its own digest."""
     return provenance.code(file.resolve().parent) | {
-        "entry_point": f"athanor run {file}",
+        "entry_point": f"athanor run {shlex.quote(str(file))}",
         "file": str(file),
         "digest": f"sha256:{hashlib.sha256(file.read_bytes()).hexdigest()}",
     }

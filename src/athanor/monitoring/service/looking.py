@@ -206,7 +206,7 @@ class Looking:
             (item for item in report.columns if item.drifted), key=lambda item: item.p_value
         )
         if drifted:
-            words = " ".join(f"{item.column}: {item.explanation}" for item in drifted)
+            words = "\n".join(f"{item.column}: {item.explanation}" for item in drifted)
             self._near.alerts.raise_alert(
                 Found(
                     kind=AlertKind.DRIFT,
@@ -223,7 +223,7 @@ class Looking:
         known = {item.column for item in drifted}
         bad = [item for item in report.quality if item.column not in known]
         if bad:
-            words = " ".join(f"{item.column}: {item.explanation}" for item in bad)
+            words = "\n".join(f"{item.column}: {item.explanation}" for item in bad)
             self._near.alerts.raise_alert(
                 Found(
                     kind=AlertKind.QUALITY,

@@ -1,6 +1,7 @@
 """`athanor pipeline`: run, watch, explain, schedule."""
 
 import json as json_text
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -337,7 +338,7 @@ def submission_of(
         parameters=parameters,
         artifacts=artifacts,
         cache=cache,
-        code=code | {"entry_point": f"athanor pipeline run {target}"},
+        code=code | {"entry_point": f"athanor pipeline run {shlex.quote(target)}"},
     )
 
 
@@ -459,14 +460,24 @@ def _print_end(run: PipelineRun) -> None:
     if run.outputs:
         table(
             ("output", "value"),
-            [(name, json_text.dumps(value)) for name, value in run.outputs.items()],
+            [(name, _shown(value)) for name, value in run.outputs.items()],
         )
     for name, value in run.outputs.items():
         if isinstance(value, dict) and value.get("type") == "model" and "digest" in value:
-            say(f"Register {name}: athanor model add NAME artifact:{value['id']} --run {run.id}")
+            say(
+                f"{name} is not registered yet; to have it as model {run.pipeline!r}: athanor "
+                f"model add {shlex.quote(run.pipeline)} artifact:{value['id']} --run {run.id}"
+            )
     if run.error:
         say(str(run.error.get("message", "")), style="red")
         say(run.error.get("hint", ""))
+
+
+def _shown(value: Any) -> str:
+    """An output: an artifact by what other commands call it, anything else as JSON."""
+    if isinstance(value, dict) and {"id", "type", "digest"} <= value.keys():
+        return f"artifact:{value['id']} ({value['type']})"
+    return json_text.dumps(value, ensure_ascii=False)
 
 
 def _took(began: Any, ended: Any) -> str:

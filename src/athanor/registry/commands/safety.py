@@ -7,7 +7,16 @@ import typer
 from athanor.kernel.console import Json, emit, say, table, transport
 from athanor.registry.client import SafetyClient
 from athanor.registry.commands.models import Reference, commands
-from athanor.registry.scans import NewConsent
+from athanor.registry.scans import Level, NewConsent
+
+_REACH: dict[Level, str] = {
+    "safe": "where nothing runs",
+    "usual": "where they name parts of well-known libraries alone",
+    "unknown": "also their author's own code, but nothing that starts programs, opens files or "
+    "reaches the network",
+    "dangerous": "whatever they would do",
+}
+"""What a consent of a level reaches to."""
 
 Project = Annotated[str, typer.Option(help="The project that agrees.")]
 
@@ -72,7 +81,7 @@ def allow_pickle(
         if json:
             emit({"project": project, "model": model, "allowed": False})
             return
-        say(f"Pickles of {about} are not loaded any more")
+        say(f"Files of {about} that run code when they are loaded are not loaded any more")
         return
     found = safety.allow(
         NewConsent(
@@ -86,7 +95,10 @@ def allow_pickle(
     if json:
         emit(found)
         return
-    say(f"Pickles of {about} may be loaded in workers, up to what is {found.level}")
+    say(
+        f"Files of {about} that run code when they are loaded (pickles, Python) may be loaded "
+        f"from now on, in workers: {_REACH[found.level]} (level: {found.level})"
+    )
 
 
 @commands.command()

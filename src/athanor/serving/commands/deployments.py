@@ -41,7 +41,7 @@ def show(name: Name, *, json: Json = False) -> None:
             "share",
             "runtime",
             "workers",
-            "cold start",
+            "last wake-up",
             "since",
             "by",
             "why",
@@ -144,7 +144,7 @@ def scale(
 
 
 def status(name: Name, *, json: Json = False) -> None:
-    """Print what runs of an endpoint: workers, sleep, cold starts, requests."""
+    """Print what runs of an endpoint: workers, sleep, wake-ups (cold starts), requests."""
     _tell_status(_client().status(name), json=json)
 
 
@@ -279,7 +279,7 @@ def _workers(status: EndpointStatus, number: int) -> str:
             if item.asleep:
                 return "asleep"
             inside = item.runtime != "native" and not item.wanted
-            return f"{item.runtime}, in the plane" if inside else f"{item.workers} of {item.wanted}"
+            return "none needed" if inside else f"{item.workers} of {item.wanted}"
     return ""
 
 
@@ -301,8 +301,8 @@ def _tell_status(found: EndpointStatus, *, json: bool) -> None:
             "under way",
             "requests",
             "errors",
-            "cold starts",
-            "last",
+            "wake-ups",
+            "last took",
         ),
         [
             (

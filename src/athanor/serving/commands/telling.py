@@ -92,8 +92,15 @@ def tell_notes(endpoint: Endpoint, mine: Deployment) -> None:
     compiled = mine.runtime is not None and mine.runtime.kind != "native"
     if compiled and mine.runtime is not None and (mine.scaling or mine.replicas > 1):
         say(
-            f"{which} is compiled ({mine.runtime.kind}): it answers inside the data plane, so that "
-            f"its workers are not used; they start while a canary is judged."
+            f"{which} is compiled ({mine.runtime.kind}): the server's process for endpoints (the "
+            f"data plane) answers by itself, so that its workers are not used; they start while "
+            f"a canary is judged."
+        )
+    live = endpoint.live
+    if mine.state == "canary" and live and (live.model, live.version) == (mine.model, mine.version):
+        say(
+            f"{mine.model}@{mine.version} is live already (deployment {live.number}): this canary "
+            f"compares the version with itself. End it: athanor endpoint rollback {endpoint.name}"
         )
     if endpoint.live == mine and (champion := _champion(mine.model)) not in {0, mine.version}:
         say(

@@ -3,6 +3,13 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+_PLAIN = {
+    "folded": "compiled to one function, without a worker",
+    "trees": "compiled to the thresholds of its trees, without a worker",
+    "native": "by its own library, in workers",
+}
+"""What the kinds are, for who does not know the words."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuntimeReport:
@@ -26,4 +33,5 @@ class RuntimeReport:
         reasons = [f"not {kind}: {why}" for kind, why in self.why_not.items()]
         if self.kind != "native" and self.proof is not None:
             reasons = [f"proved on {self.proof['rows']} rows"]
-        return f"{self.kind} ({'; '.join(reasons)})" if reasons else self.kind
+        plain = f"{_PLAIN[self.kind]} ({self.kind})" if self.kind in _PLAIN else self.kind
+        return f"{plain}; {'; '.join(reasons)}" if reasons else plain

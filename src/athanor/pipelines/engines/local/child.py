@@ -390,4 +390,6 @@ def _print_trace(error: AthanorError, file: str) -> None:
             if trace is not None:
                 _traces.append(trace)
             traceback.print_exception(type(cause), cause, trace)
-        print(f"athanor: {error}", file=sys.stderr, flush=True)  # noqa: T201 - the step's log
+        # In the log itself nobody needs to be sent to the log.
+        said = error.message if error.hint.startswith("Read its log") else str(error)
+        print(f"athanor: {said}", file=sys.stderr, flush=True)  # noqa: T201 - the step's log
