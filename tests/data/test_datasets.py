@@ -9,7 +9,14 @@ import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
 
-from athanor.data import DatasetNotFound, NoReadyVersion, Roles, UnreadableFile, VersionNotFound
+from athanor.data import (
+    DatasetNotFound,
+    NewVersion,
+    NoReadyVersion,
+    Roles,
+    UnreadableFile,
+    VersionNotFound,
+)
 from athanor.data.errors import BadDatasetName, BadVersionReference, DatasetNameTaken
 from athanor.kernel import OWNER, Principal
 from athanor.kernel.permissions import ActionForbidden
@@ -54,6 +61,19 @@ def test_the_raw_file_is_kept_and_leads_to_the_version(room: DataRoom, written: 
     paths = [f"{artifact.metadata['table_uri']}/{file}" for file in artifact.metadata["files"]]
     read_back = pa.concat_tables(pq.read_table(path) for path in paths)
     assert table_digest(read_back) == version.digest == artifact.digest
+
+
+def test_rows_that_are_added_twice_are_told_by_their_ids(room: DataRoom, written: Written) -> None:
+    def lines(first: int, last: int) -> str:
+        return "id,x\n" + "".join(f"{n},{n % 7}\n" for n in range(first, last))
+
+    def added(first: int, last: int) -> str:
+        path = written("some.csv", lines(first, last))
+        made = room.datasets.add(OWNER, "some", NewVersion(path=path, mode="append"))
+        return " ".join(note for note in made.notes if "'id'" in note)
+
+    assert [added(0, 60), added(60, 120)] == ["", ""]
+    assert added(117, 150).startswith("3 values of 'id', each there once before")
 
 
 def test_an_appended_version_holds_the_earlier_rows_first(room: DataRoom, written: Written) -> None:

@@ -40,6 +40,38 @@ class Finding:
     left_out: tuple[str, ...] = ()
 
 
+def ids_again(
+    connection: duckdb.DuckDBPyConnection, profile: Profile, known: Sequence[str]
+) -> list[str]:
+    """What is to be said of values of the views `earlier` and `source` that name rows in both.
+
+    `profile` is of `source`, `known` are the columns of `earlier`. Only columns that look like an
+    identifier, and had every value once before, are told of.
+    """
+    told = []
+    for column in profile.columns:
+        if column.semantic != "id" or column.name not in known:
+            continue
+        cell = quoted(column.name)
+        both = (
+            f"SELECT {cell} AS v, 0 AS side FROM earlier UNION ALL "  # noqa: S608 - quoted
+            f"SELECT {cell}, 1 FROM source"
+        )
+        [(most, again)] = connection.execute(
+            "SELECT max(before), count(*) FILTER (WHERE before > 0 AND now > 0) FROM ("  # noqa: S608
+            "SELECT count(*) FILTER (WHERE side = 0) AS before, "
+            f"count(*) FILTER (WHERE side = 1) AS now FROM ({both}) "
+            "WHERE v IS NOT NULL GROUP BY v)"
+        ).fetchall()
+        if most == 1 and again:
+            values = "One value" if again == 1 else f"{again:,} values"
+            told.append(
+                f"{values} of {column.name!r}, each there once before, are there twice or more "
+                "now: were these rows added already?"
+            )
+    return told
+
+
 def broken(subject: Subject, condition: str, column: str) -> tuple[int, tuple[int, ...], list[str]]:
     """How many rows fulfil a condition, the first of them, and the column's values there."""
     [(count,)] = subject.connection.execute(

@@ -25,7 +25,7 @@ from athanor.data.types import (
     Source,
 )
 from athanor.data.work import delta
-from athanor.data.work.findings import Subject
+from athanor.data.work.findings import Subject, ids_again
 from athanor.data.work.first import first_of
 from athanor.data.work.places import located
 from athanor.data.work.profile import connected, profile_of
@@ -171,6 +171,10 @@ def _made(task: Task) -> Made:
         raise UnfitTable(task.file, [(check.message, list(check.rows)) for check in failing])
     if failing:
         return _set_apart(task, reading, files, schema, Seen(profile, tuple(checks), expectations))
+    if appends and task.base is not None:
+        with connected(paths, task.base.paths()) as connection:
+            again = ids_again(connection, profile, _schema_of(task.base).names)
+        reading = replace(reading, notes=(*reading.notes, *again))
     return _committed(
         task, reading, files, (schema, rewrites), Seen(whole, tuple(checks), expectations)
     )
