@@ -8,9 +8,10 @@ import pytest
 
 from athanor.app import cli
 from athanor.app.asking import told_at, workspace_served_at
-from athanor.app.commands import DidNotStart
+from athanor.app.commands import DidNotStart, NoServer
 from athanor.app.demo.loop import Loop
 from athanor.app.demo.stage import Stage
+from athanor.app.lock import WorkspaceBusy
 from athanor.app.server import PortInUse
 from athanor.pipelines.commands.runs import _shown
 from athanor.serving.commands.telling import tell_notes
@@ -28,6 +29,18 @@ def test_a_background_servers_error_is_told_once_with_its_own_hint() -> None:
     assert told.message == f"The server did not start: {refused.message}"
     assert told.hint == refused.hint
     assert DidNotStart("").message.endswith("it said nothing")
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        NoServer(_PLACE).hint,
+        WorkspaceBusy(_PLACE, {"pid": 1, "url": "http://127.0.0.1:8700"}).hint,
+        PortInUse("127.0.0.1", 8700, "in use", workspace=str(_PLACE)).hint,
+    ],
+)
+def test_a_hint_with_a_path_can_be_pasted(told: str) -> None:
+    assert f"--workspace {shlex.quote(str(_PLACE))}" in told
 
 
 def test_where_nothing_answers_nothing_is_said() -> None:

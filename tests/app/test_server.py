@@ -121,12 +121,14 @@ def test_a_second_server_and_a_taken_port_are_told(server: RunningServer, tmp_pa
     taken = command("up", "--workspace", str(tmp_path / "other"), "--port", port)
     assert taken.returncode == 1
     assert "Can't listen" in taken.stderr
+    assert f"athanor down --workspace {server.workspace}" in taken.stderr
     assert "Traceback" not in taken.stderr + second.stderr
 
 
 def test_commands_find_the_server(server: RunningServer) -> None:
-    found = command("status", "--json", "--workspace", str(server.workspace))
-    assert json.loads(found.stdout)["workspace"] == str(server.workspace)
+    found = json.loads(command("status", "--json", "--workspace", str(server.workspace)).stdout)
+    assert found["workspace"] == str(server.workspace)
+    assert (found["url"], found["ready"]) == (server.url, True)
 
 
 def test_sigterm_ends_it_cleanly_and_leaves_no_process(tmp_path: Path) -> None:

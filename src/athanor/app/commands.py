@@ -32,7 +32,8 @@ class NoServer(NotFound):
 
     def __init__(self, workspace: Path) -> None:
         super().__init__(
-            f"No server runs on the workspace {workspace}.", hint="Start one: athanor up"
+            f"No server runs on the workspace {workspace}.",
+            hint=f"Start one: athanor up --workspace {shlex.quote(str(workspace))}",
         )
 
 

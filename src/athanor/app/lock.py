@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import shlex
 import time
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,8 @@ class WorkspaceBusy(Conflict):
         super().__init__(
             f"The workspace {workspace} is held by {what} (process {pid})"
             + (f", which serves {url}." if url else "."),
-            hint="Use that server, or end it first: athanor down"
+            hint="Use that server, or end it first: athanor down --workspace "
+            f"{shlex.quote(str(workspace))}"
             if url
             else "Wait until it is done, or name another folder with --workspace.",
         )

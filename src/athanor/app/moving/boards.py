@@ -1,6 +1,7 @@
 """`athanor run export-tensorboard` and `athanor run import-tensorboard`."""
 
 import os
+import shlex
 import socket
 import time
 from collections.abc import Iterator
@@ -70,7 +71,7 @@ def export_tensorboard(
         emit({"file": str(target / name), "metrics": len(keys), "points": points})
         return
     say(f"{target / name}: {points:,} points of {len(keys):,} metrics.")
-    say(f"See them: tensorboard --logdir {folder}")
+    say(f"See them: tensorboard --logdir {shlex.quote(str(folder))}")
 
 
 def import_tensorboard(

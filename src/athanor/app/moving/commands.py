@@ -1,6 +1,7 @@
 """`athanor import`, `athanor export` and `athanor push`: whole stores come and go."""
 
 import os
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -86,7 +87,8 @@ def export_mlflow(
     _tell(tally, json=json)
     if not json and not dry_run:
         say(f"Open it with MLflow (schema {version}):")
-        say(f"  mlflow server --backend-store-uri sqlite:///{folder.absolute() / 'mlflow.db'}")
+        store = shlex.quote(f"sqlite:///{folder.absolute() / 'mlflow.db'}")
+        say(f"  mlflow server --backend-store-uri {store}")
 
 
 def push(

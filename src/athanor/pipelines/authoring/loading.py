@@ -2,6 +2,7 @@
 
 import importlib
 import importlib.util
+import shlex
 import sys
 import tempfile
 from pathlib import Path
@@ -154,6 +155,6 @@ def _import_file(path: Path) -> ModuleType:
     except (Exception, SystemExit) as error:
         raise BadPipeline(
             f"{path} raised {type(error).__name__} while it was imported: {error}",
-            hint=f"It must import cleanly: python {path}",
+            hint=f"It must import cleanly: python {shlex.quote(str(path))}",
         ) from error
     return module
