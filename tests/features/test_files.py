@@ -1,20 +1,37 @@
 """Definitions in files."""
 
+import re
 from pathlib import Path
 
 import pytest
 
-from athanor.features import Entity, Field
+from athanor.data import NewVersion
+from athanor.features import Entity, Field, SpineSource, TrainingRequest
 from athanor.features.commands import BadDefinitionFile, read_definitions
+from athanor.kernel.permissions import OWNER
+from athanor.testing.features import FeaturesRoom
 
 README = Path(__file__).resolve().parents[2] / "README.md"
 
 
-def test_the_readmes_definitions_are_read(tmp_path: Path) -> None:
+def test_the_readmes_features_are_found_for_its_own_tables(
+    room: FeaturesRoom, tmp_path: Path
+) -> None:
     file = tmp_path / "features.yaml"
-    text = README.read_text("utf-8").partition("```yaml\nentities:")[2].partition("```")[0]
+    readme = README.read_text("utf-8")
+    text = readme.partition("```yaml\nentities:")[2].partition("```")[0]
     file.write_text(f"entities:{text}")
     found = read_definitions(file)
+    for name, rows in re.findall(r"cat > (\w+)\.csv <<END\n(.*?)END\n", readme, re.DOTALL):
+        table = tmp_path / f"{name}.csv"
+        table.write_text(rows)
+        room.data.datasets.add(OWNER, name, NewVersion(path=table))
+    room.features.apply(OWNER, found)
+    [(features, spine, at)] = re.findall(
+        r"feature join training (\w+) --dataset (\w+) --at (\w+)", readme
+    )
+    request = TrainingRequest(features=(features,), spine=SpineSource(dataset=spine), at=at)
+    assert room.training.create(OWNER, "training", request).missing == {"amount": 0, "share": 0}
     assert found.entities == (Entity(name="customer", keys=(Field(name="customer"),)),)
     assert found.views[0].ttl == 90 * 86_400
     assert found.on_demand[0].request == (Field(name="limit", type="number"),)
