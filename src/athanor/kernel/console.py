@@ -102,7 +102,8 @@ def table(
     if not kept:
         say(empty)
         return
-    widths = _fitting([[header, *cells] for header, *cells in zip(headers, *kept, strict=True)])
+    columns = [[header, *cells] for header, *cells in zip(headers, *kept, strict=True)]
+    widths = _fitting(columns, right)
     drawn = rich.table.Table(title=title or None, box=None, pad_edge=False, header_style="bold")
     for place, width in widths.items():
         drawn.add_column(
@@ -121,11 +122,12 @@ def table(
         say(fill(note, console().width, break_long_words=False, break_on_hyphens=False))
 
 
-def _fitting(columns: Sequence[Sequence[str]]) -> dict[int, int]:
+def _fitting(columns: Sequence[Sequence[str]], right: Sequence[str]) -> dict[int, int]:
     """The width of each column that is shown, by its place; `columns` begin with their headers.
 
     The first one stays. The others come in as they are short, those that hold nothing last. No
-    header is broken inside a word, nor an id; the widest columns give way first.
+    header is broken inside a word, nor an id, nor what stands `right`, a number; the widest columns
+    give way first.
     """
     from rich.cells import cell_len  # noqa: PLC0415 - drawn things alone pay for rich
 
@@ -138,8 +140,9 @@ def _fitting(columns: Sequence[Sequence[str]]) -> dict[int, int]:
             max(1, longest(line for text in (header, *cells) for line in text.split("\n")))
         )
         words = longest(word for text in cells for word in text.split())
-        ids = all(is_id(text) for text in cells if text)
-        least.append(max(1, longest(header.split()), words if ids else min(words, _LONG_WORD)))
+        if header not in right and not all(is_id(text) for text in cells if text):
+            words = min(words, _LONG_WORD)
+        least.append(max(1, longest(header.split()), words))
     first, *others = range(len(columns))
     others.sort(key=lambda place: (not any(columns[place][1:]), whole[place]))
     room = console().width
