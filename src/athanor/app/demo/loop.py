@@ -279,6 +279,7 @@ class Loop:
             stage.tell(f"alert on {', '.join(alert['columns'])}")
             for sentence in alert["explanation"].splitlines():
                 stage.tell(f"  {sentence}")
+        stage.tell("(JS, the Jensen-Shannon distance: 0 where nothing moved, 0.833 where all did)")
         run = stage.until("the retraining", self._triggered, _PATIENCE_SECONDS)
         stage.tell(f"the event started run {run['id']} (trigger {run['trigger']})")
         self.story.append(("drift", f"alert on {', '.join(alerts[0]['columns'])}"))
