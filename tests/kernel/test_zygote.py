@@ -146,7 +146,7 @@ class TestWarmth:
         assert "FileExistsError" in (tmp_path / "log").read_text()
         slow = workers.spawn(f"{TARGETS}:no_such", {}, silent=True, on_exit=heard.append)
         assert slow.wait(60) is not None
-        long = workers.spawn("time:sleep", {"secs": 600}, silent=True)
+        long = workers.spawn(f"{TARGETS}:sleep", {"seconds": 600}, silent=True)
         assert long.pid
         long.kill(0)
         died = long.wait(60)

@@ -142,7 +142,7 @@ export const en = {
     other: "{n} alerts are open: look at what moved.",
   },
   "home.next.alert.go": "See the alerts",
-  "home.next.well": "The loop is closed and nothing needs you. Watch what the endpoints see.",
+  "home.next.well": "All is well: models answer and are watched. See what the endpoints get.",
   "home.next.well.go": "Open monitoring",
   "home.empty.runs": "No run yet. Whatever does work here becomes one: a script, a pipeline, a drift check.",
   "home.demo": "Or see the whole loop at once, on a simulated bank:",

@@ -144,7 +144,7 @@ export const fr: Catalogue = {
     other: "{n} alertes sont ouvertes : voyez ce qui a bougé.",
   },
   "home.next.alert.go": "Voir les alertes",
-  "home.next.well": "La boucle est fermée et rien ne vous attend. Observez ce que voient les points d’accès.",
+  "home.next.well": "Tout va bien : les modèles répondent et sont surveillés. Voyez ce que reçoivent les points d’accès.",
   "home.next.well.go": "Ouvrir la surveillance",
   "home.empty.runs":
     "Aucune exécution. Tout travail en devient une : un script, un pipeline, un contrôle de dérive.",
