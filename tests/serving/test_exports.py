@@ -148,7 +148,7 @@ def test_no_module_of_the_platform_goes_along() -> None:
     assert strange & set(found.foreign) == set()
     rooms = {file.parts[1] for file in found.files if len(file.parts) > 2}
     assert rooms & {"app", "pipelines", "tracking", "monitoring", "client"} == set()
-    # Recipes in front of models are computed row by row: that, and nothing that reads or keeps data.
+    # Recipes in front of models work row by row: their logic, and nothing that keeps data.
     data = {file.parts[2] for file in found.files if file.parts[1] == "data"}
     assert data == {"__init__.py", "errors", "logic", "types"}
 
