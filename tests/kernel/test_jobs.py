@@ -45,6 +45,28 @@ class TestJobs:
         ended = jobs.get(job.id)
         assert (ended.state, ended.result, ended.attempts) == ("done", {"removed": 3}, 1)
 
+    def test_two_chains_that_end_at_once_go_on_as_one(self, jobs: Jobs, clock: FixedClock) -> None:
+        every = timedelta(seconds=3)
+
+        def again(_job: Job) -> None:
+            jobs.submit_next("look", every)
+
+        jobs.handle("look", again)
+        jobs.submit_next("look", every)  # what the server before left
+        jobs.submit("look", key="look")  # how a server begins
+        clock.advance(every)
+        both = [jobs.take(worker) for worker in ("a", "b")]
+        for job in both:
+            assert job is not None
+            again(job)  # both are running while each queues the next
+        for job, worker in zip(both, ("a", "b"), strict=True):
+            assert job is not None
+            jobs.work(job, worker)
+        for _ in range(3):
+            clock.advance(every)
+            assert jobs.run_next("a")
+            assert not jobs.run_next("b")
+
     def test_an_unknown_one_is_named(self, jobs: Jobs) -> None:
         with pytest.raises(JobNotFound):
             jobs.get("0" * 32)

@@ -92,7 +92,7 @@ class Room:
         )
         self.monitors = Monitors(SqlMonitorStore(database), database, neighbours=near, **shared)
         self.jobs = Jobs(SqlJobStore(database), self.clock)
-        self.watch = Watch(self.monitors, self.alerts, jobs=self.jobs, clock=self.clock)
+        self.watch = Watch(self.monitors, self.alerts, jobs=self.jobs)
         self.watch.attach(self.events)
         self.events.settle()
 

@@ -287,6 +287,16 @@ class Jobs:
         )
         return self._store.append(job)
 
+    def submit_next(self, kind: str, every: timedelta) -> Job:
+        """Queue the next job of a kind that comes again and again, `every` from now.
+
+        The running one calls it before it ends. A restart may leave two such chains: the key is
+        that of the time, which no running job has, so they become one, and none ends the other.
+        """
+        run_at = self._clock.now() + every
+        turn = int(run_at.timestamp() / every.total_seconds())
+        return self.submit(kind, key=f"{kind}:{turn}", run_at=run_at)
+
     def get(self, job_id: str) -> Job:
         """The job with this id.
 

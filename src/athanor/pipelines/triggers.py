@@ -86,11 +86,12 @@ class TriggerWatch:
         return fired
 
     def _on_tick(self, jobs: Jobs) -> dict[str, Any]:
-        fired = self.tick()
-        # Keyed by its own time: this job is still running, and its key is taken until it ends.
-        following = self._clock.now() + _TICK
-        key = f"{_CLOCK}:{int(following.timestamp()) // int(_TICK.total_seconds())}"
-        jobs.submit(_CLOCK, {}, key=key, run_at=following)
+        fired: list[str] = []
+        try:
+            fired = self.tick()
+        except Exception:  # noqa: BLE001 - the next look is due all the same
+            _log.exception("looking at the clock failed")
+        jobs.submit_next(_CLOCK, _TICK)
         return {"fired": fired}
 
     def _consider(self, trigger: Trigger, detail: dict[str, Any]) -> None:

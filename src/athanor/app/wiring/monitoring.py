@@ -49,7 +49,7 @@ def join_monitoring(house: "House", log: ServingLog) -> None:
             alerts=alerts,
         ),
     )
-    watch = Watch(monitors, alerts, jobs=house.jobs, clock=house.clock)
+    watch = Watch(monitors, alerts, jobs=house.jobs)
     watch.attach(house.events)
     house.starters.append(watch.start)
     house.services |= {Monitors: monitors, Alerts: alerts}

@@ -140,23 +140,20 @@ class Watches:
     def resume(self) -> None:
         """Go on watching, if there is anything to watch. Call when the house starts."""
         if self._store.list_watches():
-            self._jobs.submit(JOB, key=f"{JOB}:0")
+            self._jobs.submit(JOB, key=JOB)
 
     def look(self) -> int:
         """Look at every watched folder once, and take what has come to rest; how many files."""
         with self._looking:
             return sum(self._look_at(watch) for watch in self._store.list_watches())
 
-    def _on_job(self, job: Job) -> None:
+    def _on_job(self, _job: Job) -> None:
         try:
             self.look()
         except Exception:  # noqa: BLE001 - the next look is due all the same
             _log.exception("looking at watched folders failed")
         if self._store.list_watches():
-            # A job's key is free only when it has ended: two keys take turns.
-            turn = 1 - int((job.key or ":0").rpartition(":")[2])
-            run_at = self._ground.clock.now() + _EVERY
-            self._jobs.submit(JOB, key=f"{JOB}:{turn}", run_at=run_at)
+            self._jobs.submit_next(JOB, _EVERY)
 
     def _look_at(self, watch: Watch) -> int:
         taken = 0

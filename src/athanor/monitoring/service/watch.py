@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from athanor.kernel import Clock, Events, Job, Jobs
+from athanor.kernel import Events, Job, Jobs
 from athanor.monitoring.service.alerts import LISTENED as ALERTED
 from athanor.monitoring.service.alerts import Alerts
 from athanor.monitoring.service.monitors import LISTENED, Monitors
@@ -19,11 +19,10 @@ _EVERY = timedelta(seconds=3)
 class Watch:
     """Subscribes to events, and looks for new predictions while the house is open."""
 
-    def __init__(self, monitors: Monitors, alerts: Alerts, *, jobs: Jobs, clock: Clock) -> None:
+    def __init__(self, monitors: Monitors, alerts: Alerts, *, jobs: Jobs) -> None:
         self._monitors = monitors
         self._alerts = alerts
         self._jobs = jobs
-        self._clock = clock
 
     def attach(self, events: Events) -> None:
         """Listen, and say who looks."""
@@ -34,16 +33,14 @@ class Watch:
 
     def start(self) -> None:
         """Begin to look. Call when the house starts."""
-        self._jobs.submit(_JOB, key=f"{_JOB}:0")
+        self._jobs.submit(_JOB, key=_JOB)
 
-    def _on_job(self, job: Job) -> Mapping[str, Any] | None:
+    def _on_job(self, _job: Job) -> Mapping[str, Any] | None:
         judged = 0
         try:
             judged = self._monitors.look()
         except Exception:  # noqa: BLE001 - logged
             # The chain must not break: the next look is due all the same.
             _log.exception("looking at predictions failed")
-        # A job's key is free only when it has ended: two keys take turns.
-        turn = 1 - int((job.key or ":0").rpartition(":")[2])
-        self._jobs.submit(_JOB, key=f"{_JOB}:{turn}", run_at=self._clock.now() + _EVERY)
+        self._jobs.submit_next(_JOB, _EVERY)
         return {"judged": judged}
