@@ -12,7 +12,7 @@ from typing import Any
 
 from athanor.app import cli
 from athanor.app.demo.material import Material
-from athanor.app.demo.stage import DemoFailed, Stage, called
+from athanor.app.demo.stage import DemoFailed, NothingLearnt, Stage, called
 from athanor.app.demo.traffic import Answered, send
 from athanor.kernel import AthanorError
 
@@ -47,7 +47,7 @@ class Loop:
     def play(self, port: int | None) -> Summary:
         """All steps.
 
-        Raises: DemoFailed; what a command told.
+        Raises: DemoFailed, NothingLearnt; what a command told.
         """
         stage = self.stage
         with stage.act("Start the server"):
@@ -163,6 +163,9 @@ class Loop:
         )  # fmt: skip
         for task in run["tasks"]:
             stage.tell(f"{task['name']}: {task['state']}")
+        told = self._told(run)
+        if not told["registered"]:
+            raise NothingLearnt(told["reason"])
         version = stage.athanor("model", "show", f"{self.name}@champion")["version"]
         auc = version["metrics"]["roc_auc"]
         stage.tell(f"{self.name}@{version['number']} is champion: holdout ROC AUC {auc:.4f}")
@@ -370,8 +373,7 @@ class Loop:
             "--artifact", f"champion=model:{self.name}@champion",
             *self._parameters(endpoint=self.name, shuffle_labels=True),
         )  # fmt: skip
-        ended = stage.quietly("pipeline", "show", run["run"])
-        told = next(t for t in ended["tasks"] if "registered" in t["outputs"])["outputs"]
+        told = self._told(run)
         after = _live(stage.quietly("endpoint", "show", self.name))
         unchanged = not told["registered"] and before["version"] == after["version"]
         if not unchanged:
@@ -379,6 +381,12 @@ class Loop:
         stage.tell(f"refused: {told['reason']}")
         self.story.append(("shuffled labels", f"refused: {told['reason']}"))
         return {"run": run["run"], "registered": told["registered"], "reason": told["reason"]}
+
+    def _told(self, run: Summary) -> Summary:
+        """What the gate said of a training's model: `registered`, and the `reason`."""
+        ended = self.stage.quietly("pipeline", "show", run["run"])
+        told: Summary = next(t for t in ended["tasks"] if "registered" in t["outputs"])["outputs"]
+        return told
 
     def _trace(self, prediction: str) -> list[Summary]:
         graph = self.stage.athanor("lineage", "trace", f"prediction:{prediction}")

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from athanor.app import cli
-from athanor.kernel import Internal
+from athanor.kernel import Internal, Invalid
 from athanor.kernel.console import progress, say
 
 INTERRUPTED = 130
@@ -25,6 +25,16 @@ class DemoFailed(Internal):
         super().__init__(
             f"The demo's step {step!r} failed: {what}",
             hint="The server's log is in the workspace's folder logs.",
+        )
+
+
+class NothingLearnt(Invalid):
+    """No model of the table is good enough to be registered."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"Nothing can be learnt from this table, so the loop ends here: {reason}",
+            hint="Give a table whose columns tell something of the target, or another --target.",
         )
 
 
