@@ -16,6 +16,7 @@ from athanor.features.client import FeaturesClient, Kind
 from athanor.features.types import Definitions, SpineSource, TrainingRequest
 from athanor.kernel import DEFAULT_PROJECT, Invalid
 from athanor.kernel.console import Json, emit, say, table, transport
+from athanor.kernel.documents import read_yaml
 
 commands = typer.Typer(
     no_args_is_help=True, add_completion=False, help="Features: define, join, bring online."
@@ -69,7 +70,7 @@ def read_definitions(file: Path) -> Definitions:
     if file.suffix == ".py":
         return _of_module(file)
     try:
-        found = yaml.safe_load(file.read_text("utf-8"))
+        found = read_yaml(file.read_text("utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise BadDefinitionFile(str(file), " ".join(str(error).split())[:300]) from None
     if not isinstance(found, dict):
