@@ -111,6 +111,8 @@ Usage: athanor [--workspace DIR | --url URL] COMMAND [ARGS]...
 """
 
 # Understood by every command, wherever they stand; `up` and `demo` take them as their own.
+INTERRUPTED = 130
+"""The exit code after Ctrl-C."""
 _EVERYWHERE = {"--workspace": "ATHANOR_WORKSPACE", "--url": "ATHANOR_URL"}
 
 
@@ -150,7 +152,7 @@ def main() -> NoReturn:
         code = 1
     except KeyboardInterrupt:
         print("Stopped.", file=sys.stderr)
-        code = 130
+        code = INTERRUPTED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 1

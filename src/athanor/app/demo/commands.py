@@ -9,11 +9,12 @@ from typing import Annotated
 
 import typer
 
+from athanor.app import cli
 from athanor.app.commands import Workspace
 from athanor.app.connect import URL_VARIABLE
 from athanor.app.demo.loop import Loop
 from athanor.app.demo.material import Columns, Material, from_table, simulated
-from athanor.app.demo.stage import INTERRUPTED, Stage
+from athanor.app.demo.stage import Stage
 from athanor.app.lock import read_server
 from athanor.kernel import AthanorError, Invalid
 from athanor.kernel.console import say, table
@@ -74,7 +75,7 @@ def demo(
             say("\nInterrupted.")
             if not stop:
                 _tell_running(settings.workspace)
-            raise typer.Exit(INTERRUPTED) from None
+            raise typer.Exit(cli.INTERRUPTED) from None
         except AthanorError:
             if not stop:
                 _tell_running(settings.workspace)

@@ -13,8 +13,6 @@ from athanor.app import cli
 from athanor.kernel import Internal, Invalid
 from athanor.kernel.console import progress, say
 
-INTERRUPTED = 130
-"""The exit code after Ctrl-C."""
 _LOOK_SECONDS = 0.2
 
 
@@ -101,7 +99,7 @@ def called(*words: str) -> int:
     Raises: KeyboardInterrupt where Ctrl-C ended it; what the command told.
     """
     code = cli.call(*words)
-    if code == INTERRUPTED:
+    if code == cli.INTERRUPTED:
         raise KeyboardInterrupt
     return code
 

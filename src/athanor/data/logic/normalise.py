@@ -5,6 +5,7 @@ nanoseconds silently and turns other time zones to UTC.
 """
 
 from dataclasses import dataclass
+from functools import cache
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -64,8 +65,9 @@ def to_normal(values: pa.Array, target: pa.DataType) -> pa.Array:
     return pc.cast(values, target)
 
 
+@cache
 def unkept(stored: pa.DataType) -> bool:
-    """Whether Parquet, and so Delta, has no such type."""
+    """Whether Parquet, and so Delta, has no such type; asked once, since tables may be wide."""
     try:
         pq.ParquetWriter(pa.BufferOutputStream(), pa.schema([("column", stored)])).close()
     except (pa.ArrowException, OSError):
