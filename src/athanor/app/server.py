@@ -38,14 +38,11 @@ class PortInUse(Conflict):
     """Another program listens there."""
 
     def __init__(self, host: str, port: int, reason: str, *, workspace: str = "") -> None:
-        other = f" Another Athanor listens there; it serves {workspace}." if workspace else ""
-        end = f"End that one: athanor down --workspace {shlex.quote(workspace)}. " if other else ""
-        super().__init__(
-            f"Can't listen on {host}:{port}: {reason}.{other}",
-            hint=f"{end}Or choose another port (0 lets one be found): athanor up --port 0"
-            if other
-            else "Choose another port, or let one be found: athanor up --port 0",
-        )
+        said, hint = f"Can't listen on {host}:{port}: {reason}.", "Choose another port, or"
+        if workspace:
+            said = f"{said} Another Athanor listens there; it serves {workspace}."
+            hint = f"End that one: athanor down --workspace {shlex.quote(workspace)}. {hint}"
+        super().__init__(said, hint=f"{hint} let one be found: athanor up --port 0")
 
 
 def serve(settings: Settings) -> None:

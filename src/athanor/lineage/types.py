@@ -100,6 +100,12 @@ class Artifact:
     metadata: dict[str, Any] = field(default_factory=dict)
     created_at: datetime
 
+    @property
+    def folder(self) -> str:
+        """The digest of the list of its files, for one that is a folder."""
+        told = self.metadata.get("blob")
+        return str(told) if told else f"sha256:{self.uri.rsplit('/', 1)[-1]}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewArtifact:

@@ -9,7 +9,7 @@ from athanor.kernel import Principal
 from athanor.kernel.storage import Blob, FolderEntry, Storage
 from athanor.lineage import Artifact, Lineage, NewArtifact, NewRun
 from athanor.registry.errors import BadCode, ModelNotFound
-from athanor.registry.folders import digest_of_folder, folder_blob, model_artifact
+from athanor.registry.folders import digest_of_folder, model_artifact
 from athanor.registry.ground import Ground
 from athanor.registry.logic import code as codes
 from athanor.registry.logic.mlmodel import parse
@@ -77,7 +77,7 @@ class Coding:
     def _inner(self, who: Principal, reference: str) -> _Inner:
         version = self._models.version(who, reference)
         artifact = self._lineage.artifact(who, held(version))
-        entries = {item.path: item for item in self._storage.entries(folder_blob(artifact))}
+        entries = {item.path: item for item in self._storage.entries(artifact.folder)}
         if codes.DESCRIPTION in entries:
             # Code around code: the new code stands around the model in its place.
             told = json.loads(self._storage.read(entries[codes.DESCRIPTION].digest))

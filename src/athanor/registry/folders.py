@@ -23,10 +23,18 @@ def digest_of_folder(storage: Storage, entries: Sequence[FolderEntry]) -> str:
     return digest_of_model([part(entry) for entry in sorted(entries, key=lambda item: item.path)])
 
 
-def folder_blob(artifact: Artifact) -> str:
-    """The digest of the manifest blob of an artifact that is a folder."""
-    told = artifact.metadata.get("blob")
-    return str(told) if told else f"sha256:{artifact.uri.rsplit('/', 1)[-1]}"
+def held_folder(artifact: Artifact) -> NewArtifact:
+    """A stored model folder as a version's record takes it along, without the place it lies at."""
+    return NewArtifact(
+        id=artifact.id,
+        type=artifact.type,
+        name=artifact.name,
+        uri="",
+        digest=artifact.digest,
+        size=artifact.size,
+        metadata=artifact.metadata,
+        project=artifact.project,
+    )
 
 
 def model_artifact(

@@ -6,7 +6,6 @@ from tempfile import TemporaryDirectory
 
 from athanor.kernel import SYSTEM
 from athanor.registry.errors import ContentElsewhere
-from athanor.registry.folders import folder_blob
 from athanor.registry.ground import Ground
 from athanor.registry.scanning import Scanner
 from athanor.registry.types import ModelVersion
@@ -32,7 +31,7 @@ class Stopwatch:
         found = self._scanner.require(version)
         artifact = self._ground.lineage.artifact(SYSTEM, version.artifact_id)
         with TemporaryDirectory(prefix="athanor-latency-") as place:
-            folder = self._ground.storage.fetch_folder(folder_blob(artifact), Path(place))
+            folder = self._ground.storage.fetch_folder(artifact.folder, Path(place))
             told = self._ground.workers.call(
                 _TARGET, {"folder": str(folder), "pickles": found.pickled}, timeout=_SECONDS
             )

@@ -7,7 +7,6 @@ from tempfile import TemporaryDirectory
 
 from athanor.kernel import SYSTEM, AthanorError
 from athanor.registry.errors import BadModelFolder, PickleNotAllowed
-from athanor.registry.folders import folder_blob
 from athanor.registry.ground import Ground
 from athanor.registry.logic.mlmodel import servable
 from athanor.registry.logic.pickles import FolderFile, scan
@@ -138,7 +137,7 @@ class Scanner:
         found = self.require(version, by_name=True)
         artifact = self._ground.lineage.artifact(SYSTEM, version.artifact_id)
         with TemporaryDirectory(prefix="athanor-columns-") as place:
-            folder = self._ground.storage.fetch_folder(folder_blob(artifact), Path(place))
+            folder = self._ground.storage.fetch_folder(artifact.folder, Path(place))
             told = self._ground.workers.call(
                 _COLUMNS, {"folder": str(folder), "pickles": found.pickled}, timeout=_SECONDS
             )
@@ -171,7 +170,7 @@ class Scanner:
     def _files(self, version: ModelVersion) -> Iterator[FolderFile]:
         storage = self._ground.storage
         artifact = self._ground.lineage.artifact(SYSTEM, version.artifact_id or "")
-        for entry in storage.entries(folder_blob(artifact)):
+        for entry in storage.entries(artifact.folder):
             yield FolderFile(
                 path=entry.path,
                 size=entry.size,

@@ -5,7 +5,7 @@ What was registered without MLflow has no files in the tree; its clients find th
 """
 
 from athanor.kernel import Principal, Storage
-from athanor.lineage import Artifact, ArtifactNotFound, Lineage
+from athanor.lineage import ArtifactNotFound, Lineage
 from athanor.tracking.files import FileEntry
 
 ROOT = "registry"
@@ -31,7 +31,7 @@ class Shelf:
             return []
         if artifact.type not in _KINDS:
             return []
-        entries = self._storage.entries(_folder(artifact))
+        entries = self._storage.entries(artifact.folder)
         found = [
             FileEntry(
                 path=f"{ROOT}/{artifact_id}/{entry.path}",
@@ -68,9 +68,3 @@ class Shelf:
 def is_shelved(place: str) -> bool:
     """Whether a place lies among the folders of artifacts."""
     return place == ROOT or place.startswith(f"{ROOT}/")
-
-
-def _folder(artifact: Artifact) -> str:
-    """The digest of the list of a folder's files."""
-    told = artifact.metadata.get("blob")
-    return str(told) if told else f"sha256:{artifact.uri.rsplit('/', 1)[-1]}"

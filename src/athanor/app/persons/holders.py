@@ -104,12 +104,11 @@ class DescentHolder:
     ) -> dict[str, tuple[Holding, list[str]]]:
         """The rows that stand beside a model, where they are the person's or nobody can tell."""
         artifact = self._lineage.artifact(who, model.id)
-        blob = str(artifact.metadata.get("blob") or f"sha256:{artifact.uri.rsplit('/', 1)[-1]}")
-        if not self._storage.exists(blob):
+        if not self._storage.exists(artifact.folder):
             return {}
         found = {
             entry.digest: rows
-            for entry in self._storage.entries(blob)
+            for entry in self._storage.entries(artifact.folder)
             if entry.path.rpartition("/")[2] in EXAMPLES
             and self._storage.exists(entry.digest)
             and (rows := rows_of(self._storage.read(entry.digest), person))

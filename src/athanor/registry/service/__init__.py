@@ -1,6 +1,5 @@
 """The verbs of the registry."""
 
-from athanor.registry.folders import folder_blob
 from athanor.registry.intake import Intake, files_of
 from athanor.registry.service.catalog import Catalog, canonical_stage
 from athanor.registry.service.deliveries import Deliveries
@@ -15,6 +14,5 @@ __all__ = [
     "Webhooks",
     "canonical_stage",
     "files_of",
-    "folder_blob",
     "held",
 ]

@@ -11,11 +11,10 @@ import msgspec
 
 from athanor.kernel import Principal
 from athanor.kernel.storage import FolderEntry
-from athanor.lineage import NewArtifact
 from athanor.registry.cards import Section
 from athanor.registry.coding import Coding
 from athanor.registry.errors import BadModelFolder
-from athanor.registry.folders import folder_blob
+from athanor.registry.folders import held_folder
 from athanor.registry.ground import Ground
 from athanor.registry.logic.archives import pack, unpack, write_member
 from athanor.registry.records import ModelArrival, NewCode, VersionRecord, WholeModel
@@ -120,18 +119,8 @@ class Exchange:
         if version.artifact_id is None:
             return told
         artifact = self._lineage.artifact(who, version.artifact_id)
-        held = NewArtifact(
-            id=artifact.id,
-            type=artifact.type,
-            name=artifact.name,
-            uri="",
-            digest=artifact.digest,
-            size=artifact.size,
-            metadata=artifact.metadata,
-            project=artifact.project,
-        )
-        files = self._storage.entries(folder_blob(artifact))
-        return replace(told, held=held, files=files)
+        files = self._storage.entries(artifact.folder)
+        return replace(told, held=held_folder(artifact), files=files)
 
     def _taken(self, folder: Path, told: VersionRecord, *, new: str) -> VersionRecord:
         """A version's record whose files are stored here, and are what it says."""

@@ -26,7 +26,7 @@ from athanor.registry.errors import (
     NotAModel,
     NothingToRollBack,
 )
-from athanor.registry.folders import digest_of_folder, folder_blob, model_artifact
+from athanor.registry.folders import digest_of_folder, model_artifact
 from athanor.registry.logic.aliases import stack_of
 from athanor.registry.logic.archives import pack, unpack
 from athanor.registry.logic.mlmodel import read_description
@@ -283,7 +283,7 @@ class Models:
         artifact = self._lineage.artifact(who, held(self._version(reference)))
         archive: IO[bytes] = SpooledTemporaryFile(max_size=16 * _CHUNK)  # noqa: SIM115 - streamed
         with zipfile.ZipFile(archive, "w") as written:
-            entries = self._storage.entries(folder_blob(artifact))
+            entries = self._storage.entries(artifact.folder)
             pack(((entry.path, self._storage.open(entry.digest)) for entry in entries), written)
         archive.seek(0)
         return _chunks(archive)

@@ -8,9 +8,9 @@ from math import isfinite
 from typing import Any
 
 from athanor.kernel import Access, AthanorError, Clock, Database, Events, Principal, Storage
-from athanor.lineage import Lineage, NewArtifact, RunNotFound
+from athanor.lineage import Lineage, RunNotFound
 from athanor.registry.errors import ModelNotFound
-from athanor.registry.folders import folder_blob
+from athanor.registry.folders import held_folder
 from athanor.registry.intake import Intake
 from athanor.registry.logic.references import check_model_name
 from athanor.registry.protection import Step
@@ -296,18 +296,8 @@ class ModelTransfers:
         if version.source or version.artifact_id is None:
             return {"metrics": metrics}
         artifact = self._lineage.artifact(who, version.artifact_id)
-        held = NewArtifact(
-            id=artifact.id,
-            type=artifact.type,
-            name=artifact.name,
-            uri="",
-            digest=artifact.digest,
-            size=artifact.size,
-            metadata=artifact.metadata,
-            project=artifact.project,
-        )
-        files = self._storage.entries(folder_blob(artifact))
-        return {"metrics": metrics, "held": held, "files": files}
+        files = self._storage.entries(artifact.folder)
+        return {"metrics": metrics, "held": held_folder(artifact), "files": files}
 
     def _found(self, who: Principal, model: Model, source: NewSource) -> ModelVersion | None:
         """The version with its content, where its files came along or lie here."""

@@ -25,9 +25,9 @@ from athanor.kernel.storage import Storage
 from athanor.kernel.workers import Child, WorkerDied, Workers
 from athanor.lineage import Lineage
 from athanor.serving.batches.desk import Desk
-from athanor.serving.batches.model_folders import ModelFolders
 from athanor.serving.errors.batches import BatchWorkersDied, CsvNotPlain, TooManyRowErrors
 from athanor.serving.logic.outputs import made_columns
+from athanor.serving.model_folders import ModelFolders
 from athanor.serving.ports import Loading
 from athanor.serving.store.batches import BatchStore
 from athanor.serving.types import Signature

@@ -18,12 +18,12 @@ from athanor.kernel.permissions import Access, Principal
 from athanor.kernel.storage import Storage
 from athanor.kernel.workers import Workers
 from athanor.lineage import Lineage
-from athanor.serving.batches.model_folders import ModelFolders, blob_of
 from athanor.serving.errors import EndpointNotFound
 from athanor.serving.errors.exports import BadManifest, ExportImpossible, ExportUnknown
 from athanor.serving.exporting import folder as folders
 from athanor.serving.logic import dashboard, manifests, snippets
 from athanor.serving.logic.examples import example_in, typed_example
+from athanor.serving.model_folders import ModelFolders
 from athanor.serving.ports import Loading
 from athanor.serving.standalone.settings import Bundle
 from athanor.serving.store import EndpointStore
@@ -202,7 +202,7 @@ class Exports:
         """The input example of the model's folder, as JSON."""
         storage = self._ground.storage
         artifact = self._ground.lineage.artifact(who, deployment.artifact)
-        files = {item.path: item for item in storage.entries(blob_of(artifact))}
+        files = {item.path: item for item in storage.entries(artifact.folder)}
         for name in ("input_example.json", "serving_input_example.json"):
             entry = files.get(name)
             if entry is not None and entry.size <= _MOST_EXAMPLE_BYTES:

@@ -22,6 +22,7 @@ from athanor.lineage import Lineage
 from athanor.serving.errors import ModelUnloadable, PlaneUnreachable
 from athanor.serving.log import ServingLog
 from athanor.serving.logic.routing import Table
+from athanor.serving.model_folders import ModelFolders
 from athanor.serving.ports import Loading, OnlySafe
 from athanor.serving.service import Traffic
 from athanor.serving.store import EndpointStore
@@ -75,6 +76,7 @@ class Supervisor:
     def __init__(self, settings: SupervisorSettings, around: Surroundings) -> None:
         self._settings = settings
         self._around = around
+        self._folders = ModelFolders(around.storage, settings.workspace)
         self._lock = threading.RLock()
         self._wake = threading.Event()
         self._stopping = False
@@ -341,20 +343,7 @@ class Supervisor:
 
     def _folder_of(self, deployment: Deployment) -> Path:
         """The model's folder on this machine, fetched whole or not at all."""
-        artifact = self._around.lineage.artifact(SYSTEM, deployment.artifact)
-        blob = artifact.metadata.get("blob") or artifact.uri.rsplit("/", 1)[-1]
-        name = str(blob).removeprefix("sha256:")
-        target = self._settings.workspace / "cache" / "models" / name
-        if not target.exists():
-            target.parent.mkdir(parents=True, exist_ok=True)
-            passing = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{name[:16]}-"))
-            try:
-                self._around.storage.fetch_folder(f"sha256:{name}", passing)
-                with contextlib.suppress(OSError):  # another worker of it was faster
-                    passing.rename(target)
-            finally:
-                shutil.rmtree(passing, ignore_errors=True)
-        return target
+        return self._folders.of(self._around.lineage.artifact(SYSTEM, deployment.artifact))
 
     def _counts(self) -> dict[str, list[Any]]:
         """Each deployment's figures, one entry a plane."""

@@ -21,7 +21,7 @@ class ModelFolders:
 
         Raises: BlobNotFound, BlobDamaged.
         """
-        name = blob_of(artifact).removeprefix("sha256:")
+        name = artifact.folder.removeprefix("sha256:")
         target = self._cache / name
         if not target.exists():
             self._cache.mkdir(parents=True, exist_ok=True)
@@ -33,8 +33,3 @@ class ModelFolders:
             finally:
                 shutil.rmtree(passing, ignore_errors=True)
         return target
-
-
-def blob_of(artifact: Artifact) -> str:
-    """The digest of the list of an artifact's files."""
-    return str(artifact.metadata.get("blob") or artifact.uri.rsplit("/", 1)[-1])
