@@ -1,6 +1,6 @@
 """A recipe as the first step of a served model: found, compared with its table, written down."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -51,7 +51,9 @@ class Preparation:
     files: dict[str, str]
     entry: str
     inputs: tuple[tuple[str, str], ...]
-    """The columns that callers send, with MLflow's names of their types."""
+    """The columns that it takes, with MLflow's names of their types."""
+    beside: tuple[str, ...] = ()
+    """The columns that the model reads and that pass it by."""
     compared: int
     """Rows of the recipe's own table that were prepared both ways, equal to the last byte."""
 
@@ -68,10 +70,18 @@ class Preparations:
         self._workers = workers
 
     def prepared(
-        self, who: Principal, recipe: str, *, model: str, reads: Sequence[str], project: str
+        self,
+        who: Principal,
+        recipe: str,
+        *,
+        model: str,
+        reads: Sequence[str],
+        beside: Collection[str] = (),
+        project: str,
     ) -> Preparation:
         """NAME, NAME@N or the id of a fitted recipe, around the model of this artifact.
 
+        What the recipe does not give may come from `beside` it: features that are looked up.
         Rows of the table that the recipe was made for are prepared by the query that makes training
         tables and one by one; one differing value refuses it.
         Raises: RecipeNotFound, RecipeNotOfModel, RecipeGivesNot, NotByRow, NoSourceOfRecipe,
@@ -79,10 +89,12 @@ class Preparations:
         """
         fitted, source = self._fitted(who, recipe, model, project)
         gives = RowRecipe(fitted).columns
-        if absent := [name for name in reads if name not in gives]:
+        passing = [name for name in reads if name not in gives and name in beside]
+        given = [name for name in reads if name in gives]
+        if absent := [name for name in reads if name not in gives and name not in beside]:
             raise RecipeGivesNot(fitted.recipe, absent, gives)
         steps, learned = by_row(fitted)
-        inputs = needed(fitted, reads)
+        inputs = needed(fitted, given)
         if strange := [item.name for item in inputs if item.kind not in _TYPES]:
             raise RecipeGivesNot(fitted.recipe, strange, gives)
         work = {
@@ -96,12 +108,13 @@ class Preparations:
         )
         if found["differing"]:
             raise RowsDiffer(fitted.recipe, found["rows"], found["differing"])
-        told = Prepared(fitted=fitted, gives=tuple(reads))
+        told = Prepared(fitted=fitted, gives=tuple(given), beside=tuple(passing))
         return Preparation(
             recipe=fitted.recipe,
             files={CODE_FILE: PREPARING, RECIPE_FILE: msgspec.json.encode(told).decode()},
             entry=CODE_FILE,
             inputs=tuple((item.name, _TYPES[item.kind]) for item in inputs),
+            beside=tuple(passing),
             compared=found["rows"],
         )
 

@@ -1,6 +1,6 @@
 """What serving asks of others: the registry for versions, the server for running planes."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from athanor.features import ParityReport, Plan
@@ -152,7 +152,12 @@ class Preparation(Protocol):
 
     @property
     def inputs(self) -> Sequence[tuple[str, str]]:
-        """The columns that callers send: names and types."""
+        """The columns that it takes: names and types."""
+        ...
+
+    @property
+    def beside(self) -> Sequence[str]:
+        """The columns that the model reads and that pass it by."""
         ...
 
 
@@ -160,9 +165,18 @@ class RecipeSource(Protocol):
     """The recipes, as far as serving needs them."""
 
     def prepared(
-        self, who: Principal, recipe: str, *, model: str, reads: Sequence[str], project: str
+        self,
+        who: Principal,
+        recipe: str,
+        *,
+        model: str,
+        reads: Sequence[str],
+        beside: Collection[str],
+        project: str,
     ) -> Preparation:
         """A fitted recipe that gives what the model of this artifact reads.
+
+        What it does not give may come from `beside` it.
 
         Raises: a NotFound with a hint, and a Conflict where it does not fit the model, or gives row
         by row other values than training had.

@@ -96,6 +96,24 @@ def test_records_become_what_training_had(made: Made, tmp_path: Path) -> None:
         assert prepare([sent]) == [{name: row[name] for name in READS}]
 
 
+def test_features_that_the_recipe_does_not_give_pass_it_by(made: Made, tmp_path: Path) -> None:
+    found = made.preparations.prepared(
+        OWNER,
+        "clean",
+        model=made.model,
+        reads=["town", "visits"],
+        beside={"visits"},
+        project="default",
+    )
+    assert ([name for name, _ in found.inputs], found.beside) == (["city"], ("visits",))
+    (tmp_path / RECIPE_FILE).write_text(found.files[RECIPE_FILE])
+    prepare = preparer(tmp_path / RECIPE_FILE)
+    assert prepare([{"city": "PARIS", "visits": 3}, {"city": "Lyon "}]) == [
+        {"town": "paris", "visits": 3},
+        {"town": "lyon", "visits": None},
+    ]
+
+
 def test_what_stands_around_the_model_needs_nobodys_consent(made: Made, tmp_path: Path) -> None:
     files = {f"code/{name}": text for name, text in made.prepared().files.items()}
 

@@ -106,7 +106,8 @@ class RecipeGivesNot(Conflict):
         super().__init__(
             f"The model reads {', '.join(map(repr, absent[:20]))}; the recipe {recipe} gives "
             f"{', '.join(list(gives)[:40])}.",
-            hint="Deploy it with the recipe that made the table that it was trained on.",
+            hint="Deploy it with the recipe that made the table that it was trained on; features "
+            "that are looked up beside it are named with --features SERVICE.",
             details={"recipe": recipe, "columns": list(absent)},
         )
 

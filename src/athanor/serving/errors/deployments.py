@@ -186,13 +186,13 @@ class CodeFollowsNothing(Invalid):
 
 
 class RecipeNotAlone(Invalid):
-    """A recipe and something else were to stand before the model."""
+    """A recipe and code were to stand before the model."""
 
-    def __init__(self, endpoint: str, other: str) -> None:
+    def __init__(self, endpoint: str) -> None:
         super().__init__(
-            f"Endpoint {endpoint!r}: a recipe and {other} can't be given in one deployment.",
+            f"Endpoint {endpoint!r}: a recipe and code can't be given in one deployment.",
             hint="Deploy it with the recipe, which makes a version of the model; then deploy that "
-            f"version with the {other}.",
+            "version with the code.",
         )
 
 

@@ -130,9 +130,11 @@ class Endpoints:
             raise EndpointNameInvalid(name)
         plan, rollout = plan_of(deploy), rollout_of(deploy)
         checked(deploy.scaling)
-        deploy, inputs = prepared(who, name, deploy, (self._recipes, self._models))
+        now = self._store.find(name)
+        neighbours = (self._recipes, self._features, self._models)
+        deploy, inputs = prepared(who, name, deploy, now, neighbours)
         told = self._told_columns(who, deploy)
-        use = feature_use(who, name, deploy, self._store.find(name), (self._features, self._models))
+        use = feature_use(who, name, deploy, now, (self._features, self._models), inputs)
         with self._database.transaction():
             if deploy.idempotency_key is not None:
                 done = self._store.by_key(name, deploy.idempotency_key)

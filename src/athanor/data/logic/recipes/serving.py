@@ -34,7 +34,9 @@ class Prepared:
 
     fitted: FittedRecipe
     gives: tuple[str, ...]
-    """The columns that the model reads."""
+    """The columns that the model reads of what it makes."""
+    beside: tuple[str, ...] = ()
+    """The columns that the model reads as they come."""
 
 
 def preparer(path: Path) -> Callable[[list[dict[str, Any]]], list[dict[str, Any]]]:
@@ -46,7 +48,11 @@ def preparer(path: Path) -> Callable[[list[dict[str, Any]]], list[dict[str, Any]
     recipe = RowRecipe(told.fitted)
 
     def prepare(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        return [{name: _plain(row[name]) for name in told.gives} for row in recipe(records)]
+        return [
+            {name: _plain(row[name]) for name in told.gives}
+            | {name: record.get(name) for name in told.beside}
+            for record, row in zip(records, recipe(records), strict=True)
+        ]
 
     return prepare
 
