@@ -69,7 +69,7 @@ def folds_or_says_why(seed: int, folder: Path) -> None:
         assert "in a way that is not known" in report["why_not"]["folded"]
 
 
-@pytest.mark.parametrize("seed", [1, 4, 6])
+@pytest.mark.parametrize("seed", [114, 124, 128])
 def test_a_random_pipeline_folds(seed: int, tmp_path: Path) -> None:
     folds_or_says_why(seed, tmp_path)
 

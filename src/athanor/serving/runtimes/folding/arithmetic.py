@@ -69,11 +69,11 @@ def apply(name: str, value: float) -> float:
 def yeo_johnson(value: float, power: float) -> float:
     """As scipy.stats.yeojohnson with a known power."""
     if value >= 0.0:
-        return log1p(value) if power == 0.0 else expm1(power * log1p(value)) / power
+        return log1p(value) if power == 0.0 else apply("expm1", power * log1p(value)) / power
     if value < 0.0:
         if power == 2.0:
             return -log1p(-value)
-        return -expm1((2.0 - power) * log1p(-value)) / (2.0 - power)
+        return -apply("expm1", (2.0 - power) * log1p(-value)) / (2.0 - power)
     return nan
 
 
@@ -81,7 +81,7 @@ def box_cox(value: float, power: float) -> float:
     """As scipy.special.boxcox; NaN where the value is not positive."""
     if not value > 0.0:
         return nan
-    return log(value) if power == 0.0 else expm1(power * log(value)) / power
+    return log(value) if power == 0.0 else apply("expm1", power * log(value)) / power
 
 
 def interpolate(

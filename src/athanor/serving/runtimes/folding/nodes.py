@@ -10,6 +10,9 @@ from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+NO_NORM = 10.0 * 2.0**-52
+"""A norm that scikit-learn takes for none: less than ten times the spacing of doubles at 1."""
+
 
 class Unfoldable(Exception):
     """Something keeps a model from being compiled; the message says what, in a few words."""
@@ -135,7 +138,7 @@ class Mix:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Norm:
-    """The l1, l2 or max norm of numbers; 1 where it is 0."""
+    """The l1, l2 or max norm of numbers; 1 where it is less than `NO_NORM`."""
 
     of: tuple["Node", ...]
     kind: str

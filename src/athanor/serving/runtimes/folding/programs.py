@@ -47,6 +47,8 @@ _LONGEST = 4_000_000
 """Characters of a program at most."""
 _SAFE = 700.0
 """exp overflows a little beyond."""
+_LOWEST = -709.782712893384
+"""Below it exp(-x) has no double, and expit(x) is 0 in scipy."""
 
 
 @dataclass(slots=True)
@@ -285,7 +287,7 @@ def _finish(head: Head, count: int, *, safe: bool) -> list[str]:
         case "expit":
             how = "1.0 / (1.0 + exp(-z0))"
             if not safe:
-                how = f"{how} if z0 > -700.0 else apply('exp', z0)"
+                how = f"0.0 if z0 < {_LOWEST} else {how}"
             return [f"p = {how}", "q = 1.0 - p", "return (1, (q, p)) if p > q else (0, (q, p))"]
         case "huber":
             return [
@@ -296,8 +298,8 @@ def _finish(head: Head, count: int, *, safe: bool) -> list[str]:
         case "softmax":
             lines = [f"z = {whole}", "m = max(z)", "e = [exp(x - m) for x in z]"]
         case "each":
-            far = "" if safe else " if x > -700.0 else apply('exp', x)"
-            lines = [f"z = {whole}", f"e = [1.0 / (1.0 + exp(-x)){far} for x in z]"]
+            far = "" if safe else f"0.0 if x < {_LOWEST} else "
+            lines = [f"z = {whole}", f"e = [{far}1.0 / (1.0 + exp(-x)) for x in z]"]
         case other:
             raise Unfoldable(f"the link {other}")
     # None of them likely is all of them alike, as in scikit-learn.

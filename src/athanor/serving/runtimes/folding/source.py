@@ -7,6 +7,7 @@ from typing import Any
 
 from athanor.serving.runtimes.folding import arithmetic
 from athanor.serving.runtimes.folding.nodes import (
+    NO_NORM,
     Apply,
     Arithmetic,
     Bag,
@@ -218,10 +219,12 @@ class Writer:
     def _norm(self, node: Norm) -> str:
         names = [self.value(item) for item in node.of]
         if node.kind == "l2":
-            return self._new(f"sqrt({self.summed([f'{name} * {name}' for name in names])}) or 1.0")
-        if node.kind == "l1":
-            return self._new(f"{self.summed([f'fabs({name})' for name in names])} or 1.0")
-        return self._new(f"max(({', '.join(f'fabs({name})' for name in names)},)) or 1.0")
+            made = self._new(f"sqrt({self.summed([f'{name} * {name}' for name in names])})")
+        elif node.kind == "l1":
+            made = self._new(self.summed([f"fabs({name})" for name in names]))
+        else:
+            made = self._new(f"max(({', '.join(f'fabs({name})' for name in names)},))")
+        return self._new(f"1.0 if {made} < {NO_NORM!r} else {made}")
 
     def _bag(self, node: Bag) -> str:
         source = self.value(node.of)

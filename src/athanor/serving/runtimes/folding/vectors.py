@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy import special, stats
 
 from athanor.serving.runtimes.folding.nodes import (
+    NO_NORM,
     Apply,
     Arithmetic,
     Beside,
@@ -177,7 +178,7 @@ class Vectors:
             else:
                 total += part * part if node.kind == "l2" else np.abs(part)
         total = np.sqrt(total) if node.kind == "l2" else total
-        return np.where(total == 0.0, 1.0, total)
+        return np.where(total < NO_NORM, 1.0, total)
 
 
 def _of_words(source: Texts, of: Callable[[str | None], float]) -> Floats:
