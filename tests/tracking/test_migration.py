@@ -67,7 +67,7 @@ def test_parameters_and_points_are_moved(old: Database) -> None:
     first, last = store.history(told, "odd", HistoryQuery())
     assert (first.value, math.isnan(last.value)) == (math.inf, True)
     # What is logged from now on gets series of its own.
-    store.add_points(told, [KeyedPoint("new", 9, 3, 1.0), KeyedPoint("loss", 9, 3, 0.1)])
+    store.add_points({told: [KeyedPoint("new", 9, 3, 1.0), KeyedPoint("loss", 9, 3, 0.1)]})
     assert store.history(told, "new", HistoryQuery()) == [Point(9, 3, 1.0)]
     assert len(store.history(told, "loss", HistoryQuery())) == 3
     old.close()

@@ -165,7 +165,7 @@ def fill(database: Database, experiment: str) -> None:
         store.set_tags(run["id"], run["tags"])
         points = [KeyedPoint(key, 1000, 0, value) for key, value in run["metrics"].items()]
         if points:
-            store.add_points(run["id"], points)
+            store.add_points({run["id"]: points})
 
 
 def moment(milliseconds: int) -> datetime:

@@ -181,7 +181,7 @@ class TrackedRunStoreContract:
         assert store.add_params(run, {"lr": "0.1", "ä": ""}) == []
         store.set_tags(run, {"k": "1"})
         store.set_tags(run, {"k": "2", "l": "3"})
-        store.add_points(run, [KeyedPoint("loss", 5_000, 1, 0.5)])
+        store.add_points({run: [KeyedPoint("loss", 5_000, 1, 0.5)]})
         infos = store.infos([run, new_id()])
         (loaded,) = store.load([infos[run]])
         assert loaded.info.started_at == _AT
@@ -222,7 +222,7 @@ class TrackedRunStoreContract:
         values = [0.1, -0.0, 1e-320, 1.7976931348623157e308, math.inf, -math.inf, 2**53 + 1.0]
         points = [KeyedPoint("m", at, -at, value) for at, value in enumerate(values)]
         for _ in range(2):
-            store.add_points(run, [*points, KeyedPoint("m", 99, 0, math.nan)])
+            store.add_points({run: [*points, KeyedPoint("m", 99, 0, math.nan)]})
         found = store.history(run, "m", HistoryQuery())
         assert [(point.at, point.step) for point in found[:-1]] == [
             (at, -at) for at in range(len(values))
@@ -245,16 +245,16 @@ class TrackedRunStoreContract:
             ([KeyedPoint("m", 0, 6, 0.0), KeyedPoint("m", 0, 7, 1.0)], Point(0, 7, 1.0)),
         ]
         for points, last in steps:
-            store.add_points(run, points)
+            store.add_points({run: points})
             assert store.latest(run) == {"m": last}
-        store.add_points(run, [KeyedPoint("m", 0, 8, math.nan)])
+        store.add_points({run: [KeyedPoint("m", 0, 8, math.nan)]})
         assert math.isnan(store.latest(run)["m"].value)
 
     def test_a_history_is_read_in_pages_and_by_steps(
         self, store: TrackedRunStore, lineage: LineageStore, experiment: Experiment
     ) -> None:
         run = self.make(store, lineage, experiment.id)
-        store.add_points(run, [KeyedPoint("m", 100 - at, at, 0.0) for at in range(50)])
+        store.add_points({run: [KeyedPoint("m", 100 - at, at, 0.0) for at in range(50)]})
         first = store.history(run, "m", HistoryQuery(limit=20))
         rest = store.history(run, "m", HistoryQuery(limit=40, offset=20))
         assert [point.at for point in first + rest] == list(range(51, 101))
@@ -330,7 +330,7 @@ class TrackedRunStoreContract:
             made[run] = name
         a, b, c, _ = made
         for run, loss in ((a, 0.25), (b, 0.5), (c, math.nan)):
-            store.add_points(run, [KeyedPoint("loss", 1, 1, loss)])
+            store.add_points({run: [KeyedPoint("loss", 1, 1, loss)]})
         for run, rate in ((a, "0.1"), (b, "0.1"), (c, "0.2")):
             store.add_params(run, {"lr": rate})
         store.add_params(a, {"opt": "adam"})

@@ -68,6 +68,15 @@ class KeyedPoint(NamedTuple):
     value: float
 
 
+class RunLog(NamedTuple):
+    """What one request logs to a run, for callers that have many."""
+
+    run: str
+    points: Sequence[KeyedPoint]
+    params: Mapping[str, str] = {}
+    tags: Mapping[str, str] = {}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
     """Points, settings and tags that are logged together, all or nothing."""

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from itertools import starmap
+from itertools import groupby, starmap
 from math import isinf
 from operator import itemgetter
 from typing import Any
@@ -35,6 +35,7 @@ from athanor.tracking.types import (
     Point,
     RunChange,
     RunInfo,
+    RunLog,
     RunQuery,
     TrackedRun,
 )
@@ -196,6 +197,14 @@ Attached = Callable[[Principal, Sequence[str]], Mapping[str, Mapping[str, Any]]]
 """Finds what the protocol tells of runs beside their data: `inputs` and `outputs`, by run."""
 ModelMetrics = Callable[[Principal, str, Sequence[LogMetric | BatchMetric]], None]
 """Keeps the points of a run that were measured of a logged model."""
+
+
+_Logged = tuple[Call, RunLog, Sequence[LogMetric | BatchMetric]]
+"""A request, what it logs, and which of it was measured of logged models."""
+
+
+def _caller(logged: _Logged) -> Principal:
+    return logged[0].who
 
 
 def nothing_attached(_who: Principal, _run_ids: Sequence[str]) -> Mapping[str, Mapping[str, Any]]:
@@ -437,15 +446,22 @@ class _Routes:
         tags: Mapping[str, str] | None = None,
         measured: Sequence[LogMetric | BatchMetric] = (),
     ) -> None:
+        log = RunLog(run_id, points, params or {}, tags or {})
         of_models = [metric for metric in measured if metric.model_id]
+        await self._writes.share(self._log_all, (call, log, of_models))
 
-        def work() -> None:
-            call.own_run(run_id)
-            self._tracking.log_points(call.who, run_id, points, params=params, tags=tags)
+    def _log_all(self, given: Sequence[_Logged]) -> Sequence[None]:
+        """Log what several requests bring."""
+        for who, some in groupby(given, key=_caller):
+            logs = []
+            for call, log, _ in some:
+                call.own_run(log.run)
+                logs.append(log)
+            self._tracking.log_points(who, logs)
+        for call, log, of_models in given:
             if of_models:
-                self._model_metrics(call.who, run_id, of_models)
-
-        await self._writes.run(work)
+                self._model_metrics(call.who, log.run, of_models)
+        return [None] * len(given)
 
 
 def _points(given: Sequence[BatchMetric]) -> list[KeyedPoint]:

@@ -234,10 +234,10 @@ class Arrivals:
             for value, step, at in _points_of(series):
                 batch.append(KeyedPoint(series.key, at, step, value))
                 if len(batch) == _POINTS:
-                    runs.add_points(record.id, batch)
+                    runs.add_points({record.id: batch})
                     batch = []
         if batch:
-            runs.add_points(record.id, batch)
+            runs.add_points({record.id: batch})
         if runs.lifecycle(record.id) == "active":
             used, inputs = record.used, self._household.inputs
             if used.datasets or used.models:

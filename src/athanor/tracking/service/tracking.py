@@ -41,6 +41,7 @@ from athanor.tracking.types import (
     Point,
     RunChange,
     RunInfo,
+    RunLog,
     RunPage,
     RunQuery,
     TrackedRun,
@@ -162,7 +163,7 @@ class Tracking:
         """
         self._access.require(who, "tracking.update", run_id)
         with self._database.transaction():
-            self._check_active(who, run_id)
+            self._check_active(who, [run_id])
             if change.name:
                 self._store.set_tags(run_id, {RUN_NAME_TAG: change.name})
             self._lineage.amend_run(
@@ -234,33 +235,35 @@ class Tracking:
             KeyedPoint(new.key, microseconds(new.at or now), new.step, new.value)
             for new in batch.metrics
         ]
-        self.log_points(who, run_id, points, params=batch.params, tags=batch.tags)
+        self.log_points(who, [RunLog(run_id, points, batch.params, batch.tags)])
 
-    def log_points(
-        self,
-        who: Principal,
-        run_id: str,
-        points: Sequence[KeyedPoint],
-        *,
-        params: Mapping[str, str] | None = None,
-        tags: Mapping[str, str] | None = None,
-    ) -> None:
-        """As `log`, for callers that have their points as tuples."""
-        self._access.require(who, "tracking.log", run_id)
-        rules.check_points(points)
-        settings = rules.checked_params((params or {}).items())
-        labels = rules.checked_tags((tags or {}).items())
-        rules.check_sizes(len(points), len(settings), len(labels))
+    def log_points(self, who: Principal, logs: Sequence[RunLog]) -> None:
+        """As `log`, of many requests at once, all or nothing, with the points as tuples."""
+        points: dict[str, list[KeyedPoint]] = {}
+        words = []
+        for log in logs:
+            self._access.require(who, "tracking.log", log.run)
+            rules.check_points(log.points)
+            settings, labels = log.params, log.tags
+            if settings or labels:
+                settings = rules.checked_params(settings.items())
+                labels = rules.checked_tags(labels.items())
+                words.append((log.run, settings, labels))
+            rules.check_sizes(len(log.points), len(settings), len(labels))
+            points.setdefault(log.run, []).extend(log.points)
         with self._database.transaction():
-            self._check_active(who, run_id)
-            if settings and (changed := self._store.add_params(run_id, settings)):
-                raise ParamChanged(run_id, changed)
-            if points:
-                self._store.add_points(run_id, points)
+            self._check_active(who, list(points))
+            for run_id, settings, _ in words:
+                if settings and (changed := self._store.add_params(run_id, settings)):
+                    raise ParamChanged(run_id, changed)
+            if measured := {run_id: some for run_id, some in points.items() if some}:
+                self._store.add_points(measured)
                 for noted in self._listeners:
-                    noted(run_id)
-            if labels:
-                self._set_tags(who, run_id, labels)
+                    for run_id in measured:
+                        noted(run_id)
+            for run_id, _, labels in words:
+                if labels:
+                    self._set_tags(who, run_id, labels)
 
     def set_tag(self, who: Principal, run_id: str, key: str, value: str) -> None:
         """Set a tag of a run; that of its name renames it.
@@ -270,7 +273,7 @@ class Tracking:
         self._access.require(who, "tracking.set_tag", run_id)
         tags = rules.checked_tags([(key, value)], single=True)
         with self._database.transaction():
-            self._check_active(who, run_id)
+            self._check_active(who, [run_id])
             self._set_tags(who, run_id, tags)
 
     def delete_tag(self, who: Principal, run_id: str, key: str) -> None:
@@ -280,7 +283,7 @@ class Tracking:
         """
         self._access.require(who, "tracking.delete_tag", run_id)
         with self._database.transaction():
-            self._check_active(who, run_id)
+            self._check_active(who, [run_id])
             if not self._store.remove_tag(run_id, key):
                 raise TagNotFound(key, "run", run_id)
 
@@ -340,10 +343,12 @@ class Tracking:
             raise TrackedRunNotFound(run_id)
         return info
 
-    def _check_active(self, who: Principal, run_id: str) -> None:
-        """Refuse a run that takes nothing in. Raises: TrackedRunNotFound, RunDeleted."""
-        if self._member(who, run_id) == "deleted":
-            raise RunDeleted(run_id)
+    def _check_active(self, who: Principal, run_ids: Sequence[str]) -> None:
+        """Refuse runs that take nothing in. Raises: TrackedRunNotFound, RunDeleted."""
+        known = self._store.lifecycles(run_ids)
+        for run_id in run_ids:
+            if (known.get(run_id) or self._member(who, run_id)) == "deleted":
+                raise RunDeleted(run_id)
 
     def _member(self, who: Principal, run_id: str) -> Lifecycle:
         """A run's lifecycle; one of ours that belongs to no experiment yet is put into one."""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import partial
-from itertools import chain
+from itertools import chain, groupby
 from math import isnan
 from operator import itemgetter
 from typing import Any, NamedTuple, Protocol
@@ -47,6 +47,10 @@ class TrackedRunStore(Protocol):
         """Whether a run is deleted; None if it belongs to no experiment."""
         ...
 
+    def lifecycles(self, run_ids: Sequence[str]) -> dict[str, Lifecycle]:
+        """The same of several; those that belong to no experiment are left out."""
+        ...
+
     def infos(self, run_ids: Sequence[str]) -> dict[str, RunInfo]:
         """Runs by id."""
         ...
@@ -75,8 +79,8 @@ class TrackedRunStore(Protocol):
         """Take a tag away; whether there was one."""
         ...
 
-    def add_points(self, run_id: str, points: Sequence[KeyedPoint]) -> None:
-        """Add points; an identical one is kept once."""
+    def add_points(self, points: Mapping[str, Sequence[KeyedPoint]]) -> None:
+        """Add points by their runs; an identical one is kept once."""
         ...
 
     def latest(self, run_id: str) -> dict[str, Point]:
@@ -127,7 +131,9 @@ _HISTORY = """
 SELECT at, step, CASE WHEN nan = 1 THEN NULL ELSE value END FROM tracking_point WHERE series = ?
 """
 _as_point = partial(tuple.__new__, Point)
-_BY_STEP = itemgetter(2, 1, 3)
+_BY_STEP, _VALUE = itemgetter(2, 1, 3), itemgetter(3)
+_FEW = 8
+"""Metrics whose last points are moved one by one."""
 
 _ROWS = 100
 _ADD_ROWS = _ADD_POINT.replace("(?, ?, ?, ?, ?)", ", ".join(["(?, ?, ?, ?, ?)"] * _ROWS))
@@ -145,6 +151,7 @@ class SqlTrackedRunStore:
         self._database = database
         self._plain = Plain(database)
         self._set_latest = _SET_LATEST.format(next_series=_NEXT_SERIES[self._plain.postgres])
+        self._move_and_tell = f"{self._set_latest} RETURNING series"
 
     def add(self, run: Membership) -> None:
         """Let a run of the lineage belong to an experiment; one that does already stays there."""
@@ -164,6 +171,11 @@ class SqlTrackedRunStore:
         """Whether a run is deleted; None if it belongs to no experiment."""
         row = self._plain.first("SELECT lifecycle FROM tracking_run WHERE run = ?", (run_id,))
         return None if row is None else row[0]
+
+    def lifecycles(self, run_ids: Sequence[str]) -> dict[str, Lifecycle]:
+        """The same of several; those that belong to no experiment are left out."""
+        query = "SELECT run, lifecycle FROM tracking_run WHERE run IN ({marks})"
+        return dict(self._of_runs(query, run_ids))
 
     def infos(self, run_ids: Sequence[str]) -> dict[str, RunInfo]:
         """Runs by id."""
@@ -227,26 +239,34 @@ class SqlTrackedRunStore:
         gone = self._plain.run("DELETE FROM tracking_tag WHERE run = ? AND key = ?", (run_id, key))
         return gone > 0
 
-    def add_points(self, run_id: str, points: Sequence[KeyedPoint]) -> None:
-        """Add points; an identical one is kept once."""
-        kept = [(key, at, step, value, 0) for key, at, step, value in points]
-        if any(map(isnan, map(itemgetter(3), kept))):
-            kept = [
-                (key, at, step, 0.0 if isnan(value) else value, int(isnan(value)))
-                for key, at, step, value, _ in kept
-            ]
-        # From the earliest to the last, of equal ones the first: batches have a thousand points,
-        # and this takes a third of what comparing them one by one would.
-        latest_first = sorted(kept, key=_BY_STEP, reverse=True)
-        last = {point[0]: point for point in reversed(latest_first)}
-        series = self._move_latest(
-            run_id,
-            [
+    def add_points(self, points: Mapping[str, Sequence[KeyedPoint]]) -> None:
+        """Add points by their runs; an identical one is kept once."""
+        latest: list[Row] = []
+        kept_of: dict[str, list[tuple[str, int, int, float, int]]] = {}
+        for run_id, given in points.items():
+            kept = [(key, at, step, value, 0) for key, at, step, value in given]
+            if any(map(isnan, map(_VALUE, kept))):
+                kept = [
+                    (key, at, step, 0.0 if isnan(value) else value, int(isnan(value)))
+                    for key, at, step, value, _ in kept
+                ]
+            kept_of[run_id] = kept
+            # From the earliest to the last, of equal ones the first: batches have a thousand
+            # points, and this takes a third of what comparing them one by one would.
+            latest_first = sorted(kept, key=_BY_STEP, reverse=True)
+            last = {point[0]: point for point in reversed(latest_first)}
+            latest += [
                 (run_id, key, step, at, value, nan)
                 for key, at, step, value, nan in sorted(last.values())
-            ],
+            ]
+        series = self._move_latest(latest)
+        self._add(
+            [
+                (series[run_id, key], at, step, value, nan)
+                for run_id, kept in kept_of.items()
+                for key, at, step, value, nan in kept
+            ]
         )
-        self._add([(series[key], at, step, value, nan) for key, at, step, value, nan in kept])
 
     def latest(self, run_id: str) -> dict[str, Point]:
         """Each metric's last point: the greatest (step, time, value)."""
@@ -293,27 +313,35 @@ class SqlTrackedRunStore:
             self._plain.run(_ADD_ROWS, list(chain.from_iterable(ordered[at : at + _ROWS])))
         self._plain.many(_ADD_POINT, ordered[whole:])
 
-    def _move_latest(self, run_id: str, rows: list[Row]) -> dict[str, int]:
-        """Set the last points of some metrics where they are later; their series by key."""
-        if len(rows) == 1:
-            # Most requests are one point, and most points are the last: it tells its series.
-            moved = self._plain.first(f"{self._set_latest} RETURNING series", rows[0])
-            if moved is not None:
-                return {rows[0][1]: moved[0]}
-        else:
+    def _move_latest(self, rows: list[Row]) -> dict[tuple[str, str], int]:
+        """Set the last points of some metrics where they are later; series by run and key."""
+        if len(rows) > _FEW:
             self._plain.many(self._set_latest, rows)
-        return self._series(run_id, [row[1] for row in rows])
+            return self._series(rows)
+        # Most requests are one point, and most points are the last: it tells its series.
+        found: dict[tuple[str, str], int] = {}
+        stayed = []
+        for row in rows:
+            moved = self._plain.first(self._move_and_tell, row)
+            if moved is None:
+                stayed.append(row)
+            else:
+                found[row[0], row[1]] = moved[0]
+        return found | self._series(stayed) if stayed else found
 
-    def _series(self, run_id: str, keys: list[str]) -> dict[str, int]:
-        """The number of each metric's series."""
-        found: dict[str, int] = {}
-        for at in range(0, len(keys), _MANY):
-            some = keys[at : at + _MANY]
-            query = (
-                "SELECT key, series FROM tracking_latest"  # noqa: S608 - marks are written in
-                f" WHERE run = ? AND key IN ({marks(len(some))})"
-            )
-            found |= dict(self._plain.fetch(query, (run_id, *some)))
+    def _series(self, rows: Sequence[Row]) -> dict[tuple[str, str], int]:
+        """The number of each metric's series; rows begin with run and key, run by run."""
+        found: dict[tuple[str, str], int] = {}
+        for run_id, metrics in groupby(rows, key=itemgetter(0)):
+            keys = [row[1] for row in metrics]
+            for at in range(0, len(keys), _MANY):
+                some = keys[at : at + _MANY]
+                query = (
+                    "SELECT key, series FROM tracking_latest"  # noqa: S608 - marks are written in
+                    f" WHERE run = ? AND key IN ({marks(len(some))})"
+                )
+                for key, series in self._plain.fetch(query, (run_id, *some)):
+                    found[run_id, key] = series
         return found
 
     def _of_runs(self, query: str, run_ids: Sequence[str]) -> list[Row]:
