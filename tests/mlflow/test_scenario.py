@@ -86,8 +86,11 @@ def server(
 
 
 @contextmanager
-def mlflow_server(folder: Path) -> Iterator[str]:
-    """MLflow's own server, with its defaults on SQLite; webhooks may reach this machine."""
+def mlflow_server(folder: Path, store: str = "") -> Iterator[str]:
+    """MLflow's own server, with its defaults on SQLite or a store of your own.
+
+    Webhooks may reach this machine.
+    """
     python = _python("")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -98,7 +101,7 @@ def mlflow_server(folder: Path) -> Iterator[str]:
             [
                 *(str(python), "-m", "mlflow", "server", "--host", "127.0.0.1"),
                 *("--port", str(port), "--workers", "1"),
-                *("--backend-store-uri", f"sqlite:///{folder / 'mlflow.db'}"),
+                *("--backend-store-uri", store or f"sqlite:///{folder / 'mlflow.db'}"),
                 *("--artifacts-destination", str(folder / "artifacts")),
             ],
             env=os.environ
@@ -146,11 +149,31 @@ def test_heavy_frameworks_are_logged_too(server: str, tmp_path: Path, framework:
     assert wrong(play(server, tmp_path, framework)) == []
 
 
+@pytest.fixture
+def store(request: pytest.FixtureRequest, server: str) -> str:
+    """Where MLflow's own server keeps its records: the same kind of database as ours."""
+    del server
+    if "postgres" not in request.node.callspec.params.values():
+        return ""
+    _needs_driver()
+    postgres: Postgres = request.getfixturevalue("postgres")
+    plain = postgres.create("mlflow_itself")
+    return "postgresql+psycopg2" + plain[plain.index(":") :]
+
+
+def _needs_driver() -> None:
+    asked = [str(_python("")), "-c", "import psycopg2"]
+    if subprocess.run(asked, check=False, capture_output=True).returncode:
+        pytest.skip("psycopg2 is not in .venvs/mlflow, and MLflow reaches Postgres through it")
+
+
 @pytest.mark.soak
 @pytest.mark.timeout(1800)
-def test_mlflow_s_own_server_gives_the_same_answers(server: str, tmp_path: Path) -> None:
+def test_mlflow_s_own_server_gives_the_same_answers(
+    server: str, store: str, tmp_path: Path
+) -> None:
     (tmp_path / "mlflow").mkdir()
-    with mlflow_server(tmp_path / "mlflow") as url:
+    with mlflow_server(tmp_path / "mlflow", store) as url:
         theirs = play(url, tmp_path / "mlflow")
     assert wrong(theirs) == []
     ours = play(server, tmp_path)

@@ -13,7 +13,7 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 # What differs from server to server and says nothing: ids.
-_IDS = re.compile(r"\b(?:m-)?[0-9a-f]{32}\b")
+_IDS = re.compile(r"\b(?:m-)?[0-9a-f]{32}\b|(?<=mlflow-artifacts:/)[0-9]+(?=/)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,20 +33,32 @@ def check_model_name(name: str, parameter: str = "name") -> str:
     """
     if not name.strip():
         raise BadModelName(f"Missing value for required parameter '{parameter}'.")
+    check_sought_name(name)
+    if len(name) > LENGTH:
+        raise BadModelName(f"'name' exceeds the maximum length of {LENGTH} characters")
+    if _CONTROL.search(name):
+        raise BadModelName(f"Invalid model name {name!r}. It contains a control character.")
+    return name
+
+
+def check_sought_name(name: str) -> str:
+    """The name, if a model may be looked for by it: one that none can have is just not there.
+
+    Raises: BadModelName.
+    """
+    if not name.strip():
+        raise BadModelName("Missing value for required parameter 'name'.")
     shown = name if len(name) <= LENGTH else f"{name[:100]}..."
     if "/" in name or ":" in name:
         raise BadModelName(f"Invalid model name '{shown}'. Names cannot contain '/' or ':'.")
-    if len(name) > LENGTH:
-        raise BadModelName(f"'name' exceeds the maximum length of {LENGTH} characters")
     resolved = posixpath.normpath(name)
     if resolved != name or name == "." or name.startswith(".."):
         raise BadModelName(
-            f"Invalid value {json.dumps(name)} for parameter 'name' supplied: Names may be treated "
-            "as files in certain cases, and must not resolve to other names when treated as such. "
-            f"This name would resolve to {resolved!r}"
+            f"Invalid value {json.dumps(shown)} for parameter 'name' supplied: Names may be "
+            "treated as files in certain cases, and must not resolve to other names when treated "
+            "as such. "
+            f"This name would resolve to {resolved[:LENGTH]!r}"
         )
-    if _CONTROL.search(name):
-        raise BadModelName(f"Invalid model name {name!r}. It contains a control character.")
     return name
 
 
@@ -54,6 +66,19 @@ def check_alias(alias: str) -> str:
     """The alias, if it may be one: MLflow's rule, and dots. Those that stand for versions can't.
 
     Raises: BadAlias, in the words that MLflow's clients match.
+    """
+    check_sought_alias(alias)
+    if alias.lower() == LATEST:
+        raise BadAlias("'latest' alias name (case insensitive) is reserved.")
+    if _VERSION_ALIAS.fullmatch(alias):
+        raise BadAlias(f"Version alias name '{alias}' is reserved.")
+    return alias
+
+
+def check_sought_alias(alias: str) -> str:
+    """The alias, if a version may be looked for by it: those that stand for versions too.
+
+    Raises: BadAlias.
     """
     if not alias:
         raise BadAlias("Registered model alias name cannot be empty.")
@@ -66,8 +91,4 @@ def check_alias(alias: str) -> str:
             f"Invalid alias name: '{alias}'. Names may only contain alphanumerics, underscores "
             "(_), and dashes (-)."
         )
-    if alias.lower() == LATEST:
-        raise BadAlias("'latest' alias name (case insensitive) is reserved.")
-    if _VERSION_ALIAS.fullmatch(alias):
-        raise BadAlias(f"Version alias name '{alias}' is reserved.")
     return alias

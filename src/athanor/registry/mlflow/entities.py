@@ -25,7 +25,7 @@ def model_json(model: Model, latest: Iterable[ModelVersion] = ()) -> dict[str, A
         told["description"] = model.description
     _fill(
         told,
-        latest_versions=[version_json(version) for version in latest],
+        latest_versions=[_newest(version) for version in latest],
         tags=_tags(model.tags),
         aliases=[
             {"alias": alias, "version": str(number)} for alias, number in model.aliases.items()
@@ -62,6 +62,13 @@ def version_json(version: ModelVersion) -> dict[str, Any]:
     if version.model_id:
         told["model_id"] = version.model_id
     _fill(told, tags=_tags(version.tags), aliases=version.aliases)
+    return told
+
+
+def _newest(version: ModelVersion) -> dict[str, Any]:
+    """A version in a model's answer: the aliases stand with the model."""
+    told = version_json(version)
+    told.pop("aliases", None)
     return told
 
 

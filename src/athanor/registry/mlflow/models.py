@@ -13,7 +13,13 @@ from athanor.registry.errors import (
     ModelNotFound,
     ModelVersionNotFound,
 )
-from athanor.registry.logic.references import LATEST, check_alias, check_model_name
+from athanor.registry.logic.references import (
+    LATEST,
+    check_alias,
+    check_model_name,
+    check_sought_alias,
+    check_sought_name,
+)
 from athanor.registry.mlflow.entities import model_json, models_json, version_json
 from athanor.registry.mlflow.forms import (
     CreateModel,
@@ -28,7 +34,7 @@ from athanor.registry.mlflow.forms import (
     UpdateModel,
 )
 from athanor.registry.mlflow.places import model_of, searched, version_of
-from athanor.registry.service import Catalog, Models
+from athanor.registry.service import Catalog, Models, check_tags
 from athanor.registry.types import IS_PROMPT, Model, NewModel
 from athanor.tracking import Answered, Call, MlflowError, MlflowRoutes, invalid
 
@@ -146,12 +152,16 @@ def _add_finding(routes: MlflowRoutes, models: Models, catalog: Catalog) -> None
 def _add_tags(routes: MlflowRoutes, models: Models, catalog: Catalog) -> None:
     def set_tag(call: Call) -> Answered:
         asked = call.read(SetModelTag)
+        check_sought_name(asked.name)
+        check_tags({asked.key: asked.value})
         model_of(call, models, asked.name)
         catalog.tag_model(call.who, asked.name, asked.key, asked.value)
         return {}
 
     def delete_tag(call: Call) -> Answered:
         asked = call.read(ModelKey)
+        check_sought_name(asked.name)
+        check_tags({asked.key: ""})
         model_of(call, models, asked.name)
         catalog.untag_model(call.who, asked.name, asked.key)
         return {}
@@ -163,7 +173,7 @@ def _add_tags(routes: MlflowRoutes, models: Models, catalog: Catalog) -> None:
 def _add_aliases(routes: MlflowRoutes, models: Models) -> None:
     def set_alias(call: Call) -> Answered:
         asked = call.read(SetAlias)
-        check_model_name(asked.name)
+        check_sought_name(asked.name)
         _plain(asked.alias)
         check_alias(asked.alias)
         version = version_of(call, models, asked.name, asked.version)
@@ -172,6 +182,7 @@ def _add_aliases(routes: MlflowRoutes, models: Models) -> None:
 
     def delete_alias(call: Call) -> Answered:
         asked = call.read(ModelAlias)
+        check_sought_name(asked.name)
         _plain(asked.alias)
         found = model_of(call, models, asked.name)
         if asked.alias in found.aliases:
@@ -180,6 +191,7 @@ def _add_aliases(routes: MlflowRoutes, models: Models) -> None:
 
     def get_by_alias(call: Call) -> Answered:
         asked = call.read(ModelAlias)
+        check_sought_name(asked.name)
         _plain(asked.alias)
         found = model_of(call, models, asked.name)
         number = found.aliases.get(asked.alias)
@@ -199,8 +211,7 @@ def _add_aliases(routes: MlflowRoutes, models: Models) -> None:
 
 def _plain(alias: str) -> None:
     """Our own aliases may have dots, MLflow's may not."""
-    if "." in alias:
-        check_alias(alias.replace(".", "/"))
+    check_sought_alias(alias.replace(".", "/"))
 
 
 def _taken(found: Model, new: NewModel) -> MlflowError:

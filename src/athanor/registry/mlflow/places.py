@@ -1,7 +1,7 @@
 """Which model, version or page a request means."""
 
 from athanor.registry.errors import ModelNotFound, ModelVersionNotFound
-from athanor.registry.logic.references import check_model_name
+from athanor.registry.logic.references import check_sought_name
 from athanor.registry.mlflow.forms import SearchForm
 from athanor.registry.service import Models
 from athanor.registry.types import Model, ModelVersion, Search
@@ -15,7 +15,7 @@ def model_of(call: Call, models: Models, name: str) -> Model:
 
     Raises: BadModelName, ModelNotFound.
     """
-    check_model_name(name)
+    check_sought_name(name)
     found = models.model(call.who, name)
     if found.project != call.project:
         raise ModelNotFound(name)
@@ -27,7 +27,7 @@ def version_of(call: Call, models: Models, name: str, version: str) -> ModelVers
 
     Raises: BadModelName, ModelVersionNotFound; MlflowError where it is no number.
     """
-    check_model_name(name)
+    check_sought_name(name)
     try:
         number = int(version)
     except ValueError:

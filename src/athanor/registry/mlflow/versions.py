@@ -1,5 +1,6 @@
 """model-versions/*: versions, their tags and stages."""
 
+from athanor.registry.logic.references import check_sought_name
 from athanor.registry.mlflow.entities import version_json
 from athanor.registry.mlflow.forms import (
     CreateVersion,
@@ -11,7 +12,7 @@ from athanor.registry.mlflow.forms import (
     VersionKey,
 )
 from athanor.registry.mlflow.places import model_of, searched, version_of
-from athanor.registry.service import Catalog, Models, canonical_stage, files_of
+from athanor.registry.service import Catalog, Models, canonical_stage, check_tags, files_of
 from athanor.registry.types import NewSource, StageMove
 from athanor.tracking import Answered, Call, MlflowRoutes
 
@@ -108,12 +109,16 @@ def _add_finding(routes: MlflowRoutes, models: Models, catalog: Catalog) -> None
 def _add_tags(routes: MlflowRoutes, models: Models, catalog: Catalog) -> None:
     def set_tag(call: Call) -> Answered:
         asked = call.read(SetVersionTag)
+        check_sought_name(asked.name)
+        check_tags({asked.key: asked.value})
         found = version_of(call, models, asked.name, asked.version)
         catalog.tag_version(call.who, found.model, found.number, asked.key, asked.value)
         return {}
 
     def delete_tag(call: Call) -> Answered:
         asked = call.read(VersionKey)
+        check_sought_name(asked.name)
+        check_tags({asked.key: ""})
         found = version_of(call, models, asked.name, asked.version)
         catalog.untag_version(call.who, found.model, found.number, asked.key)
         return {}

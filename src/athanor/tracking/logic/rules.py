@@ -133,6 +133,19 @@ def checked_tags(tags: Iterable[tuple[str, str]], *, single: bool = False) -> di
     return kept
 
 
+def first_tags(tags: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """The tags that a run begins with: as in MLflow, their keys may be any text that fits.
+
+    Raises: BadKey.
+    """
+    kept: dict[str, str] = {}
+    for index, (key, value) in enumerate(tags):
+        if not key or len(key) > KEY:
+            check_key(key, f"tags[{index}].key", f"tags[{index}].key")
+        kept[key] = value[:TAG_VALUE]
+    return kept
+
+
 def check_sizes(metrics: int, params: int, tags: int) -> None:
     """Refuse a batch that is too large.
 

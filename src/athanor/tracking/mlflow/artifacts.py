@@ -213,6 +213,8 @@ def _add_proxy(routes: MlflowRoutes, files: RunFiles) -> None:
         return {}
 
     async def upload(call: Call) -> Answered:
+        if call.path["path"].endswith("/"):
+            raise BadArtifactPath("it names a folder")
         with files.receive(call.who, call.path["path"], project=call.project) as reception:
             await _take(call.chunks(), reception.write)
             await asyncio.to_thread(reception.keep)

@@ -61,7 +61,9 @@ class MlflowError(Exception):
 
     def body(self) -> bytes:
         """The JSON that is sent."""
-        return msgspec.json.encode({"error_code": self.code, "message": self.message})
+        # What was refused for having no valid text may be quoted in the message.
+        message = self.message.encode(errors="replace").decode()
+        return msgspec.json.encode({"error_code": self.code, "message": message})
 
 
 def invalid(message: str) -> MlflowError:

@@ -145,8 +145,8 @@ class _Routes:
             )
         found = [
             {"experiment_id": each.experiment, "name": each.name, "digest": each.digest}
-            | ({} if each.context is None else {"context": each.context})
-            for each in self._inputs.search_datasets(call.who, asked)
+            | ({"context": each.context} if each.context else {})
+            for each in self._inputs.search_datasets(call.who, call.own_experiments(asked))
         ]
         return {"dataset_summaries": found} if found else {}
 

@@ -222,8 +222,6 @@ class _Routes:
 
     def search(self, call: Call) -> Answered:
         asked = call.read(SearchLoggedModels)
-        if not asked.experiment_ids:
-            return {}
         orders = [
             {
                 "field_name": order.field_name,

@@ -234,10 +234,12 @@ def _whole(value: object) -> int | None:
     if isinstance(value, bool):
         return None
     if isinstance(value, str):
+        if value != value.strip():
+            return None
         try:
             value = int(value)
         except ValueError:
-            return None
+            value = _number(value)  # "1.0" and "1e3" are whole, as protobuf reads them
     if isinstance(value, float):
         if not value.is_integer():
             return None

@@ -327,7 +327,7 @@ class _Routes:
             name=asked.run_name,
             user=asked.user_id,
             started_at=moment_of(asked.start_time, "start_time"),
-            tags=rules.checked_tags((tag.key, tag.value) for tag in asked.tags),
+            tags=rules.first_tags((tag.key, tag.value) for tag in asked.tags),
         )
         run = await self._writes.run(lambda: self._tracking.start(call.who, new))
         return {"run": shown(run)}
