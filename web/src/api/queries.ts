@@ -257,6 +257,18 @@ export const queries = {
       queryFn: ({ signal }) =>
         read(api.GET("/api/v1/endpoints/{name}", { signal, params: { path: { name } } })),
     }),
+  endpointProgram: (name: string, language: string) =>
+    queryOptions({
+      queryKey: ["endpoints", name, "program", language],
+      queryFn: ({ signal }) =>
+        read(
+          api.GET("/api/v1/endpoints/{name}/snippet", {
+            signal,
+            params: { path: { name }, query: { language } },
+            parseAs: "text",
+          }),
+        ),
+    }),
   alerts: () =>
     queryOptions({
       queryKey: ["alerts"],

@@ -1,4 +1,4 @@
-import type { CheckResult, ColumnProfile, Dataset, DatasetVersion } from "@athanor/client";
+import type { CheckResult, Dataset, DatasetVersion } from "@athanor/client";
 import { useQuery } from "@tanstack/react-query";
 import { useMemo } from "react";
 import { useParams } from "react-router";
@@ -15,6 +15,7 @@ import { Page, type Figure } from "../parts/Page";
 import { Parts } from "../parts/Parts";
 import { StateBadge } from "../parts/StateBadge";
 import { When } from "../parts/When";
+import { ProfileOf } from "./ProfileOf";
 
 /** One dataset: its newest version, what its columns hold, its checks, all versions. */
 export function DatasetPage() {
@@ -80,64 +81,6 @@ function OneDataset({ dataset, versions }: { dataset: Dataset; versions: readonl
   );
 }
 
-function ProfileOf({ version }: { version: DatasetVersion }) {
-  const { say, number } = useSpeech();
-  const profile = useQuery(queries.profile(version.dataset, version.number));
-  const columns = useMemo<Column<ColumnShown>[]>(() => {
-    const shown = (value: string | number | null | undefined): string =>
-      typeof value === "number" ? number(value) : (value ?? "");
-    return [
-      { id: "name", header: say("data.column"), value: (row) => row.name },
-      { id: "type", header: say("data.type"), value: (row) => row.type },
-      {
-        id: "missing",
-        header: say("data.missing"),
-        numeric: true,
-        value: (row) => row.missing,
-        cell: (row) => number(row.missing),
-      },
-      {
-        id: "distinct",
-        header: say("data.distinct"),
-        numeric: true,
-        value: (row) => row.distinct,
-        cell: (row) => number(row.distinct),
-      },
-      {
-        id: "min",
-        header: say("data.min"),
-        numeric: true,
-        value: (row) => row.minimum ?? "",
-        cell: (row) => <span title={String(row.minimum ?? "")}>{shown(row.minimum)}</span>,
-      },
-      {
-        id: "max",
-        header: say("data.max"),
-        numeric: true,
-        value: (row) => row.maximum ?? "",
-        cell: (row) => <span title={String(row.maximum ?? "")}>{shown(row.maximum)}</span>,
-      },
-    ];
-  }, [say, number]);
-  return (
-    <Loaded query={profile} what={say("data.profile")}>
-      {(found) => (
-        <>
-          <p>{say("data.profile.about", { n: version.number })}</p>
-          <DataTable
-            label={say("data.profile")}
-            rows={found.columns}
-            columns={columns}
-            idOf={columnName}
-            immediate
-            addressed
-          />
-        </>
-      )}
-    </Loaded>
-  );
-}
-
 function Checks({ version }: { version: DatasetVersion }) {
   const { say } = useSpeech();
   const failed = version.checks.filter((check) => !check.passed);
@@ -196,13 +139,6 @@ function Versions({ versions }: { versions: readonly DatasetVersion[] }) {
   );
 }
 
-/** What the profile's table shows of a column. */
-type ColumnShown = Pick<
-  ColumnProfile,
-  "name" | "type" | "missing" | "distinct" | "minimum" | "maximum"
->;
-
-const columnName = (column: ColumnShown): string => column.name;
 const versionNumber = (version: DatasetVersion): string => String(version.number);
 
 function stateOf(check: CheckResult): string {

@@ -13,6 +13,7 @@ import { Failure } from "../parts/Failure";
 import { LineageStrip } from "../parts/LineageStrip";
 import { Loaded } from "../parts/Loaded";
 import { Page } from "../parts/Page";
+import { Parts } from "../parts/Parts";
 import { StateBadge } from "../parts/StateBadge";
 import { When } from "../parts/When";
 import { stateOf } from "./state";
@@ -54,10 +55,10 @@ function OneEndpoint({ endpoint }: { endpoint: Endpoint }) {
         { label: say("common.created"), value: <When at={endpoint.created_at} /> },
       ]}
     >
-      {endpoint.url !== "" && (
+      {endpoint.url !== "" && live !== undefined && (
         <section aria-labelledby="ask">
           <h2 id="ask">{say("endpoints.ask")}</h2>
-          <Command text={askIn(endpoint.url, live)} />
+          <Asking name={endpoint.name} />
         </section>
       )}
       {live !== undefined && <LineageStrip id={live.id} name={endpoint.name} />}
@@ -115,12 +116,27 @@ function Deployments({ deployments }: { deployments: readonly Deployment[] }) {
   );
 }
 
-/** A request with every column that the model reads, to be filled in. */
-function askIn(url: string, live: Deployment | undefined): string {
-  const columns = live?.signature.columns ?? [];
-  const record = Object.fromEntries(columns.map((column) => [column.name, EXAMPLES[column.type] ?? 0]));
-  const body = JSON.stringify({ records: [record] }).replaceAll("'", "'\\''");
-  return `curl ${url} \\\n  -H 'content-type: application/json' \\\n  -d '${body}'`;
+/** Programs that ask it about a row that its model was trained on. */
+function Asking({ name }: { name: string }) {
+  return (
+    <Parts
+      parts={LANGUAGES.map(([id, title]) => ({
+        id,
+        title,
+        content: <Program name={name} language={id} />,
+      }))}
+    />
+  );
+}
+
+function Program({ name, language }: { name: string; language: string }) {
+  const { say } = useSpeech();
+  const program = useQuery(queries.endpointProgram(name, language));
+  return (
+    <Loaded query={program} what={say("endpoints.ask")}>
+      {(text) => <Command text={text.trimEnd()} />}
+    </Loaded>
+  );
 }
 
 /** Asks once, with what depends on it; rolling back again undoes it. */
@@ -160,6 +176,10 @@ function RollBack({ name }: { name: string }) {
   );
 }
 
-const EXAMPLES: Readonly<Record<string, unknown>> = { string: "", boolean: false, datetime: "2026-01-01T00:00:00Z" };
+const LANGUAGES = [
+  ["curl", "curl"],
+  ["python", "Python"],
+  ["node", "Node"],
+] as const;
 
 const idOf = (deployment: Deployment): string => deployment.id;
