@@ -5,7 +5,7 @@ Files that both versions have are not read to compare rows: they are equal by be
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import Any, Literal
@@ -29,6 +29,7 @@ _LEAST = 1e-4
 _MANY = 20_000
 _PAIRS = 200_000
 """So many changed rows are held with their cells before and after; more are read twice."""
+_GROUPS = 5
 _SAMPLED = 200_000
 """Of more rows, some of these many are looked at for the distributions."""
 _SEED = 42
@@ -68,7 +69,8 @@ def diff(
         rows = _rows(
             connection, common, _usable_key(connection, common, key, implied=implied), same
         )
-        distributions = _distributions(connection, sides, common)
+        moved = set(common) if rows.added or rows.removed else set(rows.changes)
+        distributions = _distributions(connection, sides, common, moved)
     return {
         "columns": asdict(columns),
         "rows": asdict(rows),
@@ -197,22 +199,27 @@ def _by_key(
     connection: duckdb.DuckDBPyConnection, common: Mapping[str, str], key: list[str]
 ) -> _Found:
     rest = [name for name in common if name not in key]
-    hashed = ", ".join(_cell(name, common[name]) for name in rest) or "1"
+    groups = _groups(rest)
     keys = [_cell(name, common[name]) for name in key]
-    named = ", ".join(f"{cell} AS k{place}" for place, cell in enumerate(keys))
+    cells = [f"{cell} AS k{place}" for place, cell in enumerate(keys)]
+    for place, names in enumerate(groups):
+        hashed = ", ".join(_cell(name, common[name]) for name in names)
+        cells.append(f"hash({hashed}) AS h{place}")
     for side in ("b", "a"):
         connection.execute(
-            f"CREATE TEMP TABLE hash_{side} AS SELECT {named}, hash({hashed}) AS h "  # noqa: S608
-            f"FROM own_{side}"
+            f"CREATE TEMP TABLE hash_{side} AS SELECT {', '.join(cells)} FROM own_{side}"  # noqa: S608
         )
     on = " AND ".join(f"b.k{place} = a.k{place}" for place in range(len(key)))
     listed = ", ".join(f"k{place}" for place in range(len(key)))
     either = ", ".join(f"coalesce(b.k{n}, a.k{n}) AS k{n}" for n in range(len(key)))
+    differ = [f"b.h{place} IS DISTINCT FROM a.h{place}" for place in range(len(groups))]
+    told_apart = ", ".join(f"{test} AS d{place}" for place, test in enumerate(differ))
     # One join tells all; the rows that are the same need not be kept.
     connection.execute(
         f"CREATE TEMP TABLE differing AS SELECT {either}, CASE WHEN b.k0 IS NULL THEN 'added' "  # noqa: S608
-        "WHEN a.k0 IS NULL THEN 'removed' ELSE 'changed' END AS change "
-        f"FROM hash_b b FULL JOIN hash_a a ON {on} WHERE b.h IS DISTINCT FROM a.h"
+        f"WHEN a.k0 IS NULL THEN 'removed' ELSE 'changed' END AS change{told_apart and ', '}"
+        f"{told_apart} FROM hash_b b FULL JOIN hash_a a ON {on} "
+        f"WHERE {' OR '.join([*differ, 'b.k0 IS NULL', 'a.k0 IS NULL'])}"
     )
     told = dict(
         connection.execute("SELECT change, count(*) FROM differing GROUP BY change").fetchall()
@@ -222,7 +229,8 @@ def _by_key(
     unchanged = int(rows) - removed - changed
     changes: dict[str, int] = {}
     examples: list[RowChange] = []
-    if changed and rest:
+    if changed:
+        rest = _differing(connection, groups)
         joined = _joined(common, key, rest)
         if changed <= _PAIRS:
             connection.execute(f"CREATE TEMP TABLE pairs AS {joined}")
@@ -242,6 +250,21 @@ def _by_key(
         ).fetchall()
         examples += [RowChange(key=_plain_row(key, row), change=change) for row in found]
     return added, removed, changed, unchanged, changes, examples
+
+
+def _groups(names: Sequence[str]) -> list[Sequence[str]]:
+    """Columns that are hashed together: a group without a difference is not read again."""
+    each = math.ceil(len(names) / _GROUPS) or 1
+    return [names[start : start + each] for start in range(0, len(names), each)]
+
+
+def _differing(connection: duckdb.DuckDBPyConnection, groups: Sequence[Sequence[str]]) -> list[str]:
+    """The columns of the groups in which a changed row differs."""
+    asked = ", ".join(f"bool_or(d{place})" for place in range(len(groups)))
+    [found] = connection.execute(
+        f"SELECT {asked} FROM differing WHERE change = 'changed'"  # noqa: S608
+    ).fetchall()
+    return [name for names, differs in zip(groups, found, strict=True) if differs for name in names]
 
 
 def _joined(common: Mapping[str, str], key: list[str], rest: Sequence[str]) -> str:
@@ -270,15 +293,16 @@ def _changed(
     ).fetchall()
     examples = []
     for row in found:
-        before = row[len(key) : len(key) + len(rest)]
-        after = row[len(key) + len(rest) :]
+        # As they are told: NaN is NaN.
+        before = [plain_value(value) for value in row[len(key) : len(key) + len(rest)]]
+        after = [plain_value(value) for value in row[len(key) + len(rest) :]]
         differing = [n for n in range(len(rest)) if before[n] != after[n]]
         examples.append(
             RowChange(
                 key=_plain_row(key, row),
                 change="changed",
-                before={rest[n]: plain_value(before[n]) for n in differing},
-                after={rest[n]: plain_value(after[n]) for n in differing},
+                before={rest[n]: before[n] for n in differing},
+                after={rest[n]: after[n] for n in differing},
             )
         )
     return examples
@@ -316,25 +340,34 @@ def _by_rows(connection: duckdb.DuckDBPyConnection, common: Mapping[str, str]) -
 
 
 def _distributions(
-    connection: duckdb.DuckDBPyConnection, sides: Sequence[_Side], common: Mapping[str, str]
+    connection: duckdb.DuckDBPyConnection,
+    sides: Sequence[_Side],
+    common: Mapping[str, str],
+    moved: Collection[str],
 ) -> list[ColumnDiff]:
+    """By column; what has not moved in any row is not read again."""
     first, second = ({item.name: item for item in side.profile.columns} for side in sides)
     both = [name for name in common if name in first and name in second]
     edges = {
         name: sorted(set(first[name].quantiles.values()))
         for name in both
-        if {first[name].type, second[name].type} <= _NUMERIC and first[name].quantiles
+        if name in moved
+        and {first[name].type, second[name].type} <= _NUMERIC
+        and first[name].quantiles
     }
     shares = [_binned(connection, f"whole_{side}", edges) for side in ("b", "a")]
     found = []
     for name in both:
         one, other = first[name], second[name]
-        pair = (shares[0][name], shares[1][name]) if name in edges else _topped(one, other)
+        if name in edges:
+            shift = stability(shares[0][name], shares[1][name])
+        else:
+            shift = stability(*_topped(one, other)) if name in moved else 0.0
         found.append(
             ColumnDiff(
                 name=name,
                 type=other.type,
-                stability=round(stability(*pair), 6),
+                stability=round(shift, 6),
                 missing=(_share(one), _share(other)),
                 distinct=(one.distinct, other.distinct),
                 mean=(one.mean, other.mean),
@@ -363,8 +396,8 @@ def _binned(
     rows, found = max(table.num_rows, 1), {}
     for column, (name, bounds) in zip(table.columns, edges.items(), strict=True):
         known = column.drop_null().to_numpy()
-        # NaN comes last, and lies beyond the last edge.
-        upto = [0, *np.searchsorted(np.sort(known), bounds, side="right").tolist(), len(known)]
+        # NaN is at most nothing, and lies beyond the last edge.
+        upto = [0, *(int(np.count_nonzero(known <= bound)) for bound in bounds), len(known)]
         counts = [high - low for low, high in pairwise(upto)]
         found[name] = [count / rows for count in [*counts, rows - upto[-1]]]
     return found
