@@ -11,7 +11,7 @@ from athanor.kernel import Database, Events, Job, Jobs, new_id
 _log = logging.getLogger(__name__)
 
 _LOOK_SECONDS = 0.5
-_PAUSE_SECONDS = 0.02
+_PAUSE_SECONDS = 0.05
 """Between two looks that commits ask for, at least: under load, one look serves many."""
 _REST = 9.0
 """How much longer than a look took it rests before the next."""

@@ -30,7 +30,9 @@ _log = logging.getLogger(__name__)
 _PAGE = 500
 _LOOK_SECONDS = 0.5
 _STRIDE = 1000
-"""How many events that do not concern it a subscriber may lie behind."""
+"""How far behind what was read a look leaves a subscriber whom nothing concerned."""
+_SELDOM = 10_000
+"""After how many events those whom none of them concerned are looked after."""
 _ATTEMPTS = 5
 """How often a subscriber may fail on one event before it is passed over, aloud."""
 _BATCH = 200
@@ -313,21 +315,35 @@ class Events:
             return 0
         with self._database.reading():
             fresh = self._fresh()
-            concerned = [
-                item
-                for item in list(self._subscriptions.values())
-                if fresh is None or any(item.concerned(event) for event in fresh)
-            ]
+            concerned = self._concerned(fresh)
         handled = sum(self._deliver_to(item) for item in concerned)
         if fresh is None:
             self._looked = newest
         self._delivered = newest
         return handled
 
+    def _concerned(self, fresh: list[Event] | None) -> list[Subscription]:
+        """Those whom one of these events is for; all where it is not known what happened."""
+        everybody = list(self._subscriptions.values())
+        if fresh is None:
+            return everybody
+        by_action: dict[str, list[Event]] = {}
+        for event in fresh:
+            by_action.setdefault(event.action, []).append(event)
+        return [
+            item
+            for item in everybody
+            if any(
+                item.wants is None or any(map(item.wants, by_action[action]))
+                for action in item.actions or by_action
+                if action in by_action
+            )
+        ]
+
     def _fresh(self) -> list[Event] | None:
         """What has happened since everybody was told; None when each subscriber is to look."""
         # Whom nothing concerns for long is looked after too, so that his offset keeps up.
-        if self._delivered < 0 or self._failures or self._delivered - self._looked > _STRIDE:
+        if self._delivered < 0 or self._failures or self._delivered - self._looked > _SELDOM:
             return None
         fresh = self._store.since(self._delivered, _PAGE)
         return fresh if len(fresh) < _PAGE else None

@@ -1,9 +1,11 @@
 """One filter for secrets, before anything is written to logs, events or the prediction log."""
 
 import re
+from functools import lru_cache
 from typing import Any
 
 MASK = "***"
+_SHORT = 64
 
 _KEYS = re.compile(
     r"(^|[_\-.])(passw(or)?d|passphrase|secret|token|api[_-]?key|access[_-]?key|private[_-]?key"
@@ -28,10 +30,21 @@ def redact(value: Any) -> Any:
     if isinstance(value, dict):
         return {
             key: MASK
-            if isinstance(key, str) and item is not None and _KEYS.search(key)
+            if isinstance(key, str) and item is not None and _is_secret(key)
             else redact(item)
             for key, item in value.items()
         }
     if isinstance(value, (list, tuple)):
         return [redact(item) for item in value]
     return value
+
+
+def _is_secret(key: str) -> bool:
+    """Whether what stands under a key is a secret."""
+    return _known(key) if len(key) <= _SHORT else _KEYS.search(key) is not None
+
+
+@lru_cache(maxsize=4096)
+def _known(key: str) -> bool:
+    """The same of short keys, which come again and again."""
+    return _KEYS.search(key) is not None

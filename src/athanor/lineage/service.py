@@ -80,8 +80,8 @@ class Lineage:
             code=new.code,
         )
         with self._database.transaction():
-            if new.parent:
-                self._run(new.parent)
+            if new.parent and not self._store.has_run(new.parent):
+                raise RunNotFound(new.parent)
             kept = self._store.add_run(run)
             if kept is run:
                 self._tell(who, "lineage.run.started", run)
@@ -284,7 +284,8 @@ class Lineage:
 
     def _join(self, edge: Edge) -> None:
         with self._database.transaction():
-            self._run(edge.run)
+            if not self._store.has_run(edge.run):
+                raise RunNotFound(edge.run)
             if self._store.find_artifact(edge.artifact) is None:
                 raise ArtifactNotFound(edge.artifact)
             self._store.add_edge(edge)

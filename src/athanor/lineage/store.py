@@ -37,6 +37,10 @@ class LineageStore(Protocol):
         """The run with this id."""
         ...
 
+    def has_run(self, run_id: str) -> bool:
+        """Whether there is a run with this id."""
+        ...
+
     def runs_beginning(self, beginning: str, limit: int) -> list[str]:
         """Ids that begin with some hex digits."""
         ...
@@ -200,6 +204,10 @@ class SqlLineageStore:
         """The run with this id."""
         row = self._plain.first(_FIND_RUN, (run_id,))
         return None if row is None else _run(row)
+
+    def has_run(self, run_id: str) -> bool:
+        """Whether there is a run with this id."""
+        return self._plain.first("SELECT 1 FROM lineage_run WHERE id = ?", (run_id,)) is not None
 
     def runs_beginning(self, beginning: str, limit: int) -> list[str]:
         """Ids that begin with some hex digits."""

@@ -170,12 +170,17 @@ def exit_record(status: int, usage: resource.struct_rusage) -> dict[str, Any]:
 
 
 def _load(modules: Sequence[str]) -> list[str]:
-    """Import the modules; the names of those that could not be are returned, not fatal."""
+    """Import the modules; the names of those that could not be are returned, not fatal.
+
+    One that has a function `rehearse` has it called: what it settles is settled for all forks.
+    """
     failed = []
     gc.disable()  # nothing that an import makes is garbage soon
     for name in modules:
         try:
-            importlib.import_module(name)
+            module = importlib.import_module(name)
+            if callable(rehearse := getattr(module, "rehearse", None)):
+                rehearse()
         except Exception:  # noqa: BLE001 (a broken optional library must not stop every worker)
             traceback.print_exc()
             failed.append(name)

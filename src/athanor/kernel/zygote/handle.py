@@ -29,15 +29,12 @@ class Worker:
         options: Options,
         signal_group: Callable[[int], None],
     ) -> None:
-        try:
-            self._payload = encode(payload)
-        except (TypeError, ValueError) as error:
-            message = f"The payload of {target} can't be sent: {error}."
-            raise Invalid(message, hint="Give plain data, or a file's path.") from error
         self.target = target
         self._options = options
         self._signal_group = signal_group
         self.silent = bool(options.get("silent"))
+        # A silent one's goes with the request, and nothing is said after that.
+        self._payload = b"" if self.silent else encoded(payload, target)
         self._near: socket.socket | None = None
         self.far: socket.socket | None = None
         if not self.silent:
@@ -231,6 +228,15 @@ class Calling:
         return self._start_worker(target, payload, options).result_within(timeout)
 
 
+def encoded(message: Mapping[str, Any], target: str) -> bytes:
+    """What is told to a worker, as a frame. Raises: Invalid."""
+    try:
+        return encode(message)
+    except (TypeError, ValueError) as error:
+        told = f"The payload of {target} can't be sent: {error}."
+        raise Invalid(told, hint="Give plain data, or a file's path.") from error
+
+
 def request_of(target: str, options: Options) -> dict[str, Any]:
     """What the worker has to know before its payload."""
     return {
@@ -249,5 +255,9 @@ def open_log(options: Options) -> int | None:
     log = options.get("log")
     if log is None:
         return None
-    log.parent.mkdir(parents=True, exist_ok=True)
-    return os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+    try:
+        return os.open(log, flags, 0o600)
+    except FileNotFoundError:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        return os.open(log, flags, 0o600)

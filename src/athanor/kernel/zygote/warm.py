@@ -14,7 +14,7 @@ from athanor.kernel.errors import Unavailable
 from athanor.kernel.ids import new_id
 from athanor.kernel.workers import Exit, Options
 from athanor.kernel.zygote.frames import Reader, encode, send
-from athanor.kernel.zygote.handle import Calling, Worker, open_log, request_of
+from athanor.kernel.zygote.handle import Calling, Worker, encoded, open_log, request_of
 from athanor.kernel.zygote.running import THREAD_VARIABLES
 
 _log = logging.getLogger(__name__)
@@ -117,6 +117,7 @@ class ZygoteWorkers(Calling):
             request = request_of(target, options) | {"id": number, "fd_count": len(fds)}
             if worker.silent:
                 request["payload"] = payload
+            frame = encoded(request, target)
             try:
                 self._register(number, worker)
             except Unavailable:
@@ -126,7 +127,7 @@ class ZygoteWorkers(Calling):
                 with self._sending:
                     if self._link is None:
                         raise BrokenPipeError
-                    send(self._link, encode(request), fds)
+                    send(self._link, frame, fds)
             except OSError:
                 worker.lost("The zygote died before it could start it.")
         finally:

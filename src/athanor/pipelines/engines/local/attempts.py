@@ -102,6 +102,8 @@ class Work:
     """The input artifacts of a step."""
     embedded: Embedded | None = None
     """The function of a step that is ours."""
+    code: bytes | None = None
+    """What that function is compiled to, if it was."""
     light: bool = False
     """Whether it needs no library."""
     wanted: Wanted = field(default_factory=Wanted)
@@ -339,7 +341,11 @@ class Attempts:
 
         child = self._workers.spawn(
             _TARGET,
-            {"folder": str(folder), "order": body if len(body) <= _LONGEST_SENT else None},
+            {
+                "folder": str(folder),
+                "order": body if len(body) <= _LONGEST_SENT else None,
+                "code": work.code,
+            },
             log=log,
             env=order.env | fitting.env,
             cwd=folder,

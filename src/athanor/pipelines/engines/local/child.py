@@ -4,12 +4,10 @@ Reads its order, loads inputs, calls the user's function, stores outputs by cont
 result as the last thing it does.
 """
 
-import ast
 import contextlib
 import fcntl
 import importlib
 import inspect
-import linecache
 import math
 import os
 import random
@@ -17,12 +15,17 @@ import sys
 import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import CodeType, ModuleType, TracebackType
+from types import ModuleType, TracebackType
 from typing import Any
 
 from athanor.kernel.errors import AthanorError, error_to_dict
 from athanor.pipelines.authoring.interface import STATUS_CLASSES, hints_of
 from athanor.pipelines.engines.local.apart import attempt as attempt_apart
+from athanor.pipelines.engines.local.compiling import (
+    compiled,
+    compiled_ahead,
+    file_of,
+)
 from athanor.pipelines.engines.local.exchange import (
     LOCK_FILE,
     TASK_FILE,
@@ -30,6 +33,7 @@ from athanor.pipelines.engines.local.exchange import (
     Result,
     read_order,
     write_result,
+    written,
 )
 from athanor.pipelines.engines.local.foreign import attempt as attempt_foreign
 from athanor.pipelines.engines.local.leftovers import adopt, end_descendants
@@ -42,17 +46,18 @@ from athanor.pipelines.logic.values import fit, shown
 MODULE = "athanor_step"
 """The name of the module that a step's source becomes."""
 _SEEDED = "numpy"
+_REHEARSALS = 64
 _VARYING = inspect.CO_VARARGS | inspect.CO_VARKEYWORDS
 
 
-def main(folder: str, order: bytes | None = None) -> None:
-    """Run the attempt in a folder, whose order may be given."""
+def main(folder: str, order: bytes | None = None, code: bytes | None = None) -> None:
+    """Run the attempt in a folder; its order may be given, and its function's compiled code."""
     owner = os.getpid()
     lock = _locked(folder)
     read = read_order(order or Path(folder, TASK_FILE).read_bytes())
     _confine(read)
     adopt()
-    result = _attempt(Path(folder), read)
+    result = _attempt(folder, read, code)
     if os.getpid() != owner:  # the step forked, and this is the copy: one result is enough
         os._exit(0)
     with contextlib.suppress(OSError):
@@ -60,6 +65,29 @@ def main(folder: str, order: bytes | None = None) -> None:
     end_descendants(owner)
     write_result(folder, result)
     os.close(lock)
+
+
+def rehearse() -> None:
+    """Do what a step does, often enough for the interpreter to settle.
+
+    It rewrites the code that runs often. Done before the forks, they share the pages of that code,
+    of which each would otherwise copy some sixty.
+    """
+    source = "def rehearsed(value: int) -> int:\n    return value + 1\n"
+    embedded = Embedded(function="rehearsed", source=source, lines=[(1, 1)])
+    order = Order(
+        step="rehearsed",
+        run="",
+        task="",
+        embedded=embedded,
+        parameters={"value": 1},
+        output_parameters={"Output": "NUMBER_INTEGER"},
+        storage_url="",
+    )
+    body, code = written(order), compiled_ahead(embedded)
+    for _ in range(_REHEARSALS):
+        written(_attempt("", read_order(body), code))
+    del sys.modules[MODULE]
 
 
 def nothing() -> None:
@@ -84,7 +112,7 @@ def _confine(order: Order) -> None:
 
 def perform(place: Path, order: Order) -> tuple[Result, TracebackType | None]:
     """Run an attempt; its result, and where the user's code failed."""
-    result = _attempt(place, order)
+    result = _attempt(str(place), order)
     return result, _traces.pop() if _traces else None
 
 
@@ -92,15 +120,15 @@ _traces: list[TracebackType] = []
 """Where the user's code failed last, for a debugger."""
 
 
-def _attempt(place: Path, order: Order) -> Result:
+def _attempt(place: str, order: Order, code: bytes | None = None) -> Result:
     files = ArtifactFiles(place, order)
     try:
         mount(order.mounts)
         if order.foreign is not None:
-            return attempt_foreign(place, order, order.foreign)
+            return attempt_foreign(Path(place), order, order.foreign)
         if order.embedded.packages:
-            return attempt_apart(place, order)
-        function = load_function(place, order.embedded)
+            return attempt_apart(Path(place), order)
+        function = load_function(place, order.embedded, code)
         _seed(order.embedded.seed)
         arguments = _arguments(function, order, files)
         value = _call(function, arguments, order)
@@ -110,24 +138,24 @@ def _attempt(place: Path, order: Order) -> Result:
         return Result(error=error_to_dict(error))
 
 
-def load_function(place: Path, embedded: Embedded) -> Callable[..., Any]:
-    """The step's function, from its source.
+def load_function(place: str, embedded: Embedded, code: bytes | None = None) -> Callable[..., Any]:
+    """The step's function, from its source, which may have been compiled ahead.
 
     Its module is a real one, so that dataclasses and the like find it; its lines are those of the
     author's file.
     """
     for name, text in embedded.modules.items():
-        target = place / "code" / name
+        target = Path(place, "code", name)
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text, "utf-8")
     if embedded.modules:
-        sys.path.insert(0, str(place / "code"))
+        sys.path.insert(0, f"{place}/code")
         importlib.invalidate_caches()
     module = ModuleType(MODULE)
-    module.__file__ = embedded.file or f"<{embedded.function}>"
+    module.__file__ = file_of(embedded)
     sys.modules[MODULE] = module
     try:
-        exec(_compiled(embedded, module.__file__), module.__dict__)  # noqa: S102 - the step itself
+        exec(compiled(embedded, module.__file__, code), module.__dict__)  # noqa: S102 - the step itself
     except Exception as error:
         raise _failure(error, embedded.function, embedded.file, {}) from error
     function = getattr(module, embedded.function, None)
@@ -139,58 +167,6 @@ def load_function(place: Path, embedded: Embedded) -> Callable[..., Any]:
         )
     found: Callable[..., Any] = function
     return found
-
-
-def _compiled(embedded: Embedded, file: str) -> CodeType:
-    """The source compiled with the line numbers of the author's file."""
-    lines = _spread(embedded)
-    tree: ast.Module | str
-    if lines is not None:
-        tree = "\n".join(lines)
-    else:
-        tree, lines = _moved(embedded)
-    text = [f"{line}\n" for line in lines]
-    linecache.cache[file] = (sum(map(len, text)), None, text, file)
-    return compile(tree, file, "exec", dont_inherit=True)
-
-
-def _spread(embedded: Embedded) -> list[str] | None:
-    """The source with empty lines between its blocks, so that each stands where it stood.
-
-    None where the blocks do not stand in the order of their file.
-    """
-    source = embedded.source.splitlines()
-    starts = sorted(embedded.lines)
-    if not starts or starts[0][0] != 1:
-        return None
-    lines: list[str] = []
-    ends = [start - 1 for start, _ in starts[1:]]
-    for (start, place), end in zip(starts, [*ends, len(source)], strict=True):
-        while lines and not lines[-1].strip():
-            lines.pop()
-        if len(lines) >= place:
-            return None
-        lines += [""] * (place - 1 - len(lines))
-        lines += source[start - 1 : end]
-    return lines
-
-
-def _moved(embedded: Embedded) -> tuple[ast.Module, list[str]]:
-    """The same where blocks stand elsewhere, or before each other: by their trees."""
-    tree = ast.parse(embedded.source)
-    starts = sorted(embedded.lines)
-    lines: list[str] = []
-    source = embedded.source.splitlines()
-    for node in tree.body:
-        first = min([node.lineno, *(item.lineno for item in getattr(node, "decorator_list", ()))])
-        block = max((pair for pair in starts if pair[0] <= first), default=(first, first))
-        shift = block[1] - block[0]
-        if shift:
-            ast.increment_lineno(node, shift)
-        last = (node.end_lineno or node.lineno) - shift
-        lines += [""] * (last + shift - len(lines))
-        lines[first - 1 + shift : last + shift] = source[first - 1 : last]
-    return tree, lines
 
 
 def _seed(seed: int) -> None:

@@ -407,6 +407,7 @@ class LocalEngine:
             component=found.component,
             executor=found.executor,
             embedded=found.embedded,
+            code=found.code,
             light=found.light,
             schemas=found.schemas,
             known=live.known | {".pipeline_task_name": launch.path.rpartition("/")[2]},

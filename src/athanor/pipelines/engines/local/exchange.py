@@ -116,7 +116,7 @@ class Result:
 
 def write_order(folder: str, order: Order) -> bytes:
     """Put an order into an attempt's folder; what was written."""
-    body = _encoder.encode(order)
+    body = written(order)
     _write(f"{folder}/{TASK_FILE}", body)
     return body
 
@@ -128,6 +128,11 @@ _encoder = msgspec.json.Encoder()
 _encoder.encode(Result())
 
 
+def written(told: Order | Result) -> bytes:
+    """An order or a result as its file holds it."""
+    return _encoder.encode(told)
+
+
 def read_order(body: bytes) -> Order:
     """The order that a file of an attempt's folder holds."""
     return _orders.decode(body)
@@ -136,7 +141,7 @@ def read_order(body: bytes) -> Order:
 def write_result(folder: str, result: Result) -> None:
     """Put a result into an attempt's folder, by a rename."""
     passing = f"{folder}/.{RESULT_FILE}"
-    _write(passing, _encoder.encode(result))
+    _write(passing, written(result))
     os.rename(passing, f"{folder}/{RESULT_FILE}")  # noqa: PTH104 - as below
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from athanor.kernel import AthanorError
 from athanor.lineage import Artifact
+from athanor.pipelines.engines.local.compiling import compiled_ahead
 from athanor.pipelines.engines.local.environment import environment_of, is_bare
 from athanor.pipelines.ir.spec import (
     ComponentInputs,
@@ -38,6 +39,8 @@ class Executable:
     """And no operation of the platform's, nor an importer."""
     light: bool
     """Whether its processes need no library: a function of numbers and texts."""
+    code: bytes | None
+    """What that function is compiled to, if it was."""
 
     @property
     def container(self) -> ContainerSpec:
@@ -77,6 +80,7 @@ class Live:
                 embedded=embedded,
                 schemas=_schemas(spec),
                 is_step=container is not None and read_operation(container) is None,
+                code=compiled_ahead(embedded) if embedded and not embedded.packages else None,
                 light=embedded is not None and not _artifacts(spec) and is_bare(embedded),
             )
         return found

@@ -20,9 +20,14 @@ _DATASET_TYPES = {"table", "dataset"}
 class ArtifactFiles:
     """Brings input artifacts in, and puts output artifacts away."""
 
-    def __init__(self, place: Path, order: Order) -> None:
-        self._place = place
+    def __init__(self, place: str | Path, order: Order) -> None:
+        self._folder = place
         self._order = order
+
+    @cached_property
+    def _place(self) -> Path:
+        """The attempt's folder; a step without artifacts does without what `Path` costs a fork."""
+        return Path(self._folder)
 
     @cached_property
     def storage(self) -> Storage:
