@@ -442,7 +442,7 @@ def test_the_whole_loop_is_followed_without_a_reload(
     rail.get_by_role("link", name="Endpoints").click()
     page.get_by_role("link", name="churn", exact=True).click()
     expect(page.get_by_text("churn@1 takes all traffic.")).to_be_visible(timeout=60_000)
-    expect(page.get_by_text('{"records":[{"age":0')).to_be_visible()
+    see_how_to_ask(page)
 
     rail.get_by_role("link", name="Monitoring").click()
     expect(page.get_by_role("heading", name="No alert")).to_be_visible()
@@ -454,12 +454,29 @@ def test_the_whole_loop_is_followed_without_a_reload(
     expect(page.get_by_text("is kept in quarantine")).to_be_visible()
     page.get_by_role("link", name="Look at churn").click()
     expect(page.locator("h1 + .badge")).to_have_text("quarantined")
+    see_what_columns_hold(page)
 
     rail.get_by_role("link", name="Home").click()
     expect(page.get_by_role("link", name="See the alerts")).to_be_visible()
     assert_not_reloaded(page)
     assert tab.streams() == 1
     assert tab.complaints == []
+
+
+def see_how_to_ask(page: Page) -> None:
+    """A row that the model was trained on stands in each program."""
+    asking = page.get_by_role("region", name="Ask it")
+    expect(asking).to_contain_text(re.compile(r"curl .*\"age\": [1-9][0-9]"))
+    asking.get_by_role("tab", name="Python").click()
+    expect(asking).to_contain_text("import urllib.request")
+
+
+def see_what_columns_hold(page: Page) -> None:
+    """Each column's values are drawn, and read out by the most frequent of them."""
+    page.get_by_role("tab", name="Profile").click()
+    drawn = page.get_by_role("row", name=re.compile("^plan ")).get_by_role("img")
+    expect(drawn).to_have_accessible_name(re.compile("mostly (basic|plus)"))
+    assert found_by_axe(page) == []
 
 
 def write_a_card(page: Page, client: Client) -> None:
