@@ -38,15 +38,26 @@ function Side({ title, none, nodes }: { title: string; none: string; nodes: read
     <div className="lineage-side">
       <span className="lineage-title">{title}</span>
       {nodes.length === 0 && <span className="none">{none}</span>}
-      <ul>
-        {nodes.slice(0, SHOWN).map((node) => (
-          <li key={node.id}>
-            <NodeLink node={node} />
-          </li>
-        ))}
-        {nodes.length > SHOWN && <li className="none">{`+ ${nodes.length - SHOWN}`}</li>}
-      </ul>
+      <Nodes nodes={nodes.slice(0, SHOWN)} />
+      {nodes.length > SHOWN && (
+        <details>
+          <summary className="none">{`+ ${nodes.length - SHOWN}`}</summary>
+          <Nodes nodes={nodes.slice(SHOWN)} />
+        </details>
+      )}
     </div>
+  );
+}
+
+function Nodes({ nodes }: { nodes: readonly Node[] }) {
+  return (
+    <ul>
+      {nodes.map((node) => (
+        <li key={node.id}>
+          <NodeLink node={node} />
+        </li>
+      ))}
+    </ul>
   );
 }
 
@@ -81,9 +92,13 @@ function hrefOf(node: Node): string | null {
   return null;
 }
 
-/** Nearest first. Steps and tables in between give way to what has a name of its own. */
+/**
+ * What has a page first, then the files at the root, each nearest first. Steps and tables in between
+ * give way to what has a name of its own.
+ */
 function others(graph: Graph | undefined, id: string): Node[] {
   const nodes = (graph?.nodes ?? []).filter((node) => node.id !== id);
   const landmarks = nodes.filter((node) => LANDMARKS.has(node.type));
-  return landmarks.length === 0 ? nodes : landmarks;
+  const rank = (node: Node): number => (hrefOf(node) !== null ? 0 : node.type === "file" ? 1 : 2);
+  return (landmarks.length === 0 ? nodes : landmarks).sort((left, right) => rank(left) - rank(right));
 }
