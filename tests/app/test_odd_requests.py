@@ -108,3 +108,35 @@ def test_a_client_that_leaves_in_its_upload_is_no_failure(server: RunningServer)
     assert ask(server, "GET", f"{V}/datasets/gone")[0] == 404
     log = (server.workspace / "logs" / "server.jsonl").read_text("utf-8")
     assert "ClientDisconnect" not in log
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "headers", "status"),
+    [
+        ("runs/log-metric", '{"key": "k", "value": 1, "timestamp": 1}', {}, 400),
+        ("runs/log-metric", '{"run_id": "none", "key": "k", "value": 1, "timestamp": 1}', {}, 404),
+        ("runs/log-batch", '{"run_id": "none", "metrics": [7]}', {}, 400),
+        ("runs/search", '{"experiment_ids": ["0"], "filter": "metrics.x > "}', {}, 400),
+        ("runs/search", '{"experiment_ids": ["0"]}', {"X-MLFLOW-WORKSPACE": "elsewhere"}, 200),
+        ("runs/search", '{"experiment_ids": ["0"]}', {"X-MLFLOW-WORKSPACE": "../x"}, 400),
+        ("runs/search", '{"experiment_ids": ["0"]}', {"Origin": "http://elsewhere"}, 403),
+        ("runs/no-such", "{}", {}, 404),
+        ("experiments/get-by-name", '{"experiment_name": "none"}', {}, 404),
+    ],
+)
+def test_a_request_that_comes_again_is_answered_the_same(
+    server: RunningServer, path: str, body: str, headers: dict[str, str], status: int
+) -> None:
+    # The first of them is parsed as everybody's is, what follows is known by its bytes.
+    connection = http.client.HTTPConnection(urlsplit(server.url).netloc, timeout=30)
+    heard = []
+    try:
+        for _ in range(3):
+            connection.request("POST", f"/api/2.0/mlflow/{path}", body, {"X-Of": path} | headers)
+            answer = connection.getresponse()
+            told = [(name, value) for name, value in answer.getheaders() if name != "date"]
+            heard.append((answer.status, told, answer.read()))
+    finally:
+        connection.close()
+    assert heard[0][0] == status, heard[0]
+    assert heard == [heard[0]] * 3

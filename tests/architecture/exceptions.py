@@ -15,5 +15,7 @@ NOT_REACHABLE_BY_CLIENT: dict[str, str] = NOT_REACHABLE_BY_ROUTE | {
     "tracking.RunFiles.receive": "A client has the bytes or a file: `put` sends either, streamed.",
 }
 
-ASKS_LATER: dict[str, str] = {}
+ASKS_LATER: dict[str, str] = {
+    "tracking.Tracking.log_points": "It asks for the run of each of its logs, before any is kept.",
+}
 """Verbs whose permission is asked elsewhere than in their first line."""

@@ -22,6 +22,7 @@ from athanor.app.doors import Doors
 from athanor.app.keeping.routes import keeping_routes
 from athanor.app.persons.routes import person_routes
 from athanor.app.shelves import Api
+from athanor.app.short_way import Headers, Known, ShortWay
 from athanor.kernel import (
     OWNER,
     AthanorError,
@@ -36,7 +37,7 @@ from athanor.kernel.database import DatabaseUnavailable, is_damaged
 from athanor.kernel.http import Caller, room_router
 from athanor.kernel.storage import DiskFull
 from athanor.kernel.transport import PREFIX
-from athanor.tracking import MlflowApp
+from athanor.tracking import Answer, Head, MlflowApp, MlflowError
 
 if TYPE_CHECKING:
     from athanor.app.house import House
@@ -159,6 +160,16 @@ def front_of(app: FastAPI) -> ASGIApp:
     return front
 
 
+def short_way_of(app: FastAPI) -> type[ShortWay]:
+    """The connections of a server: those of uvicorn, and the short way of the protocol."""
+
+    class OwnWay(ShortWay):
+        entrance = app.state.protocol
+        known_headers = Headers()
+
+    return OwnWay
+
+
 class _Entrance:
     """The outermost layer: checks the doors, names the caller, counts, and hides our own faults."""
 
@@ -182,6 +193,26 @@ class _Entrance:
     def owns(self, path: str) -> bool:
         """Whether a path is that of MLflow's protocol."""
         return self._mlflow.routes.owns(path)
+
+    def know(self, scope: Scope) -> Known | None:
+        """A request of the protocol that may go the short way if it comes again."""
+        if not self.owns(scope["path"]):
+            return None
+        try:
+            self._admit(scope)
+            head = Head(scope)
+        except (AthanorError, MlflowError):
+            return None
+        route = self._mlflow.plain_route(head)
+        return None if route is None else Known(head, route, scope["state"]["who"])
+
+    async def answer(self, known: Known, body: bytes) -> Answer:
+        """Answer a request on the short way."""
+        return await self._mlflow.answer(known.route, known.head, known.who, body)
+
+    def count(self, known: Known, status: int, seconds: float) -> None:
+        """Have the meters count it."""
+        self._count(known.head.method, known.head.url, known.route.path, status, seconds)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -222,7 +253,9 @@ class _Entrance:
             status = fault.status
             await _as_response(fault)(scope, receive, send)
         finally:
-            self._count(scope, status, time.perf_counter() - started)
+            route = getattr(scope.get("route"), "path", "other")
+            seconds = time.perf_counter() - started
+            self._count(scope["method"], scope["path"], route, status, seconds)
 
     def _admit(self, scope: Scope) -> None:
         headers = {
@@ -240,13 +273,12 @@ class _Entrance:
         if scope["method"] in _WRITES and path.startswith("/api/") and path not in _QUESTIONS:
             self._house.storage.check_space()
 
-    def _count(self, scope: Scope, status: int, seconds: float) -> None:
-        route = getattr(scope.get("route"), "path", "other")
-        kind = scope["method"], route, status
+    def _count(self, method: str, path: str, route: str, status: int, seconds: float) -> None:
+        kind = method, route, status
         counted = self._counted.get(kind)
         if counted is None:
             counted = self._counted[kind] = (
-                self._meters.requests.labels(scope["method"], route, str(status)),
+                self._meters.requests.labels(method, route, str(status)),
                 self._meters.seconds.labels(route),
             )
         counted[0].inc()
@@ -255,8 +287,8 @@ class _Entrance:
             _log.debug(
                 "request",
                 extra={
-                    "method": scope["method"],
-                    "path": scope["path"],
+                    "method": method,
+                    "path": path,
                     "status": status,
                     "ms": round(seconds * 1000, 3),
                 },
@@ -411,4 +443,4 @@ async def _on_http(request: Request, error: Any) -> Response:
     return answer
 
 
-__all__ = ["PREFIX", "front_of", "make_app"]
+__all__ = ["PREFIX", "front_of", "make_app", "short_way_of"]

@@ -16,7 +16,7 @@ from typing import Any
 
 import uvicorn
 
-from athanor.app.api import front_of, make_app
+from athanor.app.api import front_of, make_app, short_way_of
 from athanor.app.asking import workspace_served_at
 from athanor.app.doors import Doors, is_loopback
 from athanor.app.house import House
@@ -74,10 +74,11 @@ def _run(house: House, doors: Doors, listener: socket.socket, token: str) -> Non
     host, port = listener.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
     url = f"http://{shown}:{port}"
-    app = front_of(make_app(house, doors))
+    app = make_app(house, doors)
     server = _Server(
         uvicorn.Config(
-            app,
+            front_of(app),
+            http=short_way_of(app),
             log_config=None,
             access_log=False,
             lifespan="off",

@@ -93,24 +93,16 @@ Answered = Answer | bytes | Mapping[str, Any] | msgspec.Struct
 Handler = Callable[["Call"], Answered] | Callable[["Call"], Awaitable[Answered]]
 
 
-class Call:
-    """One request."""
+class Head:
+    """What stands before a request's body; many requests may have the same."""
 
-    __slots__ = (
-        *("_borders", "_receive", "body", "headers", "method", "path", "project", "query", "url"),
-        "who",
-    )
+    __slots__ = ("headers", "method", "project", "query", "url")
 
-    def __init__(
-        self, scope: Scope, receive: Receive, who: Principal, borders: "Borders | None" = None
-    ) -> None:
-        self.who = who
+    def __init__(self, scope: Scope) -> None:
         self.method: str = scope["method"]
         self.url: str = scope["path"]
         """The path, decoded once."""
-        self.path: Mapping[str, str] = {}
-        """What the route's template names."""
-        self.headers: dict[str, str] = {
+        self.headers: Mapping[str, str] = {
             name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]
         }
         """Names in lower case."""
@@ -120,6 +112,31 @@ class Call:
         )
         self.project = project_of(self.headers.get("x-mlflow-workspace", ""))
         """MLflow's workspace is a project."""
+
+
+class Call:
+    """One request."""
+
+    __slots__ = (
+        *("_borders", "_receive", "body", "headers", "method", "path", "project", "query", "url"),
+        "who",
+    )
+
+    def __init__(
+        self,
+        head: Head,
+        receive: Receive | None,
+        who: Principal,
+        borders: "Borders | None" = None,
+    ) -> None:
+        self.who = who
+        self.method = head.method
+        self.url = head.url
+        self.path: Mapping[str, str] = {}
+        """What the route's template names."""
+        self.headers = head.headers
+        self.query = head.query
+        self.project = head.project
         self.body = b""
         self._receive = receive
         self._borders = borders
@@ -172,7 +189,7 @@ class Call:
 
         Raises: ClientLeft.
         """
-        while True:
+        while self._receive:
             message = await self._receive()
             if message["type"] != "http.request":
                 raise ClientLeft
@@ -182,10 +199,12 @@ class Call:
                 return
 
     async def take_body(self) -> None:
-        """Read the whole body.
+        """Read the whole body, where it is not there already.
 
         Raises: ClientLeft; MlflowError where it is larger than any request of the protocol.
         """
+        if self._receive is None:
+            return
         pieces, size = [], 0
         async for piece in self.chunks():
             size += len(piece)
@@ -200,7 +219,9 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class _Route:
+class Route:
+    """What answers requests of one path."""
+
     path: str
     """As the meters name it."""
     handler: Any
@@ -217,8 +238,8 @@ class MlflowRoutes:
         self.failures = Failures()
         self.borders: Borders | None = None
         """What knows where a project ends."""
-        self._exact: dict[tuple[str, str], _Route] = {}
-        self._templates: list[tuple[str, _Route]] = []
+        self._exact: dict[tuple[str, str], Route] = {}
+        self._templates: list[tuple[str, Route]] = []
         self._paths: set[str] = set()
 
     def add(
@@ -249,7 +270,7 @@ class MlflowRoutes:
         """Whether a path is the protocol's business."""
         return path in self._paths or _base_of(path) is not None
 
-    def find(self, method: str, path: str) -> tuple[_Route, Mapping[str, str]]:
+    def find(self, method: str, path: str) -> tuple[Route, Mapping[str, str]]:
         """The route of a request and what its template names.
 
         Raises: MlflowError where there is none.
@@ -270,7 +291,7 @@ class MlflowRoutes:
     def _add(
         self, method: str, template: str, handler: Handler, *, writes: bool | None, streams: bool
     ) -> None:
-        route = _Route(
+        route = Route(
             template if template.startswith("/") else f"/{template}",
             handler,
             waits=not inspect.iscoroutinefunction(handler),
@@ -303,18 +324,28 @@ class MlflowApp:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request that the doors have let in."""
-        try:
-            answer = await self._answer(scope, receive)
-        except MlflowError as failure:
-            answer = _failed(failure)
-        except AthanorError as error:
-            answer = self.refusal(error)
-        except ClientLeft:
-            answer = Answer(status=499)
-        except Exception as error:  # noqa: BLE001 - told to the client as a fault of ours
-            answer = self.refusal(self._explain(error))
+        answer = await self._told(self._answer(scope, receive))
         with suppress(ClientLeft):
             await self._send(answer, _to_whoever_is_there(send), scope["method"])
+
+    def plain_route(self, head: Head) -> Route | None:
+        """The route of a POST that has all it says in its body, and wants no streams."""
+        if head.method != "POST" or head.query:
+            return None
+        try:
+            route, named = self.routes.find(head.method, head.url)
+        except MlflowError:
+            return None
+        return None if route.streams or named else route
+
+    async def answer(self, route: Route, head: Head, who: Principal, body: bytes) -> Answer:
+        """Answer a request that is there whole, of a plain route, as `__call__` would; in bytes."""
+        call = Call(head, None, who, self.routes.borders)
+        call.body = body
+        answer = await self._told(self._handled(route, call))
+        if not isinstance(answer.body, bytes):
+            answer.body = b"".join([piece async for piece in self._pieces(answer.body)])
+        return answer
 
     def refusal(self, error: AthanorError) -> Answer:
         """An error of ours as the protocol's answer."""
@@ -331,10 +362,26 @@ class MlflowApp:
     async def _answer(self, scope: Scope, receive: Receive) -> Answer:
         route, named = self.routes.find(scope["method"], scope["path"])
         scope["route"] = route
+        call = Call(Head(scope), receive, scope["state"]["who"], self.routes.borders)
+        call.path = named
+        return await self._handled(route, call)
+
+    async def _told(self, answering: Awaitable[Answer]) -> Answer:
+        """An answer; what failed as the answer that tells it."""
+        try:
+            return await answering
+        except MlflowError as failure:
+            return _failed(failure)
+        except AthanorError as error:
+            return self.refusal(error)
+        except ClientLeft:
+            return Answer(status=499)
+        except Exception as error:  # noqa: BLE001 - told to the client as a fault of ours
+            return self.refusal(self._explain(error))
+
+    async def _handled(self, route: Route, call: Call) -> Answer:
         if route.writes:
             self._check_space()
-        call = Call(scope, receive, scope["state"]["who"], self.routes.borders)
-        call.path = named
         if not route.streams:
             await call.take_body()
         if route.waits:
@@ -349,14 +396,7 @@ class MlflowApp:
         return Answer(body=answered)
 
     async def _send(self, answer: Answer, send: Send, method: str) -> None:
-        headers = [(b"content-type", answer.media_type.encode("latin-1"))]
-        headers += [
-            (name.lower().encode("latin-1"), value.encode("latin-1"))
-            for name, value in answer.headers.items()
-        ]
-        body = answer.body
-        if isinstance(body, bytes):
-            headers.append((b"content-length", str(len(body)).encode()))
+        headers, body = headers_of(answer), answer.body
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
         if method == "HEAD" or isinstance(body, bytes):
             sent = body if isinstance(body, bytes) and method != "HEAD" else b""
@@ -374,6 +414,18 @@ class MlflowApp:
         loop, rest = asyncio.get_running_loop(), iter(body)
         while (taken := await loop.run_in_executor(self._threads, next, rest, None)) is not None:
             yield taken
+
+
+def headers_of(answer: Answer) -> list[tuple[bytes, bytes]]:
+    """An answer's headers, as they are sent."""
+    headers = [(b"content-type", answer.media_type.encode("latin-1"))]
+    headers += [
+        (name.lower().encode("latin-1"), value.encode("latin-1"))
+        for name, value in answer.headers.items()
+    ]
+    if isinstance(answer.body, bytes):
+        headers.append((b"content-length", str(len(answer.body)).encode()))
+    return headers
 
 
 def _to_whoever_is_there(send: Send) -> Send:
