@@ -8,6 +8,7 @@ import pytest
 
 from athanor.kernel import Database, Verdict, new_id
 from athanor.lineage import Artifact, SqlLineageStore
+from athanor.registry.errors import ModelNotFound
 from athanor.registry.store import CatalogStore, ModelStore, SearchStore, Wanted, WebhookStore
 from athanor.registry.types import (
     IS_PROMPT,
@@ -80,6 +81,10 @@ class ModelStoreContract:
             ("churn", 2),
             ("fraud", 1),
         ]
+
+    def test_a_model_that_is_gone_can_not_be_held(self, store: ModelStore) -> None:
+        with pytest.raises(ModelNotFound):
+            store.lock("gone")
 
     def test_a_version_comes_back_as_it_was(self, store: ModelStore, database: Database) -> None:
         store.add_model(a_model())

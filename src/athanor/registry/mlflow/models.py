@@ -1,5 +1,7 @@
 """registered-models/*: names, tags and aliases."""
 
+from contextlib import suppress
+
 from athanor.registry.errors import (
     AliasProtected,
     BadAlias,
@@ -186,7 +188,8 @@ def _add_aliases(routes: MlflowRoutes, models: Models) -> None:
         _plain(asked.alias)
         found = model_of(call, models, asked.name)
         if asked.alias in found.aliases:
-            models.remove_alias(call.who, found.name, asked.alias)
+            with suppress(ModelVersionNotFound):  # somebody else removed it
+                models.remove_alias(call.who, found.name, asked.alias)
         return {}
 
     def get_by_alias(call: Call) -> Answered:

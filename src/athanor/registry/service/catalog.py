@@ -290,6 +290,7 @@ class Catalog:
         now = self._clock.now()
 
         def act() -> None:
+            self._models.lock(model)  # of two that move at once the second archives the first
             if move.archive_existing:
                 self._store.archive(model, stage, number, now)
             self._store.change_version(model, number, {"stage": stage, "updated_at": now})

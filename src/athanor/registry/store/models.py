@@ -7,6 +7,7 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from athanor.kernel import Database
+from athanor.registry.errors import ModelNotFound
 from athanor.registry.store.rows import (
     models_query,
     read_models,
@@ -44,7 +45,10 @@ class ModelStore(Protocol):
         ...
 
     def lock(self, name: str) -> None:
-        """Keep other transactions from numbering this model's versions or moving its aliases."""
+        """Keep other transactions from numbering this model's versions or moving its aliases.
+
+        Raises: ModelNotFound where it was deleted meanwhile.
+        """
         ...
 
     def add_version(self, version: ModelVersion, key: str | None) -> ModelVersion:
@@ -121,10 +125,14 @@ class SqlModelStore:
             )
 
     def lock(self, name: str) -> None:
-        """Keep other transactions from numbering this model's versions or moving its aliases."""
+        """Keep other transactions from numbering this model's versions or moving its aliases.
+
+        Raises: ModelNotFound where it was deleted meanwhile.
+        """
         query = select(model_table.c.name).where(model_table.c.name == name).with_for_update()
         with self._database.connection() as connection:
-            connection.execute(query)
+            if connection.execute(query).first() is None:
+                raise ModelNotFound(name)
 
     def add_version(self, version: ModelVersion, key: str | None) -> ModelVersion:
         """Add a version under the model's next number; its own `number` is passed over."""
