@@ -249,6 +249,58 @@ def test_a_delta_table_stays_where_it_is(room: DataRoom, tmp_path: Path) -> None
         room.sql.query(OWNER, Query(sql="select * from theirs"))
 
 
+def written_elsewhere(folder: Path, *, mapped: bool = False, deleted: str = "") -> str:
+    """A Delta table of ids 0 to 29, as Spark writes it: columns by other names, rows deleted."""
+    feature = ["columnMapping"] * mapped + ["deletionVectors"] * bool(deleted)
+    folder.joinpath("_delta_log").mkdir(parents=True)
+    name = "col-7f" if mapped else "id"
+    pq.write_table(pa.table({name: list(range(30))}), folder / "p.parquet")
+    told = {"delta.columnMapping.id": 1, "delta.columnMapping.physicalName": name}
+    column = {"name": "id", "type": "long", "nullable": True, "metadata": told if mapped else {}}
+    schema = json.dumps({"type": "struct", "fields": [column]})
+    configuration = {"delta.columnMapping.mode": "name", "delta.columnMapping.maxColumnId": "1"}
+    added: dict[str, object] = {
+        "path": "p.parquet", "size": (folder / "p.parquet").stat().st_size, "partitionValues": {},
+        "modificationTime": 0, "dataChange": True, "stats": '{"numRecords": 30}',
+    }  # fmt: skip
+    if deleted:
+        vector = {
+            "storageType": "i",
+            "pathOrInlineDv": deleted,
+            "sizeInBytes": 44,
+            "cardinality": 6,
+        }
+        added["deletionVector"] = vector
+    lines = [
+        {"protocol": {"minReaderVersion": 3, "minWriterVersion": 7, "readerFeatures": feature,
+                      "writerFeatures": feature}},
+        {"metaData": {"id": "t", "format": {"provider": "parquet", "options": {}},
+                      "schemaString": schema, "partitionColumns": [], "createdTime": 0,
+                      "configuration": configuration if mapped else {}}},
+        {"add": added},
+    ]  # fmt: skip
+    log = folder / "_delta_log" / f"{0:020d}.json"
+    log.write_text("\n".join(map(json.dumps, lines)) + "\n")
+    return str(folder)
+
+
+def test_mapped_columns_and_deleted_rows_are_read_as_their_writer_means(
+    room: DataRoom, tmp_path: Path
+) -> None:
+    mapped = NewSource(uri=written_elsewhere(tmp_path / "mapped", mapped=True))
+    assert room.sources.add_from(OWNER, "mapped", mapped).rows == 30
+    assert room.datasets.rows(OWNER, "mapped", limit=2) == [{"id": 0}, {"id": 1}]
+    # As Delta's protocol writes it: rows 3, 4, 7, 11, 18 and 29.
+    vector = "^Bg9^0rr910000000000iXQKl0rr91000f55c8Xg0@@D72lkbi5=-{L"
+    gone = NewSource(uri=written_elsewhere(tmp_path / "gone", deleted=vector))
+    version = room.sources.add_from(OWNER, "gone", gone)
+    assert (version.rows, "deletionVectors" in version.notes[0]) == (24, True)
+    assert [row["id"] for row in room.datasets.rows(OWNER, "gone", limit=6)] == [0, 1, 2, 5, 6, 8]
+    broken = NewSource(uri=written_elsewhere(tmp_path / "broken", deleted=vector[::-1]))
+    with pytest.raises(SourceUnreachable, match="can't be read"):
+        room.sources.add_from(OWNER, "broken", broken)
+
+
 def pictures(root: Path, count: int = 6) -> Path:
     for number in range(count):
         folder = root / ("cats" if number % 2 else "dogs")

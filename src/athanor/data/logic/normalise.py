@@ -46,6 +46,11 @@ def normal_type(given: pa.DataType) -> Normal:
     return Normal(type=found, note=f"is stored as {found} (it was {given}).")
 
 
+def normal_schema(given: pa.Schema) -> pa.Schema:
+    """The columns in the types that they are kept in."""
+    return pa.schema([pa.field(field.name, _normal(field.type)) for field in given])
+
+
 def to_normal(values: pa.Array, target: pa.DataType) -> pa.Array:
     """Values of any type as the normal one.
 

@@ -8,11 +8,11 @@ import os
 import shutil
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 import msgspec
@@ -21,13 +21,13 @@ import pyarrow.parquet as pq
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
-from athanor.data.errors import BadSource, SourceUnreachable
+from athanor.data.errors import BadSource, EmptyFile, SourceUnreachable
 from athanor.data.logic.forms import archive_kind
 from athanor.data.records import NewSource
 from athanor.data.work import dvc, folders, parts
 from athanor.data.work.archives import unpacked_archive
 from athanor.data.work.delta import opened
-from athanor.data.work.places import is_local
+from athanor.data.work.foreign_delta import copied, unread, why_copied
 from athanor.kernel.foreign import rows_of, without_secrets
 from athanor.kernel.remote import filesystem_of
 
@@ -252,19 +252,19 @@ def _delta(new: NewSource, into: Path) -> Arrival:
     except TableNotFoundError as error:
         raise SourceUnreachable(uri, "there is no Delta table.") from error
     except (DeltaError, OSError, ValueError, OverflowError) as error:
-        raise SourceUnreachable(uri, f"the Delta table can't be read: {_said(error)}") from error
+        raise unread(uri, error) from error
     name, version = uri.rstrip("/").rsplit("/", 1)[-1], int(table.version())
-    why = _not_in_place(table)
+    why = why_copied(table)
     if why:
         target = into / "arrived.parquet"
-        _copied(table, target, uri)
+        copied(table, target, uri)
         note = f"Delta version {version} was copied: {why}."
         return Arrival(
             path=str(target), file=name, kind="delta", uri=uri, keep=False, notes=(note,)
         )
     files = [_relative(item, uri) for item in sorted(table.file_uris())]
     if not files:
-        raise SourceUnreachable(uri, f"version {version} of the Delta table holds no rows.")
+        raise EmptyFile(name, f"version {version} of the Delta table holds no rows.")
     found = {"table_uri": uri, "delta_version": version, "files": files}
     note = f"The rows stay in the Delta table {uri}, version {version}: who vacuums it loses them."
     return Arrival(file=name, kind="delta", uri=uri, keep=False, in_place=found, notes=(note,))
@@ -274,43 +274,6 @@ def _relative(file: str, uri: str) -> str:
     bare = unquote(urlsplit(file).path) if file.startswith("file://") else file
     root = uri.rstrip("/") + "/"
     return bare.removeprefix(root)
-
-
-def _not_in_place(table: DeltaTable) -> str:
-    """Why a table's files do not tell its rows by themselves, or ""."""
-    told = table.metadata()
-    if told.partition_columns:
-        return f"it is partitioned by {', '.join(told.partition_columns)}"
-    if told.configuration.get("delta.columnMapping.mode", "none") != "none":
-        return "its columns are mapped"
-    protocol = table.protocol()
-    features = set(protocol.reader_features or ())
-    if strange := features - {"timestampNtz", "v2Checkpoint", "vacuumProtocolCheck"}:
-        return f"its readers must know {', '.join(sorted(strange))}"
-    schemas = {str(pq.read_schema(path).remove_metadata()) for path in _paths(table)}
-    return "its files differ in their columns" if len(schemas) > 1 else ""
-
-
-def _paths(table: DeltaTable) -> list[str]:
-    return [item for item in table.file_uris() if is_local(item)]
-
-
-def _copied(table: DeltaTable, target: Path, uri: str) -> None:
-    try:
-        batches = cast("Iterator[pa.RecordBatch]", table.to_pyarrow_dataset().to_batches())
-        writer: pq.ParquetWriter | None = None
-        for batch in batches:
-            writer = writer or pq.ParquetWriter(target, batch.schema, compression="zstd")
-            writer.write_batch(batch)
-    except (DeltaError, OSError, ValueError, pa.ArrowException) as error:
-        raise SourceUnreachable(
-            uri,
-            f"the Delta table can't be read: {_said(error)}",
-            hint="Write it without deletion vectors and column mapping.",
-        ) from error
-    if writer is None:
-        raise SourceUnreachable(uri, "the Delta table holds no rows.")
-    writer.close()
 
 
 def _matching(new: NewSource, into: Path) -> Arrival:

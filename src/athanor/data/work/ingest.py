@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from athanor.data.errors import NoRoomForTable, SchemaChanged, UnfitTable, UnknownColumn
 from athanor.data.logic.expectations import suggested, typed_columns
 from athanor.data.logic.inference import STORED, Kind
-from athanor.data.logic.normalise import column_type, to_normal
+from athanor.data.logic.normalise import column_type, normal_schema, to_normal
 from athanor.data.types import (
     CheckResult,
     Column,
@@ -221,7 +221,7 @@ def _staged(task: Task, reading: Reading, schema: pa.Schema) -> list[delta.Stage
 def _in_place(task: Task, found: InPlace) -> Made:
     """A version of a table that stays where it is: its files are read, none is written."""
     paths = located(found.table_uri, found.files)
-    schema = pq.read_schema(paths[0]).remove_metadata()
+    schema = normal_schema(pq.read_schema(paths[0]))
     _check_roles(task.named, schema.names)
     count = _count(paths)
     reading = Reading(
