@@ -17,6 +17,9 @@ import pytest
 
 from athanor.testing.database import Postgres
 from athanor.testing.server import running_server
+from tests.mlflow.differential.asks import Side
+from tests.mlflow.differential.compared import compared, replayed
+from tests.mlflow.differential.episodes import Episode
 
 ROOT = Path(__file__).parents[2]
 # Each chapter of a heavy framework has an interpreter of its own.
@@ -31,6 +34,8 @@ _NEEDS = {
     "keras": "mlflow, tensorflow-cpu and tensorboard",
 }
 PROMISED = 150  # assertions
+ANSWERED = Path(__file__).parent / "differential" / "answered"
+RECORDED, EPISODES = 60, 100
 
 Answers = dict[tuple[str, str, int], dict[str, Any]]
 
@@ -180,3 +185,31 @@ def test_mlflow_s_own_server_gives_the_same_answers(
     assert {key: entry["seen"] for key, entry in ours.items()} == {
         key: entry["seen"] for key, entry in theirs.items()
     }
+
+
+@pytest.mark.parametrize("seed", ["13", "15", "17"])
+def test_random_requests_are_answered_as_mlflow_answered_them(server: str, seed: str) -> None:
+    ours = Side(server)
+    try:
+        told = list(replayed(ours, Episode(seed, RECORDED), ANSWERED / f"{seed}.jsonl"))
+    finally:
+        ours.close()
+    assert [found.line() for found in told if found is not None] == []
+    assert len(told) > RECORDED
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3000)
+def test_random_requests_are_answered_as_mlflow_answers_them(
+    server: str, store: str, tmp_path: Path
+) -> None:
+    (tmp_path / "mlflow").mkdir()
+    with mlflow_server(tmp_path / "mlflow", store) as url:
+        ours, theirs = Side(server), Side(url)
+        told = [
+            found
+            for number in range(EPISODES)
+            for found in compared(ours, theirs, Episode(f"full.{number}", 60))
+        ]
+    assert [found.line() for found in told if found is not None] == []
+    assert len(told) > EPISODES * 20
