@@ -33,6 +33,7 @@ from athanor.features.errors import (
     InUse,
     KeyTypeMismatch,
     NoSpine,
+    NotAllOnline,
     ParityBroken,
     UnusableColumn,
     ViewCodeFailed,
@@ -100,6 +101,20 @@ def test_pushed_rows_are_at_once_in_training_and_online(shop: FeaturesRoom) -> N
     assert (version.number, version.rows, version.pushed) == (2, 6, 2)
     assert shop.stores.history.pending("default", "spending") == []
     assert shop.online.parity(OWNER, ["churn"]).differing == 0
+
+
+def test_a_view_that_cannot_be_built_keeps_no_other_from_coming_online(shop: FeaturesRoom) -> None:
+    source = ViewSource(kind="python", code="def f(table):\n    return 5\n", inputs=("purchases",))
+    broken = FeatureView(name="broken", entities=("customer",), source=source, event_time="at")
+    shop.features.apply(OWNER, Definitions(views=(broken,)))
+    with pytest.raises(NotAllOnline, match=r"1 of 2 views .* broken: The source of") as told:
+        shop.online.materialize(OWNER, Materialize())
+    assert told.value.details["online"] == ["spending"]
+    assert read(shop, {"customer": 2})[0]["amount"] == 5.0
+    with pytest.raises(ViewCodeFailed):
+        shop.online.materialize(OWNER, Materialize(views=("broken",)))
+    with pytest.raises(BadView, match="less than a microsecond"):
+        change(shop, ttl=1e-9)
 
 
 def test_a_repeated_push_changes_nothing(shop: FeaturesRoom) -> None:

@@ -14,6 +14,7 @@ from athanor.features.shelf import Shelf
 from athanor.features.store.history import PendingRow
 from athanor.features.types import FORMAT_VERSION, FeatureView, Field, TestResult, ViewVersion
 from athanor.kernel import AthanorError, Blob, NotFound, Principal
+from athanor.kernel.workers import WorkerDied
 from athanor.lineage import NewArtifact, NewRun
 
 _MOST_PENDING = 10_000
@@ -92,7 +93,12 @@ class Building:
                 return latest
             task, pins = self.task(who, view, latest, scratch)
             task |= {"pending": msgspec.to_builtins(pending)}
-            made = ground.work("build:build", task)
+            try:
+                made = ground.work("build:build", task)
+            except WorkerDied as error:
+                if view.source.kind != "python":
+                    raise
+                raise ViewCodeFailed(view.name, f"its process died. {error.message}") from error
             blob = ground.storage.put_file(Path(made["path"]))
             pushed = ground.storage.put_file(Path(made["history"])) if made["history"] else None
             with ground.database.transaction():

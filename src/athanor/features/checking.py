@@ -29,6 +29,8 @@ from athanor.features.types import (
 from athanor.kernel import Principal
 
 _LONGEST_TTL = 36_500 * 86_400.0
+_SHORTEST = 1e-6
+"""Less would be kept as 0, which sets no limit."""
 
 
 class Checking:
@@ -67,6 +69,8 @@ class Checking:
         for what, seconds in (("ttl", given.ttl), ("max_age", given.max_age)):
             if not (math.isfinite(seconds) and 0 <= seconds <= _LONGEST_TTL):
                 raise BadView(name, f"its {what} of {seconds} s is not within 0 and 100 years.")
+            if 0 < seconds < _SHORTEST:
+                raise BadView(name, f"its {what} of {seconds} s is less than a microsecond.")
         view = self._with_source(who, given)
         times = [view.event_time, *([view.created_time] if view.created_time else [])]
         taken = [key.name for key in keys] + times

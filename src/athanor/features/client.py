@@ -10,6 +10,7 @@ from typing import Any, Literal
 import msgspec
 
 from athanor.features.authoring import Definition, collected
+from athanor.features.errors import BadPush
 from athanor.features.types import (
     Applied,
     Definitions,
@@ -170,6 +171,9 @@ class FeaturesClient:
         idempotency_key: str = "",
     ) -> Pushed:
         """Take fresh rows of a stream: at once in the history and online."""
+        for number, row in enumerate(rows, start=1):
+            if not isinstance(row, Mapping):
+                raise BadPush(view, number, f"it is no row but {type(row).__name__}.")
         body = Push(rows=tuple(map(dict, rows)), to=to, idempotency_key=idempotency_key)
         return self._send("POST", f"/views/{segment(view)}/push", body=body).read(Pushed)
 

@@ -1,6 +1,6 @@
 """What can go wrong with features, and what to do then."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from athanor.kernel.errors import Conflict, Invalid, NotFound, Unavailable, Unprocessable, nearest
 
@@ -322,6 +322,20 @@ class ViewBusy(Conflict):
         super().__init__(
             f"Feature view {view!r} is being built or materialized by somebody else.",
             hint="Try again when that has ended.",
+        )
+
+
+class NotAllOnline(Unprocessable):
+    """Some views could not be brought online; the others were."""
+
+    def __init__(self, failed: Mapping[str, str], online: Sequence[str]) -> None:
+        told = " ".join(f"{view}: {message}" for view, message in list(failed.items())[:10])
+        super().__init__(
+            f"{len(failed)} of {len(failed) + len(online)} views could not be brought online. "
+            + told,
+            hint="The others were. Mend these, then: athanor feature materialize "
+            + " ".join(failed),
+            details={"failed": dict(failed), "online": list(online)},
         )
 
 

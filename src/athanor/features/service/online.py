@@ -11,7 +11,7 @@ import msgspec
 import orjson
 
 from athanor.features.building import Building
-from athanor.features.errors import BadOnlineRow, NoFeaturesNamed, ParityBroken
+from athanor.features.errors import BadOnlineRow, NoFeaturesNamed, NotAllOnline, ParityBroken
 from athanor.features.ground import Ground, Stores
 from athanor.features.lookup import (
     Enricher,
@@ -43,6 +43,8 @@ from athanor.kernel.database import microseconds
 from athanor.kernel.jobs import Job
 
 _MOST_ROWS = 10_000
+_OURS = 500
+"""From this status on, it is not the view that is to blame."""
 _JOB = "features.materialize"
 
 
@@ -69,8 +71,9 @@ class OnlineFeatures:
     ) -> list[Materialization]:
         """Bring the newest row of each key online, by default those that changed since.
 
-        One that was killed goes on where it was. A row never replaces a later one.
-        Raises: ViewNotFound; what building a view raises.
+        One that was killed goes on where it was. A row never replaces a later one. A view that
+        can't be built keeps no other one from coming online, and is told at the end.
+        Raises: ViewNotFound, NotAllOnline; what building a view raises.
         """
         self._access.require(who, "features.materialize", project)
         if order.views:
@@ -78,7 +81,18 @@ class OnlineFeatures:
         else:
             views = [item for item in self._stores.definitions.listed("view", project)
                      if item.online]  # fmt: skip
-        return [self._materialize(who, view, order) for view in views]
+        done: list[Materialization] = []
+        failed: dict[str, str] = {}
+        for view in views:
+            try:
+                done.append(self._materialize(who, view, order))
+            except AthanorError as error:
+                if len(views) == 1 or error.status >= _OURS:
+                    raise
+                failed[view.name] = error.message
+        if failed:
+            raise NotAllOnline(failed, [item.view for item in done])
+        return done
 
     def materializations(
         self, who: Principal, *, project: str = DEFAULT_PROJECT
