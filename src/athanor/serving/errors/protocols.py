@@ -104,13 +104,17 @@ class Inflated(TooLarge):
 class InvocationRefused(Invalid):
     """A body that MLflow's scoring server refuses, too."""
 
-    def __init__(self, message: str, *, name: str = "BAD_REQUEST", hint: str = "") -> None:
+    def __init__(
+        self, message: str, *, name: str = "BAD_REQUEST", hint: str = "", final: bool = False
+    ) -> None:
         super().__init__(
             message,
             hint=hint or 'Send {"dataframe_records": [{"column": value}]}.',
         )
         self.name = name
         """MLflow's error code."""
+        self.final = final
+        """Whether it is refused although MLflow would take it."""
 
 
 class ContentTypeRefused(AthanorError):

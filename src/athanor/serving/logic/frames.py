@@ -27,13 +27,29 @@ class Hello(msgspec.Struct, array_like=True):
     """Of a model that tells several values for a row: their names, in the order of the numbers."""
     texts: bool = False
     """Whether its answers are `Reply.values`, as far as rows of its own sample showed."""
+    bodies: str = ""
+    """Which bodies of MLflow's `/invocations` the worker reads itself: `every` one, those that are
+    `strange` to the plane, or none."""
+
+
+class Body(msgspec.Struct, array_like=True):
+    """A request as it came, for a worker that reads it."""
+
+    content: bytes
+    type: str
+    """Its Content-Type."""
+    most: int
+    """How many rows it may hold."""
+    names: list[str]
+    """The signature's columns."""
 
 
 class Ask(msgspec.Struct, array_like=True):
-    """Rows to predict."""
+    """Rows to predict, or a body that holds them."""
 
     rows: list[list[Any]]
     """Values in the order of the signature's columns."""
+    body: Body | None = None
 
 
 class Reply(msgspec.Struct, array_like=True):
@@ -47,6 +63,15 @@ class Reply(msgspec.Struct, array_like=True):
     error: str = ""
     values: list[Any] = []
     """Of a model whose answers are neither classes nor numbers: each row's answer, as JSON."""
+    rows: list[list[Any]] = []
+    """Of a body: the rows that it held."""
+    text: bytes = b""
+    """Of a body: the answer, as MLflow writes it."""
+    code: str = ""
+    """Of a body that was refused: MLflow's error code, or `TOO_MANY`, whose `error` is a count."""
+
+
+TOO_MANY = "TOO_MANY"
 
 
 class FrameError(Exception):

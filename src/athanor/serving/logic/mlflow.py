@@ -166,7 +166,7 @@ def _frame(data: list[Any]) -> tuple[Columns, int]:
     return {place: [None] * len(data) for place in range(width)}, len(data)
 
 
-def _split(_signature: Signature, data: Any) -> tuple[Columns, int, Cast]:
+def _split(signature: Signature, data: Any) -> tuple[Columns, int, Cast]:
     if not isinstance(data, dict):
         told = "list" if isinstance(data, list) else f"type {type(data)}"
         raise InvocationRefused(
@@ -195,6 +195,9 @@ def _split(_signature: Signature, data: Any) -> tuple[Columns, int, Cast]:
         raise _no_frame("split", f"{len(names)} columns passed, passed data had {width} columns")
     if any(isinstance(name, dict | list) for name in names):
         raise _no_frame("split", "a column's name is no text")
+    twice = [name for name in signature.names if names.count(name) > 1]
+    if twice:
+        raise _enforced(f"The columns {twice} came more than once")
     filled = [item + [None] * (width - len(item)) for item in lists]
     return (
         {name: [item[place] for item in filled] for place, name in enumerate(names)},
@@ -304,6 +307,7 @@ def _guarded(column: InputColumn, value: Any, row: int, cast: Cast) -> Any:
             f"{column.name} to type '{NUMPY[column.type]}' in row {row}. "
             f"Error: '{type(error).__name__}: {error}'",
             hint=f"The model reads column {column.name!r} as {column.type}.",
+            final=isinstance(error, OverflowError | UnicodeError | RecursionError),
         ) from None
 
 

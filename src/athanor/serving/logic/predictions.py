@@ -25,6 +25,8 @@ class Predicted:
     """Of a model that tells several values for a row: their names."""
     values: Sequence[Any] = ()
     """Of a model whose answers are neither classes nor numbers: each row's, as JSON."""
+    text: bytes = b""
+    """Of a body that a worker read: its answer."""
 
     @property
     def rows(self) -> int:

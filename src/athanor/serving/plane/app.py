@@ -23,7 +23,7 @@ from athanor.serving.logic.rows import PredictionRow
 from athanor.serving.logic.signature import Row
 from athanor.serving.plane import encodings, telling
 from athanor.serving.plane.asking import Asking
-from athanor.serving.plane.dialects.mlflow import Invocations
+from athanor.serving.plane.dialects.mlflow import HANDED_OVER, Invocations
 from athanor.serving.plane.dialects.oip import OpenInference
 from athanor.serving.plane.dialects.port import Asked, Dialect
 from athanor.serving.plane.dialects.records import Records
@@ -225,12 +225,14 @@ class Plane:
         try:
             encoding = request.header("content-encoding")
             if encoding:
+        if aim.verb == "invocations" and served.hello is not None:
+            dialect = HANDED_OVER.get(served.hello.bodies, dialect)
                 request.body = encodings.plain(request.body, encoding, self.limits.body_bytes)
             enriched = self.features.of(target)
             if enriched is None:
                 asked = dialect.read(route, target, request, self.limits)
             else:
-                asked = enriched.read(dialect, route, request, self.limits)
+                asked = enriched.read(_DIALECTS[aim.verb], route, request, self.limits)
         except AthanorError as error:
             self.figures.observe(served.labels, error.status, 0.0)
             raise
@@ -240,7 +242,7 @@ class Plane:
             self.figures.observe(served.labels, 429, 0.0)
             raise
         asking = Asking(self, served, request_id, request, dialect, asked, exchange)
-        served.submit(asked.rows, asking.replied, self.limits.answer_seconds)
+        served.submit(asked.rows, asking.replied, self.limits.answer_seconds, asked.body)
 
     def handle_known(self, block: Block, body: bytes, now: float, exchange: Exchange) -> None:
         """Answer a request whose header came before, by the short way where there is one.

@@ -11,9 +11,15 @@ from typing import TYPE_CHECKING
 
 from athanor.kernel.errors import AthanorError
 from athanor.kernel.ids import new_id
-from athanor.serving.errors import LogUnwritable, ModelRefusedInput, WorkerUnavailable
+from athanor.serving.errors import (
+    LogUnwritable,
+    ModelRefusedInput,
+    TooManyRecords,
+    WorkerUnavailable,
+)
+from athanor.serving.errors.protocols import InvocationRefused
 from athanor.serving.logic import exposition
-from athanor.serving.logic.frames import Hello, Reply
+from athanor.serving.logic.frames import TOO_MANY, Hello, Reply
 from athanor.serving.logic.predictions import Predicted
 from athanor.serving.logic.routing import fraction_of
 from athanor.serving.logic.rows import PredictionRow, line
@@ -63,8 +69,8 @@ class Asking:
         self._end(500)
 
     def _finish(self, result: Reply | AthanorError, hello: Hello | None) -> None:
-        if isinstance(result, Reply) and result.error:
-            result = ModelRefusedInput(result.error)
+        if isinstance(result, Reply):
+            result = self._read(result)
         if isinstance(result, AthanorError) or hello is None:
             failure = result if isinstance(result, AthanorError) else WorkerUnavailable("no hello")
             self._end(failure.status)
@@ -84,6 +90,25 @@ class Asking:
         append = self._plane.log.appender(policy.durability)
         append(b"".join(map(line, rows)), release)
 
+    def _read(self, reply: Reply) -> Reply | AthanorError:
+        """The reply, with the rows of a body that a worker read; or why there is none."""
+        asked = self._asked
+        if reply.code == TOO_MANY and asked.body is not None:
+            return TooManyRecords(int(reply.error), asked.body.most)
+        if reply.code:
+            message = reply.error if asked.refusal is None else asked.refusal.message
+            return InvocationRefused(message, name=reply.code)
+        if reply.error:
+            return ModelRefusedInput(reply.error)
+        if asked.body is not None:
+            asked.rows = reply.rows
+            key, names = self._served.route.key, asked.body.names
+            if key and key in names:
+                asked.keys = [_text(row[names.index(key)]) for row in reply.rows]
+            elif key and not names:
+                asked.keys = [_text(row[0].get(key)) for row in reply.rows]
+        return reply
+
     def _predicted(self, reply: Reply, hello: Hello) -> Predicted:
         rows = len(self._asked.rows)
         return Predicted(
@@ -94,6 +119,7 @@ class Asking:
             positive=scored(self._served.target.signature, hello.classes),
             outputs=hello.outputs,
             values=reply.values,
+            text=reply.text,
         )
 
     def _released(
@@ -145,6 +171,10 @@ class Asking:
                 )
             )
         return rows
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)
 
 
 def _trace(parent: str) -> str | None:

@@ -17,7 +17,7 @@ from athanor.serving.errors import (
     WorkerUnavailable,
 )
 from athanor.serving.logic import routing
-from athanor.serving.logic.frames import Hello, Reply
+from athanor.serving.logic.frames import Body, Hello, Reply
 from athanor.serving.logic.graphs import ROOT, Outcome, columns_added, combined, holds
 from athanor.serving.logic.routing import Route, Target
 from athanor.serving.logic.signature import Row, scored
@@ -57,7 +57,13 @@ class GraphServed(Served):
         """Whether it knows what to ask."""
         return self.target.graph is not None
 
-    def submit(self, rows: list[Row], then: Then, seconds: float) -> None:
+    def submit(
+        self,
+        rows: list[Row],
+        then: Then,
+        seconds: float,
+        body: Body | None = None,  # noqa: ARG002 - no graph reads one
+    ) -> None:
         """Have these rows answered by the graph."""
         self.used = time.monotonic()
         graph, names = self.target.graph, self.target.signature.names

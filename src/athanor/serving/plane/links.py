@@ -18,7 +18,7 @@ import msgspec
 from athanor.kernel.errors import AthanorError
 from athanor.serving.errors import PredictionTimedOut, WorkerUnavailable
 from athanor.serving.logic import frames
-from athanor.serving.logic.frames import Ask, Frames, Hello, Reply
+from athanor.serving.logic.frames import Ask, Body, Frames, Hello, Reply
 from athanor.serving.logic.signature import Row
 
 _ATTEMPTS = 2
@@ -38,6 +38,7 @@ class Call:
     then: Then
     deadline: float
     """time.monotonic() after which nobody waits for it."""
+    body: Body | None = None
     attempts: int = 0
     done: bool = False
 
@@ -55,6 +56,7 @@ class Pool:
         self._links = [Link(path, self) for path in sockets]
         self._waiting: deque[Call] = deque()
         self._closed = False
+        self._told: Hello | None = None
 
     @property
     def in_flight(self) -> int:
@@ -78,11 +80,13 @@ class Pool:
 
     @property
     def hello(self) -> Hello | None:
-        """What a worker that is there said of its model."""
-        return next((link.hello for link in self._links if link.ready), None)
+        """What a worker that is there, or the last one that was, said of its model."""
+        found = next((link.hello for link in self._links if link.ready), None)
+        return found or self._told
 
     def linked(self) -> None:
         """A worker answers again: send what waited."""
+        self._told = self.hello
         waiting, self._waiting = self._waiting, deque()
         for call in waiting:
             if not call.done:
@@ -169,7 +173,7 @@ class Link(asyncio.Protocol):
         number = next(_numbers)
         self.calls[number] = call
         transport = cast("asyncio.Transport", self._transport)
-        transport.write(frames.framed(number, Ask(call.rows)))
+        transport.write(frames.framed(number, Ask(call.rows, call.body)))
 
     def leave(self) -> None:
         """End the link when nothing is under way on it."""

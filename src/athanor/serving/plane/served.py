@@ -10,7 +10,7 @@ from typing import TypeAlias
 from athanor.kernel.errors import AthanorError
 from athanor.serving.errors import ModelRefusedInput, WorkerUnavailable
 from athanor.serving.logic.exposition import Labels
-from athanor.serving.logic.frames import Hello, Reply
+from athanor.serving.logic.frames import Body, Hello, Reply
 from athanor.serving.logic.routing import Cold, Route, Target
 from athanor.serving.logic.rows import Recorder
 from athanor.serving.logic.signature import Row
@@ -87,14 +87,14 @@ class Served:
         """What the model says about itself, if it is loaded."""
         return self.pool.hello if self.compiled is None else self.compiled.hello
 
-    def submit(self, rows: list[Row], then: Then, seconds: float) -> None:
-        """Have these rows predicted, within so many seconds."""
+    def submit(self, rows: list[Row], then: Then, seconds: float, body: Body | None = None) -> None:
+        """Have these rows, or those of a body, predicted within so many seconds."""
         self.used = time.monotonic()
         if self.compiled is None:
             if self.target.asleep:
                 self._awake()
             if self._loading is None:
-                self.pool.submit(Call(rows, then, deadline_in(seconds)))
+                self.pool.submit(Call(rows, then, deadline_in(seconds), body=body))
             else:
                 self._waiting.append((rows, then, seconds))
         elif len(rows) > _INLINE_ROWS:

@@ -12,15 +12,17 @@ import math
 import signal
 import sys
 import warnings
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from athanor.serving.logic.frames import Hello, Reply
+from athanor.serving.logic.frames import Body, Hello, Reply
 from athanor.serving.runtimes import python
 from athanor.serving.runtimes.answers import column_of, numbers_of, values_of
+from athanor.serving.runtimes.bodies import Bodies
 from athanor.serving.runtimes.port import Runtime
 from athanor.serving.runtimes.serving import serve
 
@@ -43,9 +45,14 @@ class ForeignRuntime:
         schema = model.metadata.get_input_schema()
         self._tensors = schema.inputs if schema is not None and schema.is_tensor_spec() else []
         self._columns = [] if schema is None or self._tensors else schema.inputs
+        self._nested = _nested(self._columns)
         self.hello = Hello([], _SEPARATE)
         if schema is not None and sample:
             self._look(sample)
+        self._bodies: Bodies | None = None
+        with suppress(ImportError, AttributeError):  # an MLflow without such a reader
+            self._bodies = Bodies(model)
+            self.hello.bodies = self._bodies.read
 
     def predict(self, rows: list[Row]) -> Reply:
         """The model's answers: numbers where they are, whatever they are otherwise.
@@ -57,6 +64,12 @@ class ForeignRuntime:
         if numbers is not None:
             return Reply([], np.ascontiguousarray(numbers, dtype="<f8").tobytes())
         return Reply([], b"", "", values_of(found, len(rows)))
+
+    def answer(self, body: Body) -> Reply:
+        """What MLflow's scoring server answers."""
+        if self._bodies is None:
+            return Reply([], b"", "this model's MLflow reads no bodies")
+        return self._bodies.answer(body)
 
     def _look(self, sample: list[Row]) -> None:
         try:
@@ -79,16 +92,25 @@ class ForeignRuntime:
     def _asked(self, rows: list[Row]) -> Any:
         if self._tensors:
             return self._as_tensors(rows)
-        if not self._columns:  # records as they were sent
-            return pd.DataFrame.from_records([row[0] for row in rows])
+        if self._nested or not self._columns:
+            return pd.DataFrame.from_records([row[0] for row in rows])  # records as they were sent
         columns = {}
         for place, column in enumerate(self._columns):
             values = [row[place] for row in rows]
-            columns[column.name or place] = column_of(getattr(column.type, "name", ""), values)
+            kind = getattr(column.type, "name", "")
+            texts = kind == "string" and any(isinstance(value, str) for value in values)
+            # As a reader of JSON makes it: of pandas' own type for texts, where it has one.
+            made = pd.Series(values) if texts else column_of(kind, values)
+            columns[column.name or place] = made
         return pd.DataFrame(columns, index=pd.RangeIndex(len(rows)))
 
     def _as_tensors(self, rows: list[Row]) -> Any:
         made, start = {}, 0
+        if rows and isinstance(rows[0][0], dict):  # shapes are open: tensors as they were sent
+            for tensor in self._tensors:
+                parts = [row[0][tensor.name or "value"] for row in rows]
+                made[tensor.name] = np.array(parts).astype(tensor.type)
+            return next(iter(made.values())) if list(made) == [None] else made
         for tensor in self._tensors:
             size = math.prod(tensor.shape[1:])
             values = [
@@ -99,6 +121,11 @@ class ForeignRuntime:
             shape = (len(rows), *tensor.shape[1:])
             made[tensor.name] = np.array(values).astype(tensor.type).reshape(shape)
         return next(iter(made.values())) if list(made) == [None] else made
+
+
+def _nested(columns: list[Any]) -> bool:
+    """Whether records come as they were sent: some column holds more than a value."""
+    return any(getattr(item.type, "name", "any") == "any" for item in columns)
 
 
 def _names(found: Any, width: int) -> list[str]:
@@ -142,9 +169,13 @@ def _sample(folder: Path, model: Any) -> list[Row]:
         return [[float(place % 3)] * size for place in range(_PROBES)] if size > 0 else []
     try:
         told = json.loads((folder / "input_example.json").read_text("utf-8"))
+        if _nested(schema.inputs):
+            return [[dict(zip(told["columns"], row, strict=True))] for row in told["data"]]
         places = [told["columns"].index(column.name) for column in schema.inputs]
         return [[row[place] for place in places] for row in told["data"][:_PROBES]]
     except (OSError, ValueError, KeyError, TypeError, IndexError):
+        if _nested(schema.inputs):
+            return []
         texts = {"string": "a", "datetime": "2026-01-01T00:00:00", "boolean": True}
         row = [texts.get(getattr(c.type, "name", ""), 1) for c in schema.inputs]
         return [list(row) for _ in range(_PROBES)]

@@ -5,9 +5,9 @@ To add one: implement `Runtime`, serve it with `athanor.serving.runtimes.serving
 module there, and what it imports: msgspec alone.
 """
 
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
-from athanor.serving.logic.frames import Hello, Reply
+from athanor.serving.logic.frames import Body, Hello, Reply
 
 
 class Runtime(Protocol):
@@ -22,4 +22,13 @@ class Runtime(Protocol):
         The answer for a row does not depend on the rows beside it, where `hello.batching` is
         `whole`. Raises: any exception; it costs these rows alone.
         """
+        ...
+
+
+@runtime_checkable
+class ReadsBodies(Protocol):
+    """A runtime whose `hello.bodies` names some."""
+
+    def answer(self, body: Body) -> Reply:
+        """The answer for the rows of a body, or why there is none; raises nothing of the body's."""
         ...

@@ -17,7 +17,7 @@ import msgspec
 
 from athanor.serving.logic import frames
 from athanor.serving.logic.frames import Ask, Frames, Reply
-from athanor.serving.runtimes.port import Runtime
+from athanor.serving.runtimes.port import ReadsBodies, Runtime
 
 logger = logging.getLogger(__name__)
 
@@ -95,13 +95,16 @@ class Server:
             replies = [Reply([], b"", reason)]
         wires: dict[_Client, list[bytes]] = {}
         for (client, number, _), reply in zip(batch, replies, strict=True):
-            wires.setdefault(client, []).append(frames.framed(number, reply))
+            wires.setdefault(client, []).append(_told(number, reply))
         for client, parts in wires.items():
             self._send(client, b"".join(parts))
 
     def _together(self, asks: list[Ask]) -> list[Reply]:
         if len(asks) == 1:
-            return [self._runtime.predict(asks[0].rows)]
+            (ask,) = asks
+            if ask.body is not None and isinstance(self._runtime, ReadsBodies):
+                return [self._runtime.answer(ask.body)]
+            return [self._runtime.predict(ask.rows)]
         whole = self._runtime.predict([row for ask in asks for row in ask.rows])
         total = sum(len(ask.rows) for ask in asks)
         width = len(whole.numbers) // total
@@ -124,6 +127,14 @@ class Server:
             self._clients.discard(client)
             self._selector.unregister(client.connection)
             client.connection.close()
+
+
+def _told(number: int, reply: Reply) -> bytes:
+    try:
+        return frames.framed(number, reply)
+    except (ValueError, TypeError, OverflowError) as error:  # half a surrogate pair, say
+        reason = f"its answer can't be written: {type(error).__name__}: {error}"
+        return frames.framed(number, Reply([], b"", reason.encode("utf-8", "replace").decode()))
 
 
 def serve(runtime: Runtime, path: str) -> None:
@@ -149,7 +160,8 @@ def _batches(
     rows = 0
     for item in asked:
         size = len(item[2].rows)
-        if batch and (not together or rows + size > _BATCH_ROWS):
+        bodies = any(ask.body is not None for _, _, ask in (item, *batch[-1:]))
+        if batch and (bodies or not together or rows + size > _BATCH_ROWS):
             yield batch
             batch, rows = [], 0
         batch.append(item)

@@ -7,6 +7,7 @@ import orjson
 from athanor.kernel.errors import AthanorError
 from athanor.serving.errors.protocols import ContentTypeRefused, InvocationRefused
 from athanor.serving.logic import mlflow
+from athanor.serving.logic.frames import Body
 from athanor.serving.logic.predictions import Predicted
 from athanor.serving.logic.routing import Route, Target
 from athanor.serving.plane.dialects.port import Asked
@@ -14,6 +15,8 @@ from athanor.serving.plane.exchange import Answer
 from athanor.serving.plane.http import Limits, Request
 
 _JSON, _CSV = "application/json", "text/csv"
+_PARQUET = "application/vnd.apache.parquet"
+_EVERY = "every"
 _PLAIN = b"text/plain; charset=utf-8"
 _NAMES: Mapping[int, str] = {
     400: "BAD_REQUEST",
@@ -54,6 +57,9 @@ class Invocations:
 
     def write(self, target: Target, asked: Asked, predicted: Predicted) -> Answer:  # noqa: ARG002
         """The predictions: labels, values, or lists of values."""
+        if asked.body is not None:
+            named = b"X-Prediction-Id: %b\r\n" % predicted.ids[0].encode() if predicted.ids else b""
+            return Answer(200, predicted.text, headers=named)
         plain = predicted.plain()
         if predicted.outputs and not predicted.values:
             plain = [dict(zip(predicted.outputs, item, strict=True)) for item in plain]
@@ -77,6 +83,36 @@ class Invocations:
         return Answer(status, orjson.dumps(told))
 
 
+class HandedOver(Invocations):
+    """The same, for a model whose worker reads bodies as MLflow does, to the last of its types."""
+
+    def __init__(self, bodies: str) -> None:
+        """`bodies` are those that the worker reads, as `Hello.bodies` says."""
+        self._every = bodies == _EVERY
+
+    def read(self, route: Route, target: Target, request: Request, limits: Limits) -> Asked:
+        """The rows, or the body itself where only the worker can say what they are.
+
+        Raises: ContentTypeRefused, InvocationRefused, TooManyRecords.
+        """
+        told = request.header("content-type") or _JSON
+        parquet = media_type(told) == _PARQUET
+        refusal = None
+        if not (self._every or parquet or b'"params"' in request.body):
+            try:
+                return super().read(route, target, request, limits)
+            except InvocationRefused as error:
+                if error.final:
+                    raise
+                refusal = error
+        body = Body(request.body, told, limits.rows, list(target.signature.names))
+        return Asked([], body=body, refusal=refusal)
+
+
+HANDED_OVER: Mapping[str, HandedOver] = {name: HandedOver(name) for name in (_EVERY, "strange")}
+"""By `Hello.bodies`."""
+
+
 def media_type(told: str) -> str:
     """The media type of a Content-Type; none at all is JSON.
 
@@ -94,9 +130,9 @@ def media_type(told: str) -> str:
             f"Unrecognized content type parameters: {', '.join(strange)}. IMPORTANT: The MLflow "
             "Model scoring protocol has changed in MLflow version 2.0."
         )
-    if mime not in {_JSON, _CSV}:
+    if mime not in {_JSON, _CSV, _PARQUET}:
         raise ContentTypeRefused(
             "This predictor only supports the following content types: Types: "
-            f"['text/csv', 'application/json']. Got '{told[:200]}'."
+            f"['text/csv', 'application/json', '{_PARQUET}']. Got '{told[:200]}'."
         )
     return mime

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from athanor.kernel.errors import AthanorError
+from athanor.serving.logic.frames import Body
 from athanor.serving.logic.predictions import Predicted
 from athanor.serving.logic.routing import Route, Target
 from athanor.serving.logic.signature import Row
@@ -30,6 +31,10 @@ class Asked:
     absent: dict[str, dict[str, int]] | None = None
     """Of features that are looked up: how many rows have none, by name and why (`not_found`,
     `expired`)."""
+    body: Body | None = None
+    """The request itself, where a worker reads its rows."""
+    refusal: AthanorError | None = None
+    """Why the plane does not read the body."""
 
 
 class Dialect(Protocol):
