@@ -111,13 +111,21 @@ def test_tensors_come_back(name: str, data: st.DataObject) -> None:
 STRICT = Signature(columns=SIGNATURE.columns[:-1])
 
 
+def told(decode: decoders.Decode, text: bytes) -> Any:
+    """The records; None where the lenient reader is asked."""
+    try:
+        return decode(text).records
+    except decoders.UNDECODED:
+        return None
+
+
 @SMALL
 @given(st.fixed_dictionaries(dict.fromkeys(TYPES[:-1], LEAVES)))
 def test_strict_decoders_agree_with_the_lenient_reader(record: dict[str, Any]) -> None:
     text = json.dumps({"records": [record]}).encode()
     decode = decoders.records(STRICT, "key")
     assert decode is not None
-    fast = decode(text)
+    fast = told(decode, text)
     if fast is None:
         return
     slow = parse(STRICT, {"records": [record]}, key="key", max_rows=9)
@@ -127,12 +135,12 @@ def test_strict_decoders_agree_with_the_lenient_reader(record: dict[str, Any]) -
     of_frame = decoders.frame_records(Signature(columns=(STRICT.columns[0], STRICT.columns[4])), "")
     assert of_frame is not None
     only = {name: record[name] for name in ("double", "string")}
-    quick = of_frame(json.dumps({"dataframe_records": [only]}).encode())
-    assert of_frame(frame) is None
+    quick = told(of_frame, json.dumps({"dataframe_records": [only]}).encode())
+    assert told(of_frame, frame) is None
     if quick is not None:
         narrow = Signature(columns=(STRICT.columns[0], STRICT.columns[4]))
         long = mlflow.read_json(narrow, json.dumps({"dataframe_records": [only]}).encode(), 9)
-        assert [[quick[0].f0, quick[0].f1]] == long.rows  # type: ignore[attr-defined]
+        assert [[quick[0].f0, quick[0].f1]] == long.rows
 
 
 def test_answers_of_several_values() -> None:

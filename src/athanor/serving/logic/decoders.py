@@ -4,7 +4,7 @@ What they take is what the lenient readers would take without a change; anything
 them, so that coercions and messages are made in one place.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, TypeAlias
 
 import msgspec
@@ -12,8 +12,10 @@ from msgspec import Meta
 
 from athanor.serving.types import InputColumn, Signature
 
-Decode: TypeAlias = Callable[[bytes], "Sequence[msgspec.Struct] | None"]
-"""The records of a body; None where only the lenient reader can say what it is."""
+Decode: TypeAlias = Callable[[bytes], Any]
+"""A body whose `records` are structs; raises one of `UNDECODED` where only the lenient reader can
+say what it is."""
+UNDECODED = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 _LONG = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 _INTEGER = Annotated[int, Meta(ge=-(2**31), le=2**31 - 1)]
@@ -76,16 +78,7 @@ def _decoder(
         forbid_unknown_fields=alone,
         gc=False,
     )
-    decoder = msgspec.json.Decoder(body)
-
-    def decode(text: bytes) -> Sequence[msgspec.Struct] | None:
-        try:
-            found: Sequence[msgspec.Struct] = decoder.decode(text).records  # type: ignore[attr-defined]
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            return None
-        return found or None
-
-    return decode
+    return msgspec.json.Decoder(body).decode
 
 
 def _field(

@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Upper bounds in seconds."""
+_QUICK = BUCKETS[0]
 
 Labels: TypeAlias = tuple[str, str, str, str]
 """endpoint, deployment, model, version"""
@@ -28,15 +29,21 @@ class Series:
     nonsense: int = 0
     """Answered requests with a score that is no finite number or no probability."""
 
-    def count(self, seconds: float) -> None:
-        """Count one answered request of one row."""
-        self.codes[200] += 1
-        self.rows += 1
-        self.seconds += seconds
-        self.buckets[0 if seconds <= BUCKETS[0] else bisect_left(BUCKETS, seconds)] += 1
+    passed: list[float] = field(default_factory=list)
+    """Seconds of answered requests of one row that are not counted yet."""
+
+    def settle(self) -> None:
+        """Count what passed."""
+        passed, self.passed[:] = self.passed[:], []
+        self.codes[200] += len(passed)
+        self.rows += len(passed)
+        self.seconds += sum(passed)
+        for seconds in passed:
+            self.buckets[0 if seconds <= _QUICK else bisect_left(BUCKETS, seconds)] += 1
 
     def took_back(self) -> None:
         """What was counted as answered could not be logged, and was refused."""
+        self.settle()
         self.codes[200] -= 1
         self.codes[503] += 1
         self.rows -= 1
@@ -46,13 +53,25 @@ class Figures:
     """All counts of a plane process."""
 
     def __init__(self) -> None:
-        self.series: dict[Labels, Series] = {}
+        self._series: dict[Labels, Series] = {}
+
+    @property
+    def series(self) -> Mapping[Labels, Series]:
+        """By their labels; everything that passed is counted."""
+        self.settle()
+        return self._series
+
+    def settle(self) -> None:
+        """Count what passed."""
+        for item in self._series.values():
+            if item.passed:
+                item.settle()
 
     def of(self, labels: Labels) -> Series:
         """The counts of one deployment."""
-        series = self.series.get(labels)
+        series = self._series.get(labels)
         if series is None:
-            series = self.series[labels] = Series()
+            series = self._series[labels] = Series()
         return series
 
     def observe(self, labels: Labels, code: int, seconds: float) -> Series:

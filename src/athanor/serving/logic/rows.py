@@ -108,7 +108,8 @@ class Recorder:
             return False
         if len(text) <= _LONGEST_KEPT:
             if len(self._clean) >= _TEXTS_KEPT:
-                self._clean = {None}
+                self._clean.clear()
+                self._clean.add(None)
             self._clean.add(text)
         return True
 

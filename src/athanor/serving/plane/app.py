@@ -106,6 +106,8 @@ class Plane:
             del self._served[name]
             served.close()
         self.routes = {route.name: route for route in table.routes}
+        for block in self.blocks.values():
+            block.lane, block.era = None, -1
 
     def _made(self, route: Route, target: Target) -> Served:
         if target.graph is not None:
@@ -131,6 +133,7 @@ class Plane:
             if served.target.asleep and served.pool.in_flight:
                 self.bell.ring(served.target.id)
         self.log.tend()
+        self.figures.settle()
 
     def handle(self, request: Request, exchange: Exchange) -> None:
         """Answer a request, now or when the model has answered.

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any, NamedTuple, Protocol
 
+import msgspec
 import orjson
 
 from athanor.kernel.errors import AthanorError, error_to_dict
@@ -35,14 +36,10 @@ def refusal(error: AthanorError) -> Answer:
     return Answer(error.status, orjson.dumps(error_to_dict(error)))
 
 
-def wire_of(body: bytes, headers: bytes = b"") -> bytes:
-    """A good answer in JSON on a connection that stays, as it goes over the wire."""
-    return b"%bContent-Type: application/json\r\nContent-Length: %d\r\n%b\r\n%b" % (
-        _OK,
-        len(body),
-        headers,
-        body,
-    )
+def head_of(length: int, headers: bytes = b"") -> bytes:
+    """What stands before a good answer in JSON of so many bytes on a connection that stays."""
+    told = b"%bContent-Type: application/json\r\nContent-Length: %d\r\n%b\r\n"
+    return told % (_OK, length, headers)
 
 
 class Outlet(Protocol):
@@ -51,31 +48,29 @@ class Outlet(Protocol):
     def write_answers(self, only: "Exchange | None" = None) -> None:
         """Send what is answered, in the order in which it was asked.
 
-        `only` is an answer that may be all there is to send.
+        `only` is an answer that was not sent yet, and may be all there is to send.
         """
         ...
 
 
-class Exchange:
+class Exchange(msgspec.Struct, eq=False):
     """One request's place in the order of its connection's answers."""
 
-    __slots__ = ("_connection", "answered", "close", "refusal", "series", "wire")
-
-    def __init__(self, connection: Outlet, *, close: bool) -> None:
-        self._connection = connection
-        self.close = close
-        self.answered = False
-        self.refusal: Callable[[AthanorError], Answer] = refusal
-        """How failures are told: in the words of the protocol that asked."""
-        self.series: Series | None = None
-        """Where the answer was counted before it was released."""
-        self.wire = b""
+    outlet: Outlet
+    close: bool = False
+    """Whether the connection ends with it."""
+    answered: bool = False
+    wire: bytes = b""
+    refusal: Callable[[AthanorError], Answer] = refusal
+    """How failures are told: in the words of the protocol that asked."""
+    series: Series | None = None
+    """Where the answer was counted before it was released."""
 
     def release(self, failure: OSError | None) -> None:
         """Send the wire that was made, or tell why its row could not be logged."""
         if failure is None:
             self.answered = True
-            self._connection.write_answers(self)
+            self.outlet.write_answers(self)
             return
         if self.series is not None:
             self.series.took_back()
@@ -102,7 +97,7 @@ class Exchange:
             close,
             body,
         )
-        self._connection.write_answers()
+        self.outlet.write_answers()
 
     def send(self, answer: "Answer", accepted: str = "") -> None:
         """Answer, compressed where the client accepts that (its Accept-Encoding)."""

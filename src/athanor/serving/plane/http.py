@@ -5,9 +5,9 @@ connection that goes away) ends with its own connection.
 """
 
 import asyncio
-import time
 from collections import deque
 from dataclasses import dataclass, field
+from time import monotonic
 from typing import Protocol, cast
 
 import httptools
@@ -65,8 +65,6 @@ class App(Protocol):
     connections: set["Connection"]
     blocks: dict[bytes, "Block"]
     """Headers that were let in, by their bytes. Always the same object."""
-    revision: int
-    """What changes when lanes are no longer those that were remembered."""
 
     def admit(self, headers: dict[str, list[str]]) -> None:
         """Return if a request with these headers may come in.
@@ -82,7 +80,7 @@ class App(Protocol):
     def handle_known(self, block: "Block", body: bytes, now: float, exchange: Exchange) -> None:
         """Answer a request whose header came before, byte for byte. Raises: AthanorError.
 
-        Its `lane`, remembered at this `revision`, has left it alone.
+        Its `lane`, if one is remembered, has left it alone.
         """
         ...
 
@@ -107,9 +105,9 @@ class Block:
     plain: bool
     """Whether no header asks for anything out of the ordinary."""
     lane: "ShortWay | None" = None
-    """What the app remembers for it."""
+    """What the app remembers for it; it forgets it when that is no longer so."""
     era: int = -1
-    """The app's revision when it did."""
+    """The app's revision when it looked for a lane."""
 
 
 _END = b"\r\n\r\n"
@@ -138,6 +136,8 @@ class Connection(asyncio.Protocol):
     def __init__(self, app: App) -> None:
         self._app = app
         self._limits = app.limits
+        self._idle_seconds = app.limits.idle_seconds
+        self._pipelined = app.limits.pipelined
         self._blocks = app.blocks
         self._parser = httptools.HttpRequestParser(self)
         self._transport: asyncio.Transport = cast("asyncio.Transport", None)
@@ -150,7 +150,7 @@ class Connection(asyncio.Protocol):
         self._ending = False
         self._full = False
         self._paused = False
-        self.deadline = time.monotonic() + app.limits.header_seconds
+        self.deadline = monotonic() + app.limits.header_seconds
         """time.monotonic() after which a silent client is let go."""
 
     # asyncio's side
@@ -187,9 +187,22 @@ class Connection(asyncio.Protocol):
             end = data.find(_END) + 4
             block = self._blocks.get(data[:end])
             if block is not None and len(data) == end + block.length:
-                self._known(block, data[end:])
+                # One whole request with a header that came before.
+                now = monotonic()
+                self.deadline = now + self._idle_seconds
+                exchange = Exchange(self)
+                pending = self._pending
+                pending.append(exchange)
+                lane = block.lane
+                try:
+                    if lane is None or not lane.take(data[end:], now, exchange):
+                        self._app.handle_known(block, data[end:], now, exchange)
+                except AthanorError as error:
+                    exchange.refuse(error)
+                if len(pending) >= self._pipelined:
+                    self._pace()
                 return
-            self.deadline = time.monotonic() + self._limits.header_seconds
+            self.deadline = monotonic() + self._limits.header_seconds
             self._whole = data if 3 < end <= _LONGEST_BLOCK else b""
         else:
             self._whole = b""
@@ -208,25 +221,6 @@ class Connection(asyncio.Protocol):
         else:
             if self._reading_head and self._fed > self._limits.header_bytes:
                 self._refuse_and_end(HeaderTooLarge(self._limits.header_bytes))
-
-    def _known(self, block: Block, body: bytes) -> None:
-        """One whole request with a header that came before."""
-        now = time.monotonic()
-        self.deadline = now + self._limits.idle_seconds
-        exchange = Exchange(self, close=False)
-        self._pending.append(exchange)
-        lane = block.lane
-        try:
-            if (
-                lane is None
-                or block.era != self._app.revision
-                or not lane.take(body, now, exchange)
-            ):
-                self._app.handle_known(block, body, now, exchange)
-        except AthanorError as error:
-            exchange.refuse(error)
-        if len(self._pending) >= self._limits.pipelined:
-            self._pace()
 
     def _remember(self, request: Request) -> None:
         """Keep the header of a request that came whole and alone, to know it again."""
@@ -276,7 +270,7 @@ class Connection(asyncio.Protocol):
         """The header is whole: the doors decide before a byte of the body is kept."""
         head = cast("_Head", self._head)
         self._reading_head = False
-        self.deadline = time.monotonic() + self._limits.body_seconds
+        self.deadline = monotonic() + self._limits.body_seconds
         self._app.admit(head.headers)
         length = head.headers.get("content-length")
         if length and int(length[0]) > self._limits.body_bytes:
@@ -297,7 +291,7 @@ class Connection(asyncio.Protocol):
         """A request is whole."""
         head = cast("_Head", self._head)
         self._head = None
-        now = time.monotonic()
+        now = monotonic()
         self.deadline = now + self._limits.idle_seconds
         close = not self._parser.should_keep_alive()
         exchange = Exchange(self, close=close)
@@ -329,15 +323,14 @@ class Connection(asyncio.Protocol):
     def write_answers(self, only: Exchange | None = None) -> None:
         """Send what is answered, in the order in which it was asked.
 
-        `only` is an answer that may be all there is to send.
+        `only` is an answer that was not sent yet, and may be all there is to send.
         """
         pending = self._pending
         transport = self._transport
         if (
             only is not None
             and len(pending) == 1
-            and pending[0] is only
-            and not (self._ending or self._paused or only.close or transport.is_closing())
+            and not (self._ending or self._paused or transport.is_closing())
         ):
             pending.clear()
             transport.write(only.wire)
@@ -351,7 +344,7 @@ class Connection(asyncio.Protocol):
             wires.append(exchange.wire)
             closing = closing or exchange.close
         self._transport.write(b"".join(wires) if len(wires) > 1 else wires[0])
-        self.deadline = time.monotonic() + self._limits.idle_seconds
+        self.deadline = monotonic() + self._limits.idle_seconds
         if closing or (self._ending and not pending):
             self._transport.close()
         elif self._paused:

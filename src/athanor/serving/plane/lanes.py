@@ -10,12 +10,13 @@ import logging
 import os
 import struct
 import time
-from collections.abc import Callable
-from math import isfinite
+from collections.abc import Callable, Iterator
 from operator import itemgetter
+from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
+import orjson
 
 from athanor.kernel.errors import AthanorError
 from athanor.serving.logic import decoders
@@ -23,7 +24,7 @@ from athanor.serving.logic.frames import Hello, Reply
 from athanor.serving.logic.routing import Route, Target
 from athanor.serving.logic.signature import Row, scored
 from athanor.serving.plane.dialects.port import Asked, Dialect
-from athanor.serving.plane.exchange import Exchange, guarded, wire_of
+from athanor.serving.plane.exchange import Exchange, guarded, head_of
 from athanor.serving.plane.http import Request
 from athanor.serving.plane.served import Served
 
@@ -35,7 +36,14 @@ logger = logging.getLogger(__name__)
 _LEAST, _MOST = 1.0 - 1e-6, 1.0 + 1e-6
 """The bounds of what probabilities sum to."""
 
+_LEFT = (*decoders.UNDECODED, ValueError)
+"""What says that a body is none of one record."""
+_HEADS_KEPT = 4_096
+_BYTES = [f"{place:02x}".encode() for place in range(256)]
+_MICROSECONDS = [b"0.%06d" % place for place in range(2_000)]
+
 _encode = msgspec.json.Encoder().encode
+_dumps = orjson.dumps
 _astuple = msgspec.structs.astuple
 
 
@@ -46,9 +54,13 @@ class Stamps:
         tag = os.urandom(4).hex()
         self._middle = f"7{tag[:3]}8{tag[3:]}"
         self._count = 0
+        """Of ids, in lots of 256."""
+        self._places = iter(_BYTES)
         self._second = -1
-        self._id = ""
         self._text = ""
+        self.ids: Iterator[bytes] = iter(())
+        """Ids: 32 hex digits in the form of UUID version 7, in the order of their making. Where it
+        ends, `renew` begins the next lot."""
         self.moment = b""
         """ISO 8601 in UTC, with microseconds."""
         self.tick = -1
@@ -62,16 +74,23 @@ class Stamps:
         if whole != self._second:
             self._second = whole
             self._text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(whole))
-        self._id = f"{int(seconds * 1000):012x}{self._middle}"
+        self._time = f"{int(seconds * 1000):012x}{self._middle}"
+        self._begin()
         self.moment = f"{self._text}.{int((seconds - whole) * 1e6):06d}Z".encode()
 
     def next(self) -> bytes:
-        """An id: 32 hex digits in the form of UUID version 7, in the order of their making."""
-        self._count = count = (self._count + 1) & 0xFFFFFFFFFF
-        return f"{self._id}{count:010x}".encode()
+        """The first id of the next lot."""
+        self._count = (self._count + 1) & 0xFFFFFFFF
+        self._places = iter(_BYTES)
+        self._begin()
+        return next(self.ids)
+
+    def _begin(self) -> None:
+        self.ids = map(f"{self._time}{self._count:08x}".encode().__add__, self._places)
 
 
 _stamps = Stamps()
+_heads: dict[int, bytes] = {}
 
 _Waiting: TypeAlias = tuple[float, bytes, bytes, Exchange]
 """When the request arrived, its key and its features as JSON, and where its answer goes."""
@@ -84,20 +103,19 @@ class Lane:
         route, target = served.route, served.target
         signature = target.signature
         make = decoders.frame_records if mlflow else decoders.records
-        self._decode = make(signature, route.key)
+        self._decode: Any = make(signature, route.key) or _nothing
         self._mlflow = mlflow
         self.dialect = dialect
         self._plane = plane
         self._served = served
         self._series = plane.figures.of(served.labels)
+        self._passed = self._series.passed.append
         self._log = plane.log
         self._append = plane.log.appender(route.log.durability)
         self._width = len(signature.columns)
         self._key = _place_of_key(route, target)
         texts = [place for place, item in enumerate(signature.columns) if item.type == "string"]
         self._texts = _getter(texts)
-        self._request = b'","request":"'
-        self._at = b'","predicted_at":"'
         self._head = (
             f'","endpoint":{json.dumps(route.name)},"deployment":"{target.id}",'
             f'"model":{json.dumps(target.model)},"version":{target.version},"latency":'
@@ -108,9 +126,9 @@ class Lane:
         ).encode()
         self._hello: Hello | None = None
         self._one: Callable[[list[Any]], tuple[int, Any]] | None = None
-        self._chances = ""
-        self._labels: list[bytes] = []
-        self._logged: list[bytes] = []
+        self._chances = b""
+        self._labels: list[tuple[bytes, bytes]] = []
+        """Each class as the answer and as the log tell it."""
         self._scored: list[int] = []
 
     @staticmethod
@@ -130,7 +148,32 @@ class Lane:
         Raises: Overloaded, in the words of the dialect that asked.
         """
         try:
-            return self._take(body, arrived, exchange)
+            try:
+                (record,) = self._decode(body).records
+            except _LEFT:
+                return False
+            row: Any = _astuple(record)
+            key = b"null"
+            if self._key >= 0:
+                key, row = self._keyed(record, row)
+            texts, served = self._texts, self._served
+            if texts is not None and not served.recorder.clean_all(texts(row)):
+                return False
+            features = _encode(record)
+            if served.compiled is None or served.batched:
+                self._submit(list(row), (arrived, key, features, exchange))
+                return True
+            if self._one is None:
+                self._learn(served.compiled.hello)
+                self._one = served.compiled.one
+            served.used = arrived
+            try:
+                label, numbers = self._one(row)
+            except AthanorError:
+                return False
+            if label < 0 and len(numbers) != 1:
+                return False
+            self._answer(label, numbers, arrived, key, features, exchange)
         except AthanorError:
             exchange.refusal = self.dialect.refuse
             raise
@@ -138,43 +181,17 @@ class Lane:
             # The long way says what became of it.
             logger.exception("The short way failed on a request")
             return False
-
-    def _take(self, body: bytes, arrived: float, exchange: Exchange) -> bool:
-        decode, served = self._decode, self._served
-        if decode is None:
-            return False
-        records = decode(body)
-        if records is None or len(records) != 1:
-            return False
-        record = records[0]
-        row: Any = _astuple(record)
-        key = b"null"
-        if self._key >= 0:
-            found = row[self._key]
-            if found is not None and found is not msgspec.UNSET:
-                key = json.dumps(str(found)).encode()
-            if self._key >= self._width:
-                row = row[:-1]
-                record.key = msgspec.UNSET  # type: ignore[attr-defined]  # decoders put it there
-        texts = self._texts
-        if texts is not None and not served.recorder.clean_all(texts(row)):
-            return False
-        features = _encode(record)
-        if served.compiled is None or served.batched:
-            self._submit(list(row), (arrived, key, features, exchange))
-            return True
-        if self._one is None:
-            self._learn(served.compiled.hello)
-            self._one = served.compiled.one
-        served.used = arrived
-        try:
-            label, numbers = self._one(row)
-        except AthanorError:
-            return False
-        if len(numbers) != 1 and label < 0:
-            return False
-        self._answer(label, numbers, arrived, key, features, exchange)
         return True
+
+    def _keyed(self, record: Any, row: Any) -> tuple[bytes, Any]:
+        """The key by which labels join later, as JSON, and the row without it."""
+        key, found = b"null", row[self._key]
+        if found is not None and found is not msgspec.UNSET:
+            key = json.dumps(str(found)).encode()
+        if self._key >= self._width:
+            row = row[:-1]
+            record.key = msgspec.UNSET  # decoders put it there
+        return key, row
 
     def _submit(self, row: Row, waiting: "_Waiting") -> None:
         """Have workers, or a batch, predict the row.
@@ -194,10 +211,12 @@ class Lane:
     def _learn(self, hello: Hello) -> None:
         """What a model tells about itself, as text for the templates."""
         self._hello = hello
-        names = [json.dumps(str(item)).replace("%", "%%") for item in hello.classes]
-        self._chances = "{" + ",".join(f"{name}:%s" for name in names) + "}"
-        self._labels = [_encode(item) for item in hello.classes]
-        self._logged = [json.dumps(str(item)).encode() for item in hello.classes]
+        names = [json.dumps(str(item)) for item in hello.classes]
+        chances = ",".join(name.replace("%", "%%") + ":%b" for name in names)
+        self._chances = f"{{{chances}}}".encode()
+        self._labels = [
+            (_encode(item), name.encode()) for item, name in zip(hello.classes, names, strict=True)
+        ]
         positive = scored(self._served.target.signature, hello.classes)
         self._scored = [place if positive < 0 else positive for place in range(len(hello.classes))]
 
@@ -235,55 +254,62 @@ class Lane:
         features: bytes,
         exchange: Exchange,
     ) -> None:
-        seconds = time.monotonic() - arrived
         log = self._log
         if not log.scheduled or _stamps.tick != log.flushed:  # the long way may have been first
             _stamps.renew()
             _stamps.tick = log.flushed
-        id_ = _stamps.next()
+        id_ = next(_stamps.ids, None) or _stamps.next()
         series = self._series
-        logged_chances = chances = score = b"null"
-        if label < 0:
-            if isfinite(numbers[0]):
-                score = repr(float(numbers[0])).encode()
+        chances, logged_chances = b"{}", b"null"
+        if numbers:
+            texts = _dumps(numbers)[1:-1].split(b",")
+            if label < 0:
+                score = texts[0]
+                series.nonsense += score == b"null"
             else:
-                series.nonsense += 1
-            told, logged, chances = score, b"null", b"{}"
-        else:
-            told, logged = self._labels[label], self._logged[label]
-            if numbers:
-                texts = tuple(map(repr, numbers))
                 if not (min(numbers) >= 0.0 and _LEAST < sum(numbers) < _MOST):
                     series.nonsense += 1
-                    texts = tuple(repr(item) if isfinite(item) else "null" for item in numbers)
-                logged_chances = chances = (self._chances % texts).encode()
-                score = texts[self._scored[label]].encode()
-            else:
-                chances = b"{}"
+                logged_chances = chances = self._chances % (*texts,)
+                score = texts[self._scored[label]]
+        else:
+            score = b"null"
+        told, logged = (score, b"null") if label < 0 else self._labels[label]
+        seconds = monotonic() - arrived
+        passed = int(seconds * 1e6)
+        latency = _MICROSECONDS[passed] if passed < len(_MICROSECONDS) else b"%.6f" % seconds
         line = b"".join((
-            b'{"id":"', id_, self._request, id_, self._at, _stamps.moment, self._head,
-            _latency(seconds), b',"key":', key, b',"features":', features,
+            b'{"id":"', id_, b'","request":"', id_, b'","predicted_at":"', _stamps.moment,
+            self._head, latency, b',"key":', key, b',"features":', features,
             b',"label":', logged, b',"score":', score,
             b',"probabilities":', logged_chances, b"}\n",
         ))  # fmt: skip
         if self._mlflow:
             body = b'{"predictions":[%b]}' % told
-            exchange.wire = wire_of(body, b"X-Prediction-Id: %b\r\n" % id_)
+            head = head_of(len(body), b"X-Prediction-Id: %b\r\n" % id_)
         else:
             body = b"".join((
                 b'{"predictions":[{"id":"', id_, b'","label":', told, b',"probabilities":',
                 chances, b',"score":', score, self._tail,
             ))  # fmt: skip
-            exchange.wire = wire_of(body)
-        series.count(seconds)
+            length = len(body)
+            head = _heads.get(length) or _head_of(length)
+        exchange.wire = head + body
+        self._passed(seconds)
         exchange.series = series
         self._append(line, exchange.release)
 
 
-def _latency(seconds: float) -> bytes:
-    if seconds < 1.0:
-        return b"0.%06d" % int(seconds * 1e6)
-    return b"%.6f" % seconds
+def _head_of(length: int) -> bytes:
+    """The same as always, kept by its length: answers of one endpoint have few of them."""
+    if len(_heads) >= _HEADS_KEPT:
+        _heads.clear()
+    head = _heads[length] = head_of(length)
+    return head
+
+
+def _nothing(body: bytes) -> Any:
+    """What decodes the bodies of a signature that only the lenient reader knows."""
+    raise ValueError(len(body))
 
 
 def _getter(places: list[int]) -> Callable[[Row], tuple[Any, ...]] | None:
