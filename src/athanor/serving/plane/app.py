@@ -225,11 +225,11 @@ class Plane:
         request_id = request.header(_REQUEST_ID)[:_LONGEST_ID] or new_id()
         target = self.target(aim, route, request_id, request.header)
         served = self._served[target.id]
+        if aim.verb == "invocations" and served.hello is not None:
+            dialect = HANDED_OVER.get(served.hello.bodies, dialect)
         try:
             encoding = request.header("content-encoding")
             if encoding:
-        if aim.verb == "invocations" and served.hello is not None:
-            dialect = HANDED_OVER.get(served.hello.bodies, dialect)
                 request.body = encodings.plain(request.body, encoding, self.limits.body_bytes)
             enriched = self.features.of(target)
             if enriched is None:
