@@ -1,22 +1,26 @@
 """How a view's rows become a version: its source is read, sorted, tested and stored."""
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from athanor.data import DatasetVersion
-from athanor.features.errors import BadView, ViewCodeFailed, ViewRefused
-from athanor.features.ground import Ground, OneAtATime, Stores
+from athanor.features.errors import BadView, ViewBusy, ViewCodeFailed, ViewRefused
+from athanor.features.ground import Ground, Stores
 from athanor.features.shelf import Shelf
 from athanor.features.store.history import PendingRow
 from athanor.features.types import FORMAT_VERSION, FeatureView, Field, TestResult, ViewVersion
 from athanor.kernel import AthanorError, Blob, NotFound, Principal
+from athanor.kernel.leases import OneAtATime
 from athanor.kernel.workers import WorkerDied
 from athanor.lineage import NewArtifact, NewRun
 
+_LEASE = timedelta(seconds=30)
+_PATIENCE_SECONDS = 600.0
 _MOST_PENDING = 10_000
 """Pushed rows that joins read beside a version; with more, a new version is built first."""
 
@@ -37,7 +41,16 @@ class Building:
         self._stores = stores
         self._ground = ground
         self._shelf = Shelf(stores.definitions, stores.history)
-        self.alone = OneAtATime(stores.history, ground.clock)
+        self._one = OneAtATime(
+            stores.history.leases, ground.clock, lease=_LEASE, patience=_PATIENCE_SECONDS
+        )
+
+    def alone(self, project: str, view: str) -> AbstractContextManager[str]:
+        """Be alone with a view meanwhile.
+
+        Raises: ViewBusy after ten minutes of waiting.
+        """
+        return self._one.of(f"{project}/{view}", lambda: ViewBusy(view))
 
     def fresh(self, who: Principal, view: FeatureView) -> ViewVersion:
         """The newest version; where the source, the definition or much else moved, a new one.
@@ -85,7 +98,7 @@ class Building:
         """
         ground, history = self._ground, self._stores.history
         ground.storage.check_space()
-        with self.alone.of(view.project, view.name), ground.scratch() as scratch:
+        with self.alone(view.project, view.name), ground.scratch() as scratch:
             latest = history.find_version(view.project, view.name, None)
             pending = history.pending(view.project, view.name)
             moved = latest is None or self.behind(who, view, latest)

@@ -2,24 +2,17 @@
 
 import shutil
 import tempfile
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from athanor.data import Datasets, Sql
-from athanor.features.errors import ViewBusy
 from athanor.features.store import DefinitionStore, HistoryStore, OnlineStore
 from athanor.kernel import Access, Clock, Database, Events, Principal, Storage, new_id
 from athanor.kernel.workers import Workers
 from athanor.lineage import Lineage, NewArtifact, NewRun
-
-_LEASE = timedelta(seconds=30)
-_PATIENCE_SECONDS = 600.0
-_LOOK_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,45 +91,3 @@ class Ground:
             self.lineage.produced(who, opened.id, artifact_id, run.kind)
         self.lineage.finish_run(who, opened.id, resources={"cpu_seconds": seconds})
         return opened.id, artifact_id
-
-
-class OneAtATime:
-    """Leases: at most one builds or materializes a view, in this process and in others."""
-
-    def __init__(self, store: HistoryStore, clock: Clock) -> None:
-        self._store = store
-        self._clock = clock
-
-    @contextmanager
-    def of(self, project: str, view: str) -> Iterator[None]:
-        """Be alone with a view meanwhile.
-
-        Raises: ViewBusy after ten minutes of waiting.
-        """
-        key, holder = f"{project}/{view}", new_id()
-        stop = threading.Event()
-        waited = 0.0
-        while not self._take(key, holder):
-            if waited > _PATIENCE_SECONDS:
-                raise ViewBusy(view)
-            stop.wait(_LOOK_SECONDS)
-            waited += _LOOK_SECONDS
-        beat = threading.Thread(
-            target=self._keep, args=(key, holder, stop), name=f"features-{view}", daemon=True
-        )
-        beat.start()
-        try:
-            yield
-        finally:
-            stop.set()
-            beat.join()
-            self._store.end_lease(key, holder)
-
-    def _take(self, key: str, holder: str) -> bool:
-        now = self._clock.now()
-        return self._store.take_lease(key, holder, now, now + _LEASE)
-
-    def _keep(self, key: str, holder: str, stop: threading.Event) -> None:
-        while not stop.wait(_LEASE.total_seconds() / 3):
-            if not self._take(key, holder):
-                return

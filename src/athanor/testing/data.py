@@ -169,37 +169,6 @@ class DataStoreContract:
         store.set_expectations(dataset.id, [])
         assert store.expectations(dataset.id) == []
 
-    def test_a_lease_has_one_holder(self, store: DataStore) -> None:
-        assert store.take_lease("default/churn", "a", _AT, _LATER)
-        assert not store.take_lease("default/churn", "b", _AT, _LATER)
-        assert store.take_lease("default/adult", "b", _AT, _LATER)
-        assert store.holds_lease("default/churn", "a")
-        assert not store.holds_lease("default/churn", "b")
-
-    def test_a_lease_is_prolonged_by_its_holder(self, store: DataStore) -> None:
-        store.take_lease("churn", "a", _AT, _LATER)
-        assert store.take_lease("churn", "a", _AT, _LATER + timedelta(seconds=15))
-        assert not store.take_lease("churn", "b", _LATER + timedelta(seconds=1), _LATER)
-
-    def test_a_lease_that_ended_goes_to_another(self, store: DataStore) -> None:
-        store.take_lease("churn", "a", _AT, _LATER)
-        after = _LATER + timedelta(seconds=1)
-        assert store.take_lease("churn", "b", after, after + timedelta(seconds=15))
-        assert not store.holds_lease("churn", "a")
-        store.end_lease("churn", "a")
-        assert store.holds_lease("churn", "b")
-
-    def test_a_lease_that_was_let_go_is_free(self, store: DataStore) -> None:
-        store.take_lease("churn", "a", _AT, _LATER)
-        store.end_lease("churn", "a")
-        assert store.take_lease("churn", "b", _AT, _LATER)
-
-    def test_all_leases_end_together(self, store: DataStore) -> None:
-        store.take_lease("churn", "a", _AT, _LATER)
-        store.take_lease("adult", "a", _AT, _LATER)
-        assert store.end_all_leases() == 2
-        assert store.take_lease("churn", "b", _AT, _LATER)
-
     def test_a_version_is_found_by_time_and_digest(self, store: DataStore) -> None:
         dataset = a_dataset()
         store.put_dataset(dataset)

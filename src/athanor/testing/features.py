@@ -202,17 +202,6 @@ class HistoryStoreContract:
         store.remove_view("default", "spending")
         assert store.materialization("default", "spending") is None
 
-    def test_one_at_a_time_holds_a_lease(self, store: HistoryStore) -> None:
-        later = _AT + timedelta(seconds=30)
-        assert store.take_lease("v", "one", _AT, later)
-        assert not store.take_lease("v", "two", _AT, later)
-        assert store.take_lease("v", "one", _AT, later)
-        assert store.take_lease("v", "two", later + timedelta(seconds=1), later)
-        store.end_lease("v", "one")
-        assert not store.take_lease("v", "three", _AT, later)
-        store.end_lease("v", "two")
-        assert store.take_lease("v", "three", _AT, later)
-
 
 class OnlineStoreContract:
     """Subclass it with a fixture `store`."""

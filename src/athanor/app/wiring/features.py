@@ -93,4 +93,4 @@ def _online(house: "House") -> OnlineStore:
 
 
 def _freed(stores: Stores) -> None:
-    stores.history.end_all_leases()
+    stores.history.leases.end_all()

@@ -224,7 +224,7 @@ class Datasets:
 
     def recover(self) -> int:
         """Free what killed processes were writing. Only under the workspace's lock."""
-        return self._store.end_all_leases()
+        return self._store.leases.end_all()
 
     def _dataset(self, project: str, name: str) -> Dataset:
         return self._finder.dataset(project, name)

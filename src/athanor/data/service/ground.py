@@ -3,10 +3,9 @@
 import errno
 import shutil
 import tempfile
-import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -14,13 +13,13 @@ from pathlib import Path
 from athanor.data.errors import AnotherWriter, LostTheLease, NoRoomForTable
 from athanor.data.store import DataStore
 from athanor.kernel import Access, Clock, Database, Events, Storage, new_id
+from athanor.kernel.leases import OneAtATime
 from athanor.kernel.remote import cached_copy, filesystem_of
 from athanor.kernel.workers import Workers
 
 LEASE = timedelta(seconds=15)
 """How long a writer that was killed keeps others away."""
 _PATIENCE_SECONDS = 3_600.0
-_LOOK_SECONDS = 0.1
 _STALE_SECONDS = 86_400
 
 
@@ -74,52 +73,26 @@ class Ground:
 
 
 class OneWriter:
-    """Leases: at most one writer of a dataset at a time, in this process and in others."""
+    """At most one writer of a dataset at a time, in this process and in others."""
 
     def __init__(self, store: DataStore, clock: Clock) -> None:
-        self._store = store
-        self._clock = clock
+        self._leases = store.leases
+        self._alone = OneAtATime(store.leases, clock, lease=LEASE, patience=_PATIENCE_SECONDS)
 
-    @contextmanager
-    def of(self, key: str, name: str) -> Iterator[str]:
-        """Be the writer of `key` meanwhile; the holder's mark is what `still` asks for.
+    def of(self, project: str, name: str) -> AbstractContextManager[str]:
+        """Be the dataset's writer meanwhile; gives the mark that `still` asks for.
 
         Raises: AnotherWriter after an hour of waiting.
         """
-        holder = new_id()
-        deadline = time.monotonic() + _PATIENCE_SECONDS
-        while not self._take(key, holder):
-            if time.monotonic() > deadline:
-                raise AnotherWriter(name)
-            time.sleep(_LOOK_SECONDS)
-        stop = threading.Event()
-        beat = threading.Thread(
-            target=self._keep, args=(key, holder, stop), name=f"lease-{name}", daemon=True
-        )
-        beat.start()
-        try:
-            yield holder
-        finally:
-            stop.set()
-            beat.join()
-            self._store.end_lease(key, holder)
+        return self._alone.of(f"{project}/{name}", lambda: AnotherWriter(name))
 
-    def still(self, key: str, holder: str, name: str) -> None:
+    def still(self, project: str, name: str, holder: str) -> None:
         """Return if the lease is the holder's, and keep it so until the transaction ends.
 
         Raises: LostTheLease.
         """
-        if not self._store.holds_lease(key, holder):
+        if not self._leases.holds(f"{project}/{name}", holder):
             raise LostTheLease(name)
-
-    def _take(self, key: str, holder: str) -> bool:
-        now = self._clock.now()
-        return self._store.take_lease(key, holder, now, now + LEASE)
-
-    def _keep(self, key: str, holder: str, stop: threading.Event) -> None:
-        while not stop.wait(LEASE.total_seconds() / 3):
-            if not self._take(key, holder):
-                return
 
 
 def _age(path: Path) -> float:

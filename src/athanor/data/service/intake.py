@@ -86,8 +86,7 @@ class Intake:
         ground.storage.check_space()
         keeps = order.new.keep and not order.new.path.is_dir()
         raw = ground.storage.put_file(order.new.path) if keeps else None
-        key = f"{order.project}/{name}"
-        with self._writer.of(key, name) as holder, ground.scratch() as scratch:
+        with self._writer.of(order.project, name) as holder, ground.scratch() as scratch:
             dataset = self._store.find_dataset(order.project, name)
             if dataset is not None and dataset.deleted_at is not None:
                 raise DatasetDeleted(name)
@@ -97,7 +96,7 @@ class Intake:
             told = made["profile"].encode()
             blobs = _Blobs(raw=raw, profile=ground.storage.put_bytes(told) if told else None)
             with ground.database.transaction():
-                self._writer.still(key, holder, name)
+                self._writer.still(order.project, name, holder)
                 version = self._append(dataset, order, blobs, made)
                 if within is not None:
                     within(version)

@@ -119,7 +119,7 @@ class DatasetHolder:
     def _purged(self, dataset: Dataset, gone: list[DatasetVersion], who: Principal) -> None:
         writer, now = OneWriter(self._store, self._ground.clock), self._ground.clock.now()
         numbers = {version.number for version in gone}
-        with writer.of(f"{dataset.project}/{dataset.name}", dataset.name):
+        with writer.of(dataset.project, dataset.name):
             with self._ground.database.transaction():
                 for version in gone:
                     changes = {

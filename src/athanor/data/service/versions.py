@@ -215,7 +215,7 @@ class Versions:
         if dataset is None:
             raise DatasetNotFound(name, [item.name for item in self._store.list_datasets(project)])
         writer = OneWriter(self._store, self._ground.clock)
-        with writer.of(f"{project}/{name}", name):
+        with writer.of(project, name):
             every = self._store.list_versions(dataset.id)
             before = self._ground.clock.now() - timedelta(days=order.days)
             deleted = [item for item in every if item.deleted_at and item.purged_at is None]

@@ -15,7 +15,6 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     func,
-    or_,
     select,
     update,
 )
@@ -29,10 +28,16 @@ from athanor.data.types import (
     WatchedFile,
 )
 from athanor.kernel import Database, Instant, Json, metadata
+from athanor.kernel.leases import Leases, SqlLeases, lease_table
 
 
 class DataStore(Protocol):
     """Datasets and their versions. Rows of versions are never changed."""
+
+    @property
+    def leases(self) -> Leases:
+        """Who writes to which dataset."""
+        ...
 
     def put_dataset(self, dataset: Dataset) -> None:
         """Add a dataset, or set the roles of the one with this project and name."""
@@ -96,22 +101,6 @@ class DataStore(Protocol):
 
     def set_expectations(self, dataset_id: str, expectations: list[Expectation]) -> None:
         """Say what every new version must fulfil."""
-        ...
-
-    def take_lease(self, key: str, holder: str, now: datetime, until: datetime) -> bool:
-        """Become the one writer of a thing, unless another's lease still runs."""
-        ...
-
-    def holds_lease(self, key: str, holder: str) -> bool:
-        """Whether the lease is still the holder's; locked for the ambient transaction."""
-        ...
-
-    def end_lease(self, key: str, holder: str) -> None:
-        """Let the thing go, if it is still the holder's."""
-        ...
-
-    def end_all_leases(self) -> int:
-        """Free everything: what killed processes held. Only under the workspace's lock."""
         ...
 
 
@@ -186,13 +175,7 @@ version_table = Table(
     Column("purged_for", String(16)),
 )
 
-lease_table = Table(
-    "data_lease",
-    metadata,
-    Column("key", String(400), primary_key=True),
-    Column("holder", String(64), nullable=False),
-    Column("until", Instant, nullable=False),
-)
+writers_table = lease_table("data_lease")
 
 watch_table = Table(
     "data_watch",
@@ -230,6 +213,7 @@ class SqlDataStore:
     """Datasets in the metadata database."""
 
     def __init__(self, database: Database) -> None:
+        self.leases = SqlLeases(database, writers_table)
         self._database = database
         self._dialect: Any = postgresql if database.dialect == "postgresql" else sqlite
 
@@ -342,34 +326,6 @@ class SqlDataStore:
         change = update(dataset_table).where(dataset_table.c.id == dataset_id)
         with self._database.connection() as connection:
             connection.execute(change.values(expectations=_plain(expectations)))
-
-    def take_lease(self, key: str, holder: str, now: datetime, until: datetime) -> bool:
-        """Become the one writer of a thing, or go on being it."""
-        row = self._dialect.insert(lease_table).values(key=key, holder=holder, until=until)
-        taken = row.on_conflict_do_update(
-            index_elements=["key"],
-            set_={"holder": holder, "until": until},
-            where=or_(lease_table.c.until < now, lease_table.c.holder == holder),
-        ).returning(lease_table.c.holder)
-        with self._database.transaction() as connection:
-            return connection.execute(taken).scalar() == holder
-
-    def holds_lease(self, key: str, holder: str) -> bool:
-        """Whether the lease is still the holder's."""
-        query = select(lease_table.c.holder).where(lease_table.c.key == key).with_for_update()
-        with self._database.connection() as connection:
-            return connection.execute(query).scalar() == holder
-
-    def end_lease(self, key: str, holder: str) -> None:
-        """Let the thing go, if it is still the holder's."""
-        gone = lease_table.delete().where(lease_table.c.key == key)
-        with self._database.connection() as connection:
-            connection.execute(gone.where(lease_table.c.holder == holder))
-
-    def end_all_leases(self) -> int:
-        """Free everything."""
-        with self._database.connection() as connection:
-            return connection.execute(lease_table.delete()).rowcount
 
     def _datasets(self, project: str | None, name: str = "") -> list[Dataset]:
         newest = (

@@ -281,7 +281,7 @@ class OnlineFeatures:
         latest = self._history.find_version(view.project, view.name, None)
         if order.build or latest is None:
             latest = self._building.fresh(who, view)
-        with self._building.alone.of(view.project, view.name), self._ground.scratch() as scratch:
+        with self._building.alone(view.project, view.name), self._ground.scratch() as scratch:
             before = self._history.materialization(view.project, view.name)
             state = self._begun(view, latest, before, order)
             try:

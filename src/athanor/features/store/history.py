@@ -6,20 +6,21 @@ from datetime import datetime
 from typing import Any, Protocol
 
 import msgspec
-from sqlalchemy import func, or_, select
+from sqlalchemy import func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from athanor.features.store.tables import (
     counter_table,
-    lease_table,
     materialization_table,
     push_table,
     receipt_table,
     training_table,
     version_table,
+    workers_table,
 )
 from athanor.features.types import Materialization, Pushed, TrainingSet, ViewVersion
 from athanor.kernel import Database
+from athanor.kernel.leases import Leases, SqlLeases
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +35,11 @@ class PendingRow:
 
 class HistoryStore(Protocol):
     """What views have been. Versions and training sets are never changed."""
+
+    @property
+    def leases(self) -> Leases:
+        """Who builds or materializes which view."""
+        ...
 
     def append_version(self, version: ViewVersion) -> None:
         """Add a version. Its number must not exist."""
@@ -95,23 +101,12 @@ class HistoryStore(Protocol):
         """Forget pushes, receipts and materializations of a view; its versions stay."""
         ...
 
-    def take_lease(self, key: str, holder: str, now: datetime, until: datetime) -> bool:
-        """Become the only one at work on a thing, unless another's lease still runs."""
-        ...
-
-    def end_lease(self, key: str, holder: str) -> None:
-        """Let the thing go."""
-        ...
-
-    def end_all_leases(self) -> int:
-        """Free everything. Only under the workspace's lock."""
-        ...
-
 
 class SqlHistoryStore:
     """The history in the metadata database."""
 
     def __init__(self, database: Database) -> None:
+        self.leases = SqlLeases(database, workers_table)
         self._database = database
         self._dialect: Any = postgresql if database.dialect == "postgresql" else sqlite
 
@@ -274,28 +269,6 @@ class SqlHistoryStore:
             for table in (push_table, receipt_table, materialization_table):
                 gone = table.delete().where(table.c.project == project, table.c.view == view)
                 connection.execute(gone)
-
-    def take_lease(self, key: str, holder: str, now: datetime, until: datetime) -> bool:
-        """Become the only one at work on a thing, or go on being it."""
-        row = self._dialect.insert(lease_table).values(key=key, holder=holder, until=until)
-        taken = row.on_conflict_do_update(
-            index_elements=["key"],
-            set_={"holder": holder, "until": until},
-            where=or_(lease_table.c.until < now, lease_table.c.holder == holder),
-        ).returning(lease_table.c.holder)
-        with self._database.transaction() as connection:
-            return connection.execute(taken).scalar() == holder
-
-    def end_lease(self, key: str, holder: str) -> None:
-        """Let the thing go."""
-        gone = lease_table.delete().where(lease_table.c.key == key)
-        with self._database.connection() as connection:
-            connection.execute(gone.where(lease_table.c.holder == holder))
-
-    def end_all_leases(self) -> int:
-        """Free everything."""
-        with self._database.connection() as connection:
-            return connection.execute(lease_table.delete()).rowcount
 
     def count_versions(self) -> int:
         """How many versions of views there are."""

@@ -3,6 +3,7 @@
 from sqlalchemy import BigInteger, Column, Integer, LargeBinary, String, Table, Text
 
 from athanor.kernel import Instant, Json, metadata
+from athanor.kernel.leases import lease_table
 
 definition_table = Table(
     "features_definition",
@@ -79,13 +80,8 @@ materialization_table = Table(
 )
 """How far each view is online."""
 
-lease_table = Table(
-    "features_lease",
-    metadata,
-    Column("key", String(400), primary_key=True),
-    Column("holder", String(64), nullable=False),
-    Column("until", Instant, nullable=False),
-)
+workers_table = lease_table("features_lease")
+"""Who builds or materializes which view."""
 
 online_table = Table(
     "features_online",
