@@ -10,6 +10,7 @@ import selectors
 import socket
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from threading import Thread
 from typing import Any
@@ -43,18 +44,21 @@ class Client:
         if not got:
             message = "the server closed the connection"
             raise RuntimeError(message)
-        self.received += got
-        head_end = self.received.find(b"\r\n\r\n")
+        if self.received:
+            self.received += got
+            got = bytes(self.received)
+        head_end = got.find(b"\r\n\r\n")
         if head_end < 0:
+            self.received = bytearray(got)
             return None
-        head = bytes(self.received[: head_end + 2])
-        length, status = _LENGTH.search(head), _STATUS.match(head)
+        length, status = _LENGTH.search(got, 0, head_end + 2), _STATUS.match(got)
         if length is None or status is None:
-            message = f"an answer without a length: {head[:200]!r}"
+            message = f"an answer without a length: {got[:200]!r}"
             raise RuntimeError(message)
-        if len(self.received) < head_end + 4 + int(length[1]):
+        if len(got) < head_end + 4 + int(length[1]):
+            self.received = bytearray(got)
             return None
-        return int(status[1]), bytes(self.received[head_end + 4 :])
+        return int(status[1]), got[head_end + 4 :]
 
     def ask(self, request: bytes) -> dict[str, Any]:
         """Send and wait; the answer's JSON.
@@ -82,6 +86,7 @@ def request_of(method: str, path: str, body: str, host: str) -> bytes:
 def pressed(order: dict[str, Any]) -> dict[str, Any]:
     """Requests over all connections for a while; `@n` in a body counts them."""
     host = f"{order['host']}:{order['port']}"
+    numbered = numbered_requests(order["path"], order["body"], host)
     clients = [Client((order["host"], order["port"])) for _ in range(order["clients"])]
     begun = done = 0
     latencies: list[float] = []
@@ -92,7 +97,7 @@ def pressed(order: dict[str, Any]) -> dict[str, Any]:
     busy = 0
     for client in clients:
         selector.register(client.connection, selectors.EVENT_READ, client)
-        client.send(_numbered(order, begun, host))
+        client.send(numbered(begun))
         begun, busy = begun + 1, busy + 1
     while busy:
         for key, _ in selector.select(120):
@@ -107,7 +112,7 @@ def pressed(order: dict[str, Any]) -> dict[str, Any]:
             latencies.append(now - client.sent_at)
             done += 1
             if now < ends and begun < most:
-                client.send(_numbered(order, begun, host))
+                client.send(numbered(begun))
                 begun += 1
             else:
                 busy -= 1
@@ -121,8 +126,20 @@ def pressed(order: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _numbered(order: dict[str, Any], number: int, host: str) -> bytes:
-    return request_of("POST", order["path"], order["body"].replace("@n", str(number)), host)
+def numbered_requests(path: str, body: str, host: str) -> Callable[[int], bytes]:
+    """What makes the bytes of a request, with its number where `@n` stands."""
+    before, mark, behind = body.partition("@n")
+    if not mark:
+        same = request_of("POST", path, body, host)
+        return lambda _number: same
+    head = request_of("POST", path, "", host).removesuffix(b"0\r\n\r\n").decode()
+    size = len(before.encode()) + len(behind.encode())
+
+    def made(number: int) -> bytes:
+        digits = str(number)
+        return f"{head}{size + len(digits)}\r\n\r\n{before}{digits}{behind}".encode()
+
+    return made
 
 
 def filled(order: dict[str, Any]) -> dict[str, Any]:

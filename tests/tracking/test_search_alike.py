@@ -162,7 +162,7 @@ def fill(database: Database, experiment: str) -> None:
         uri = f"mlflow-artifacts:/1/{run['id']}/artifacts"
         store.add(Membership(run["id"], experiment, "active", run["user"], uri, kept.started_at))
         store.add_params(run["id"], run["params"])
-        store.set_tags(run["id"], run["tags"])
+        store.set_tags({run["id"]: run["tags"]})
         points = [KeyedPoint(key, 1000, 0, value) for key, value in run["metrics"].items()]
         if points:
             store.add_points({run["id"]: points})

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from athanor.kernel.events import (
         Event,
         Events,
+        Happening,
     )
     from athanor.kernel.gate import (
         Gate,
@@ -94,6 +95,7 @@ __getattr__ = lazily(
         "Events": "events",
         "Forbidden": "errors",
         "Gate": "gate",
+        "Happening": "events",
         "Instant": "database",
         "Internal": "errors",
         "Invalid": "errors",
@@ -143,6 +145,7 @@ __all__ = [
     "Events",
     "Forbidden",
     "Gate",
+    "Happening",
     "Instant",
     "Internal",
     "Invalid",

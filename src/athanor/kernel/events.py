@@ -9,10 +9,10 @@ read in the order of (transaction, number), and never past the oldest transactio
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from sqlalchemy import BigInteger, Column, Index, Integer, String, Table, select
 from sqlalchemy.dialects import postgresql, sqlite
@@ -59,11 +59,19 @@ class Event:
     detail: dict[str, Any] = field(default_factory=dict)
 
 
+class Happening(NamedTuple):
+    """What an event tells, beside who did what."""
+
+    subject: str
+    detail: Mapping[str, Any]
+    project: str
+
+
 class EventStore(Protocol):
     """Where events and the subscribers' offsets are kept."""
 
-    def append(self, event: Event) -> None:
-        """Add an event (its `seq` is given here) in the ambient transaction."""
+    def append(self, *events: Event) -> None:
+        """Add events (their `seq` is given here) in the ambient transaction."""
         ...
 
     def since(self, after: int, limit: int, actions: tuple[str, ...] = ()) -> list[Event]:
@@ -127,19 +135,22 @@ class SqlEventStore:
         number = "pg_current_xact_id()::text::bigint" if self._plain.postgres else "0"
         self._append = _APPEND.format(transaction=number)
 
-    def append(self, event: Event) -> None:
-        """Add an event in the ambient transaction."""
-        self._plain.run(
+    def append(self, *events: Event) -> None:
+        """Add events in the ambient transaction."""
+        self._plain.many(
             self._append,
-            (
-                event.id,
-                event.project,
-                microseconds(event.at),
-                event.actor,
-                event.action,
-                event.subject,
-                to_json(event.detail),
-            ),
+            [
+                (
+                    event.id,
+                    event.project,
+                    microseconds(event.at),
+                    event.actor,
+                    event.action,
+                    event.subject,
+                    to_json(event.detail),
+                )
+                for event in events
+            ],
         )
         self._database.tell("events")
 
@@ -248,18 +259,25 @@ class Events:
         project: str = DEFAULT_PROJECT,
     ) -> None:
         """Write that something happened, in the ambient transaction. Secrets are masked."""
-        self._store.append(
+        self.tell_all(who, action, [Happening(subject, detail or {}, project)])
+
+    def tell_all(self, who: Principal, action: str, news: Sequence[Happening]) -> None:
+        """As `tell`, of many subjects to which the same happened."""
+        at = self._clock.now()
+        events = [
             Event(
                 seq=0,
                 id=new_id(),
                 project=project,
-                at=self._clock.now(),
+                at=at,
                 actor=who.name,
                 action=action,
                 subject=subject,
-                detail=redact(dict(detail or {})),
+                detail=redact(dict(detail)),
             )
-        )
+            for subject, detail, project in news
+        ]
+        self._store.append(*events)
 
     def since(self, after: int, limit: int = _PAGE) -> list[Event]:
         """The next events behind number `after`, oldest first."""

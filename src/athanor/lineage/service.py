@@ -1,11 +1,11 @@
 """The verbs of the one graph."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from athanor.kernel import Access, Clock, Database, Events, Principal, new_id
+from athanor.kernel import Access, Clock, Database, Events, Happening, Principal, new_id
 from athanor.kernel.ids import begins_id
 from athanor.lineage.errors import (
     ArtifactNotFound,
@@ -65,26 +65,40 @@ class Lineage:
         Raises: BadId; RunNotFound where there is no such parent.
         """
         self._access.require(who, "lineage.start_run", new.project)
-        _check_id(new.id)
-        run = Run(
-            id=new.id or new_id(),
-            project=new.project,
-            kind=new.kind,
-            name=new.name,
-            state=new.state,
-            parent=new.parent or None,
-            created_by=who.name,
-            started_at=new.started_at or self._clock.now(),
-            labels=new.labels,
-            environment=new.environment,
-            code=new.code,
-        )
+        return self.start_runs(who, [new])[0]
+
+    def start_runs(self, who: Principal, news: Sequence[NewRun]) -> list[Run]:
+        """As `start_run`, of many runs at once, all or none."""
+        for new in news:
+            self._access.require(who, "lineage.start_run", new.project)
+            _check_id(new.id)
+        runs = [
+            Run(
+                id=new.id or new_id(),
+                project=new.project,
+                kind=new.kind,
+                name=new.name,
+                state=new.state,
+                parent=new.parent or None,
+                created_by=who.name,
+                started_at=new.started_at or self._clock.now(),
+                labels=new.labels,
+                environment=new.environment,
+                code=new.code,
+            )
+            for new in news
+        ]
         with self._database.transaction():
-            if new.parent and not self._store.has_run(new.parent):
-                raise RunNotFound(new.parent)
-            kept = self._store.add_run(run)
-            if kept is run:
-                self._tell(who, "lineage.run.started", run)
+            for parent in {new.parent for new in news if new.parent}:
+                if not self._store.has_run(parent):
+                    raise RunNotFound(parent)
+            kept = runs
+            if any(new.id for new in news):
+                kept = [self._store.add_run(run) for run in runs]
+            else:
+                self._store.add_runs(runs)
+            opened = [run for run, is_ in zip(runs, kept, strict=True) if run is is_]
+            self._tell(who, "lineage.run.started", *opened)
         return kept
 
     def change_run(
@@ -302,9 +316,19 @@ class Lineage:
             raise RunEnded(run_id, run.state)
         return run
 
-    def _tell(self, who: Principal, action: str, run: Run) -> None:
-        detail = {"kind": run.kind, "name": run.name, "state": run.state, "parent": run.parent}
-        self._events.tell(who, action, run.id, detail, project=run.project)
+    def _tell(self, who: Principal, action: str, *runs: Run) -> None:
+        self._events.tell_all(
+            who,
+            action,
+            [
+                Happening(
+                    run.id,
+                    {"kind": run.kind, "name": run.name, "state": run.state, "parent": run.parent},
+                    run.project,
+                )
+                for run in runs
+            ],
+        )
 
 
 def _check_id(given: str | None) -> None:

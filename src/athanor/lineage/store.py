@@ -1,5 +1,6 @@
 """Where runs, artifacts and edges are kept."""
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import orjson
@@ -31,6 +32,10 @@ class LineageStore(Protocol):
 
     def add_run(self, run: Run) -> Run:
         """Add a run; one with the same id is returned as it stands."""
+        ...
+
+    def add_runs(self, runs: Sequence[Run]) -> None:
+        """Add runs whose ids are new."""
         ...
 
     def find_run(self, run_id: str) -> Run | None:
@@ -177,28 +182,12 @@ class SqlLineageStore:
 
     def add_run(self, run: Run) -> Run:
         """Add a run; one with the same id is returned as it stands."""
-        added = self._plain.run(
-            _ADD_RUN,
-            (
-                run.id,
-                run.project,
-                run.kind,
-                run.name,
-                run.state,
-                run.parent,
-                run.created_by,
-                microseconds(run.started_at),
-                None if run.ended_at is None else microseconds(run.ended_at),
-                to_json(run.labels),
-                to_json(run.resources),
-                to_json(run.environment),
-                to_json(run.code),
-                None if run.error is None else to_json(run.error),
-                run.cost,
-                run.carbon,
-            ),
-        )
+        added = self._plain.run(_ADD_RUN, _row_of(run))
         return run if added else self.find_run(run.id) or run
+
+    def add_runs(self, runs: Sequence[Run]) -> None:
+        """Add runs whose ids are new."""
+        self._plain.many(_ADD_RUN, [_row_of(run) for run in runs])
 
     def find_run(self, run_id: str) -> Run | None:
         """The run with this id."""
@@ -368,3 +357,24 @@ def _link(row: RowMapping) -> Link:
     if row["relation"] == "consumed":
         return Link(source=row["artifact"], target=row["run"], as_=row["as_"])
     return Link(source=row["run"], target=row["artifact"], as_=row["as_"])
+
+
+def _row_of(run: Run) -> Row:
+    return (
+        run.id,
+        run.project,
+        run.kind,
+        run.name,
+        run.state,
+        run.parent,
+        run.created_by,
+        microseconds(run.started_at),
+        None if run.ended_at is None else microseconds(run.ended_at),
+        to_json(run.labels),
+        to_json(run.resources),
+        to_json(run.environment),
+        to_json(run.code),
+        None if run.error is None else to_json(run.error),
+        run.cost,
+        run.carbon,
+    )

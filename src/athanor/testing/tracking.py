@@ -179,8 +179,8 @@ class TrackedRunStoreContract:
         assert store.lifecycle(run) == "active"
         assert store.lifecycle(new_id()) is None
         assert store.add_params(run, {"lr": "0.1", "ä": ""}) == []
-        store.set_tags(run, {"k": "1"})
-        store.set_tags(run, {"k": "2", "l": "3"})
+        store.set_tags({run: {"k": "1"}})
+        store.set_tags({run: {"k": "2", "l": "3"}})
         store.add_points({run: [KeyedPoint("loss", 5_000, 1, 0.5)]})
         infos = store.infos([run, new_id()])
         (loaded,) = store.load([infos[run]])
@@ -334,6 +334,5 @@ class TrackedRunStoreContract:
         for run, rate in ((a, "0.1"), (b, "0.1"), (c, "0.2")):
             store.add_params(run, {"lr": rate})
         store.add_params(a, {"opt": "adam"})
-        store.set_tags(a, {"team": "x"})
-        store.set_tags(b, {"team": "y"})
+        store.set_tags({a: {"team": "x"}, b: {"team": "y"}})
         return made

@@ -199,6 +199,7 @@ ModelMetrics = Callable[[Principal, str, Sequence[LogMetric | BatchMetric]], Non
 """Keeps the points of a run that were measured of a logged model."""
 
 
+_Starting = tuple[Principal, NewTrackedRun]
 _Logged = tuple[Call, RunLog, Sequence[LogMetric | BatchMetric]]
 """A request, what it logs, and which of it was measured of logged models."""
 
@@ -329,8 +330,14 @@ class _Routes:
             started_at=moment_of(asked.start_time, "start_time"),
             tags=rules.first_tags((tag.key, tag.value) for tag in asked.tags),
         )
-        run = await self._writes.run(lambda: self._tracking.start(call.who, new))
-        return {"run": shown(run)}
+        return {"run": shown(await self._writes.share(self._start_all, (call.who, new)))}
+
+    def _start_all(self, given: Sequence[_Starting]) -> list[TrackedRun]:
+        """Open the runs that several requests want."""
+        opened: list[TrackedRun] = []
+        for who, some in groupby(given, key=itemgetter(0)):
+            opened += self._tracking.start_all(who, [new for _, new in some])
+        return opened
 
     def get(self, call: Call) -> Answered:
         asked = call.read(OneRun)

@@ -227,7 +227,7 @@ class Arrivals:
                 started_at=started,
             )
         )
-        runs.set_tags(record.id, record.tags)
+        runs.set_tags({record.id: record.tags})
         runs.add_params(record.id, record.params)
         batch: list[KeyedPoint] = []
         for series in record.points:

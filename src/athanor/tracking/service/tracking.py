@@ -32,6 +32,7 @@ from athanor.tracking.types import (
     DEFAULT_EXPERIMENT_ID,
     RUN_NAME_TAG,
     Batch,
+    Experiment,
     HistoryQuery,
     KeyedPoint,
     Lifecycle,
@@ -99,54 +100,52 @@ class Tracking:
         tag of the name differ.
         """
         self._access.require(who, "tracking.start", new.experiment)
-        tags = dict(new.tags)
-        tagged = tags.get(RUN_NAME_TAG, "")
-        if new.name and tagged and new.name != tagged:
-            raise Unloggable(
-                "Both 'run_name' argument and 'mlflow.runName' tag are specified, but with "
-                f"different values (run_name='{new.name}', mlflow.runName='{tagged}')."
-            )
-        name = new.name or tagged or made_up_name()
-        tags[RUN_NAME_TAG] = tags.get(RUN_NAME_TAG) or name
-        code, environment = facts_of(tags)
+        return self.start_all(who, [new])[0]
+
+    def start_all(self, who: Principal, news: Sequence[NewTrackedRun]) -> list[TrackedRun]:
+        """As `start`, of many runs at once, all or none."""
+        for new in news:
+            self._access.require(who, "tracking.start", new.experiment)
+        tags_of = [_first_tags(new) for new in news]
         with self._database.transaction():
-            experiment = self._experiments.get(who, new.experiment, project=new.project)
-            if experiment.lifecycle != "active":
-                raise ExperimentDeleted(experiment.id)
-            parent = tags.get(_PARENT_TAG)
-            known = parent is not None and self._store.lifecycle(parent) is not None
-            run = self._lineage.start_run(
+            wanted = {(new.experiment, new.project) for new in news}
+            experiments = {each: self._open_experiment(who, *each) for each in wanted}
+            homes = [experiments[new.experiment, new.project] for new in news]
+            runs = self._lineage.start_runs(
                 who,
-                NewRun(
-                    kind=KIND,
-                    name=name[:_NAME],
-                    project=experiment.project,
-                    parent=parent if known else None,
-                    started_at=new.started_at or self._clock.now(),
-                    code=code,
-                    environment=environment,
+                [
+                    self._opened(new, tags, home)
+                    for new, tags, home in zip(news, tags_of, homes, strict=True)
+                ],
+            )
+            members = [
+                Membership(
+                    run=run.id,
+                    experiment=home.id,
+                    lifecycle="active",
+                    user=new.user,
+                    artifact_uri=_artifacts(home.artifact_location, run.id),
+                    started_at=run.started_at,
+                )
+                for run, new, home in zip(runs, news, homes, strict=True)
+            ]
+            self._store.add(*members)
+            self._store.set_tags({run.id: tags for run, tags in zip(runs, tags_of, strict=True)})
+        return [
+            TrackedRun(
+                info=RunInfo(
+                    id=run.id,
+                    experiment=member.experiment,
+                    name=run.name,
+                    user=member.user,
+                    state=run.state,
+                    started_at=run.started_at,
+                    artifact_uri=member.artifact_uri,
                 ),
+                tags=tags,
             )
-            member = Membership(
-                run=run.id,
-                experiment=experiment.id,
-                lifecycle="active",
-                user=new.user,
-                artifact_uri=_artifacts(experiment.artifact_location, run.id),
-                started_at=run.started_at,
-            )
-            self._store.add(member)
-            self._store.set_tags(run.id, tags)
-        info = RunInfo(
-            id=run.id,
-            experiment=experiment.id,
-            name=run.name,
-            user=new.user,
-            state=run.state,
-            started_at=run.started_at,
-            artifact_uri=member.artifact_uri,
-        )
-        return TrackedRun(info=info, tags=tags)
+            for run, member, tags in zip(runs, members, tags_of, strict=True)
+        ]
 
     def run(self, who: Principal, run_id: str) -> TrackedRun:
         """A run with what it told, deleted or not.
@@ -165,7 +164,7 @@ class Tracking:
         with self._database.transaction():
             self._check_active(who, [run_id])
             if change.name:
-                self._store.set_tags(run_id, {RUN_NAME_TAG: change.name})
+                self._store.set_tags({run_id: {RUN_NAME_TAG: change.name}})
             self._lineage.amend_run(
                 who,
                 run_id,
@@ -322,8 +321,29 @@ class Tracking:
         self._access.require(who, "tracking.points", run_id)
         return self._store.history(run_id, key, query or HistoryQuery())
 
+    def _open_experiment(self, who: Principal, experiment_id: str, project: str) -> Experiment:
+        """An experiment that takes runs. Raises: ExperimentNotFound, ExperimentDeleted."""
+        experiment = self._experiments.get(who, experiment_id, project=project)
+        if experiment.lifecycle != "active":
+            raise ExperimentDeleted(experiment.id)
+        return experiment
+
+    def _opened(self, new: NewTrackedRun, tags: Mapping[str, str], home: Experiment) -> NewRun:
+        code, environment = facts_of(tags)
+        parent = tags.get(_PARENT_TAG)
+        known = parent is not None and self._store.lifecycle(parent) is not None
+        return NewRun(
+            kind=KIND,
+            name=(new.name or tags[RUN_NAME_TAG])[:_NAME],
+            project=home.project,
+            parent=parent if known else None,
+            started_at=new.started_at or self._clock.now(),
+            code=code,
+            environment=environment,
+        )
+
     def _set_tags(self, who: Principal, run_id: str, tags: Mapping[str, str]) -> None:
-        self._store.set_tags(run_id, tags)
+        self._store.set_tags({run_id: tags})
         name = tags.get(RUN_NAME_TAG)
         if name:
             self._lineage.amend_run(who, run_id, RunAmendment(name=name[:_NAME]))
@@ -371,6 +391,19 @@ class Tracking:
             )
         )
         return "active"
+
+
+def _first_tags(new: NewTrackedRun) -> dict[str, str]:
+    """The tags that a run begins with: one of them is its name."""
+    tags = dict(new.tags)
+    tagged = tags.get(RUN_NAME_TAG, "")
+    if new.name and tagged and new.name != tagged:
+        raise Unloggable(
+            "Both 'run_name' argument and 'mlflow.runName' tag are specified, but with "
+            f"different values (run_name='{new.name}', mlflow.runName='{tagged}')."
+        )
+    tags[RUN_NAME_TAG] = tagged or new.name or made_up_name()
+    return tags
 
 
 def _artifacts(location: str, run_id: str) -> str:

@@ -39,8 +39,8 @@ class Membership(NamedTuple):
 class TrackedRunStore(Protocol):
     """Tracked runs and what they told."""
 
-    def add(self, run: Membership) -> None:
-        """Let a run of the lineage belong to an experiment; one that does already stays there."""
+    def add(self, *runs: Membership) -> None:
+        """Let runs of the lineage belong to experiments; one that does already stays there."""
         ...
 
     def lifecycle(self, run_id: str) -> Lifecycle | None:
@@ -71,8 +71,8 @@ class TrackedRunStore(Protocol):
         """Add parameters; returns those that have another value already: key, kept, given."""
         ...
 
-    def set_tags(self, run_id: str, tags: Mapping[str, str]) -> None:
-        """Set tags."""
+    def set_tags(self, tags: Mapping[str, Mapping[str, str]]) -> None:
+        """Set tags, by run."""
         ...
 
     def remove_tag(self, run_id: str, key: str) -> bool:
@@ -153,18 +153,21 @@ class SqlTrackedRunStore:
         self._set_latest = _SET_LATEST.format(next_series=_NEXT_SERIES[self._plain.postgres])
         self._move_and_tell = f"{self._set_latest} RETURNING series"
 
-    def add(self, run: Membership) -> None:
-        """Let a run of the lineage belong to an experiment; one that does already stays there."""
-        self._plain.run(
+    def add(self, *runs: Membership) -> None:
+        """Let runs of the lineage belong to experiments; one that does already stays there."""
+        self._plain.many(
             _ADD,
-            (
-                run.run,
-                run.experiment,
-                run.lifecycle,
-                run.user,
-                run.artifact_uri,
-                microseconds(run.started_at),
-            ),
+            [
+                (
+                    run.run,
+                    run.experiment,
+                    run.lifecycle,
+                    run.user,
+                    run.artifact_uri,
+                    microseconds(run.started_at),
+                )
+                for run in runs
+            ],
         )
 
     def lifecycle(self, run_id: str) -> Lifecycle | None:
@@ -230,9 +233,12 @@ class SqlTrackedRunStore:
             kept |= dict(self._plain.fetch(query, (run_id, *some)))
         return [(key, kept[key], given) for key, given in params.items() if kept[key] != given]
 
-    def set_tags(self, run_id: str, tags: Mapping[str, str]) -> None:
-        """Set tags."""
-        self._plain.many(_SET_TAG, [(run_id, key, value) for key, value in tags.items()])
+    def set_tags(self, tags: Mapping[str, Mapping[str, str]]) -> None:
+        """Set tags, by run."""
+        self._plain.many(
+            _SET_TAG,
+            [(run_id, key, value) for run_id, some in tags.items() for key, value in some.items()],
+        )
 
     def remove_tag(self, run_id: str, key: str) -> bool:
         """Take a tag away; whether there was one."""
