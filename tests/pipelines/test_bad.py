@@ -168,3 +168,58 @@ def alone(word: str) -> str:
 @pipeline
 def apart(word: str) -> str:
     return alone(word)
+
+
+@step(cache=False)
+def too_large() -> int:
+    return 2**70
+
+
+@step(cache=False)
+def half_a_character(inside: int = 0) -> str:
+    if inside:
+        raise ValueError("\ud800")
+    return "\ud800"
+
+
+@step(cache=False)
+def interrupts() -> int:
+    raise KeyboardInterrupt
+
+
+class Speechless(Exception):
+    def __str__(self) -> str:
+        raise ValueError
+
+
+@step(cache=False)
+def speechless() -> int:
+    raise Speechless
+
+
+@step(cache=False)
+def closes_its_output() -> int:
+    sys.stdout.close()
+    return 5
+
+
+@pipeline
+def odd_ends() -> int:
+    too_large()
+    half_a_character()
+    half_a_character(inside=1)
+    interrupts()
+    speechless()
+    return closes_its_output()
+
+
+def test_odd_ends_of_steps_are_told_by_step_and_line(room: Room) -> None:
+    submission = Submission(yaml=yaml_of(odd_ends), cache=False)
+    run = room.finished(room.pipelines.submit(OWNER, submission))
+    ends = {task.name: (task.error or {}).get("message", task.state) for task in run.tasks}
+    assert "which can't be kept: whole numbers have 64 bits" in ends["too-large"]
+    assert "no valid Unicode" in ends["half-a-character"]
+    assert f"failed at {__file__}:" in ends["half-a-character-2"]
+    assert "KeyboardInterrupt" in ends["interrupts"]
+    assert "Speechless" in ends["speechless"]
+    assert ends["closes-its-output"] == "done"

@@ -3,6 +3,7 @@
 import contextlib
 import types
 import typing
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from athanor.pipelines.errors import BadPipeline, BadSpecFile
+from athanor.pipelines.ir.mending import mend_items
 from athanor.pipelines.ir.spec import Document, PipelineSpec
 from athanor.pipelines.ir.text import plain, read_document, read_spec, write_document
 from athanor.testing.pipelines import yaml_of
@@ -219,3 +221,59 @@ def default_of(spec: PipelineSpec) -> Any:
     """The default of the input `l`."""
     assert spec.root.input_definitions is not None
     return spec.root.input_definitions.parameters["l"].default_value
+
+
+def test_a_loops_item_in_a_text_comes_from_the_loop() -> None:
+    """Kubeflow's compiler hands such items in from outside, where nothing has them."""
+    item, field = (
+        "pipelinechannel--loop-item-param-2",
+        "pipelinechannel--loop-item-param-2-subvar-a",
+    )
+    nowhere = {"componentInputParameter": "loop-item-param-2-subvar-a"}
+    data: dict[str, Any] = {
+        "components": {
+            "comp-condition-1": {
+                "dag": {
+                    "tasks": {
+                        "for-loop-2": {
+                            "componentRef": {"name": "comp-for-loop-2"},
+                            "inputs": {"parameters": {field: {"componentInputParameter": field}}},
+                            "parameterIterator": {"itemInput": item},
+                        }
+                    }
+                },
+                "inputDefinitions": {"parameters": {field: {"parameterType": "STRING"}}},
+            },
+            "comp-for-loop-2": {
+                "dag": {
+                    "tasks": {
+                        "echo": {
+                            "inputs": {"parameters": {field: {"componentInputParameter": field}}}
+                        }
+                    }
+                },
+                "inputDefinitions": {"parameters": {field: {"parameterType": "STRING"}}},
+            },
+        },
+        "root": {
+            "dag": {
+                "tasks": {
+                    "condition-1": {
+                        "componentRef": {"name": "comp-condition-1"},
+                        "inputs": {"parameters": {field: nowhere}},
+                    }
+                }
+            }
+        },
+    }
+    mend_items(data)
+    inner = data["components"]["comp-for-loop-2"]
+    assert data["components"]["comp-condition-1"]["inputDefinitions"]["parameters"] == {}
+    assert inner["inputDefinitions"]["parameters"] == {item: {"parameterType": "STRUCT"}}
+    assert inner["dag"]["tasks"]["echo"]["inputs"]["parameters"][field] == {
+        "componentInputParameter": item,
+        "parameterExpressionSelector": 'parseJson(string_value)["a"]',
+    }
+    again = deepcopy(data)
+    mend_items(again)
+    assert again == data

@@ -410,3 +410,12 @@ class VersionGone(NotFound):
             "athanor data versions NAME",
             details={"version": name},
         )
+
+
+def cause_of(error: BaseException) -> str:
+    """An exception's type and words; of one that can't tell its own, the type alone."""
+    name = type(error).__name__
+    try:
+        return f"{name}: {error}"
+    except Exception:  # noqa: BLE001 - it is a stranger's code
+        return name

@@ -189,6 +189,18 @@ def commands() -> NamedTuple("Given", Output=str, other=str):
     return given(first.outputs["out"], second.outputs["out"])
 
 
+@case({"l": [{"a": 5}, {"a": 6}]}, {"Output": '[["5-x", "5-y"], ["6-x", "6-y"]]'})
+@dsl.pipeline
+def items_in_texts(l: list, f: str = "x") -> str:
+    with dsl.If(f == "x"):
+        with dsl.ParallelFor([{"b": 1}, {"b": 2}]) as k:
+            echo(text=f"n{k.b}")
+    with dsl.ParallelFor(l) as i:
+        with dsl.ParallelFor(["x", "y"]) as j:
+            found = echo(text=f"{i.a}-{j}")
+    return shown(items=dsl.Collected(found.output)).output
+
+
 @case({}, {"Output": "[]"})
 @dsl.pipeline
 def an_empty_loop(l: list = []) -> str:

@@ -8,6 +8,7 @@ import yaml
 
 from athanor.kernel.documents import read_yamls
 from athanor.pipelines.errors import BadSpecFile
+from athanor.pipelines.ir.mending import mend_items
 from athanor.pipelines.ir.spec import Document, PipelineSpec, PlatformSpec
 
 T = TypeVar("T")
@@ -49,7 +50,9 @@ def read_spec(data: object, origin: str = "The pipeline") -> PipelineSpec:
     spec = _convert(data, PipelineSpec, origin)
     if not spec.sdk_version.startswith("kfp"):
         return spec
-    return _convert(_with_whole_numbers(data), PipelineSpec, origin)
+    mended = _with_whole_numbers(data)
+    mend_items(mended)
+    return _convert(mended, PipelineSpec, origin)
 
 
 def write_document(document: Document) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
+import orjson
 from msgspec import UNSET
 
 from athanor.pipelines.errors import WrongType
@@ -19,6 +20,12 @@ WORDS = {
     "LIST": "a list",
     "STRUCT": "a mapping (dict)",
 }
+_FAULTS = {
+    "64-bit": "whole numbers have 64 bits at most",
+    "surrogates": "it holds what is no valid Unicode text",
+    "Recursion": "its parts lie too deep in each other",
+}
+"""What can't be kept, by a word of orjson's about it."""
 _OLD = {"INT": "NUMBER_INTEGER", "DOUBLE": "NUMBER_DOUBLE", "STRING": "STRING"}
 
 
@@ -43,7 +50,22 @@ def fit(value: Any, kind: str, where: str, name: str) -> Any:
     fitted = checker(value)
     if fitted is UNSET:
         raise WrongType(where, name, WORDS[kind], f"{shown(value)} ({type(value).__name__})")
+    if (fault := unkept(fitted)) is not None:
+        raise WrongType(where, name, f"{WORDS[kind]} that can be kept", f"{shown(value)}: {fault}")
     return fitted
+
+
+def unkept(value: Any) -> str | None:
+    """Why a value can't be kept as JSON, if so: its whole numbers, its texts, or its depth."""
+    if isinstance(value, bool | float):
+        return None
+    try:
+        orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS)
+    except orjson.JSONEncodeError as error:
+        cause = str(error)
+    else:
+        return None
+    return next((told for word, told in _FAULTS.items() if word in cause), None)
 
 
 def converted(value: Any, kind: str) -> Any:
@@ -68,6 +90,7 @@ def converted(value: Any, kind: str) -> Any:
 def shown(value: Any, limit: int = 80) -> str:
     """A value as short text."""
     text = json.dumps(value, ensure_ascii=False, default=repr)
+    text = text.encode("utf-8", "backslashreplace").decode()
     return text if len(text) <= limit else text[: limit - 3] + "..."
 
 

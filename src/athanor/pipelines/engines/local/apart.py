@@ -14,9 +14,9 @@ from typing import Any
 
 from athanor.kernel.environments import environment_with
 from athanor.pipelines.engines.local.exchange import GivenArtifact, MadeArtifact, Order, Result
-from athanor.pipelines.engines.local.values import ArtifactFiles
+from athanor.pipelines.engines.local.values import ArtifactFiles, fitted_output
 from athanor.pipelines.errors import BadStep, StepFailed
-from athanor.pipelines.logic.values import fit, shown
+from athanor.pipelines.logic.values import shown
 
 PORTABLE = Path(__file__).parents[1] / "portable.py"
 _PARQUET = "pyarrow.parquet"
@@ -96,10 +96,9 @@ def _given(
 
 def _result(place: Path, order: Order, files: ArtifactFiles) -> Result:
     told = json.loads((place / "executor_output.json").read_text("utf-8"))
-    where = f"Step {order.step!r}"
     values = told.get("parameterValues") or {}
     parameters = {
-        name: fit(values.get(name), kind, where, name)
+        name: fitted_output(values.get(name), kind, order.step, name)
         for name, kind in order.output_parameters.items()
     }
     artifacts: dict[str, list[MadeArtifact]] = {}

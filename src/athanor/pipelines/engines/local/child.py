@@ -38,10 +38,10 @@ from athanor.pipelines.engines.local.exchange import (
 from athanor.pipelines.engines.local.foreign import attempt as attempt_foreign
 from athanor.pipelines.engines.local.leftovers import adopt, end_descendants
 from athanor.pipelines.engines.local.mounting import mount
-from athanor.pipelines.engines.local.values import ArtifactFiles
-from athanor.pipelines.errors import BadStep, MissingInput, StepFailed, WrongType
+from athanor.pipelines.engines.local.values import ArtifactFiles, fitted_output
+from athanor.pipelines.errors import BadStep, MissingInput, StepFailed, cause_of
 from athanor.pipelines.logic.embedding import Embedded
-from athanor.pipelines.logic.values import fit, shown
+from athanor.pipelines.logic.values import shown
 
 MODULE = "athanor_step"
 """The name of the module that a step's source becomes."""
@@ -60,7 +60,7 @@ def main(folder: str, order: bytes | None = None, code: bytes | None = None) -> 
     result = _attempt(folder, read, code)
     if os.getpid() != owner:  # the step forked, and this is the copy: one result is enough
         os._exit(0)
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, ValueError, AttributeError):  # the step may have closed it
         sys.stdout.flush()
     end_descendants(owner)
     write_result(folder, result)
@@ -247,9 +247,7 @@ def _call(function: Callable[..., Any], arguments: Mapping[str, Any], order: Ord
         return function(**arguments)
     except AthanorError:
         raise
-    except SystemExit as error:
-        raise _failure(error, order.step, order.embedded.file, given) from error
-    except Exception as error:
+    except BaseException as error:  # SystemExit and KeyboardInterrupt, too
         raise _failure(error, order.step, order.embedded.file, given) from error
 
 
@@ -259,17 +257,9 @@ def _store(value: Any, order: Order, files: ArtifactFiles) -> Result:
     named = _named(value, order)
     for name, kind in order.output_parameters.items():
         got = _plain(named.get(name))
-        where = f"Step {order.step!r}"
         if got is not None and kind == "LIST" and isinstance(got, tuple | set | frozenset):
             got = list(got)
-        try:
-            parameters[name] = fit(got, kind, where, name)
-        except WrongType as error:
-            raise BadStep(
-                f"{where} returned {shown(got)} as {name!r}, which its hint calls otherwise: "
-                f"{error.message}",
-                hint="Return what the type hint says, or change the hint.",
-            ) from None
+        parameters[name] = fitted_output(got, kind, order.step, name)
     for name, kind in order.output_artifacts.items():
         if named.get(name) is None:
             continue
@@ -336,7 +326,7 @@ def _failure(error: BaseException, step: str, file: str, inputs: Mapping[str, An
         cause = "MemoryError: it needed more memory than it may take"
         hint = "Give the step less data, or more room: @step(memory='4G')."
     else:
-        cause = f"{type(error).__name__}: {error}"
+        cause = cause_of(error)
     details = {
         "type": type(error).__name__,
         "file": last.filename if last else "",
@@ -360,7 +350,7 @@ def _own_part(trace: TracebackType | None, file: str) -> TracebackType | None:
 def _print_trace(error: AthanorError, file: str) -> None:
     """The cause as Python shows it, for the log: the user's part of it."""
     cause = error.__cause__
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, ValueError):
         if cause is not None:
             trace = _own_part(cause.__traceback__, file)
             if trace is not None:

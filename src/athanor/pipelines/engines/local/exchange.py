@@ -6,7 +6,7 @@ its end counts for good once it stands in the database.
 """
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import msgspec
 
 from athanor.pipelines.logic.containers import Lightweight
 from athanor.pipelines.logic.embedding import Embedded
+from athanor.pipelines.logic.texts import map_texts
 
 TASK_FILE = "task.json"
 RESULT_FILE = "result.json"
@@ -141,8 +142,17 @@ def read_order(body: bytes) -> Order:
 def write_result(folder: str, result: Result) -> None:
     """Put a result into an attempt's folder, by a rename."""
     passing = f"{folder}/.{RESULT_FILE}"
-    _write(passing, written(result))
+    try:
+        body = written(result)
+    except UnicodeEncodeError:  # half a character, in the words of somebody's exception
+        body = written(replace(result, error=map_texts(result.error, _valid)))
+    _write(passing, body)
     os.rename(passing, f"{folder}/{RESULT_FILE}")  # noqa: PTH104 - as below
+
+
+def _valid(text: str) -> str:
+    """The same as Unicode."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _write(path: str, body: bytes) -> None:

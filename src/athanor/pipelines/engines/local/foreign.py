@@ -32,12 +32,12 @@ from athanor.pipelines.engines.local.exchange import (
     Order,
     Result,
 )
-from athanor.pipelines.engines.local.values import ArtifactFiles
-from athanor.pipelines.errors import BadStep, StepFailed
+from athanor.pipelines.engines.local.values import ArtifactFiles, fitted_output
+from athanor.pipelines.errors import BadStep, StepFailed, cause_of
 from athanor.pipelines.ir.spec import ContainerSpec
 from athanor.pipelines.logic.code import digest_of
 from athanor.pipelines.logic.containers import Lightweight, command_line
-from athanor.pipelines.logic.values import converted, fit
+from athanor.pipelines.logic.values import converted
 
 RUNTIME = Path(__file__).parents[2] / "kubeflow" / "runtime"
 """The folder that holds the steps' `kfp`."""
@@ -161,11 +161,9 @@ def _here(order: Order, lightweight: Lightweight, told: dict[str, Any]) -> None:
         importlib.import_module("kfp.dsl.executor").Executor(told, function).run()
     except AthanorError:
         raise
-    except SystemExit as error:
-        if error.code not in {None, 0}:
+    except BaseException as error:  # KeyboardInterrupt, too
+        if not isinstance(error, SystemExit) or error.code not in {None, 0}:
             raise _failure(order.step, error, file) from error
-    except Exception as error:
-        raise _failure(order.step, error, file) from error
 
 
 def _failure(step: str, error: BaseException, file: str) -> StepFailed:
@@ -173,7 +171,7 @@ def _failure(step: str, error: BaseException, file: str) -> StepFailed:
         frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file
     ]
     last = frames[-1] if frames else None
-    cause = f"{type(error).__name__}: {error}"
+    cause = cause_of(error)
     if isinstance(error, SystemExit):
         cause = f"it called sys.exit({error.code!r})"
     details = {
@@ -299,7 +297,7 @@ def _result(place: Path, order: Order, foreign: Foreign, storage: Storage) -> Re
                 value = value if other is UNSET else other
         else:
             continue
-        parameters[name] = fit(value, kind, f"Step {order.step!r}", name)
+        parameters[name] = fitted_output(value, kind, order.step, name)
     artifacts = {
         name: [
             _stored(place, name, item, foreign, storage)

@@ -13,6 +13,7 @@ from athanor.kernel.storage import Storage
 from athanor.lineage import Materializer
 from athanor.pipelines.engines.local.exchange import GivenArtifact, MadeArtifact, Order
 from athanor.pipelines.errors import BadStep, NoMaterializer, WrongType
+from athanor.pipelines.logic.values import fit, shown, unkept
 
 _DATASET_TYPES = {"table", "dataset"}
 
@@ -154,6 +155,27 @@ class ArtifactFiles:
             found = cast("Materializer", getattr(importlib.import_module(module), name)())
             self._materializers[origin] = found
         return found
+
+
+def fitted_output(value: Any, kind: str, step: str, name: str) -> Any:
+    """What a step gave for an output parameter, as its type has it.
+
+    Raises: BadStep.
+    """
+    where = f"Step {step!r}"
+    if (fault := unkept(value)) is not None:
+        raise BadStep(
+            f"{where} returned {shown(value)} as {name!r}, which can't be kept: {fault}.",
+            hint="Return it as a text in another form, or as a file.",
+        )
+    try:
+        return fit(value, kind, where, name)
+    except WrongType as error:
+        raise BadStep(
+            f"{where} returned {shown(value)} as {name!r}, which its hint calls otherwise: "
+            f"{error.message}",
+            hint="Return what the type hint says, or change the hint.",
+        ) from None
 
 
 def _is_a(value: object, wanted: type) -> bool:
