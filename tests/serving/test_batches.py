@@ -16,6 +16,7 @@ import pytest
 from athanor.app.house import House
 from athanor.data import Datasets, NewVersion
 from athanor.data.errors import BadDatasetName, DatasetNameTaken, DatasetNotFound
+from athanor.kernel import nearby
 from athanor.kernel.database import Database
 from athanor.kernel.errors import AthanorError
 from athanor.kernel.permissions import OWNER
@@ -25,6 +26,7 @@ from athanor.registry import ModelNotFound
 from athanor.serving.errors.batches import (
     BadBatch,
     BatchEnded,
+    BatchFileElsewhere,
     BatchFileMissing,
     BatchNotFound,
     InputColumnsMissing,
@@ -220,6 +222,16 @@ def test_files_that_are_no_input_fail_the_batch_with_their_name(
     assert batch.error is not None
     assert batch.error["error"] == code
     assert batch.error["status"] < 500
+
+
+def test_a_file_that_both_see_is_not_sent(shop: House, tmp_path: Path) -> None:
+    path = tmp_path / "near.csv"
+    path.write_bytes(b"age\n1\n")
+    batches: Batches = shop.services[Batches]
+    found = batches.add_near(OWNER, "near.csv", str(path), nearby.sealed(path))
+    assert found == sent_file(batches, path)
+    with pytest.raises(BatchFileElsewhere):
+        batches.add_near(OWNER, "near.csv", str(path), "0" * 64)
 
 
 def test_a_column_of_the_results_name_is_refused(shop: House, tmp_path: Path) -> None:

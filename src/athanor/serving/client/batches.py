@@ -2,16 +2,21 @@
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeAlias
 
+from athanor.kernel import nearby
 from athanor.kernel.errors import TookTooLong, error_from_dict
 from athanor.kernel.transport import Transport, segment
+from athanor.serving.errors.batches import BatchFileElsewhere
 from athanor.serving.types.batches import Batch, BatchFile, NewBatch
 
 BatchList: TypeAlias = list[Batch]
 
 _LOOK_SECONDS = 0.25
+_LARGE = 4 << 20
+"""Bytes: smaller files are sent."""
 
 
 class BatchesClient:
@@ -25,11 +30,26 @@ class BatchesClient:
         return self._transport.send("POST", "/batches", body=new).read(Batch)
 
     def add_file(self, path: Path | str, file: str = "") -> BatchFile:
-        """Send a file that batches can name."""
+        """Send a file that batches can name; a large one that the server sees is not sent."""
         sent = Path(path)
+        if sent.stat().st_size >= _LARGE:
+            with suppress(BatchFileElsewhere):
+                return self.add_near(sent, file)
         query = {"file": file or sent.name}
         answer = self._transport.send("PUT", "/batch-files", query=query, content=sent)
         return answer.read(BatchFile)
+
+    def add_near(self, path: Path | str, file: str = "") -> BatchFile:
+        """Name a file that the server sees, too, instead of sending it.
+
+        Raises: BatchFileElsewhere.
+        """
+        near = Path(path).absolute()
+        query = {"file": file or near.name, "path": str(near), "seal": nearby.sealed(near)}
+        found = self._transport.send("PUT", "/batch-files", query=query).read(BatchFile)
+        if found.size != near.stat().st_size:  # an older server knows no paths
+            raise BatchFileElsewhere(near.name)
+        return found
 
     def get(self, batch_id: str) -> Batch:
         """One batch, and how far it is."""

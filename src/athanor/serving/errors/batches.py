@@ -48,6 +48,16 @@ class BatchFileMissing(NotFound):
         )
 
 
+class BatchFileElsewhere(NotFound):
+    """A file that was named is not seen here, or is another one."""
+
+    def __init__(self, file: str) -> None:
+        super().__init__(
+            f"The file {file!r} is not where this server could read it.",
+            hint="Send it: PUT /api/v1/batch-files?file=NAME with its bytes.",
+        )
+
+
 class CsvNotPlain(Unprocessable):
     """A CSV file is not so ordinary that it can be read where it lies."""
 

@@ -16,8 +16,20 @@ TheBatches = Annotated[Batches, provide(Batches)]
 
 
 @router.put("/batch-files", status_code=201)
-async def add_file(request: Request, who: Caller, batches: TheBatches, file: str) -> BatchFile:
-    """Keep the body, a file of any size, so that batches can name it."""
+async def add_file(
+    request: Request,
+    who: Caller,
+    batches: TheBatches,
+    file: str,
+    path: str = "",
+    seal: str = "",
+) -> BatchFile:
+    """Keep the body, a file of any size, so that batches can name it.
+
+    A client on this machine may name the file's `path` instead, with its seal.
+    """
+    if path:
+        return await run_in_threadpool(batches.add_near, who, file, path, seal)
     waiting: list[bytes] = []
     size = 0
     with batches.add_file(who, file) as arriving:

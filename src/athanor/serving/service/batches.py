@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from athanor.data import Query
-from athanor.kernel import DEFAULT_PROJECT
+from athanor.kernel import DEFAULT_PROJECT, nearby
 from athanor.kernel.ids import is_id, new_id
 from athanor.kernel.permissions import Access, Principal
 from athanor.kernel.storage import Incoming
@@ -19,6 +19,7 @@ from athanor.serving.errors import FlavorNotServed, ModelElsewhere, SignatureMis
 from athanor.serving.errors.batches import (
     BadBatch,
     BatchEnded,
+    BatchFileElsewhere,
     BatchFileMissing,
     BatchNotFound,
     InputColumnsMissing,
@@ -37,6 +38,7 @@ BatchList: TypeAlias = list[Batch]
 _LEAST_ROWS, _MOST_ROWS = 1_000, 10_000_000
 _MOST_WORKERS = 64
 _MOST_LISTED = 1_000
+_PIECE = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,6 +187,22 @@ class Batches:
             raise BadBatch("The file has no name.", "Name it: PUT /api/v1/batch-files?file=NAME")
         with self._ground.storage.incoming() as incoming:
             yield Arriving(name, incoming)
+
+    def add_near(self, who: Principal, file: str, path: str, seal: str) -> BatchFile:
+        """Take in a file that lies where its caller and this process both see it.
+
+        Raises: BatchFileElsewhere (it has to be sent), BadBatch, DiskNearlyFull.
+        """
+        self._access.require(who, "serving.add_file", file)
+        stream = nearby.opened(path, seal)
+        if stream is None:
+            raise BatchFileElsewhere(file)
+        with stream, self.add_file(who, file) as arriving:
+            while piece := stream.read(_PIECE):
+                arriving.write(piece)
+            if not nearby.holds(stream, seal):
+                raise BadBatch(f"{file} was written to while it was read.", "Send it again.")
+            return arriving.keep()
 
     def _found(self, batch_id: str) -> Batch:
         found = self._store.find(batch_id) if is_id(batch_id) else None
