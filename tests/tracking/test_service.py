@@ -3,6 +3,7 @@
 import asyncio
 import math
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -22,13 +23,16 @@ from athanor.tracking import (
     ExperimentNotFound,
     ExperimentQuery,
     Experiments,
+    KeyedPoint,
     Neighbours,
     NewExperiment,
     NewMetric,
     NewTrackedRun,
     ParamChanged,
+    Point,
     RunChange,
     RunDeleted,
+    RunLog,
     RunQuery,
     RunSearch,
     SqlExperimentStore,
@@ -250,6 +254,49 @@ class TestWriteQueue:
         assert [isinstance(result, ParamChanged) for result in results] == [False, True] * 10
         kept = dict(tracking.run(OWNER, run.id).params)
         assert kept == {"same": "0"} | {f"own{number}": "1" for number in range(0, 20, 2)}
+
+    def test_what_several_ask_for_is_done_in_one_go_and_refused_alone(
+        self, sqlite: Database, tracking: Tracking
+    ) -> None:
+        runs = [tracking.start(OWNER, NewTrackedRun()).info.id for _ in range(4)]
+        tracking.delete(OWNER, runs[1])
+        queue = WriteQueue(sqlite)
+        sizes: list[int] = []
+
+        def log(logs: list[RunLog]) -> list[None]:
+            sizes.append(len(logs))
+            tracking.log_points(OWNER, logs)
+            return [None] * len(logs)
+
+        def start(news: list[NewTrackedRun]) -> list[str]:
+            return [run.info.id for run in tracking.start_all(OWNER, news)]
+
+        async def ask_all() -> list[Any]:
+            points = [KeyedPoint("loss", 1, 1, 0.5)]
+            logs = [RunLog(run, points, {"lr": run}, {"t": run}) for run in [*runs, runs[0]]]
+            asked: list[Any] = [queue.share(log, each) for each in logs]
+            asked += [
+                queue.share(start, NewTrackedRun(name=name, experiment=experiment))
+                for name, experiment in (("a", "0"), ("b", "404"), ("c", "0"))
+            ]
+            queue.start()
+            return await asyncio.gather(*asked, return_exceptions=True)
+
+        try:
+            told = asyncio.run(ask_all())
+        finally:
+            queue.stop()
+        assert sizes == [5, 1, 1, 1, 1, 1]
+        assert [type(each) for each in told[:5]] == [type(None), RunDeleted, *[type(None)] * 3]
+        for run in (runs[0], *runs[2:]):
+            found = tracking.run(OWNER, run)
+            assert (found.params, found.tags["t"]) == ({"lr": run}, run)
+            assert found.metrics == {"loss": Point(1, 1, 0.5)}
+        assert tracking.run(OWNER, runs[1]).params == {}
+        opened, refused, another = told[5:]
+        assert isinstance(refused, ExperimentNotFound)
+        names = [tracking.run(OWNER, run).info.name for run in (opened, another)]
+        assert names == ["a", "c"]
 
     def test_a_full_disk_leaves_nothing_half_written(
         self, sqlite: Database, tracking: Tracking

@@ -250,6 +250,28 @@ class TrackedRunStoreContract:
         store.add_points({run: [KeyedPoint("m", 0, 8, math.nan)]})
         assert math.isnan(store.latest(run)["m"].value)
 
+    def test_points_of_several_runs_are_added_in_one_go(
+        self, store: TrackedRunStore, lineage: LineageStore, experiment: Experiment
+    ) -> None:
+        runs = [self.make(store, lineage, experiment.id) for _ in range(3)]
+        given = {
+            run: [
+                KeyedPoint(key, 10 * number, number, float(number))
+                for number in range(2, 8)
+                for key in keys
+            ]
+            for run, keys in zip(runs, ("ab", "bcdefghijk", "a"), strict=True)
+        }
+        store.add_points(given)
+        store.add_points({runs[2]: [KeyedPoint("a", 5, 1, 9.0)], runs[0]: given[runs[0]][-2:]})
+        for run, keys in zip(runs, ("ab", "bcdefghijk", "a"), strict=True):
+            assert store.latest(run) == {key: Point(70, 7, 7.0) for key in keys}
+            for key in keys:
+                early = [Point(5, 1, 9.0)] if run == runs[2] else []
+                late = [Point(10 * number, number, float(number)) for number in range(2, 8)]
+                assert store.history(run, key, HistoryQuery()) == early + late
+        assert store.lifecycles([*runs, new_id()]) == dict.fromkeys(runs, "active")
+
     def test_a_history_is_read_in_pages_and_by_steps(
         self, store: TrackedRunStore, lineage: LineageStore, experiment: Experiment
     ) -> None:

@@ -75,8 +75,10 @@ def check_points(points: Sequence[KeyedPoint], *, single: bool = False) -> None:
 
     Raises: BadKey, Unloggable.
     """
-    keys = set(map(_KEY_OF, points))
-    sound = not any(len(key) > KEY or _wrong_with(key) for key in keys)
+    sound = True
+    for key in set(map(_KEY_OF, points)):
+        if len(key) > KEY or _wrong_with(key):
+            sound = False
     if sound and min(map(_AT, points), default=0) >= 0:
         return
     for index, (key, at, _step, value) in enumerate(points):

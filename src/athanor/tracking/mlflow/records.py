@@ -61,7 +61,8 @@ def read_json(body: bytes, form: type[R]) -> R:
     Raises: MlflowError.
     """
     plan = _plan(form)
-    if not any(name in body for name in plan.camel_marks) and not _has_long_number(body):
+    plain = body.islower() or plan.odd.search(body) is None
+    if plain and not _has_long_number(body):
         try:
             read: R = plan.decoder.decode(body)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
@@ -111,6 +112,8 @@ class _Field(msgspec.Struct, frozen=True):
 class _Plan(msgspec.Struct, frozen=True):
     fields: tuple[_Field, ...]
     camel_marks: tuple[bytes, ...]
+    odd: re.Pattern[bytes]
+    """Finds any of them."""
     decoder: Any
 
 
@@ -137,7 +140,9 @@ def _plan(form: type[Record]) -> _Plan:
         nested = inner if kind in {"list", "dict"} else kind
         if isinstance(nested, type) and issubclass(nested, Record):
             marks.update(_plan(nested).camel_marks)
-    return _Plan(tuple(fields), tuple(sorted(marks)), msgspec.json.Decoder(form))
+    camel_marks = tuple(sorted(marks))
+    odd = re.compile(b"|".join(map(re.escape, camel_marks)) or b"(?!)")
+    return _Plan(tuple(fields), camel_marks, odd, msgspec.json.Decoder(form))
 
 
 def _shape(hint: Any) -> tuple[Any, Any]:

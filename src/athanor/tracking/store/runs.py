@@ -25,6 +25,10 @@ _MANY = 500
 _NAN = float("nan")
 
 
+_Kept = tuple[str, int, int, float, int]
+"""Key, time, step, value, and whether it is NaN."""
+
+
 class Membership(NamedTuple):
     """To which experiment a run belongs."""
 
@@ -248,7 +252,7 @@ class SqlTrackedRunStore:
     def add_points(self, points: Mapping[str, Sequence[KeyedPoint]]) -> None:
         """Add points by their runs; an identical one is kept once."""
         latest: list[Row] = []
-        kept_of: dict[str, list[tuple[str, int, int, float, int]]] = {}
+        kept_of: dict[str, list[_Kept]] = {}
         for run_id, given in points.items():
             kept = [(key, at, step, value, 0) for key, at, step, value in given]
             if any(map(isnan, map(_VALUE, kept))):
@@ -257,22 +261,15 @@ class SqlTrackedRunStore:
                     for key, at, step, value, _ in kept
                 ]
             kept_of[run_id] = kept
-            # From the earliest to the last, of equal ones the first: batches have a thousand
-            # points, and this takes a third of what comparing them one by one would.
-            latest_first = sorted(kept, key=_BY_STEP, reverse=True)
-            last = {point[0]: point for point in reversed(latest_first)}
             latest += [
-                (run_id, key, step, at, value, nan)
-                for key, at, step, value, nan in sorted(last.values())
+                (run_id, key, step, at, value, nan) for key, at, step, value, nan in _last_of(kept)
             ]
         series = self._move_latest(latest)
-        self._add(
-            [
-                (series[run_id, key], at, step, value, nan)
-                for run_id, kept in kept_of.items()
-                for key, at, step, value, nan in kept
-            ]
-        )
+        rows: list[tuple[int, int, int, float, int]] = []
+        for run_id, kept in kept_of.items():
+            known = series[run_id]
+            rows += [(known[key], at, step, value, nan) for key, at, step, value, nan in kept]
+        self._add(rows)
 
     def latest(self, run_id: str) -> dict[str, Point]:
         """Each metric's last point: the greatest (step, time, value)."""
@@ -319,25 +316,26 @@ class SqlTrackedRunStore:
             self._plain.run(_ADD_ROWS, list(chain.from_iterable(ordered[at : at + _ROWS])))
         self._plain.many(_ADD_POINT, ordered[whole:])
 
-    def _move_latest(self, rows: list[Row]) -> dict[tuple[str, str], int]:
-        """Set the last points of some metrics where they are later; series by run and key."""
+    def _move_latest(self, rows: list[Row]) -> dict[str, dict[str, int]]:
+        """Set the last points of some metrics where they are later; series by run, then key."""
+        found: dict[str, dict[str, int]] = {row[0]: {} for row in rows}
         if len(rows) > _FEW:
             self._plain.many(self._set_latest, rows)
-            return self._series(rows)
+            self._find_series(rows, found)
+            return found
         # Most requests are one point, and most points are the last: it tells its series.
-        found: dict[tuple[str, str], int] = {}
         stayed = []
         for row in rows:
             moved = self._plain.first(self._move_and_tell, row)
             if moved is None:
                 stayed.append(row)
             else:
-                found[row[0], row[1]] = moved[0]
-        return found | self._series(stayed) if stayed else found
+                found[row[0]][row[1]] = moved[0]
+        self._find_series(stayed, found)
+        return found
 
-    def _series(self, rows: Sequence[Row]) -> dict[tuple[str, str], int]:
-        """The number of each metric's series; rows begin with run and key, run by run."""
-        found: dict[tuple[str, str], int] = {}
+    def _find_series(self, rows: Sequence[Row], found: dict[str, dict[str, int]]) -> None:
+        """Add the number of each metric's series; rows begin with run and key, run by run."""
         for run_id, metrics in groupby(rows, key=itemgetter(0)):
             keys = [row[1] for row in metrics]
             for at in range(0, len(keys), _MANY):
@@ -346,9 +344,7 @@ class SqlTrackedRunStore:
                     "SELECT key, series FROM tracking_latest"  # noqa: S608 - marks are written in
                     f" WHERE run = ? AND key IN ({marks(len(some))})"
                 )
-                for key, series in self._plain.fetch(query, (run_id, *some)):
-                    found[run_id, key] = series
-        return found
+                found[run_id] |= dict(self._plain.fetch(query, (run_id, *some)))
 
     def _of_runs(self, query: str, run_ids: Sequence[str]) -> list[Row]:
         """The rows of a query with `{marks}` where the runs' ids go."""
@@ -357,6 +353,18 @@ class SqlTrackedRunStore:
             some = run_ids[at : at + _MANY]
             found += self._plain.fetch(query.format(marks=marks(len(some))), some)
         return found
+
+
+def _last_of(points: list[_Kept]) -> list[_Kept]:
+    """The last point of each key, of equal ones the first; by key."""
+    keys = set(map(itemgetter(0), points))
+    if len(keys) == 1:
+        return [max(points, key=_BY_STEP)]
+    # From the earliest to the last: batches have a thousand points, and this takes a third of what
+    # comparing them one by one would.
+    latest_first = sorted(points, key=_BY_STEP, reverse=True)
+    last = {point[0]: point for point in reversed(latest_first)}
+    return sorted(last.values())
 
 
 def _info(row: Row) -> RunInfo:
