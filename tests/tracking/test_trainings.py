@@ -56,21 +56,28 @@ def trained(server: RunningServer, folder: Path, *names: str) -> dict[str, str]:
     return found
 
 
-def told(client: Client, run: str) -> list[str]:
-    """The rules that are told of a run, by itself: nobody asks for a judgement."""
+def told(client: Client, run: str, awaited: str = "") -> list[str]:
+    """The rules that are told of a run, by itself: nobody asks for a judgement.
+
+    One that is awaited is waited for; else until nothing new comes for a while.
+    """
+    rules: list[str] = []
     before, same = None, 0
-    until = time.monotonic() + 60
-    while time.monotonic() < until and same < 6:
+    until = time.monotonic() + 90
+    while time.monotonic() < until and (same < 6 or (awaited and awaited not in rules)):
         rules = [hint.rule for hint in client.debug.diagnosis(run).hints]
         same = same + 1 if rules == before else 0
         before = rules
         time.sleep(0.5)
-    return before or []
+    return rules
 
 
 def check(server: RunningServer, runs: dict[str, str], *, missed: int) -> None:
     client = server.client()
-    found = {name: told(client, run) for name, run in runs.items()}
+    found = {
+        name: told(client, run, name.split(":")[0] if not name.startswith("sound:") else "")
+        for name, run in runs.items()
+    }
     faults = {name: rules for name, rules in found.items() if not name.startswith("sound:")}
     sound = {name: rules for name, rules in found.items() if name.startswith("sound:")}
     assert {name: rules for name, rules in sound.items() if rules} == {}
@@ -100,7 +107,7 @@ def test_a_hint_is_an_event_and_stops_who_wants_to_be_stopped(server: RunningSer
     client.tracking.log(run, Batch(tags={"athanor.debug.stop": "not_a_number"}))
     body = {"metrics": [{"key": "loss", "value": "NaN", "step": 0}]}
     client.transport.send("POST", f"/runs/{run}/log", body=body)
-    assert told(client, run) == ["not_a_number"]
+    assert told(client, run, "not_a_number") == ["not_a_number"]
     assert client.debug.diagnosis(run).stop
     events = client.transport.send("GET", "/events", query={"limit": 1000}).json()
     hinted = [event for event in events if event["action"] == "tracking.run.hinted"]

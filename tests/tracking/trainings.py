@@ -301,7 +301,9 @@ def a_network() -> None:
 def a_network_for_numbers() -> None:
     X, X_held, y, w = split(*toys.make_regression(600, 8, noise=5, random_state=0))
     scale = StandardScaler().fit(X)
-    model = MLPRegressor((32,), max_iter=80, learning_rate_init=0.01, random_state=0)
+    model = MLPRegressor(
+        hidden_layer_sizes=(32,), max_iter=80, learning_rate_init=0.01, random_state=0
+    )
     fitted(model, [scale.transform(X), scale.transform(X_held), y / 100, w / 100])
 
 

@@ -24,6 +24,16 @@ class NotATag(Invalid):
         super().__init__(f"{given!r} is not KEY=VALUE.", hint="Example: athanor run tag ID team=a")
 
 
+class OneAlone(Invalid):
+    """There is nothing to compare a run with."""
+
+    def __init__(self, run: str) -> None:
+        super().__init__(
+            "A run is compared with others: name two at least.",
+            hint=f"Look at one: athanor run show {run}. The others: athanor run list",
+        )
+
+
 def find_runs(
     *,
     filter_: str,
@@ -105,7 +115,10 @@ def compare_runs(
 ) -> None:
     """Print what differs between RUNS: parameters, metrics and tags, side by side."""
     client = TrackingClient(transport())
-    found = [client.run(run_id) for run_id in dict.fromkeys(runs)]
+    wanted = list(dict.fromkeys(runs))
+    if len(wanted) < 2:
+        raise OneAlone(wanted[0])
+    found = [client.run(run_id) for run_id in wanted]
     if json:
         emit(found)
         return

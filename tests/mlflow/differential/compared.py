@@ -116,6 +116,7 @@ _NOT_DROPPED = (
     "The time is out of range",
     "exceeds the maximum length",
     "Invalid page token",
+    "supplied: metric",
     "can't be a key of a logged model",
     "While parsing a list in the query",
     "Expected a number for",

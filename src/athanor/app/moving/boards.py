@@ -98,5 +98,6 @@ def import_tensorboard(
     if json:
         emit({"run": run, "files": len(found)})
         return
-    say(f"{len(found):,} event files are with run {run}; their scalars show in a moment.")
+    files = "1 event file is" if len(found) == 1 else f"{len(found):,} event files are"
+    say(f"{files} with run {run}; their scalars show in a moment.")
     say(f"See them: athanor run show {run}")

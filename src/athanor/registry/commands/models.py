@@ -7,7 +7,7 @@ import typer
 from athanor.kernel import DEFAULT_PROJECT
 from athanor.kernel.console import Json, emit, say, table, transport
 from athanor.registry.client import CatalogClient, ModelsClient
-from athanor.registry.types import Holdout, Model, ModelVersion, Search
+from athanor.registry.types import Holdout, Model, ModelVersion, Search, Signature
 
 commands = typer.Typer(
     no_args_is_help=True, add_completion=False, help="Models and their versions."
@@ -274,6 +274,11 @@ def _models() -> ModelsClient:
     return ModelsClient(transport())
 
 
+def _predicted(said: Signature) -> str:
+    classes = ", ".join(str(label) for label in said.classes)
+    return ": ".join(part for part in (said.target, classes) if part) or "not told"
+
+
 def _show_version(version: ModelVersion) -> None:
     said = version.signature
     table(
@@ -281,8 +286,8 @@ def _show_version(version: ModelVersion) -> None:
         [
             ("version", version.reference),
             ("aliases", ", ".join(version.aliases)),
-            ("predicts", f"{said.target}: {', '.join(str(label) for label in said.classes)}"),
-            ("positive", said.positive),
+            ("predicts", _predicted(said)),
+            *([("positive", said.positive)] if said.positive else []),
             ("gate", version.verdict.reason if version.verdict else "not asked"),
             ("digest", version.digest),
             ("artifact", version.artifact_id),

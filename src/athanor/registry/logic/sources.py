@@ -44,7 +44,9 @@ def read_source(source: str) -> Source:
         return _of_models(source, urlparse(source, allow_fragments=False).path)
     if parsed.scheme == "runs":
         run, _, path = parsed.path.lstrip("/").partition("/")
-        return Source("run", run, path) if run else Source("remote")
+        if not run:
+            raise _relative(source)
+        return Source("run", run, path)
     if parsed.scheme == "mlflow-artifacts" and not parsed.netloc:
         return Source("tree")
     return Source("remote")

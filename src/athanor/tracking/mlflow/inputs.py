@@ -10,6 +10,7 @@ from athanor.kernel import Principal
 from athanor.tracking.errors import BadInput
 from athanor.tracking.inputs import DatasetInfo, DatasetInput, ModelOutput, RunInputs
 from athanor.tracking.logic.paths import below
+from athanor.tracking.logic.rules import check_run_id
 from athanor.tracking.mlflow.experiments import Tag
 from athanor.tracking.mlflow.failures import invalid
 from athanor.tracking.mlflow.records import Record, Required
@@ -110,6 +111,7 @@ class _Routes:
 
     def log_inputs(self, call: Call) -> Answered:
         asked = call.read(LogInputs)
+        check_run_id(asked.run_id)
         datasets = [_dataset(given) for given in asked.datasets]
         used = [model.model_id for model in asked.models]
         self._inputs.log_inputs(call.who, call.own_run(asked.run_id), datasets, used)
