@@ -20,6 +20,10 @@ import yaml
 from athanor.app.house import House
 from athanor.kernel.permissions import OWNER
 from athanor.lineage import Lineage
+from athanor.registry import PythonCode
+from athanor.registry.scans import NewConsent
+from athanor.registry.service.safety import Safety
+from athanor.serving import Deploy, Endpoints
 from athanor.serving.errors import EndpointNotFound
 from athanor.serving.errors.exports import BadManifest, ExportImpossible, ExportUnknown
 from athanor.serving.exporting.closure import closure_of
@@ -28,6 +32,7 @@ from athanor.serving.logic import exposition
 from athanor.serving.logic.dashboard import dashboard
 from athanor.serving.logic.examples import example_in, typed_example
 from athanor.serving.logic.exposition import Figures
+from athanor.serving.logic.tensors import OF_COLUMN
 from athanor.serving.service.exports import Exports
 from athanor.serving.standalone.settings import Bundle, settings_of
 from athanor.serving.types.exports import ManifestRequest
@@ -39,8 +44,8 @@ BUNDLE = Bundle(
 )
 
 
-def unpacked(shop: House, target: Path, kind: str = "folder") -> Path:
-    pieces = shop.services[Exports].export(OWNER, "churn", kind)
+def unpacked(shop: House, target: Path, kind: str = "folder", name: str = "churn") -> Path:
+    pieces = shop.services[Exports].export(OWNER, name, kind)
     with zipfile.ZipFile(io.BytesIO(b"".join(pieces))) as archive:
         archive.extractall(target)
     return target
@@ -140,6 +145,52 @@ def test_a_native_model_serves_from_its_folder(
     assert not any(line.startswith("mlflow") for line in needed)
     for browser in running(tmp_path / "out", bare, **_VERTEX):
         speaks_every_protocol(browser, champion)
+
+
+_DECIDES = """
+def postprocess(answers):
+    return [{"decision": "call" if item["label"] == "left" else "wait"} for item in answers]
+"""
+
+
+@pytest.mark.soak
+def test_a_users_own_python_serves_from_its_folder(
+    shop: House, champion: Trained, tmp_path: Path, bare: Path
+) -> None:
+    endpoints = shop.services[Endpoints]
+    shop.services[Safety].allow(OWNER, NewConsent(model="churn"))
+    code = PythonCode(files={"deciding.py": _DECIDES})
+    endpoints.deploy(OWNER, "decides", Deploy(model="churn@1", code=code))
+    assert eventually(lambda: endpoints.get(OWNER, "decides").live is not None)
+    records = champion.records[:4]
+    direct = [
+        {"decision": "call" if item["label"] == "left" else "wait"}
+        for item in champion.model.predict_records(records)
+    ]
+    folder = unpacked(shop, tmp_path / "out", name="decides")
+    for browser in running(folder, bare, **_VERTEX):
+        told = browser.predict(records, name="decides").body["predictions"]
+        assert [item["value"] for item in told] == direct
+        typed = {"Content-Type": "application/json"}
+        answer = browser.send("POST", "/invocations", {"dataframe_records": records}, typed)
+        assert answer.body == {"predictions": direct}
+        instances = browser.send("POST", "/vertex/predict", {"instances": records})
+        assert instances.body["predictions"] == direct
+        inputs = [
+            {
+                "name": column.name,
+                "shape": [4],
+                "datatype": OF_COLUMN[column.type],
+                "data": [record[column.name] for record in records],
+            }
+            for column in champion.model.signature
+        ]
+        (output,) = browser.send("GET", "/v2/models/decides").body["outputs"]
+        assert output["datatype"] == "BYTES"
+        answer = browser.send("POST", "/v2/models/decides/infer", {"inputs": inputs})
+        assert [json.loads(item) for item in answer.body["outputs"][0]["data"]] == direct
+        refused = browser.send("POST", "/predict", {"records": [{"age": 1}]})
+        assert (refused.status, refused.body["error"]) == (400, "column_missing")
 
 
 def test_no_module_of_the_platform_goes_along() -> None:

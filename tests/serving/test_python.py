@@ -124,6 +124,8 @@ def test_code_stands_around_a_registered_model(
         }
         for item in direct
     ]
+    (output,) = browser.send("GET", "/v2/models/calls").body["outputs"]
+    assert (output["name"], output["datatype"]) == ("predict", "BYTES")
     batch = predicted(shop, records, tmp_path, NewBatch(model="churn@2", to="called", keep=()))
     assert [json.loads(row["prediction"]) for row in batch] == [item["value"] for item in told]
     again = endpoints.deploy(OWNER, "calls", asked)

@@ -76,6 +76,7 @@ class Asking:
             self._end(failure.status)
             self._exchange.refuse(failure)
             return
+        hello.texts = hello.texts or bool(result.values)
         predicted = self._predicted(result, hello)
         answer = self._dialect.write(self._served.target, self._asked, predicted)
         rows = self._rows(predicted)

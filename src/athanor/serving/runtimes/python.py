@@ -28,6 +28,7 @@ Row = list[Any]
 CODE, DESCRIPTION, INNER = "code", "code.json", "model"
 """Inside the model folder: the user's files, what they are, the model that they stand around."""
 HOOKS = ("load", "preprocess", "predict", "postprocess")
+_EXAMPLE = "input_example.json"
 _FRAMES = frozenset({"frame", "df", "dataframe"})
 _ALONE = "none"
 
@@ -97,7 +98,19 @@ class PythonRuntime:
             self._model = self._called(load, within if within.is_dir() else self._root)
         own = not self._hooks.keys() & {"predict", "postprocess"}
         self._classes = list(inner.classes) if own else []
-        self.hello = Hello(self._classes, _ALONE)
+        self.hello = Hello(self._classes, _ALONE, texts=self._tells_texts(folder))
+
+    def _tells_texts(self, folder: Path) -> bool:
+        """Whether a row that the model was trained on is answered by what is no number."""
+        self._quiet = True
+        try:
+            told = json.loads((folder / _EXAMPLE).read_text("utf-8"))
+            records = [dict(zip(told["columns"], row, strict=True)) for row in told["data"][:1]]
+            return bool(self._reply(self.rows(records)).values)
+        except (OSError, ValueError, KeyError, TypeError, CodeFailed):
+            return False  # nothing is known: the plane learns it from the first answer
+        finally:
+            self._quiet = False
 
     def rows(self, records: Sequence[Mapping[Any, Any]]) -> list[Row]:
         """Records as `predict` takes them."""
