@@ -196,9 +196,11 @@ def test_the_order_of_day_and_month_is_found(
 
 
 def test_dates_in_three_formats_stay_text(reads: Read) -> None:
-    days = ["2020-01-31", "13/02/2020", "12/31/2020"] * 10
-    _, table = reads("d,x\n" + "".join(f"{day},1\n" for day in days))
+    days = ["2020-01-31", "13/02/2020", "2 Jan 2020"] * 10
+    reading, table = reads("d,x\n" + "".join(f"{day},1\n" for day in days))
     assert table.schema.field("d").type == pa.string()
+    [note] = reading.notes
+    assert "several forms (2020-01-31, 13/02/2020, 2 Jan 2020)" in note
 
 
 def test_a_file_without_a_header_gets_names(reads: Read) -> None:

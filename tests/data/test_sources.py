@@ -5,6 +5,7 @@ import sqlite3
 import tarfile
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -247,6 +248,24 @@ def test_a_delta_table_stays_where_it_is(room: DataRoom, tmp_path: Path) -> None
         room.datasets.rows(OWNER, "theirs")
     with pytest.raises(FilesGone):
         room.sql.query(OWNER, Query(sql="select * from theirs"))
+
+
+def test_a_query_on_a_duckdb_file_reads_it_and_nothing_else(room: DataRoom, tmp_path: Path) -> None:
+    path = tmp_path / "theirs.duckdb"
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("CREATE TABLE t AS SELECT i, 1.5::DECIMAL(9, 2) AS m FROM range(9) r(i)")
+    new = NewSource(uri=f"duckdb:///{path}", sql="SELECT * FROM t WHERE i > 2")
+    found = room.sources.add_from(OWNER, "theirs", new)
+    assert (found.rows, [column.type for column in found.columns]) == (6, ["integer", "decimal"])
+    for sql, told in (
+        ("DROP TABLE t", "read-only"),
+        (f"SELECT * FROM read_text('{__file__}')", "disabled by configuration"),
+        ("SELECT nope FROM t", "nope"),
+    ):
+        with pytest.raises(ForeignDatabaseRefused, match=told):
+            room.sources.add_from(OWNER, "theirs", replace(new, sql=sql))
+    with pytest.raises(ForeignDatabaseRefused, match="no such file"):
+        room.sources.add_from(OWNER, "theirs", replace(new, uri=f"duckdb:///{tmp_path}/none"))
 
 
 def written_elsewhere(folder: Path, *, mapped: bool = False, deleted: str = "") -> str:

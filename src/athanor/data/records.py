@@ -24,7 +24,7 @@ class NewSource:
     uri: str = ""
     """A URL of any fsspec scheme; a path on the server's machine (a file, a folder, a Delta table,
     a .dvc file); a pattern of either, such as `/data/sales-*.csv`, whose files are one table; or,
-    with `sql`, an SQLAlchemy URL, empty for our own tables."""
+    with `sql`, an SQLAlchemy URL or duckdb:///FILE, empty for our own tables."""
     sql: str = ""
     kind: SourceKind = ""
     """Empty: found by the address, and a folder by its content: of CSV, Parquet, JSON-lines or

@@ -52,13 +52,13 @@ def rows_of(
             if not path.exists():
                 raise ForeignDatabaseRefused(shown, "there is no such file.")
         engine = create_engine(parsed, poolclass=NullPool)
+    except NoSuchModuleError as error:  # an ArgumentError, too
+        raise ForeignDatabaseRefused(
+            shown, str(error).split("\n", 1)[0], "Install the package that brings this dialect."
+        ) from error
     except (ArgumentError, ValueError) as error:
         raise ForeignDatabaseRefused(
             shown, "this is no database's URL.", "Write it as dialect://user:password@host/name."
-        ) from error
-    except NoSuchModuleError as error:
-        raise ForeignDatabaseRefused(
-            shown, str(error).split("\n", 1)[0], "Install the package that brings this dialect."
         ) from error
     except ImportError as error:
         raise ForeignDatabaseRefused(

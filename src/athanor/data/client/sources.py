@@ -86,7 +86,10 @@ class SourceVerbs:
         self, name: str, sql: str, *, url: str = "", mode: Mode = "replace",
         roles: Roles | None = None,
     ) -> DatasetVersion:  # fmt: skip
-        """Make the next version of a query's rows: on an SQLAlchemy URL, or on our own tables."""
+        """Make the next version of a query's rows: on a database, or on our own tables.
+
+        `url` is SQLAlchemy's, or `duckdb:///FILE`.
+        """
         new = NewSource(uri=url, sql=sql, kind="query", mode=mode, roles=roles or Roles())
         return self.add_from(name, new)
 

@@ -50,7 +50,7 @@ def add(
         typer.Argument(
             help="A CSV (plain or gz, bz2, xz, zst), Parquet, Arrow or JSON-lines file; a folder "
             "of them, or a quoted pattern ('sales-*.csv'), as one table; a folder of images or "
-            "texts; a Delta table; a .dvc file; a URL; with --sql an SQLAlchemy URL."
+            "texts; a Delta table; a .dvc file; a URL; with --sql an SQLAlchemy URL or duckdb:///FILE."
         ),
     ] = "",
     *,

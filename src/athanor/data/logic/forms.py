@@ -26,6 +26,7 @@ _FOREIGN = (
     (b"MZ", "a Windows program"),
     (b"SQLite format 3", "an SQLite database"),
     (b"ORC", "an ORC file"),
+    (b"Obj\x01", "an Avro file"),
     (b"Rar!", "a RAR archive"),
     (b"7z\xbc\xaf", "a 7z archive"),
     (b"\xd0\xcf\x11\xe0", "an old Office document"),

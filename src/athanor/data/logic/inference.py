@@ -34,6 +34,11 @@ _ISO_DATE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 _ISO_TIMESTAMP = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}" + _TIME + r"(Z|[+-][0-9]{2}:?[0-9]{2})?$"
 _OTHER_DATE = r"^[0-9]{1,2}[/.-][0-9]{1,2}[/.-][0-9]{4}$"
 _OTHER_TIMESTAMP = r"^[0-9]{1,2}[/.-][0-9]{1,2}[/.-][0-9]{4}" + _TIME + "$"
+_WORDY_DATE = (
+    r"^[0-9]{1,2}[ -][A-Za-z]{3,9}[., -]+[0-9]{4}$|^[A-Za-z]{3,9}[. ]+[0-9]{1,2}[, ]+[0-9]{4}$"
+)
+_FORMS = (f"{_ISO_DATE}|{_ISO_TIMESTAMP}", f"{_OTHER_DATE}|{_OTHER_TIMESTAMP}", _WORDY_DATE)
+"""How dates are written; a column is read as dates where it keeps to one of the first two."""
 _DAY_ABOVE_12 = r"^(1[3-9]|2[0-9]|3[01])[/.-]"
 _SECOND_ABOVE_12 = r"^[0-9]{1,2}[/.-](1[3-9]|2[0-9]|3[01])[/.-]"
 
@@ -117,6 +122,8 @@ class Guess:
         self._first_above_12 = self._second_above_12 = False
         self._other_order = 0
         self._markers = 0
+        self._forms: list[str] = []
+        """Where nearly all values are dates: one of each form that there is."""
 
     def feed(self, words: pa.Array, offset: int) -> None:
         """Look at the next batch, whose first row has the number `offset` + 1."""
@@ -144,7 +151,7 @@ class Guess:
         if self._wanted is not None and self._wanted != "text":
             return self._as_wanted(self._wanted), False
         if not self._values or not self._alive:
-            return self._text(""), False
+            return self._text(self._mixed_dates()), False
         for kind in ("number", "boolean", "date"):
             against = self._alive.get(kind)
             if against is not None and against.count == 0:
@@ -159,7 +166,13 @@ class Guess:
             where = f" because of row {against.cells[0][0]}" if against.cells else ""
             told = f"{share:.0%} of its values are {word}; it is kept as text{where}."
             return self._text(told), False
-        return self._text(""), False
+        return self._text(self._mixed_dates()), False
+
+    def _mixed_dates(self) -> str:
+        if len(self._forms) < 2:
+            return ""
+        told = ", ".join(self._forms)
+        return f"has dates in several forms ({told}), which are kept as text; write them in one."
 
     def _text(self, note: str) -> Plan:
         return Plan(name=self.name, kind="text", note=note)
@@ -224,6 +237,9 @@ class Guess:
             fits = pc.sum(pc.match_substring_regex(values, pattern)).as_py() or 0
             if fits * 2 < len(values):
                 del self._alive[kind]
+        found = [values.filter(pc.match_substring_regex(values, form)) for form in _FORMS]
+        if sum(map(len, found)) >= 0.9 * len(values):
+            self._forms = [str(dates[0]) for dates in found if len(dates)]
 
     def _tests(self) -> dict[str, Callable[[pa.Array, "_Rows", Against], None]]:
         return {"number": self._numbers, "boolean": self._booleans, "date": self._dates}

@@ -27,6 +27,7 @@ from athanor.data.records import NewSource
 from athanor.data.work import dvc, folders, parts
 from athanor.data.work.archives import unpacked_archive
 from athanor.data.work.delta import opened
+from athanor.data.work.duckfile import from_duckdb
 from athanor.data.work.foreign_delta import copied, unread, why_copied
 from athanor.kernel.foreign import rows_of, without_secrets
 from athanor.kernel.remote import filesystem_of
@@ -182,6 +183,9 @@ def _said(error: Exception) -> str:
 def _query(new: NewSource, into: Path) -> Arrival:
     """The rows of a query; kept in pieces first, as a column's type may show late."""
     target, pieces = into / "arrived.parquet", []
+    if new.uri.startswith("duckdb:"):
+        from_duckdb(new.uri, new.sql, target)
+        return Arrival(path=str(target), file="query", kind="query", uri=new.uri, keep=False)
     schema = pa.schema([])
     with rows_of(new.uri, new.sql, _CHUNK_ROWS) as (names, chunks):
         for place, rows in enumerate(chunks):

@@ -84,6 +84,12 @@ def _of_pandas(frame: Any) -> pa.Table:
 
 
 def _unfit(error: Exception) -> UnreadableFile:
+    if "uplicate column" in str(error):
+        return UnreadableFile(
+            "frame",
+            f"two columns have one name: {' '.join(str(error).split())[:300]}",
+            hint="Give each column a name of its own: frame.columns = [...]",
+        )
     return UnreadableFile(
         "frame",
         f"a column can't be stored: {' '.join(str(error).split())[:300]}",

@@ -19,6 +19,7 @@ from athanor.data.logic.forms import (
     marked_up,
 )
 
+_QUERY = "Name what you want of it: athanor data add NAME sqlite:///FILE --sql 'SELECT ...'"
 _BLOCK = 1 << 20
 _HEAD = 1 << 16
 _BOMB_BYTES = 256 << 20
@@ -92,7 +93,9 @@ def plain_text(path: Path, file: str, into: Path, encoding: str = "") -> tuple[P
         raise UnreadableFile(
             file,
             f"this is {what}, not a table, whatever its name says.",
-            hint="Hand in a CSV, JSON-lines or Parquet file (an archive: unpack it first).",
+            hint=_QUERY
+            if "SQLite" in what
+            else "Hand in a CSV, JSON-lines or Parquet file (an archive: unpack it first).",
         )
     chosen = encoding or found
     if not _is_encoding(chosen):
