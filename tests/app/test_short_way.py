@@ -159,6 +159,7 @@ def test_what_comes_again_goes_the_short_way_whatever_its_length() -> None:
         request(b"x", host="elsewhere"),
         request(b"x", more="Connection: keep-alive, x-other\r\n"),
         request(b"x", more="Expect: nothing\r\n"),
+        request(b"x", more="X-Request-Id: 7\r\n"),
         request(b"x", more="X-Twice: 1\r\nX-Twice: 2\r\n"),
         request(b"x", line=f"PUT {PATH} HTTP/1.1"),
         request(b"x").replace(b"Content-Length", b"CONTENT-LENGTH"),

@@ -25,6 +25,8 @@ _DIGITS = 7
 _KEPT = 1_024
 _SPECIAL = frozenset({b"transfer-encoding", b"expect", b"upgrade", b"trailer"})
 """Headers that change how a request is read."""
+_UNIQUE = frozenset({b"x-request-id", b"traceparent", b"tracestate", b"date"})
+"""Headers that no second request has: it would be kept in vain."""
 _KEEPS = b"keep-alive"
 
 
@@ -80,7 +82,7 @@ class Headers:
             cut is None
             or scope["http_version"] != "1.1"
             or len(set(names)) < len(names)
-            or not _SPECIAL.isdisjoint(names)
+            or not (_SPECIAL | _UNIQUE).isdisjoint(names)
             or sent.get(b"connection", _KEEPS).lower() != _KEEPS
             or sent.get(b"content-length") != cut[1]
             or data.count(b"\r\n", 0, cut[2]) != len(names) + 2  # no line went on in the next one
