@@ -8,6 +8,7 @@ import types
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pandas as pd
 import pyarrow.parquet
 import pytest
@@ -290,3 +291,73 @@ def _in_fresh_environment(
 def _digest(path: Path) -> str:
     """The digest of a table in a file, as the engine tells it."""
     return table_digest(pyarrow.parquet.read_table(path))
+
+
+def test_what_goes_along_to_airflow_imports_and_builds_commands(tmp_path: Path) -> None:
+    (tmp_path / "data.txt").write_text("hello")
+    out = "{{$.outputs.parameters['out'].output_file}}"
+    greeting = {"IfPresent": {"InputName": "greet", "Then": ["--greet"], "Else": ["--silent"]}}
+    job = {"Concat": ["job=", "{{$.pipeline_job_name}}"]}
+    script = 'mkdir -p "$(dirname "$0")"; echo "$(cat "$1") $2 $3" > "$0"'
+    source = "{{$.inputs.artifacts['data'].uri}}"
+    spec = {
+        "pipelineInfo": {"name": "imports"},
+        "components": {
+            "comp-importer": {
+                "executorLabel": "exec-importer",
+                "outputDefinitions": {"artifacts": {"artifact": {}}},
+            },
+            "comp-shows": {
+                "executorLabel": "exec-shows",
+                "outputDefinitions": {"parameters": {"out": {"parameterType": "STRING"}}},
+            },
+        },
+        "deploymentSpec": {
+            "executors": {
+                "exec-importer": {
+                    "importer": {"artifactUri": {"constant": str(tmp_path / "data.txt")}}
+                },
+                "exec-shows": {
+                    "container": {
+                        "command": ["sh", "-c", script],
+                        "args": [out, source, json.dumps(greeting), json.dumps(job)],
+                    }
+                },
+            }
+        },
+        "root": {
+            "dag": {
+                "tasks": {
+                    "importer": {"componentRef": {"name": "comp-importer"}},
+                    "shows": {
+                        "componentRef": {"name": "comp-shows"},
+                        "inputs": {
+                            "artifacts": {
+                                "data": {
+                                    "taskOutputArtifact": {
+                                        "producerTask": "importer",
+                                        "outputArtifactKey": "artifact",
+                                    }
+                                }
+                            }
+                        },
+                    },
+                }
+            }
+        },
+    }
+    place = tmp_path / "run-7"
+    place.mkdir()
+    for task in ("importer", "shows"):
+        _runtime().run_task(spec, task, {}, place)
+    made = json.loads((place / "shows" / "given.json").read_text())
+    assert made["parameters"] == {"out": "hello --silent job=imports-run-7\n"}
+
+
+def test_a_description_of_any_kind_stands_in_the_dag_file() -> None:
+    document = flows.sums.compile()
+    info = msgspec.structs.replace(
+        document.spec.pipeline_info, description='C:\\new "quoted" \\N\nand more'
+    )
+    odd = Document(spec=msgspec.structs.replace(document.spec, pipeline_info=info))
+    compile(airflow_file(odd), "dag.py", "exec")

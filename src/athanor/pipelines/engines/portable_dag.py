@@ -6,12 +6,14 @@ What tasks give is kept as JSON files in the run's folder.
 """
 
 import ast
+import contextlib
 import json
 import operator
 import os
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,8 @@ COMPARE = {
     ast.GtE: operator.ge,
 }
 MISSING = object()
+KNOWN: dict[str, str] = {}
+"""What placeholders of the whole run stand for."""
 CASTS = {"int": int, "double": float, "string": str, "bool": bool}
 
 
@@ -57,6 +61,20 @@ class Dag:
 
 def run_task(spec: dict[str, Any], name: str, parameters: dict[str, Any], place: Path) -> None:
     """Run one task of the pipeline's root. Raises: Skipped; RuntimeError where it fails."""
+    job, begun = f"{spec['pipelineInfo']['name']}-{place.name}", place / "begun"
+    with contextlib.suppress(FileExistsError):
+        begun.touch(exist_ok=False)
+    when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(begun.stat().st_mtime))
+    KNOWN.update(
+        {
+            ".pipeline_job_name": job,
+            ".pipeline_job_resource_name": job,
+            ".pipeline_job_uuid": place.name,
+            ".pipeline_root": str(place),
+            ".pipeline_job_create_time_utc": when,
+            ".pipeline_job_schedule_time_utc": when,
+        }
+    )
     known = (spec["root"].get("inputDefinitions") or {}).get("parameters") or {}
     given = {key: item["defaultValue"] for key, item in known.items() if "defaultValue" in item}
     given |= {key: value for key, value in parameters.items() if value is not None}
@@ -70,6 +88,7 @@ def work(dag: Dag, name: str) -> None:
     place = dag.place / name
     place.mkdir(parents=True, exist_ok=True)
     component = dag.spec["components"][task["componentRef"]["name"]]
+    KNOWN.update({".pipeline_task_name": name, ".pipeline_task_uuid": f"{dag.place.name}-{name}"})
     given = resolve(dag, task)
     condition = (task.get("triggerPolicy") or {}).get("condition")
     if condition and not holds(condition, given["parameters"]):
@@ -122,9 +141,9 @@ def execute(
 ) -> dict[str, Any]:
     """Run a component's command."""
     executor = spec["deploymentSpec"]["executors"][component["executorLabel"]]
-    if "container" not in executor:
-        raise RuntimeError(f"{component['executorLabel']} has no command to run here")
     definitions = component.get("outputDefinitions") or {}
+    if "importer" in executor:
+        return imported(executor["importer"], definitions, given)
     told = {
         "inputs": {
             "parameterValues": given["parameters"],
@@ -154,13 +173,50 @@ def execute(
     for folder in ("parameters", "artifacts"):
         (place / folder).mkdir(exist_ok=True)
     container = executor["container"]
-    words = [filled(word, told) for word in container["command"] + container.get("args", [])]
+    written = [*container.get("command", ()), *container.get("args", ())]
+    words = [word for item in written for word in expanded(item, told)]
     env = {item["name"]: str(item.get("value", "")) for item in container.get("env") or ()}
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
     done = subprocess.run(words, check=False, cwd=place, env=os.environ | {"PATH": path} | env)
     if done.returncode:
         raise RuntimeError(f"{component['executorLabel']} ended with status {done.returncode}")
     return taken(definitions, told, place)
+
+
+def imported(
+    importer: dict[str, Any], definitions: dict[str, Any], given: dict[str, Any]
+) -> dict[str, Any]:
+    """The artifact that an importer names."""
+    source = importer["artifactUri"]
+    if "runtimeParameter" in source:
+        uri = given["parameters"].get(source["runtimeParameter"], "")
+    else:
+        uri = deep(source.get("constant", ""), given["parameters"])
+    name = next(iter(definitions.get("artifacts") or ()), "artifact")
+    artifact = {
+        "name": name,
+        "type": importer.get("typeSchema") or {},
+        "uri": text_of(uri),
+        "metadata": deep(importer.get("metadata") or {}, given["parameters"]),
+    }
+    return {"parameters": {}, "artifacts": {name: [artifact]}}
+
+
+def expanded(part: Any, told: dict[str, Any]) -> list[str]:
+    """The words that a part of a command stands for, of which some may depend on inputs."""
+    if isinstance(part, list):
+        return [word for item in part for word in expanded(item, told)]
+    if isinstance(part, str) and part.startswith(('{"Concat"', '{"IfPresent"')):
+        with contextlib.suppress(ValueError):
+            return expanded(json.loads(part), told)
+    if isinstance(part, dict) and "Concat" in part:
+        return ["".join(word for item in part["Concat"] for word in expanded(item, told))]
+    if isinstance(part, dict) and "IfPresent" in part:
+        choice, there = part["IfPresent"], told["inputs"]
+        name = choice.get("InputName", "")
+        given = there["parameterValues"].get(name) is not None or name in there["artifacts"]
+        return expanded(choice.get("Then" if given else "Else", []), told)
+    return [filled(part if isinstance(part, str) else text_of(part), told)]
 
 
 def taken(definitions: dict[str, Any], told: dict[str, Any], place: Path) -> dict[str, Any]:
@@ -191,13 +247,16 @@ def filled(word: str, told: dict[str, Any]) -> str:
             return str(told["outputs"]["outputFile"])
         named = NAMED.fullmatch(body)
         if named is None:
-            return found[0]
+            return KNOWN.get(body, found[0])
         side, what, _, name, part = named.groups()
         if (side, what) == ("inputs", "parameters"):
             return text_of(told["inputs"]["parameterValues"].get(name, ""))
         if what == "parameters":
             return str(told["outputs"]["parameters"][name]["outputFile"])
-        artifact = told[side]["artifacts"][name]["artifacts"][0]
+        there = told[side]["artifacts"].get(name) or {}
+        if not there.get("artifacts"):
+            return ""
+        artifact = there["artifacts"][0]
         return str(artifact["uri"] if part else json.dumps([artifact]))
 
     return MARK.sub(value, word)

@@ -91,7 +91,8 @@ def airflow_file(document: Document) -> str:
     """
     spec = document.spec
     for label, executor in spec.deployment_spec.executors.items():
-        if executor.container is None or read_operation(executor.container) is not None:
+        ours = executor.container is not None and read_operation(executor.container) is not None
+        if ours or (executor.container is None and executor.importer is None):
             raise NotSupportedYet(
                 f"Executor {label!r}", "what only the platform can do", "Leave it out for Airflow."
             )
@@ -104,7 +105,7 @@ def airflow_file(document: Document) -> str:
     tasks = spec.root.dag.tasks if spec.root.dag else {}
     parts = [
         _HEAD.format(
-            title=(info.description or info.name).splitlines()[0].replace('"""', ""),
+            title=_line(info.description) or info.name,
             operators=_OPERATORS,
             spec=json.dumps(plain(spec), sort_keys=True),
             runtime=source_of("portable_dag"),
@@ -117,6 +118,12 @@ def airflow_file(document: Document) -> str:
     for name, task in tasks.items():
         parts += [f"    tasks[{other!r}] >> tasks[{name!r}]\n" for other in upstream_of(task)]
     return "".join(parts)
+
+
+def _line(text: str) -> str:
+    """The first line of a text, as it may stand in a docstring."""
+    first = next(iter(text.strip().splitlines()), "")
+    return first.replace("\\", "/").replace('"', "'")
 
 
 def _task(document: Document, name: str, task: TaskSpec) -> str:
