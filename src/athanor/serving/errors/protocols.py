@@ -33,7 +33,7 @@ class ServedModelNotFound(NotFound):
     """No endpoint serves under this model name or version."""
 
     def __init__(self, name: str, version: str, known: list[str]) -> None:
-        told = f"Model {name!r} has no version {version!r}" if version else f"No model {name!r}"
+        told = f"No version {version!r} of model {name!r}" if version else f"No model {name!r}"
         shown = ", ".join(known[:20]) or "none"
         super().__init__(f"{told} is served here.", hint=f"Served: {shown}.")
 

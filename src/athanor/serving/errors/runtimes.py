@@ -8,7 +8,7 @@ class RowRefused(Unprocessable):
 
     def __init__(self, row: int, column: str, problem: str) -> None:
         super().__init__(
-            f"Record {row}, column {column!r}: {problem}",
+            f"Record {row}, column {column!r}: {problem}.",
             hint="Send a value such as training had, or put an imputer into the model.",
             details={"row": row, "column": column},
         )

@@ -42,19 +42,19 @@ class _Tensor(msgspec.Struct):
     name: str
     shape: list[int]
     datatype: str
-    parameters: Parameters = {}
+    parameters: Parameters | None = None
     data: Any = msgspec.UNSET
 
 
 class _Wanted(msgspec.Struct):
     name: str
-    parameters: Parameters = {}
+    parameters: Parameters | None = None
 
 
 class _Inference(msgspec.Struct):
     inputs: list[_Tensor]
     id: str | None = None
-    parameters: Parameters = {}
+    parameters: Parameters | None = None
     outputs: list[_Wanted] | None = None
 
 
@@ -259,7 +259,7 @@ def _datatype(tensor: _Tensor) -> Datatype:
 
 
 def _binary_size(tensor: _Tensor) -> int | None:
-    size = tensor.parameters.get("binary_data_size")
+    size = (tensor.parameters or {}).get("binary_data_size")
     if size is None:
         return None
     if type(size) is not int or size < 0:
@@ -330,7 +330,7 @@ def _parsed(signature: Signature, columns: dict[str, list[Any]], rows: int, *, k
 
 def _wanted(signature: Signature, asked: _Inference) -> tuple[tuple[str, bool], ...]:
     known = [name for name, _, _ in outputs_of(signature)]
-    default = asked.parameters.get("binary_data_output", False)
+    default = (asked.parameters or {}).get("binary_data_output", False)
     if not asked.outputs:
         return tuple((name, default is True) for name in known)
     names = [item.name for item in asked.outputs]
@@ -343,7 +343,8 @@ def _wanted(signature: Signature, asked: _Inference) -> tuple[tuple[str, bool], 
     if len(set(names)) < len(names):
         raise InferenceRefused("An output is named twice.", hint="Name each output once.")
     return tuple(
-        (item.name, item.parameters.get("binary_data", default) is True) for item in asked.outputs
+        (item.name, (item.parameters or {}).get("binary_data", default) is True)
+        for item in asked.outputs
     )
 
 

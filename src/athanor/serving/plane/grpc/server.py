@@ -35,14 +35,10 @@ _CODES = {
 _CARRIED = frozenset({"x-request-id", "traceparent", "x-athanor-deployment", "x-athanor-model"})
 
 
-class _Held(Exchange):
+class _Held(Exchange, kw_only=True, eq=False):
     """An answer that is waited for, and goes over no connection."""
 
-    __slots__ = ("told",)
-
-    def __init__(self) -> None:
-        super().__init__(cast("Any", None), close=False)
-        self.told: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+    told: asyncio.Future[Answer]
 
     def answer(
         self, status: int, body: bytes, content_type: bytes = b"", headers: bytes = b""
@@ -130,7 +126,7 @@ class GrpcDoor:
 
         Raises: Refused.
         """
-        exchange = _Held()
+        exchange = _Held(cast("Any", None), told=asyncio.get_running_loop().create_future())
         carried = {name: [value] for name, value in headers.items() if name in _CARRIED}
         if "inference-header-content-length" in headers:
             length = headers["inference-header-content-length"]
