@@ -7,7 +7,7 @@ import pytest
 
 from athanor.data import NewVersion
 from athanor.features import Entity, Field, SpineSource, TrainingRequest
-from athanor.features.commands import BadDefinitionFile, read_definitions
+from athanor.features.files import BadDefinitionFile, read_definitions
 from athanor.kernel.permissions import OWNER
 from athanor.testing.features import FeaturesRoom
 

@@ -1,31 +1,22 @@
 """`athanor feature`: define, build, join, bring online, look."""
 
-import importlib.util
 import json as plain_json
-import re
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
-import msgspec
 import typer
-import yaml
 
-from athanor.features.authoring import collected
 from athanor.features.client import FeaturesClient, Kind
-from athanor.features.types import Definitions, SpineSource, TrainingRequest
-from athanor.kernel import DEFAULT_PROJECT, Invalid
+from athanor.features.files import read_definitions
+from athanor.features.types import SpineSource, TrainingRequest
+from athanor.kernel import DEFAULT_PROJECT
 from athanor.kernel.console import Json, emit, say, table, transport
-from athanor.kernel.documents import read_yaml
 
 commands = typer.Typer(
     no_args_is_help=True, add_completion=False, help="Features: define, join, bring online."
 )
 Project = Annotated[str, typer.Option(help="The project that names are of.")]
 View = Annotated[str, typer.Argument(help="The feature view's name.")]
-_DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(s|m|h|d|w)\s*")
-_FIELDS = {"entities": ["keys"], "views": ["features"], "on_demand": ["features", "request"]}
-_SECONDS = {"s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0, "w": 604_800.0}
 
 
 @commands.callback()
@@ -58,84 +49,6 @@ def apply(
     if services:
         say(f"Next, a training set: athanor feature join NAME {services[0]} "
             "--dataset ROWS --at COLUMN")  # fmt: skip
-
-
-def read_definitions(file: Path) -> Definitions:
-    """The definitions of a file. A .py file is run here, as the user's own script.
-
-    Raises: BadDefinitionFile.
-    """
-    if not file.is_file():
-        raise BadDefinitionFile(str(file), "there is no such file.")
-    if file.suffix == ".py":
-        return _of_module(file)
-    try:
-        found = read_yaml(file.read_text("utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise BadDefinitionFile(str(file), " ".join(str(error).split())[:300]) from None
-    if not isinstance(found, dict):
-        raise BadDefinitionFile(str(file), "it holds no entities, views or services.")
-    unknown = sorted(set(found) - set(Definitions.__dataclass_fields__))
-    if unknown:
-        raise BadDefinitionFile(str(file), f"{unknown[0]!r} is nothing that can be defined.")
-    for what, lists in _FIELDS.items():
-        for item in found[what] if isinstance(found.get(what), list) else ():
-            if not isinstance(item, dict):
-                continue
-            item.update((name, _fields(item[name])) for name in lists if name in item)
-            for name in ("ttl", "max_age"):
-                if isinstance(item.get(name), str):
-                    item[name] = _seconds(str(file), name, item[name])
-    try:
-        return msgspec.convert(found, Definitions)
-    except msgspec.ValidationError as error:
-        raise BadDefinitionFile(str(file), str(error)) from None
-
-
-def _fields(told: object) -> object:
-    """Fields in full: `keys: [customer]` and `features: {spent: number}` say enough."""
-    if isinstance(told, dict):
-        return [{"name": name, "type": kind or ""} for name, kind in told.items()]
-    if isinstance(told, list):
-        return [{"name": item} if isinstance(item, str) else item for item in told]
-    return told
-
-
-class BadDefinitionFile(Invalid):
-    """A file of definitions can't be read."""
-
-    def __init__(self, file: str, what: str) -> None:
-        super().__init__(
-            f"{file}: {what}",
-            hint="Give YAML or JSON with the lists entities, views, on_demand, services; or a "
-            ".py file that makes them with athanor.features.",
-        )
-
-
-def _seconds(file: str, name: str, text: str) -> float:
-    found = _DURATION.fullmatch(text)
-    if found is None:
-        raise BadDefinitionFile(file, f"{name}: {text!r} is no duration such as 90s, 12h or 3.5d.")
-    return float(found[1]) * _SECONDS[found[2]]
-
-
-def _of_module(file: Path) -> Definitions:
-    spec = importlib.util.spec_from_file_location("athanor_feature_definitions", file)
-    if spec is None or spec.loader is None:
-        raise BadDefinitionFile(str(file), "it can't be loaded.")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    sys.path.insert(0, str(file.resolve().parent))
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:
-        raise BadDefinitionFile(str(file), f"{type(error).__name__}: {error}") from error
-    finally:
-        sys.path.pop(0)
-    found = collected(vars(module).values())
-    if found == Definitions():
-        raise BadDefinitionFile(str(file), "it makes no entities, views or services.")
-    return found
 
 
 @commands.command("list")

@@ -19,7 +19,7 @@ from athanor.data.errors import UnfitKey
 from athanor.data.logic.profiling import quoted
 from athanor.data.records import ColumnDiff, RowChange, RowsDiff, SchemaDiff, TypeChange
 from athanor.data.types import Column, ColumnProfile, Profile
-from athanor.data.work.ingest import Base
+from athanor.data.work.earlier import Base
 from athanor.data.work.plain import plain_value
 
 _EXAMPLES = 20

@@ -7,7 +7,7 @@ from typing import Any
 import duckdb
 
 from athanor.data.logic.inference import Against, Kind
-from athanor.data.logic.profiling import quoted
+from athanor.data.logic.profiling import EXACT_ROWS, quoted
 from athanor.data.types import Profile
 
 ROWS_NAMED = 20
@@ -41,16 +41,21 @@ class Finding:
 
 
 def ids_again(
-    connection: duckdb.DuckDBPyConnection, profile: Profile, known: Sequence[str]
+    connection: duckdb.DuckDBPyConnection, profile: Profile, whole: Profile, known: Sequence[str]
 ) -> list[str]:
     """What is to be said of values of the views `earlier` and `source` that name rows in both.
 
-    `profile` is of `source`, `known` are the columns of `earlier`. Only columns that look like an
-    identifier, and had every value once before, are told of.
+    `profile` is of `source`, `whole` of both, `known` are the columns of `earlier`. Only columns
+    that look like an identifier, and had every value once before, are told of; where the profile
+    has counted that no value is there twice, nothing is read.
     """
     told = []
+    counted = {column.name: column for column in whole.columns if column.rows <= EXACT_ROWS}
     for column in profile.columns:
         if column.semantic != "id" or column.name not in known:
+            continue
+        joined = counted.get(column.name)
+        if joined is not None and joined.distinct == joined.rows - joined.missing:
             continue
         cell = quoted(column.name)
         both = (

@@ -1,7 +1,7 @@
 """A file becomes a version: read, checked, and committed, or set apart, in one process."""
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from athanor.data.errors import NoRoomForTable, SchemaChanged, UnfitTable, UnknownColumn
 from athanor.data.logic.expectations import suggested, typed_columns
 from athanor.data.logic.inference import STORED, Kind
-from athanor.data.logic.normalise import column_type, normal_schema, to_normal
+from athanor.data.logic.normalise import column_type, normal_schema
 from athanor.data.types import (
     CheckResult,
     Column,
@@ -25,6 +25,7 @@ from athanor.data.types import (
     Source,
 )
 from athanor.data.work import delta
+from athanor.data.work.earlier import Base, aligned, batches_of, merged, schema_of
 from athanor.data.work.findings import Subject, ids_again
 from athanor.data.work.first import first_of
 from athanor.data.work.places import located
@@ -34,22 +35,6 @@ from athanor.data.work.tablefile import TypedFile, pieces_in
 from athanor.data.work.verify import verified
 from athanor.kernel.errors import AthanorError
 from athanor.lineage.logic.digests import table_digest
-
-_BATCH_ROWS = 65_536
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Base:
-    """The version that a new one builds on."""
-
-    table_uri: str
-    delta_version: int
-    files: tuple[str, ...]
-    columns: tuple[Column, ...]
-
-    def paths(self) -> list[str]:
-        """Where its files lie."""
-        return located(self.table_uri, self.files)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,7 +137,7 @@ def _made(task: Task) -> Made:
     schema, rewrites = own, False
     whole_columns = set(typed_columns(task.expectations or ())) <= set(own.names)
     if appends and whole_columns and not reading.mismatched and task.base is not None:
-        schema, rewrites = merged(_schema_of(task.base), own)
+        schema, rewrites = merged(schema_of(task.base), own)
     files = _staged(task, reading, schema)
     if not task.look:
         return _committed(task, reading, files, (schema, rewrites), Seen())
@@ -173,7 +158,7 @@ def _made(task: Task) -> Made:
         return _set_apart(task, reading, files, schema, Seen(profile, tuple(checks), expectations))
     if appends and task.base is not None:
         with connected(paths, task.base.paths()) as connection:
-            again = ids_again(connection, profile, _schema_of(task.base).names)
+            again = ids_again(connection, profile, whole, schema_of(task.base).names)
         reading = replace(reading, notes=(*reading.notes, *again))
     return _committed(
         task, reading, files, (schema, rewrites), Seen(whole, tuple(checks), expectations)
@@ -321,48 +306,6 @@ def present(roles: Roles, names: Sequence[str]) -> Roles:
     )
 
 
-def merged(table: pa.Schema, new: pa.Schema) -> tuple[pa.Schema, bool]:
-    """The schema of a table with rows of another schema, and whether its old rows must change.
-
-    Whole numbers become numbers where either side has them, days become times; columns that only
-    one side has are missing in the other's rows. The table's order comes first.
-    """
-    fields, rewrites = [], False
-    for field in table:
-        place = new.get_field_index(field.name)
-        kind = field.type if place < 0 else _wider(field.type, new.field(place).type)
-        rewrites = rewrites or kind != field.type
-        fields.append(pa.field(field.name, kind))
-    known = set(table.names)
-    extra = [field for field in new if field.name not in known]
-    return pa.schema([*fields, *extra]), rewrites or bool(extra)
-
-
-def _wider(first: pa.DataType, second: pa.DataType) -> pa.DataType:
-    if first == second:
-        return first
-    kinds = {column_type(first), column_type(second)}
-    if kinds == {"integer"}:
-        return pa.int64()
-    if kinds in ({"integer", "number"}, {"number"}, {"decimal", "number"}, {"decimal", "integer"}):
-        return pa.float64()
-    if kinds == {"date", "timestamp"}:
-        return first if column_type(first) == "timestamp" else second
-    return first
-
-
-def aligned(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
-    """A batch in another schema's order and types; absent columns are missing values."""
-    arrays = []
-    for field in schema:
-        place = batch.schema.get_field_index(field.name)
-        if place < 0:
-            arrays.append(pa.nulls(batch.num_rows, field.type))
-        else:
-            arrays.append(to_normal(batch.column(place), field.type))
-    return pa.RecordBatch.from_arrays(arrays, schema=schema)
-
-
 def _profile(paths: Sequence[str], schema: pa.Schema, rows: int, roles: Roles) -> Profile:
     with connected(paths) as connection:
         return profile_of(connection, schema, rows, present(roles, schema.names))
@@ -465,15 +408,9 @@ def _committed(
 def _rewritten(
     task: Task, base: Base, files: Sequence[delta.StagedFile], schema: pa.Schema
 ) -> list[delta.StagedFile]:
-    old = (aligned(batch, schema) for batch in _batches(base.paths()))
+    old = (aligned(batch, schema) for batch in batches_of(base.paths()))
     before = delta.staged(old, schema, Path(task.scratch), f"{task.stem}-before")
     return [*before, *files]
-
-
-def _batches(paths: Sequence[str]) -> Iterator[pa.RecordBatch]:
-    for path in paths:
-        with pq.ParquetFile(path) as parquet:
-            yield from parquet.iter_batches(batch_size=_BATCH_ROWS)
 
 
 def _size(paths: Sequence[str]) -> int:
@@ -481,7 +418,7 @@ def _size(paths: Sequence[str]) -> int:
 
 
 def _digest(paths: Sequence[str], schema: pa.Schema) -> str:
-    batches = (aligned(batch, schema) for batch in _batches(paths))
+    batches = (aligned(batch, schema) for batch in batches_of(paths))
     return table_digest(pa.RecordBatchReader.from_batches(schema, batches))
 
 
@@ -532,10 +469,6 @@ def _left_out(profile: Profile, checks: Sequence[CheckResult]) -> dict[str, str]
         for name in check.left_out:
             found[name] = reasons.get(name, check.message)
     return found
-
-
-def _schema_of(base: Base) -> pa.Schema:
-    return pq.read_schema(base.paths()[-1]).remove_metadata()
 
 
 def _source(task: Task, reading: Reading) -> Source:

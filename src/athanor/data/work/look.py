@@ -8,8 +8,9 @@ import pyarrow.parquet as pq
 
 from athanor.data.logic.expectations import suggested
 from athanor.data.types import Expectation, Profile, Roles
+from athanor.data.work.earlier import Base
 from athanor.data.work.findings import Subject
-from athanor.data.work.ingest import Base, present
+from athanor.data.work.ingest import present
 from athanor.data.work.places import located
 from athanor.data.work.plain import plain_value
 from athanor.data.work.profile import connected, profile_of

@@ -18,7 +18,7 @@ from athanor.data.errors import UnreadableFile
 from athanor.data.logic.inference import STORED, Kind
 from athanor.data.logic.normalise import column_type
 from athanor.data.types import ColumnType, ReadOptions
-from athanor.data.work.ingest import aligned, merged
+from athanor.data.work.earlier import aligned, merged
 from athanor.data.work.reading import Reading, look_through
 
 _TABLES = frozenset({".csv", ".tsv", ".parquet", ".pq", ".jsonl", ".ndjson", ".arrow", ".feather"})

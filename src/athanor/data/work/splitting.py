@@ -15,7 +15,7 @@ from athanor.data.errors import BadSplit
 from athanor.data.logic.profiling import quoted
 from athanor.data.records import NewSplit, Overlap
 from athanor.data.types import Roles
-from athanor.data.work.ingest import Base
+from athanor.data.work.earlier import Base
 from athanor.data.work.places import located
 from athanor.data.work.profile import connected
 

@@ -1,0 +1,81 @@
+"""The version that a new one builds on, and how its rows and new ones become one table."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from athanor.data.logic.normalise import column_type, to_normal
+from athanor.data.types import Column
+from athanor.data.work.places import located
+
+_BATCH_ROWS = 65_536
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Base:
+    """The version that a new one builds on."""
+
+    table_uri: str
+    delta_version: int
+    files: tuple[str, ...]
+    columns: tuple[Column, ...]
+
+    def paths(self) -> list[str]:
+        """Where its files lie."""
+        return located(self.table_uri, self.files)
+
+
+def schema_of(base: Base) -> pa.Schema:
+    """The columns that its newest file has."""
+    return pq.read_schema(base.paths()[-1]).remove_metadata()
+
+
+def batches_of(paths: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    """The rows of files, in their order."""
+    for path in paths:
+        with pq.ParquetFile(path) as parquet:
+            yield from parquet.iter_batches(batch_size=_BATCH_ROWS)
+
+
+def merged(table: pa.Schema, new: pa.Schema) -> tuple[pa.Schema, bool]:
+    """The schema of a table with rows of another schema, and whether its old rows must change.
+
+    Whole numbers become numbers where either side has them, days become times; columns that only
+    one side has are missing in the other's rows. The table's order comes first.
+    """
+    fields, rewrites = [], False
+    for field in table:
+        place = new.get_field_index(field.name)
+        kind = field.type if place < 0 else _wider(field.type, new.field(place).type)
+        rewrites = rewrites or kind != field.type
+        fields.append(pa.field(field.name, kind))
+    known = set(table.names)
+    extra = [field for field in new if field.name not in known]
+    return pa.schema([*fields, *extra]), rewrites or bool(extra)
+
+
+def _wider(first: pa.DataType, second: pa.DataType) -> pa.DataType:
+    if first == second:
+        return first
+    kinds = {column_type(first), column_type(second)}
+    if kinds == {"integer"}:
+        return pa.int64()
+    if kinds in ({"integer", "number"}, {"number"}, {"decimal", "number"}, {"decimal", "integer"}):
+        return pa.float64()
+    if kinds == {"date", "timestamp"}:
+        return first if column_type(first) == "timestamp" else second
+    return first
+
+
+def aligned(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    """A batch in another schema's order and types; absent columns are missing values."""
+    arrays = []
+    for field in schema:
+        place = batch.schema.get_field_index(field.name)
+        if place < 0:
+            arrays.append(pa.nulls(batch.num_rows, field.type))
+        else:
+            arrays.append(to_normal(batch.column(place), field.type))
+    return pa.RecordBatch.from_arrays(arrays, schema=schema)
