@@ -10,7 +10,8 @@ import uvicorn
 from starlette.types import Receive, Scope, Send
 from uvicorn.server import ServerState
 
-from athanor.app.short_way import Headers, Known, ShortWay
+from athanor.app.api import Known
+from athanor.app.short_way import Headers, ShortWay
 from athanor.kernel import OWNER
 from athanor.tracking import Answer, Head, Route
 

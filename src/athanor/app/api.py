@@ -22,7 +22,6 @@ from athanor.app.doors import Doors
 from athanor.app.keeping.routes import keeping_routes
 from athanor.app.persons.routes import person_routes
 from athanor.app.shelves import Api
-from athanor.app.short_way import Headers, Known, ShortWay
 from athanor.kernel import (
     OWNER,
     AthanorError,
@@ -30,6 +29,7 @@ from athanor.kernel import (
     Internal,
     Invalid,
     NotFound,
+    Principal,
     error_to_dict,
     new_id,
 )
@@ -37,7 +37,7 @@ from athanor.kernel.database import DatabaseUnavailable, is_damaged
 from athanor.kernel.http import Caller, room_router
 from athanor.kernel.storage import DiskFull
 from athanor.kernel.transport import PREFIX
-from athanor.tracking import Answer, Head, MlflowApp, MlflowError
+from athanor.tracking import Answer, Head, MlflowApp, MlflowError, Route
 
 if TYPE_CHECKING:
     from athanor.app.house import House
@@ -160,14 +160,13 @@ def front_of(app: FastAPI) -> ASGIApp:
     return front
 
 
-def short_way_of(app: FastAPI) -> type[ShortWay]:
-    """The connections of a server: those of uvicorn, and the short way of the protocol."""
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A request's header that was let in: what follows with the same one needs not be."""
 
-    class OwnWay(ShortWay):
-        entrance = app.state.protocol
-        known_headers = Headers()
-
-    return OwnWay
+    head: Head
+    route: Route
+    who: Principal
 
 
 class _Entrance:
@@ -443,4 +442,4 @@ async def _on_http(request: Request, error: Any) -> Response:
     return answer
 
 
-__all__ = ["PREFIX", "front_of", "make_app", "short_way_of"]
+__all__ = ["PREFIX", "Known", "front_of", "make_app"]

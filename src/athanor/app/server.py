@@ -16,12 +16,13 @@ from typing import Any
 
 import uvicorn
 
-from athanor.app.api import front_of, make_app, short_way_of
+from athanor.app.api import front_of, make_app
 from athanor.app.asking import workspace_served_at
 from athanor.app.doors import Doors, is_loopback
 from athanor.app.house import House
 from athanor.app.lock import SERVER_FILE, WorkspaceLock, write_server
 from athanor.app.logs import start_logging
+from athanor.app.short_way import short_way_of
 from athanor.kernel import Conflict
 from athanor.kernel.settings import Settings
 

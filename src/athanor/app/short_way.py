@@ -7,15 +7,15 @@ task, by the same handlers, refusals and meters. Whatever is out of the ordinary
 
 import time
 from collections.abc import Coroutine
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
 
+from fastapi import FastAPI
 from starlette.types import Scope
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from athanor.kernel import Principal
-from athanor.tracking import Answer, Head, Route, headers_of
+from athanor.app.api import Known
+from athanor.tracking import Answer, headers_of
 
 _END = b"\r\n\r\n"
 _LENGTHS = (b"\r\nContent-Length: ", b"\r\ncontent-length: ")
@@ -28,15 +28,6 @@ _SPECIAL = frozenset({b"transfer-encoding", b"expect", b"upgrade", b"trailer"})
 _UNIQUE = frozenset({b"x-request-id", b"traceparent", b"tracestate", b"date"})
 """Headers that no second request has: it would be kept in vain."""
 _KEEPS = b"keep-alive"
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """A header that was let in."""
-
-    head: Head
-    route: Route
-    who: Principal
 
 
 class Entrance(Protocol):
@@ -237,3 +228,13 @@ class ShortWay(HttpToolsProtocol):
         self._body.clear()
         if not self.transport.is_closing():
             self.data_received(rest)
+
+
+def short_way_of(app: FastAPI) -> type[ShortWay]:
+    """The connections of a server that serves the app."""
+
+    class OwnWay(ShortWay):
+        entrance = app.state.protocol
+        known_headers = Headers()
+
+    return OwnWay
