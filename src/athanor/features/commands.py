@@ -172,9 +172,9 @@ def join(
         return
     say(f"{made.name}@{made.version}: {made.rows} rows, {len(made.columns)} columns.")
     table(
-        ("feature", "not found"),
+        ("feature", "missing"),
         [(feature, f"{share:.1%}") for feature, share in made.missing.items()],
-        right=("not found",),
+        right=("missing",),
     )
 
 
