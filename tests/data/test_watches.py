@@ -140,6 +140,8 @@ def test_a_folder_that_vanished_is_passed_by(room: DataRoom, folder: Path) -> No
 def test_what_can_not_be_watched_is_said(room: DataRoom, folder: Path) -> None:
     with pytest.raises(FolderNotFound):
         room.watches.watch(OWNER, "churn", str(folder / "nowhere"))
+    with pytest.raises(FolderNotFound):
+        room.watches.unwatch(OWNER, "churn", "~nobody-has-this-home/files")
     with pytest.raises(NotWatched):
         room.watches.unwatch(OWNER, "churn", str(folder))
     with pytest.raises(DatasetNotFound):

@@ -80,9 +80,7 @@ class Watches:
         """
         self._access.require(who, "data.watch", name)
         self._intake.check_free(project, name)
-        if not folder.strip() or "\0" in folder:
-            raise FolderNotFound(folder)
-        path = Path(folder).expanduser().resolve()
+        path = _place(folder)
         if not path.is_dir():
             raise FolderNotFound(str(path))
         watch = Watch(
@@ -105,10 +103,10 @@ class Watches:
     ) -> None:
         """Take no more files from a folder.
 
-        Raises: NotWatched.
+        Raises: FolderNotFound, NotWatched.
         """
         self._access.require(who, "data.unwatch", name)
-        path = str(Path(folder).expanduser().resolve())
+        path = str(_place(folder))
         with self._ground.database.transaction():
             if not self._store.remove_watch(project, name, path):
                 raise NotWatched(name, path)
@@ -260,3 +258,16 @@ class Watches:
 
 class _TakenElsewhere(Exception):
     """Another process took a file of this content while this one was at it."""
+
+
+def _place(folder: str) -> Path:
+    """The whole path of a folder.
+
+    Raises: FolderNotFound where it can be none: it is empty, or the home of nobody.
+    """
+    if not folder.strip() or "\0" in folder:
+        raise FolderNotFound(folder)
+    try:
+        return Path(folder).expanduser().resolve()
+    except (OSError, RuntimeError, ValueError) as error:
+        raise FolderNotFound(folder) from error

@@ -23,7 +23,10 @@ def open_store(named: str, *, artifacts: str = "") -> Source:
         return ServerStore(named)
     if scheme and scheme != "file" and "://" in named:
         return SqlStore(named, proxied=artifacts)
-    path = Path(unquote(urlsplit(named).path) if scheme == "file" else named).expanduser()
+    try:
+        path = Path(unquote(urlsplit(named).path) if scheme == "file" else named).expanduser()
+    except RuntimeError as error:  # the home of nobody
+        raise NoStore(named) from error
     if path.is_file():
         return SqlStore(str(path), proxied=artifacts)
     if not path.is_dir():
