@@ -27,6 +27,7 @@ from athanor.kernel.redaction import redact
 from athanor.lineage import NewRun
 from athanor.lineage import commands as lineage
 from athanor.pipelines import NewTrigger, PipelineRun, Submission
+from athanor.pipelines.commands.runs import logs
 from athanor.pipelines.ir.spec import ComponentInputs, Document
 from athanor.pipelines.ir.text import write_document
 from athanor.tracking import Diagnosis, TrackedRun
@@ -45,6 +46,7 @@ commands.command("delete")(delete_runs)
 commands.command("restore")(restore_runs)
 commands.command("export-tensorboard")(export_tensorboard)
 commands.command("import-tensorboard")(import_tensorboard)
+commands.command("logs")(logs)
 
 
 @commands.command("file")

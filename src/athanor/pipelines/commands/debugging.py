@@ -10,7 +10,13 @@ import typer
 
 from athanor.kernel.console import say, transport
 from athanor.pipelines.client import PipelinesClient
-from athanor.pipelines.commands.runs import RunOfTask, TaskOfRun, commands, placed
+from athanor.pipelines.commands.runs import (
+    RunOfTask,
+    TaskBehindRun,
+    TaskOfRun,
+    commands,
+    placed,
+)
 
 _MODULE = "athanor.pipelines.engines.local.debugging"
 
@@ -18,6 +24,7 @@ _MODULE = "athanor.pipelines.engines.local.debugging"
 @commands.command("debug")
 def debug(
     task: TaskOfRun,
+    inner: TaskBehindRun = None,
     *,
     run: RunOfTask = None,
     pdb: Annotated[
@@ -26,7 +33,7 @@ def debug(
 ) -> None:
     """Run one step once more in this terminal, with its code and inputs; nothing is recorded."""
     client = PipelinesClient(transport())
-    order = client.order(*placed(client, run, task))
+    order = client.order(*placed(client, run, task, inner))
     with tempfile.TemporaryDirectory(prefix="athanor-debug-") as folder:
         Path(folder, "task.json").write_text(order.order, "utf-8")
         say(f"{order.task} of run {order.run}, attempt {order.attempt} once more:", style="bold")

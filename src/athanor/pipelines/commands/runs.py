@@ -44,6 +44,9 @@ Artifacts = Annotated[
 TaskOfRun = Annotated[
     str, typer.Argument(help="The task, such as train or for-loop-1/0/train; or RUN/TASK.")
 ]
+TaskBehindRun = Annotated[
+    str | None, typer.Argument(help="The task, where a run's id came first.", show_default=False)
+]
 RunOfTask = Annotated[
     str | None,
     typer.Option("--run", help="The run, or how its id begins; the last one if left out."),
@@ -141,9 +144,20 @@ def resume(run_id: RunId, *, json: Json = False) -> None:
 
 
 @commands.command("logs")
-def logs(run_id: RunId, task: Annotated[str, typer.Argument(help="The task.")]) -> None:
-    """Print what a task has written."""
-    typer.echo(PipelinesClient(transport()).logs(run_id, task), nl=False)
+def logs(
+    run_id: RunId,
+    task: Annotated[str, typer.Argument(help="The task. [default: all that wrote]")] = "",
+) -> None:
+    """Print what a task of a pipeline's run has written, or all of them."""
+    client = PipelinesClient(transport())
+    if task:
+        typer.echo(client.logs(run_id, task), nl=False)
+        return
+    for item in client.run(run_id).tasks:
+        written = client.logs(run_id, item.name) if item.kind == "step" else ""
+        if written:
+            say(f"== {item.name} ({item.state})", style="bold")
+            typer.echo(written, nl=not written.endswith("\n"))
 
 
 @commands.command("compile")
@@ -177,13 +191,14 @@ def gallery(*, json: Json = False) -> None:
 
 def _why(
     task: TaskOfRun,
+    inner: TaskBehindRun = None,
     *,
     run: RunOfTask = None,
     json: Json = False,
 ) -> None:
     """Explain why a task ran, or why it did not have to."""
     client = PipelinesClient(transport())
-    told = client.explain(*placed(client, run, task))
+    told = client.explain(*placed(client, run, task, inner))
     if json:
         emit(told)
         return
@@ -191,11 +206,15 @@ def _why(
     table(("part of the key", "value"), sorted(told.parts.items()), empty="It has no cache key.")
 
 
-def placed(client: PipelinesClient, run: str | None, task: str) -> tuple[str, str]:
-    """The run and the task that are meant: of TASK, RUN/TASK or --run; else of the last run.
+def placed(
+    client: PipelinesClient, run: str | None, task: str, inner: str | None = None
+) -> tuple[str, str]:
+    """The run and the task that are meant: of RUN TASK, RUN/TASK or --run; else of the last run.
 
     Raises: BadPipeline where nothing has run.
     """
+    if inner:
+        return task, inner
     if run:
         return run, task
     first, _, rest = task.partition("/")
