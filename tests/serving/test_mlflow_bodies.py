@@ -13,6 +13,7 @@ import pytest
 
 from athanor.kernel.errors import AthanorError
 from athanor.serving.logic import mlflow
+from athanor.serving.logic.signature import parse
 from athanor.serving.plane.dialects.mlflow import Invocations, media_type
 from athanor.serving.types import InputColumn, Signature
 
@@ -102,3 +103,17 @@ def test_a_model_without_names_reads_values_by_place() -> None:
         assert found.rows == expected
     with pytest.raises(AthanorError):
         mlflow.read_json(Signature(columns=columns), b'{"inputs": [[1, 2, 3]]}', 100)
+
+
+@pytest.mark.parametrize(
+    "text", ['{"dataframe_records": [{"x": "\\ud800"}]}', '{"inputs": [%s]}' % ("9" * 400)]
+)
+def test_bytes_that_are_none_are_refused_by_column_and_row(text: str) -> None:
+    signature = Signature(columns=(InputColumn(name="x", type="binary"),))
+    with pytest.raises(AthanorError, match="column x to type 'object' in row 0"):
+        mlflow.read_json(signature, text.encode(), 100)
+    assert mlflow.read_csv(signature, b"x\nYQ==\n", 100).rows == [["YQ=="]]
+    records = {"records": [{"x": "YQ=="}]}
+    assert parse(signature, records).rows == [["YQ=="]]
+    with pytest.raises(AthanorError, match="bytes as base64"):
+        parse(signature, {"records": [{"x": 5}]})

@@ -19,6 +19,7 @@ NUMPY = {
     "boolean": "bool",
     "datetime": "datetime64[ns]",
     "string": "str",
+    "binary": "object",
 }
 BITS = {"long": 63, "integer": 31}
 _MISSING_IN_CSV = frozenset(
@@ -153,4 +154,5 @@ CSV_CASTS: Mapping[str, Cast] = {
     "boolean": _csv_truth,
     "string": _csv_text,
     "datetime": _csv_text,
+    "binary": _csv_text,
 }

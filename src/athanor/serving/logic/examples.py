@@ -11,6 +11,7 @@ _TYPED: Mapping[str, Any] = {
     "long": 1,
     "integer": 1,
     "datetime": "2024-05-01T12:00:00",
+    "binary": "YQ==",
 }
 
 

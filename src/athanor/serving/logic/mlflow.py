@@ -369,6 +369,7 @@ _SAME: Mapping[str, Callable[[Any], bool]] = {
     "boolean": lambda value: isinstance(value, bool),
     "string": lambda value: isinstance(value, str),
     "datetime": lambda value: isinstance(value, str),
+    "binary": lambda value: isinstance(value, str),
 }
 
 

@@ -288,6 +288,7 @@ _TAKEN: Mapping[str, frozenset[str]] = {
     "string": frozenset({"bytes"}),
     "boolean": frozenset({"bool"}),
     "datetime": frozenset({"bytes"}),
+    "binary": frozenset({"bytes"}),
 }
 """By a column's type: the kinds of datatypes that it takes."""
 

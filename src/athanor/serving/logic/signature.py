@@ -29,6 +29,7 @@ _EXACT: Mapping[str, frozenset[type]] = {
     "string": frozenset({str, type(None)}),
     "boolean": frozenset({bool, type(None)}),
     "datetime": frozenset({type(None)}),
+    "binary": frozenset({str, type(None)}),
 }
 """Python types that need no second look (whole numbers are looked at for their size)."""
 
@@ -40,6 +41,7 @@ _EXPECTED = {
     "string": "a text",
     "boolean": "true or false",
     "datetime": "a time such as 2024-05-01T12:00:00",
+    "binary": "bytes as base64",
 }
 
 
@@ -200,6 +202,7 @@ _READERS: Mapping[str, Callable[[object], object]] = {
     "string": _text,
     "boolean": _truth,
     "datetime": _time,
+    "binary": _text,
 }
 """By type: the value as that type, or None where it is not one."""
 

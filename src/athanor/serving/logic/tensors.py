@@ -69,6 +69,7 @@ OF_COLUMN: Mapping[str, str] = {
     "string": "BYTES",
     "boolean": "BOOL",
     "datetime": "BYTES",
+    "binary": "BYTES",
 }
 """By a column's type: the datatype that the model's metadata tells."""
 

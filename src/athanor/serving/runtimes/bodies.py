@@ -37,8 +37,10 @@ class Bodies:
 
     def __init__(self, model: Any) -> None:
         """Raises: ImportError, AttributeError, where this MLflow has no such reader."""
-        from mlflow.exceptions import MlflowException  # noqa: PLC0415 - only where there is MLflow
-        from mlflow.pyfunc import scoring_server  # noqa: PLC0415 - the same
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # MLflow's hints about its own classes
+            from mlflow.exceptions import MlflowException  # noqa: PLC0415 - where there is MLflow
+            from mlflow.pyfunc import scoring_server  # noqa: PLC0415 - the same
 
         if list(inspect.signature(scoring_server.invocations).parameters) != [
             "data",

@@ -5,6 +5,7 @@ environment, it imports nothing of ours but the worker's loop; that environment 
 suffices), numpy, pandas and msgspec.
 """
 
+import base64
 import ctypes
 import json
 import logging
@@ -98,6 +99,8 @@ class ForeignRuntime:
         for place, column in enumerate(self._columns):
             values = [row[place] for row in rows]
             kind = getattr(column.type, "name", "")
+            if kind == "binary":  # as MLflow's JSON holds bytes
+                values = [v if v is None else base64.b64decode(v, validate=True) for v in values]
             texts = kind == "string" and any(isinstance(value, str) for value in values)
             # As a reader of JSON makes it: of pandas' own type for texts, where it has one.
             made = pd.Series(values) if texts else column_of(kind, values)
@@ -177,6 +180,7 @@ def _sample(folder: Path, model: Any) -> list[Row]:
         if _nested(schema.inputs):
             return []
         texts = {"string": "a", "datetime": "2026-01-01T00:00:00", "boolean": True}
+        texts["binary"] = "YQ=="
         row = [texts.get(getattr(c.type, "name", ""), 1) for c in schema.inputs]
         return [list(row) for _ in range(_PROBES)]
 
