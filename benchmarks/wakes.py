@@ -115,9 +115,9 @@ def wait_until(true: Any, seconds: float = 120.0) -> None:
         time.sleep(0.1)
 
 
-def measured(times: int) -> dict[str, dict[str, float]]:
+def measured(times: int) -> dict[str, dict[str, Any]]:
     """By endpoint: medians, and how many were refused."""
-    found: dict[str, dict[str, float]] = {}
+    found: dict[str, dict[str, Any]] = {}
     with tempfile.TemporaryDirectory(prefix="athanor-wakes-") as folder:
         server = Server(Path(folder))
         try:
@@ -162,8 +162,8 @@ def main() -> int:
         broken.append(f"a compiled model is awake within {COMPILED_MS:g} ms")
     if found["native"]["cpu_ms"] > NATIVE_CPU_MS:
         broken.append(f"a native model is awake within {NATIVE_CPU_MS:g} ms of CPU")
-    for item in broken:
-        print(f"NOT KEPT: {item}")
+    for line in broken:
+        print(f"NOT KEPT: {line}")
     return int(bool(broken))
 
 

@@ -239,6 +239,8 @@ export interface paths {
         /**
          * Add File
          * @description Keep the body, a file of any size, so that batches can name it.
+         *
+         *     A client on this machine may name the file's `path` instead, with its seal.
          */
         put: operations["serving_batches_add_file"];
         post?: never;
@@ -13047,6 +13049,8 @@ export interface operations {
         parameters: {
             query: {
                 file: string;
+                path?: string;
+                seal?: string;
             };
             header?: never;
             path?: never;
@@ -22029,7 +22033,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "text/plain": string;
                 };
             };
         };

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 from fastapi import APIRouter, FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import Response, StreamingResponse
+from fastapi.responses import PlainTextResponse, Response, StreamingResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import generate_latest
 from sqlalchemy.exc import DataError, DBAPIError
@@ -341,7 +341,7 @@ def _health_routes(app: FastAPI, house: "House", meters: _Meters) -> None:
         """What all routes take and answer (OpenAPI 3.1)."""
         return Response(msgspec.json.encode(app.openapi()), media_type="application/json")
 
-    @app.get("/metrics", tags=["platform"])
+    @app.get("/metrics", tags=["platform"], response_class=PlainTextResponse)
     def metrics() -> Response:
         """Prometheus' exposition."""
         meters.warm.set(1 if house.workers.warm else 0)

@@ -76,6 +76,13 @@ class LineageStoreContract:
         run = store.add_run(a_run("first"))
         assert store.add_run(a_run("second", id=run.id)).name == "first"
 
+    def test_many_runs_are_added_at_once(self, store: LineageStore) -> None:
+        runs = [a_run("first"), a_run("second")]
+        store.add_runs(runs)
+        assert [store.find_run(run.id) for run in runs] == runs
+        assert store.has_run(runs[0].id)
+        assert not store.has_run(new_id())
+
     def test_a_run_changes(self, store: LineageStore) -> None:
         run = store.add_run(a_run())
         store.change_run(run.id, {"state": "done", "ended_at": _AT, "labels": {"a": "b"}})

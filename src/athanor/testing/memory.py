@@ -5,7 +5,7 @@ They keep no transactions: what was written stays, also where the service's tran
 
 import threading
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -24,10 +24,11 @@ class MemoryEventStore:
         self._offsets: dict[str, int] = {}
         self._lock = threading.Lock()
 
-    def append(self, event: Event) -> None:
-        """Add an event; its `seq` is given here."""
+    def append(self, *events: Event) -> None:
+        """Add events; their `seq` is given here."""
         with self._lock:
-            self._events.append(replace(event, seq=len(self._events) + 1))
+            for event in events:
+                self._events.append(replace(event, seq=len(self._events) + 1))
 
     def since(self, after: int, limit: int, actions: tuple[str, ...] = ()) -> list[Event]:
         """The next events behind number `after`, oldest first."""
@@ -165,6 +166,14 @@ class MemoryLineageStore:
     def add_run(self, run: Run) -> Run:
         """Add a run; one with the same id is returned as it stands."""
         return self._runs.setdefault(run.id, run)
+
+    def add_runs(self, runs: Sequence[Run]) -> None:
+        """Add runs whose ids are new."""
+        self._runs |= {run.id: run for run in runs}
+
+    def has_run(self, run_id: str) -> bool:
+        """Whether there is a run with this id."""
+        return run_id in self._runs
 
     def runs_beginning(self, beginning: str, limit: int) -> list[str]:
         """Ids that begin with some hex digits."""
