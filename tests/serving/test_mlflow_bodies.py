@@ -6,15 +6,21 @@ rows that its model was given, or MLflow's error code.
 
 import json
 import math
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from athanor.kernel.errors import AthanorError
+from athanor.serving.errors import TooManyRecords
+from athanor.serving.errors.protocols import InvocationRefused
 from athanor.serving.logic import mlflow
 from athanor.serving.logic.signature import parse
 from athanor.serving.plane.dialects.mlflow import Invocations, media_type
+from athanor.serving.plane.dialects.parquet import as_split
 from athanor.serving.types import InputColumn, Signature
 
 RECORDED: list[list[Any]] = json.loads(
@@ -117,3 +123,22 @@ def test_bytes_that_are_none_are_refused_by_column_and_row(text: str) -> None:
     assert parse(signature, records).rows == [["YQ=="]]
     with pytest.raises(AthanorError, match="bytes as base64"):
         parse(signature, {"records": [{"x": 5}]})
+
+
+def test_a_table_of_parquet_is_read_as_its_rows_in_json() -> None:
+    rows = [row(), row(d=None, s="é", b=False)]
+    stored = BytesIO()
+    pq.write_table(pa.Table.from_pylist(rows), stored)
+    found = mlflow.read_json(SIGNATURE, as_split(stored.getvalue(), 2), 2)
+    assert found.rows == mlflow.read_json(SIGNATURE, json.dumps({"inputs": rows}).encode(), 2).rows
+    with pytest.raises(TooManyRecords):
+        as_split(stored.getvalue(), 1)
+
+
+def test_a_small_file_of_parquet_that_holds_very_much_is_refused() -> None:
+    stored = BytesIO()
+    texts = [f"{'x' * 100_000}{at}" for at in range(100)]
+    pq.write_table(pa.table({"s": texts}), stored, compression="zstd")
+    assert len(stored.getvalue()) < 100_000
+    with pytest.raises(InvocationRefused, match="can't be read as Parquet"):
+        as_split(stored.getvalue(), 1_000)

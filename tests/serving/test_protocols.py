@@ -8,9 +8,12 @@ import struct
 import subprocess
 import zlib
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from athanor.kernel.workers import Workers
@@ -27,6 +30,7 @@ from athanor.testing.serving import (
 
 REPOSITORY = Path(__file__).parents[2]
 INFER = "/v2/models/houses/infer"
+PARQUET = "application/vnd.apache.parquet"
 
 
 @pytest.fixture(scope="module")
@@ -253,8 +257,9 @@ def test_tritonclient_and_kserve_s_client(tmp_path: Path, warm_workers: Workers)
 
 
 def invoke(browser: Browser, body: Any, type_: str = "application/json", path: str = "") -> Any:
-    content = body.encode() if isinstance(body, str) else json.dumps(body).encode()
-    headers = {"Content-Type": type_}
+    if not isinstance(body, bytes):
+        body = (body if isinstance(body, str) else json.dumps(body)).encode()
+    content, headers = body, {"Content-Type": type_}
     return browser.send("POST", f"{path}/invocations", content, headers=headers)
 
 
@@ -276,6 +281,12 @@ def test_invocations(shared: RunningPlane, browser: Browser) -> None:
     assert answer.body == {"predictions": ["no", "yes"]}
     logged = {row["id"]: row for row in shared.logged()}
     assert logged[answer.headers["x-prediction-id"]]["key"] == "h1"
+    stored = BytesIO()
+    pq.write_table(pa.Table.from_pylist(rows), stored)
+    answer = invoke(browser, stored.getvalue(), PARQUET)
+    assert answer.body == {"predictions": ["no", "yes"]}
+    torn = invoke(browser, stored.getvalue()[:-9], PARQUET)
+    assert (torn.status, torn.body["error_code"]) == (400, "BAD_REQUEST")
     refused = invoke(browser, {"dataframe_records": [record(1, "raise")]})
     assert refused.status == 400
     assert refused.body["error_code"] == "BAD_REQUEST"

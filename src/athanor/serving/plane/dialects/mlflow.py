@@ -1,5 +1,6 @@
 """`POST /invocations`: MLflow's scoring server, and SageMaker's container contract."""
 
+import importlib
 from collections.abc import Mapping
 
 import orjson
@@ -42,14 +43,16 @@ class Invocations:
     """MLflow's words."""
 
     def read(self, route: Route, target: Target, request: Request, limits: Limits) -> Asked:
-        """The rows of a body: dataframe_split, dataframe_records, instances, inputs, or CSV.
+        """The rows of a body: dataframe_split, dataframe_records, instances, inputs, CSV, Parquet.
 
         Raises: ContentTypeRefused, InvocationRefused, TooManyRecords.
         """
-        if media_type(request.header("content-type")) == _CSV:
-            found = mlflow.read_csv(target.signature, request.body, limits.rows)
+        told, body = media_type(request.header("content-type")), request.body
+        if told == _CSV:
+            found = mlflow.read_csv(target.signature, body, limits.rows)
         else:
-            found = mlflow.read_json(target.signature, request.body, limits.rows)
+            body = _unpacked(body, limits) if told == _PARQUET else body
+            found = mlflow.read_json(target.signature, body, limits.rows)
         keys = None
         if route.key in found.columns:
             keys = [None if item is None else str(item) for item in found.columns[route.key]]
@@ -111,6 +114,19 @@ class HandedOver(Invocations):
 
 HANDED_OVER: Mapping[str, HandedOver] = {name: HandedOver(name) for name in (_EVERY, "strange")}
 """By `Hello.bodies`."""
+
+
+def _unpacked(body: bytes, limits: Limits) -> bytes:
+    """A table of Parquet as JSON. Raises: ContentTypeRefused, InvocationRefused, TooManyRecords."""
+    try:
+        # A plane that gets none, or an exported folder without Arrow, never loads it.
+        reader = importlib.import_module("athanor.serving.plane.dialects.parquet")
+    except ImportError as error:
+        raise ContentTypeRefused(
+            f"Parquet can't be read here: {error}. Send JSON or CSV."
+        ) from None
+    split: bytes = reader.as_split(body, limits.rows)
+    return split
 
 
 def media_type(told: str) -> str:
