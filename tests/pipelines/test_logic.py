@@ -12,7 +12,7 @@ from athanor.pipelines.errors import BadCondition, BadTemplate, BadTrigger, Wron
 from athanor.pipelines.ir.spec import ComponentSpec, ContainerSpec, EnvVar, RetryPolicy
 from athanor.pipelines.logic.cache import cache_key, explain, key_parts
 from athanor.pipelines.logic.code import code_digest
-from athanor.pipelines.logic.conditions import holds
+from athanor.pipelines.logic.conditions import holds, in_words
 from athanor.pipelines.logic.embedding import (
     Embedded,
     embed,
@@ -77,6 +77,14 @@ def test_no_text_breaks_the_condition_reader(text: str) -> None:
 @given(st.text())
 def test_a_constant_in_quotes_cannot_leave_them(value: str) -> None:
     assert holds("inputs.parameter_values['x'] == 'secret'", {"x": value}) is (value == "secret")
+
+
+def test_a_condition_is_told_in_words() -> None:
+    channel = "pipelinechannel--gate--passed"
+    text = f"inputs.parameter_values['{channel}'] == true || int(inputs.parameters[\"n\"]) > 3"
+    told = "gate.passed == true || int(n) > 3 (false, 2)"
+    assert in_words(text, {channel: False, "n": 2}) == told
+    assert in_words("1 == 2", {}) == "1 == 2"
 
 
 @pytest.mark.parametrize(

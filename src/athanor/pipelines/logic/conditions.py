@@ -7,6 +7,7 @@ Texts are parsed, never evaluated as Python. Grammar (https://github.com/google/
     value := literal | inputs.parameter_values['name'] | cast "(" or ")" | "(" or ")"
 """
 
+import json
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -37,6 +38,10 @@ _CASTS: dict[str, Callable[[Any], Any]] = {
     "bool": lambda value: value if isinstance(value, bool) else str(value).lower() == "true",
 }
 _MAX_DEPTH = 100
+_CHANNEL = "pipelinechannel--"
+_PARAMETER = re.compile(r"""inputs\.parameter(?:_value)?s\[(['"])(?P<name>(?:(?!\1).)*)\1\]""")
+_LONGEST = 60
+"""Characters of a value that are told."""
 
 
 def holds(condition: str, parameters: Mapping[str, Any]) -> bool:
@@ -45,6 +50,24 @@ def holds(condition: str, parameters: Mapping[str, Any]) -> bool:
     Raises: BadCondition.
     """
     return _Reader(condition, parameters).read()
+
+
+def in_words(condition: str, parameters: Mapping[str, Any]) -> str:
+    """A condition as people read it, and what its parameters are: `gate.passed == true (false)`."""
+    values = []
+
+    def named(match: re.Match[str]) -> str:
+        values.append(_short(parameters.get(match["name"])))
+        task, _, output = match["name"].removeprefix(_CHANNEL).partition("--")
+        return f"{task}.{output}" if output else task
+
+    told = _PARAMETER.sub(named, condition)
+    return f"{told} ({', '.join(values)})" if values else told
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
 
 class _Reader:

@@ -26,7 +26,7 @@ from athanor.pipelines.logic.bindings import (
     resolve_settings,
     root_bindings,
 )
-from athanor.pipelines.logic.conditions import holds
+from athanor.pipelines.logic.conditions import holds, in_words
 from athanor.pipelines.logic.graph import is_loop, upstream_of
 from athanor.pipelines.logic.platforms import settings_of
 
@@ -279,8 +279,10 @@ class Planner:
         try:
             resolved = self._resolve(node)
             condition = policy.condition if policy is not None else ""
-            if condition and not holds(condition, resolved.bindings.parameters):
-                self._settle(node, "skipped", reason=f"its condition is false: {condition}")
+            values = resolved.bindings.parameters
+            if condition and not holds(condition, values):
+                reason = f"its condition is false: {in_words(condition, values)}"
+                self._settle(node, "skipped", reason=reason)
                 return
         except AthanorError as error:
             self._settle(node, "failed", reason=error.message, error=error)
