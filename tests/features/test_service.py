@@ -202,6 +202,22 @@ def test_known_at_sees_only_what_was_known(room: FeaturesRoom, added: Added) -> 
     assert rows_of(room, "later", "amount") == [(12.0,), (12.0,)]
 
 
+def test_a_pushed_row_is_online_once_it_is_known(
+    room: FeaturesRoom, added: Added, clock: FixedClock
+) -> None:
+    row = {"customer": 1, "at": "2026-05-01T00:00:00Z", "amount": 10.0}
+    added("purchases", [row | {"seen": "2026-05-01T00:00:00Z"}])
+    view = replace(DEFINITIONS.views[0], created_time="seen", features=(Field(name="amount"),))
+    room.features.apply(OWNER, replace(DEFINITIONS, views=(view,)))
+    room.online.materialize(OWNER, Materialize())
+    early = row | {"at": "2026-05-02T00:00:00Z", "seen": (NOW + DAY).isoformat(), "amount": 77.0}
+    assert room.views.push(OWNER, "spending", Push(rows=(early,))).online == 0
+    assert read(room, {"customer": 1})[0]["amount"] == 10.0
+    clock.advance(2 * DAY)
+    room.online.materialize(OWNER, Materialize())
+    assert read(room, {"customer": 1})[0]["amount"] == 77.0
+
+
 def test_views_come_of_sql_and_of_functions(shop: FeaturesRoom) -> None:
     total = FeatureView(
         name="totals",

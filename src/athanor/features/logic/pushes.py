@@ -27,6 +27,11 @@ class Fresh:
     created: int | None
     packed: bytes
 
+    @property
+    def known(self) -> int:
+        """From when on it is known, in microseconds since the epoch."""
+        return max(self.event, self.event if self.created is None else self.created)
+
     def record(self, place: tuple[int, int]) -> OnlineRecord:
         """The row at its place in the order of ingestion: (version, number of the push)."""
         version, seq = place

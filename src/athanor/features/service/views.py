@@ -178,7 +178,7 @@ class FeatureViews:
             due = [
                 record.record((number, first + place))
                 for place, record in enumerate(records)
-                if record.key is not None and record.event <= microseconds(now)
+                if record.key is not None and record.known <= microseconds(now)
             ]
             base = 0 if latest is None else latest.base
             name = f"{view.project}/{view.name}"
