@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from athanor.data import Expectation, Roles
+from athanor.data import DatasetVersion, Expectation, Roles
 from athanor.data.errors import UnknownExpectation
 from athanor.data.errors.checks import BadExpectation, BadSuite
 from athanor.data.logic.rules import PARAMETERS
@@ -187,3 +187,40 @@ def test_now_is_a_bound(room: DataRoom, written: Written) -> None:
     room.datasets.expect(OWNER, "days", [bound])
     [result] = room.datasets.check(OWNER, "days")
     assert (result.passed, result.rows) == (False, (5,))
+
+
+def test_columns_may_be_called_what_the_checks_call_their_own(
+    room: DataRoom, written: Written
+) -> None:
+    names = ["v", "r", "k", "n", "i", "h", "c0_known", "athanor_c0_finite", "athanor_row", "side",
+             "row_number", "source", "athanor_row_", "b", "a"]  # fmt: skip
+
+    def table(cities: tuple[str, ...], first: int) -> str:
+        rows = [
+            ",".join([str(n), cities[n % 3], *(str(n * 7 % 10 + 1) for _ in names)])
+            for n in range(first, first + 120)
+        ]
+        return "\n".join([",".join(["id", "city", *names]), *rows]) + "\n"
+
+    def add(text: str, name: str = "named") -> DatasetVersion:
+        return room.datasets.add(OWNER, name, churn(written("t.csv", text), roles=Roles()))
+
+    assert add(table(("paris", "rome", "oslo"), 0), "other").state == "ready"
+    add(table(("paris", "rome", "oslo"), 0))
+    second = add(table(("paris", "rome", "berlin"), 1000))
+    assert second.state == "ready"
+    kept = [
+        *(Expectation(kind="range", column=name, parameters={"maximum": 9}) for name in names),
+        Expectation(kind="foreign_key", column="k", parameters={"dataset": "other"}),
+        Expectation(kind="foreign_key", column="id", parameters={"dataset": "other"}),
+        Expectation(kind="distribution", column="v", parameters={"reference": "other"}),
+        Expectation(kind="sql", parameters={"condition": "v < 10"}),
+    ]
+    room.datasets.expect(OWNER, "named", kept)
+    third = add(table(("paris", "rome", "berlin"), 0).replace("0,paris", "7000,paris", 1))
+    assert [check.passed for check in third.checks] == [False] * len(names) + [
+        True, False, True, False
+    ]  # fmt: skip
+    assert all(check.rows[0] == 8 for check in third.checks[: len(names)])
+    assert third.checks[-3].rows == (1,)
+    assert third.checks[-1].rows[0] == 8

@@ -7,7 +7,7 @@ histograms need the bounds of the first (`athanor.data.work.figures`).
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -32,11 +32,20 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+def unused(name: str, columns: Iterable[str]) -> str:
+    """A name that begins with this one and that no column has: SQL of ours may add it to them."""
+    known = {column.casefold() for column in columns}
+    while name in known:
+        name += "_"
+    return name
+
+
 def first_pass(columns: Sequence[tuple[str, ColumnType]], rows: int) -> str:
     """One SELECT that measures all columns of the table `source`."""
     parts = ["count(*) AS n"]
     exact = rows <= EXACT_ROWS
     finite: list[str] = []
+    names = [name for name, _ in columns]
     for place, (name, kind) in enumerate(columns):
         cell = quoted(name)
         parts.append(f"count({cell}) AS c{place}_known")
@@ -45,8 +54,9 @@ def first_pass(columns: Sequence[tuple[str, ColumnType]], rows: int) -> str:
         counting = f"count(DISTINCT {cell})" if exact else f"approx_count_distinct({cell})"
         parts.append(f"{counting} AS c{place}_distinct")
         if kind in NUMERIC:
-            parts += _numeric_parts(f"c{place}", exact=exact)
-            finite.append(f"{_finite_cell(cell, kind)} AS athanor_c{place}_finite")
+            number = unused(f"athanor_c{place}_finite", names)
+            parts += _numeric_parts(f"c{place}", number, exact=exact)
+            finite.append(f"{_finite_cell(cell, kind)} AS {number}")
         elif kind in {"date", "timestamp"}:
             parts += [
                 f"CAST(min({cell}) AS VARCHAR) AS c{place}_min",
@@ -69,9 +79,8 @@ def _finite_cell(cell: str, kind: ColumnType) -> str:
     return f"CASE WHEN isfinite({number}) THEN {number} END" if kind == "number" else number
 
 
-def _numeric_parts(key: str, *, exact: bool) -> list[str]:
+def _numeric_parts(key: str, cell: str, *, exact: bool) -> list[str]:
     points = ", ".join(str(point) for point in QUANTILES)
-    cell = f"athanor_{key}_finite"
     # Of many rows quantiles come from a sample: DuckDB's t-digest costs more than all the rest.
     quantiles = [f"quantile_cont({cell}, [{points}]) AS {key}_quantiles"]
     return [
@@ -128,8 +137,8 @@ def top_query(name: str) -> str:
     """The most frequent values of a column that has many."""
     cell = quoted(name)
     return (
-        f"SELECT CAST({cell} AS VARCHAR), count(*) AS n FROM source WHERE {cell} IS NOT NULL "  # noqa: S608
-        f"GROUP BY 1 ORDER BY n DESC, 1 LIMIT 10"
+        f"SELECT CAST({cell} AS VARCHAR), count(*) FROM source WHERE {cell} IS NOT NULL "  # noqa: S608
+        f"GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 10"
     )
 
 

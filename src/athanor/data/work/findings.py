@@ -7,7 +7,7 @@ from typing import Any
 import duckdb
 
 from athanor.data.logic.inference import Against, Kind
-from athanor.data.logic.profiling import EXACT_ROWS, quoted
+from athanor.data.logic.profiling import EXACT_ROWS, quoted, unused
 from athanor.data.types import Profile
 
 ROWS_NAMED = 20
@@ -84,10 +84,11 @@ def broken(subject: Subject, condition: str, column: str) -> tuple[int, tuple[in
     ).fetchall()
     if not count:
         return 0, (), []
+    row = unused("athanor_row", (item.name for item in subject.profile.columns))
     named: Sequence[tuple[Any, ...]] = subject.connection.execute(
-        f"SELECT r, CAST({quoted(column)} AS VARCHAR) FROM "  # noqa: S608
-        f"(SELECT row_number() OVER () AS r, * FROM source) WHERE {condition} "
-        f"ORDER BY r LIMIT {ROWS_NAMED}"
+        f"SELECT {row}, CAST({quoted(column)} AS VARCHAR) FROM "  # noqa: S608
+        f"(SELECT row_number() OVER () AS {row}, * FROM source) WHERE {condition} "
+        f"ORDER BY 1 LIMIT {ROWS_NAMED}"
     ).fetchall()
     return count, tuple(int(row) for row, _ in named), [str(value) for _, value in named]
 

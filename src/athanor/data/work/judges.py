@@ -9,7 +9,7 @@ import numpy as np
 
 from athanor.data.errors import BadQuery, NotReadOnly, QueryTooLarge, UnknownRelation
 from athanor.data.logic.expectations import allowed_count
-from athanor.data.logic.profiling import quoted
+from athanor.data.logic.profiling import quoted, unused
 from athanor.data.logic.queries import read_query
 from athanor.data.logic.recipes.patterns import Unfit, checked_pattern, for_sql
 from athanor.data.types import Expectation
@@ -161,11 +161,9 @@ def _foreign_key(subject: Subject, item: Expectation) -> Finding:
     if (table := _other(subject, item)) is None:
         return Finding(passed=False, message=f"There is no dataset {reference!r} to look into.")
     try:
-        known = f"SELECT CAST({quoted(there)} AS VARCHAR) AS k FROM {table}"  # noqa: S608
-        condition = (
-            f"{quoted(item.column)} IS NOT NULL AND NOT EXISTS "  # noqa: S608 - quoted names
-            f"(SELECT 1 FROM ({known}) o WHERE o.k = {as_text(item.column)})"
-        )
+        cell = f"{table}.{quoted(there)}"
+        known = f"SELECT CAST({cell} AS VARCHAR) FROM {table} WHERE {cell} IS NOT NULL"  # noqa: S608
+        condition = f"{quoted(item.column)} IS NOT NULL AND {as_text(item.column)} NOT IN ({known})"
         return _shared(subject, item, condition, f"should stand in {reference}.{there}")
     except duckdb.BinderException:
         return Finding(passed=False, message=f"{reference!r} has no column {there!r}.")
@@ -220,7 +218,7 @@ def _shares(subject: Subject, table: str, column: str, *, numeric: bool) -> dict
     """Values and how often they stand; numbers are cut at a thousandth of their places."""
     cell = f"CAST({quoted(column)} AS {'DOUBLE' if numeric else 'VARCHAR'})"
     known = f"isfinite({cell})" if numeric else f"{cell} IS NOT NULL"
-    sql = f"SELECT {cell} AS v, count(*) FROM {table} WHERE {known} GROUP BY v ORDER BY v"  # noqa: S608
+    sql = f"SELECT {cell}, count(*) FROM {table} WHERE {known} GROUP BY 1 ORDER BY 1"  # noqa: S608
     return dict(subject.connection.execute(sql).fetchall())
 
 
@@ -266,8 +264,9 @@ def _ks(before: Mapping[Any, int], after: Mapping[Any, int]) -> float:
 def _sql(subject: Subject, item: Expectation) -> Finding:
     """SQL of the user's, which reads the table `data` and nothing else."""
     condition, query = item.parameters.get("condition"), item.parameters.get("query")
-    numbered = "(SELECT row_number() OVER () AS row_number, * FROM data)"
-    asked = str(query or f"SELECT row_number FROM {numbered} WHERE NOT ({condition})")  # noqa: S608
+    row = unused("row_number", (column.name for column in subject.profile.columns))
+    numbered = f"(SELECT row_number() OVER () AS {row}, * FROM data)"  # noqa: S608 - our name
+    asked = str(query or f"SELECT {row} FROM {numbered} WHERE NOT ({condition})")  # noqa: S608
     try:
         reads = read_query(asked)
         if strange := [name for name in reads.names if name.casefold() != "data"
@@ -285,7 +284,7 @@ def _sql(subject: Subject, item: Expectation) -> Finding:
     if not count:
         return Finding(passed=True, message=f"Every row fulfils: {what}")
     rows: tuple[int, ...] = ()
-    if found["columns"][:1] == ["row_number"]:
+    if found["columns"][:1] == [row if condition else "row_number"]:
         rows = tuple(int(row[0]) for row in found["rows"][:20])
     words = f"{more_than}{count} rows break: {what}"
     return Finding(passed=False, message=words, count=count, rows=rows)

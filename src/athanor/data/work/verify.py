@@ -129,8 +129,8 @@ def _values(subject: Subject, item: Expectation) -> Finding:
 def _garbled(subject: Subject, condition: str, column: str, allowed: Sequence[str]) -> int:
     """How many rows hold a value that is nearly a known one: another case, a typing error."""
     found = subject.connection.execute(
-        f"SELECT {as_text(column)} AS v, count(*) FROM source WHERE {condition} "  # noqa: S608
-        "GROUP BY v ORDER BY 2 DESC, v LIMIT 200"
+        f"SELECT {as_text(column)}, count(*) FROM source WHERE {condition} "  # noqa: S608
+        "GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 200"
     ).fetchall()
     return sum(count for value, count in found if is_near(str(value), allowed))
 
