@@ -60,7 +60,8 @@ class Building:
         latest = self._stores.history.find_version(view.project, view.name, None)
         if latest is not None and not self.behind(who, view, latest):
             pending = self._stores.history.pending(view.project, view.name)
-            if len(pending) <= _MOST_PENDING:
+            # The first rows tell the types of keys, which a version without rows does not know.
+            if len(pending) <= _MOST_PENDING and (latest.rows or not pending):
                 return latest
         return self.build(who, view)
 
@@ -148,7 +149,7 @@ class Building:
         """A view as workers know it."""
         keys = self._shelf.keys(view)
         types = [key.type for key in keys]
-        if latest is not None and len(latest.key_types) == len(keys):
+        if latest is not None and latest.rows and len(latest.key_types) == len(keys):
             types = [given or read for given, read in zip(types, latest.key_types, strict=True)]
         return {
             "view": view.name,

@@ -36,6 +36,7 @@ class KeyColumn:
 
     name: str
     type: str
+    """Empty where no row has told it yet: then a key is what it is sent as."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +86,10 @@ class Plan:
     @property
     def keys(self) -> tuple[KeyColumn, ...]:
         """Every key column that a request has to give, each once."""
-        found = {key.name: key for lookup in self.lookups for key in lookup.keys}
+        found: dict[str, KeyColumn] = {}
+        for key in (key for lookup in self.lookups for key in lookup.keys):
+            if key.type or key.name not in found:
+                found[key.name] = KeyColumn(name=key.name, type=key.type or "text")
         return tuple(found.values())
 
     @property
@@ -361,6 +365,9 @@ def key_text(parts: Sequence[Any]) -> str:
 
 def _part(kind: str, value: Any) -> Any:
     """One part of a key as it is kept, or None where it has another type."""
+    if not kind:
+        kind = "boolean" if isinstance(value, bool) else "integer"
+        kind = "text" if isinstance(value, str) else kind
     if kind == "integer":
         if isinstance(value, float) and value.is_integer():
             value = int(value)

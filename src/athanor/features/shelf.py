@@ -270,11 +270,11 @@ class Shelf:
         )
 
     def key_types(self, view: FeatureView, version: ViewVersion | None) -> list[str]:
-        """The types of a view's keys: as defined, else as its rows have them, else text."""
+        """The types of a view's keys: as defined, else as its rows have them, else ""."""
         keys = self.keys(view)
-        read = version.key_types if version is not None else ()
+        read = version.key_types if version is not None and version.rows else ()
         return [
-            key.type or (read[place] if len(read) == len(keys) else "text")
+            key.type or (read[place] if len(read) == len(keys) else "")
             for place, key in enumerate(keys)
         ]
 

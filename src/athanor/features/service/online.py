@@ -194,7 +194,7 @@ class OnlineFeatures:
         """
         self._access.require(who, "features.erase", entity)
         wanted = self._shelf.entity(project, entity)
-        columns = [KeyColumn(name=item.name, type=item.type or "text") for item in wanted.keys]
+        columns = [KeyColumn(name=item.name, type=item.type) for item in wanted.keys]
         text = key_of(columns, key, 1)
         with self._ground.database.transaction():
             gone = 0 if text is None else self._erased(wanted, text)

@@ -304,7 +304,7 @@ def join_task(pins: Mapping[str, Any], at: str, *, known_at: bool) -> dict[str, 
     for pin in pins["views"]:
         lookup, types = lookups[pin["name"]], dict(pin["fields"])
         wanted = [
-            [feature, types.get(feature, "number"), name]
+            [feature, types.get(feature) or "number", name]
             for feature, name in zip(lookup["features"], lookup["names"], strict=True)
         ]
         views.append({**pin, "wanted": wanted, "known_at": known_at, "source": {"kind": "push"}})

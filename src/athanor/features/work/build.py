@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from athanor.features.errors import BadView, FeatureColumnMissing
-from athanor.features.logic.columns import as_feature, as_instants, as_key, whole
+from athanor.features.logic.columns import STORED, as_feature, as_instants, as_key, whole
 from athanor.features.logic.joining import MISSING, availability, group_starts, sorted_order
 from athanor.features.logic.pushes import GENERATION_BITS, PUSHED
 from athanor.features.lookup import instant
@@ -54,8 +54,10 @@ def build(task: dict[str, Any]) -> dict[str, Any]:
         history = str(Path(task["scratch"]) / "pushed.parquet")
         pq.write_table(together, history, compression="zstd")
         parts.append(together)
-    table = pa.concat_tables(parts, promote_options="permissive")
+    table = pa.concat_tables(parts, promote_options="permissive") if parts else _without_rows(task)
     made, about, left_out = searchable(table, task)
+    if not parts:
+        about["fields"] = []  # as they are defined: no row has told their types
     path = str(Path(task["scratch"]) / "view.parquet")
     _write(made, path, task)
     tests = [_tested(ViewTest(**test), made, task, about) for test in task["tests"]]
@@ -113,6 +115,16 @@ def searchable(
     kept, left_out = _findable(table, task)
     made, about = _clustered(kept, task)
     return made, about, left_out
+
+
+def _without_rows(task: dict[str, Any]) -> pa.Table:
+    """The history of a view to which nothing was pushed yet."""
+    types = {key["name"]: STORED[key["type"] or "text"] for key in task["keys"]}
+    for name in (task["event_time"], task["created_time"]):
+        if name:
+            types[name] = STORED["timestamp"]
+    types |= {item["name"]: STORED[item["type"] or "number"] for item in task["features"]}
+    return pa.schema({**types, ORDER: pa.int64()}).empty_table()
 
 
 def _column(table: pa.Table, name: str, where: str, role: str) -> pa.Array:

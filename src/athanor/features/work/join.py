@@ -145,7 +145,7 @@ def stored_parts(view: dict[str, Any], *, known_at: bool, ordered: bool = False)
     """A view's version, and what was pushed since; `ordered` also reads when rows were ingested."""
     ordered |= bool(view["pending"])
     stored = []
-    if view["file"]:
+    if view["file"] and pq.read_metadata(view["file"]).num_rows:
         stored.append(_Stored(view, view["file"], known_at=known_at, ordered=ordered))
     if view["pending"]:
         fresh, _, _ = searchable(of_pending(view["pending"], view), view)

@@ -1,0 +1,86 @@
+"""Views that hold nothing yet, or no more."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from athanor.features import (
+    Definitions,
+    FeatureService,
+    FeatureView,
+    Field,
+    Materialize,
+    OnlineRequest,
+    Push,
+    ViewSource,
+)
+from athanor.kernel.holder import Person
+from athanor.kernel.permissions import OWNER
+from athanor.testing.features import FeaturesRoom
+from tests.features.conftest import DEFINITIONS, request
+
+CLICKS = FeatureView(
+    name="clicks",
+    entities=("customer",),
+    source=ViewSource(kind="push"),
+    event_time="at",
+    features=(Field(name="clicks"), Field(name="page", type="text")),
+)
+BOTH = FeatureService(name="both", features=("spending", "clicks"))
+CLICK = {"at": "2026-05-20T00:00:00Z", "clicks": 3, "page": "home"}
+
+
+@pytest.fixture
+def clicks(shop: FeaturesRoom) -> FeaturesRoom:
+    """The shop with a view to which nothing was pushed."""
+    shop.features.apply(OWNER, Definitions(views=(CLICKS,), services=(BOTH,)))
+    return shop
+
+
+def found(room: FeaturesRoom, customer: Any, feature: str = "clicks") -> dict[str, Any]:
+    asked = OnlineRequest(features=(feature,), rows=({"customer": customer},))
+    return dict(room.online.read(OWNER, asked)[0].presence)
+
+
+def test_a_view_without_pushes_is_an_empty_history(clicks: FeaturesRoom) -> None:
+    clicks.features.apply(OWNER, Definitions(views=(replace(CLICKS, name="other"),)))
+    assert found(clicks, 1, "other") == {"clicks": "not_found", "page": "not_found"}
+    states = clicks.online.materialize(OWNER, Materialize())
+    assert {(state.view, state.rows) for state in states} == {
+        ("clicks", 0), ("other", 0), ("spending", 3)
+    }  # fmt: skip
+    clicks.training.create(OWNER, "train", request(features=("both",)))
+    rows = clicks.data.datasets.rows(OWNER, "train")
+    assert (rows[0]["amount"], rows[0]["clicks"], rows[0]["page"]) == (10.0, None, None)
+    assert clicks.training.rebuild(OWNER, "train@1").identical
+    assert clicks.online.check_parity("both").differing == 0
+    assert found(clicks, 1) == {"clicks": "not_found", "page": "not_found"}
+    assert clicks.views.rows(OWNER, "clicks") == []
+    assert clicks.views.drift(OWNER, "clicks").features == ()
+
+
+@pytest.mark.parametrize(("customer", "stranger"), [(1, 2), ("ann", "bob")])
+def test_the_first_push_tells_the_keys_type(
+    room: FeaturesRoom, customer: Any, stranger: Any
+) -> None:
+    room.features.apply(OWNER, Definitions(entities=DEFINITIONS.entities, views=(CLICKS,)))
+    room.online.materialize(OWNER, Materialize())
+    assert found(room, customer)["clicks"] == "not_found"
+    room.views.push(OWNER, "clicks", Push(rows=({"customer": customer} | CLICK,)))
+    assert found(room, customer)["clicks"] == "present"
+    (state,) = room.online.materialize(OWNER, Materialize())
+    assert (state.version, state.rows) == (2, 1)
+    assert found(room, customer)["page"] == "present"
+    assert found(room, stranger)["page"] == "not_found"
+    assert room.online.parity(OWNER, ["clicks"]).differing == 0
+
+
+def test_a_view_that_an_erasure_emptied_is_one_again(clicks: FeaturesRoom) -> None:
+    clicks.views.push(OWNER, "clicks", Push(rows=({"customer": 1} | CLICK,)))
+    clicks.online.materialize(OWNER, Materialize())
+    clicks.holder.erase(Person(column="customer", value="1"), OWNER)
+    clicks.online.materialize(OWNER, Materialize(views=("clicks",)))
+    assert found(clicks, 1) == {"clicks": "not_found", "page": "not_found"}
+    clicks.training.create(OWNER, "train", request(features=("clicks",)))
+    assert [row["clicks"] for row in clicks.data.datasets.rows(OWNER, "train")] == [None] * 4
