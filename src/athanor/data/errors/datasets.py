@@ -445,7 +445,7 @@ class UnknownPart(NotFound):
     def __init__(self, reference: str, part: str, known: Sequence[str]) -> None:
         super().__init__(
             f"{reference} has no part {part!r}.",
-            hint=nearest(part, known) or f"Its parts are: {', '.join(known)}.",
+            hint=f"{nearest(part, known)} Its parts are: {', '.join(known)}.".strip(),
             details={"parts": list(known)},
         )
 

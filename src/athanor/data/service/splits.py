@@ -5,7 +5,7 @@ from pathlib import Path
 import msgspec
 
 from athanor.data.errors import BadSplit, SplitNotFound, SplitTaken
-from athanor.data.logic.names import checked_tag
+from athanor.data.logic.names import checked_tag, parsed_reference
 from athanor.data.records import NewSplit, Overlap, Split
 from athanor.data.service.finder import Finder
 from athanor.data.service.ground import Ground
@@ -117,22 +117,39 @@ class Splits:
     ) -> list[Overlap]:
         """What the second version shares with the first and should not, if it is to test it.
 
-        Raises: what `version` raises.
+        Either may be a part of a split: NAME@3#train, or NAME@3#cv.train.
+        Raises: SplitNotFound, UnknownPart, and what `version` raises.
         """
         self._access.require(who, "data.overlaps", first)
-        sides = [self._finder.of(project, reference)[1] for reference in (first, second)]
-        tasks = [as_task(side) | {"packs": side.source.packs} for side in sides]
-        roles = Roles(
-            id=sides[0].roles.id or sides[1].roles.id,
-            time=sides[0].roles.time or sides[1].roles.time,
-        )
-        found = self._ground.workers.call(
-            "athanor.data.work.splitting:between",
-            {
-                "first": tasks[0],
-                "second": tasks[1],
-                "roles": msgspec.to_builtins(roles),
-                "names": [f"{side.dataset}@{side.number}" for side in sides],
-            },
-        )
+        versions, sides, names, timed = [], [], [], True
+        with self._ground.scratch() as scratch:
+            for place, reference in enumerate((first, second)):
+                dataset, version = self._finder.of(project, reference)
+                side = as_task(version) | {"packs": version.source.packs}
+                name = f"{version.dataset}@{version.number}"
+                if wanted := parsed_reference(reference).part:
+                    split, part = self._finder.part(dataset, version, wanted)
+                    rows = scratch / f"{place}.parquet"
+                    self._ground.storage.fetch_file(split.assignment, rows)
+                    names_parts = split.column if split.kind == "column" else ""
+                    side |= {"part": part, "assignment": str(rows), "column": names_parts}
+                    timed = timed and split.kind in {"time", "column"}
+                    name = f"{name}#{wanted}"
+                versions.append(version)
+                sides.append(side)
+                names.append(name)
+            roles = Roles(
+                id=versions[0].roles.id or versions[1].roles.id,
+                time=versions[0].roles.time or versions[1].roles.time,
+            )
+            found = self._ground.workers.call(
+                "athanor.data.work.splitting:between",
+                {
+                    "first": sides[0],
+                    "second": sides[1],
+                    "roles": msgspec.to_builtins(roles),
+                    "names": names,
+                    "timed": timed,
+                },
+            )
         return msgspec.convert(found, list[Overlap])

@@ -12,7 +12,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from athanor.data.errors import BadSplit
-from athanor.data.logic.profiling import quoted
+from athanor.data.logic.profiling import quoted, unused
+from athanor.data.logic.recipes.kinds import sql_text
 from athanor.data.records import NewSplit, Overlap
 from athanor.data.types import Roles
 from athanor.data.work.earlier import Base
@@ -20,8 +21,12 @@ from athanor.data.work.places import located
 from athanor.data.work.profile import connected
 
 PART = "athanor_part"
+_ROW = "athanor_row"
 _SHOWN = 20
 _MOST_PARTS = 20
+_SIDES = ("first", "second")
+_BESIDES = frozenset({"packs", "part", "assignment", "column"})
+"""What a side of a comparison has beside its version's files."""
 
 
 def divide(
@@ -48,9 +53,10 @@ def divide(
         )
     # What names the parts differs between them: rows are compared without it.
     compared = [name for name in names if told.kind != "column" or name != column]
+    row = unused(_ROW, names)
     with connected(base.paths()) as connection:
         connection.execute(
-            f"CREATE TABLE parted AS SELECT row_number() OVER () AS athanor_row, * FROM "  # noqa: S608
+            f"CREATE TABLE parted AS SELECT row_number() OVER () AS {row}, * FROM "  # noqa: S608
             f"source POSITIONAL JOIN read_parquet('{target}')"
         )
         overlaps = [
@@ -58,7 +64,7 @@ def divide(
             for place, first in enumerate(parts)
             for second in parts[place + 1 :]
             for item in _overlaps(
-                connection, _View(first, second), compared, asked,
+                connection, _View(first, second, row), compared, asked,
                 timed=told.kind in {"time", "column"}, files=bool(version.get("packs")),
             )
         ]  # fmt: skip
@@ -70,30 +76,48 @@ def divide(
 
 
 def between(
-    first: dict[str, Any], second: dict[str, Any], roles: dict[str, Any], names: list[str]
+    first: dict[str, Any],
+    second: dict[str, Any],
+    roles: dict[str, Any],
+    names: list[str],
+    *,
+    timed: bool = True,
 ) -> list[dict[str, Any]]:
-    """What two versions share that should not be in both; `names` are their references."""
-    pair = [msgspec.convert({k: v for k, v in told.items() if k != "packs"}, Base)
-            for told in (first, second)]  # fmt: skip
+    """What two versions, or parts of splits of them, share that should not be in both.
+
+    `names` are their references. A side that is a part of a split has `part`, `assignment` (the
+    file that `divide` wrote) and `column`, which names the parts and so is not compared.
+    """
+    sides = (first, second)
+    pair = [msgspec.convert({k: v for k, v in told.items() if k not in _BESIDES}, Base)
+            for told in sides]  # fmt: skip
     second_names = {column.name for column in pair[1].columns}
+    second_names -= {told.get("column", "") for told in sides}
     common = [column.name for column in pair[0].columns if column.name in second_names]
     if not common:
         return []  # nothing that both have can be shared
-    cells = ", ".join(quoted(name) for name in common)
+    cells, row = ", ".join(quoted(name) for name in common), unused(_ROW, common)
+    inside = unused("athanor_inside", common)
     with duckdb.connect(":memory:", config={"threads": 2}) as connection:
         sources = []
-        for base, name in zip(pair, names, strict=True):
-            listed = ", ".join("'" + path.replace("'", "''") + "'" for path in base.paths())
-            part = "'" + name.replace("'", "''") + "'"
+        for base, told, side in zip(pair, sides, _SIDES, strict=True):
+            listed = ", ".join(map(sql_text, base.paths()))
+            reading = f"read_parquet([{listed}], union_by_name = true)"
+            where = "true"
+            if "part" in told:
+                reading += f" POSITIONAL JOIN read_parquet({sql_text(told['assignment'])})"
+                where = f"{PART} = {sql_text(told['part'])}"
+            # Rows are numbered before the part is taken: as they stand in the version.
             sources.append(
-                f"SELECT row_number() OVER () AS athanor_row, {cells}, {part} AS {PART} "  # noqa: S608
-                f"FROM read_parquet([{listed}], union_by_name = true)"
+                f"SELECT *, '{side}' AS {PART} FROM (SELECT * EXCLUDE ({inside}) FROM "  # noqa: S608
+                f"(SELECT row_number() OVER () AS {row}, {cells}, {where} AS {inside} "
+                f"FROM {reading}) WHERE {inside})"
             )
         connection.execute(f"CREATE TABLE parted AS {' UNION ALL BY NAME '.join(sources)}")
         files = bool(first.get("packs")) and bool(second.get("packs"))
         found = _overlaps(
-            connection, _View(*names), common, msgspec.convert(roles, Roles), timed=True,
-            files=files,
+            connection, _View(*names, row, held=_SIDES), common,
+            msgspec.convert(roles, Roles), timed=timed, files=files,
         )  # fmt: skip
     return [asdict(item) for item in found]
 
@@ -256,13 +280,14 @@ _DIVIDERS = {
 
 
 class _View:
-    """Two parts of the table `parted`, as conditions."""
+    """Two parts of the table `parted`, as conditions; `held` is what they are called in it."""
 
-    def __init__(self, first: str, second: str) -> None:
+    def __init__(
+        self, first: str, second: str, row: str, *, held: tuple[str, str] | None = None
+    ) -> None:
         self.names = (first, second)
-        self.first, self.second = (
-            f"{PART} = '" + name.replace("'", "''") + "'" for name in (first, second)
-        )
+        self.row = row
+        self.first, self.second = (f"{PART} = {sql_text(name)}" for name in held or self.names)
 
 
 def _overlaps(
@@ -294,7 +319,7 @@ def _overlaps(
     if timed and roles.time in names:
         cell = quoted(roles.time)
         latest = f"(SELECT max({cell}) FROM parted WHERE {view.first})"  # noqa: S608 - quoted
-        count, rows = _counted(connection, f"{view.second} AND {cell} < {latest}")
+        count, rows = _counted(connection, view, f"{view.second} AND {cell} < {latest}")
         if count:
             message = f"{second!r} has {count} rows that are older than the newest of {first!r}."
             found.append(Overlap(kind="time", parts=view.names, column=roles.time, count=count,
@@ -309,18 +334,21 @@ def _shared(
     known = f"{quoted(columns[0])} IS NOT NULL AND " if len(columns) == 1 else ""
     return _counted(
         connection,
+        view,
         f"{known}{view.second} AND hash({cells}) IN "  # noqa: S608 - quoted
         f"(SELECT hash({cells}) FROM parted WHERE {view.first})",
     )
 
 
-def _counted(connection: duckdb.DuckDBPyConnection, condition: str) -> tuple[int, tuple[int, ...]]:
+def _counted(
+    connection: duckdb.DuckDBPyConnection, view: _View, condition: str
+) -> tuple[int, tuple[int, ...]]:
     [(count,)] = connection.execute(
         f"SELECT count(*) FROM parted WHERE {condition}"  # noqa: S608 - quoted
     ).fetchall()
     if not count:
         return 0, ()
     rows = connection.execute(
-        f"SELECT athanor_row FROM parted WHERE {condition} ORDER BY 1 LIMIT {_SHOWN}"  # noqa: S608
+        f"SELECT {view.row} FROM parted WHERE {condition} ORDER BY 1 LIMIT {_SHOWN}"  # noqa: S608
     ).fetchall()
     return int(count), tuple(int(row) for (row,) in rows)
