@@ -195,6 +195,15 @@ def test_seeded_leaks_between_parts_are_found(room: DataRoom, written: Written) 
     told = room.splits.split(OWNER, "leaking", by).overlaps
     assert [(item.kind, item.count) for item in told] == [("rows", 1)]
     assert told[0].rows == (206,)
+    parts = room.splits.overlaps(OWNER, "leaking#train", "leaking#test")
+    assert [(item.kind, item.count, item.rows) for item in parts] == [("rows", 1, (206,))]
+    assert "'leaking@1#test' has 1 rows" in parts[0].message
+    assert room.splits.overlaps(OWNER, "clean#train", "clean#test") == []
+    [same] = room.splits.overlaps(OWNER, "leaking", "leaking")
+    assert same.count == room.datasets.version(OWNER, "leaking").rows
+    with pytest.raises(UnknownPart) as refused:
+        room.splits.overlaps(OWNER, "leaking#train", "leaking#tset")
+    assert "Its parts are: test, train." in refused.value.hint
 
 
 def test_marks(two: DataRoom) -> None:
@@ -268,7 +277,7 @@ def test_vacuum_takes_only_what_nobody_needs(room: DataRoom, written: Written) -
     assert room.datasets.rows(OWNER, "churn@2", limit=1)[0]["customer"] == 1000
     with pytest.raises(VersionDeleted, match="vacuumed"):
         room.datasets.version(OWNER, "churn@4")
-    with pytest.raises(NothingToRestore, match="files are gone"):
+    with pytest.raises(NothingToRestore, match="its files were vacuumed"):
         room.versions.restore(OWNER, "churn@4")
     room.versions.restore(OWNER, "churn@3")
     later = room.versions.vacuum(OWNER, "churn", VacuumOrder(days=1))
@@ -278,3 +287,18 @@ def test_vacuum_takes_only_what_nobody_needs(room: DataRoom, written: Written) -
     assert Counter(event.action for event in room.told("data.version.purged")) == {
         "data.version.purged": 1
     }
+
+
+def test_a_vacuumed_dataset_is_not_restored_and_its_name_is_free(
+    room: DataRoom, written: Written
+) -> None:
+    path = written("a.csv", customers())
+    room.datasets.add(OWNER, "churn", churn(path))
+    room.versions.delete(OWNER, "churn")
+    with pytest.raises(DatasetDeleted):
+        room.datasets.add(OWNER, "churn", churn(path))
+    room.versions.vacuum(OWNER, "churn", VacuumOrder(dry_run=False))
+    with pytest.raises(NothingToRestore, match="its files were vacuumed"):
+        room.versions.restore(OWNER, "churn")
+    assert room.datasets.add(OWNER, "churn", churn(path)).number == 2
+    assert room.datasets.version(OWNER, "churn").number == 2

@@ -88,8 +88,6 @@ class Intake:
         raw = ground.storage.put_file(order.new.path) if keeps else None
         with self._writer.of(order.project, name) as holder, ground.scratch() as scratch:
             dataset = self._store.find_dataset(order.project, name)
-            if dataset is not None and dataset.deleted_at is not None:
-                raise DatasetDeleted(name)
             self.check_free(order.project, name)
             task = self._task_for(dataset, order) | {"scratch": str(scratch)}
             made = ground.workers.call("athanor.data.work.ingest:ingest", {"task": task})
@@ -108,9 +106,12 @@ class Intake:
         Raises: BadDatasetName, DatasetNameTaken, DatasetDeleted.
         """
         dataset = self._store.find_dataset(project, checked_name(name))
-        if dataset is not None and dataset.deleted_at is not None:
-            raise DatasetDeleted(name)
         if dataset is not None:
+            # One whose files are all gone can't be restored: its name is free, its numbers go on.
+            if dataset.deleted_at is not None and any(
+                version.purged_at is None for version in self._store.list_versions(dataset.id)
+            ):
+                raise DatasetDeleted(name)
             return
         folded = name.casefold()
         if folded in self._ground.relations:
@@ -171,6 +172,8 @@ class Intake:
         before = self._store.latest_version(dataset.id)
         roles = merged_roles(dataset.roles, order.new.roles)
         self._store.put_dataset(replace(dataset, roles=roles))
+        if dataset.deleted_at is not None:
+            self._store.mark_dataset(dataset.id, None)
         if self._store.expectations(dataset.id) is None and made["expectations"] is not None:
             kept = msgspec.convert(made["expectations"], list[Expectation])
             self._store.set_expectations(dataset.id, kept)

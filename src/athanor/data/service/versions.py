@@ -19,6 +19,11 @@ from athanor.kernel import DEFAULT_PROJECT, Principal
 from athanor.lineage import Lineage
 
 _MOST_DAYS = 36_500
+_GONE_FOR = {
+    "": "its files are gone",
+    "vacuum": "its files were vacuumed",
+    "erased": "it was erased with the rows of a person",
+}
 
 
 class Versions:
@@ -175,16 +180,13 @@ class Versions:
                 wanted = [item for item in every if item.number == asked.number]
                 if not wanted or wanted[0].deleted_at is None:
                     raise NothingToRestore(reference, "it is not deleted")
-                if wanted[0].purged_at is not None:
-                    raise NothingToRestore(reference, "its files are gone")
             else:
                 if dataset.deleted_at is None:
                     raise NothingToRestore(reference, "it is not deleted")
-                wanted = [
-                    item
-                    for item in every
-                    if item.deleted_at == dataset.deleted_at and item.purged_at is None
-                ]
+                wanted = [item for item in every if item.deleted_at == dataset.deleted_at]
+            if wanted and all(item.purged_at is not None for item in wanted):
+                raise NothingToRestore(reference, _GONE_FOR[wanted[-1].purged_for or ""])
+            wanted = [item for item in wanted if item.purged_at is None]
             self._store.mark_dataset(dataset.id, None)
             for version in wanted:
                 self._store.mark_version(dataset.id, version.number, {"deleted_at": None})
