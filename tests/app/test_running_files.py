@@ -9,7 +9,14 @@ from typer.testing import CliRunner
 
 from athanor.app.inprocess import InProcessTransport
 from athanor.app.running.commands import commands, mlflow_follows
-from athanor.app.running.files import FileFailed, NotPython, functions_of, training_pipeline
+from athanor.app.running.files import (
+    FileFailed,
+    NothingRuns,
+    NotPython,
+    check_script,
+    functions_of,
+    training_pipeline,
+)
 from athanor.client import Client
 from athanor.client.http import HttpTransport
 from athanor.kernel import console
@@ -33,6 +40,16 @@ def test_a_file_says_its_own_encoding(tmp_path: Path) -> None:
     path = tmp_path / "mine.py"
     path.write_bytes("# coding: latin-1\ndef train(): return 'é'\n".encode("latin-1"))
     assert functions_of(path) == ["train"]
+
+
+def test_a_file_that_only_defines_functions_names_the_way_to_run_one(tmp_path: Path) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text('"""Mine."""\nimport os\ndef leave(table): return table\n')
+    with pytest.raises(NothingRuns, match="nothing in it runs by itself") as told:
+        check_script(path)
+    assert "--function leave" in told.value.hint
+    path.write_text("def leave(table): return table\nleave(1)\n")
+    check_script(path)
 
 
 @pytest.mark.parametrize("line", ["1 / 0", "raise SystemExit(3)", "import nowhere_at_all"])

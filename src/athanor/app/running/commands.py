@@ -17,7 +17,13 @@ from typing import Annotated, Any
 import typer
 
 from athanor.app.moving.boards import export_tensorboard, import_tensorboard
-from athanor.app.running.files import TRAIN, UnknownArgument, functions_of, training_pipeline
+from athanor.app.running.files import (
+    TRAIN,
+    UnknownArgument,
+    check_script,
+    functions_of,
+    training_pipeline,
+)
 from athanor.app.sdk import recording
 from athanor.client import Client
 from athanor.client.http import HttpTransport
@@ -83,6 +89,7 @@ def run_file(
     elif function != TRAIN:
         training_pipeline(file, function, model=model or file.stem)
     else:
+        check_script(file)
         _run_script(file, json=json)
 
 

@@ -4,6 +4,7 @@ import ast
 import functools
 import importlib.util
 import inspect
+import shlex
 import sys
 import traceback
 from collections.abc import Callable, Mapping
@@ -72,21 +73,51 @@ class UnknownArgument(Invalid):
         )
 
 
+class NothingRuns(Invalid):
+    """The file defines functions, and none of them is asked for."""
+
+    def __init__(self, path: Path, known: list[str]) -> None:
+        super().__init__(
+            f"{path} defines {', '.join(known)}, and nothing in it runs by itself.",
+            hint=f"Name the function: athanor run {shlex.quote(str(path))} --function {known[0]}",
+        )
+
+
 def functions_of(path: Path) -> list[str]:
     """The names of a file's top-level functions, found without running it.
 
     Raises: ScriptMissing, NotPython.
     """
+    return [node.name for node in _parsed(path).body if isinstance(node, ast.FunctionDef)]
+
+
+def check_script(path: Path) -> None:
+    """Refuse a script that would only define functions.
+
+    Raises: ScriptMissing, NotPython, NothingRuns.
+    """
+    body, known = _parsed(path).body, functions_of(path)
+    if known and all(_only_defines(node) for node in body):
+        raise NothingRuns(path, known)
+
+
+def _only_defines(node: ast.stmt) -> bool:
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return not node.decorator_list
+    text = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    return text or isinstance(node, ast.Import | ast.ImportFrom)
+
+
+def _parsed(path: Path) -> ast.Module:
     if not path.is_file():
         raise ScriptMissing(path)
     try:
         # Bytes: the parser minds the file's own coding line.
-        tree = ast.parse(path.read_bytes(), str(path))
+        return ast.parse(path.read_bytes(), str(path))
     except SyntaxError as error:
         raise NotPython(path, error) from error
     except ValueError as error:
         raise NotPython(path, SyntaxError("this is no text")) from error
-    return [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
 
 
 def load(path: Path) -> ModuleType:
