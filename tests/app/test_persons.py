@@ -18,6 +18,7 @@ from athanor.app.persons.holders import rows_of
 from athanor.app.persons.service import NobodyNamed
 from athanor.client import Client
 from athanor.data import Datasets, NewVersion, Roles
+from athanor.data.types.recipes import Step
 from athanor.kernel.console import connect_by
 from athanor.kernel.holder import Person
 from athanor.kernel.permissions import OWNER
@@ -99,6 +100,35 @@ def test_the_rows_beside_a_model_are_erased_and_the_model_stays(
     assert [item.name for item in cached.iterdir()] == ["MLmodel"]
     assert client.models.version("m@1").digest == blob.digest
     assert {item.kind for item in client.persons.trace("customer", "7")} <= {"run", "model"}
+
+
+def test_what_lost_the_key_is_told_until_it_is_gone(client: Client, tmp_path: Path) -> None:
+    path = tmp_path / "bank.csv"
+    rows = "".join(f"{n},{n * 3}\n" for n in range(100))
+    path.write_text(f"customer,limit\n{rows}555000111,987654321\n")
+    client.data.add("bank", NewVersion(path=path, roles=Roles(id="customer")))
+    client.data.split("bank", name="half")
+    drop = Step(operation="drop", parameters={"columns": ["customer"]})
+    client.recipes.save("clean", [drop])
+    client.recipes.apply("clean", "bank", into="bankclean")
+    traced = {item.name: item for item in client.persons.trace("customer", "555000111")}
+    assert (traced["bankclean@1"].kind, traced["bankclean@1"].rows) == ("derived", 0)
+    assert "made of bank@1" in traced["bankclean@1"].note
+    done = {i.name: i for i in client.persons.erase("customer", "555000111", dry_run=False)}
+    assert "half" in done["bank@1"].note
+    told = done["bankclean@1"]
+    assert not told.erased
+    assert told.note.startswith("NOT cleaned: made of bank@1")
+    assert "athanor recipe apply clean@1 bank --into bankclean" in told.note
+    assert "made of bank@1" in client.data.version("bankclean@1").notes[-1]
+    client.recipes.apply("clean@1", "bank", into="bankclean")
+    [left] = client.persons.trace("customer", "555000111")
+    assert left.name == "bankclean@1"
+    client.data.delete("bankclean@1")
+    [gone] = client.persons.erase("customer", "555000111", dry_run=False)
+    assert (gone.name, gone.erased) == ("bankclean@1", True)
+    assert client.persons.trace("customer", "555000111") == []
+    assert client.data.version("bankclean").rows == 100
 
 
 @pytest.mark.parametrize(

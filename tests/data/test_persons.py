@@ -7,6 +7,7 @@ import pytest
 from athanor.data import NewSource, Query
 from athanor.data.errors import VersionDeleted
 from athanor.data.service.persons import DatasetHolder
+from athanor.data.store import SqlMarkStore
 from athanor.kernel import OWNER
 from athanor.kernel.holder import Person
 from athanor.testing.data import DataRoom
@@ -17,7 +18,11 @@ from tests.data.test_sources import pictures
 @pytest.fixture
 def holder(room: DataRoom) -> DatasetHolder:
     return DatasetHolder(
-        room.store, room.datasets.ground, intake=room.datasets.intake, sources=room.sources
+        room.store,
+        room.datasets.ground,
+        marks=SqlMarkStore(room.datasets.ground.database),
+        intake=room.datasets.intake,
+        sources=room.sources,
     )
 
 

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from athanor.app.persons.derived import DerivedHolder
 from athanor.app.persons.holders import DescentHolder
 from athanor.kernel import Access, Events, Invalid, Principal
 from athanor.kernel.holder import Holder, Holding, Person
@@ -37,11 +38,13 @@ class Persons:
         holders: Sequence[Holder],
         descent: DescentHolder,
         *,
+        derived: DerivedHolder,
         events: Events,
         access: Access,
     ) -> None:
         self._holders = holders
         self._descent = descent
+        self._derived = derived
         self._events = events
         self._access = access
 
@@ -53,7 +56,9 @@ class Persons:
         self._access.require(who, "persons.trace", person.column)
         _check(person)
         found = [item for holder in self._holders for item in holder.holdings(person, who)]
-        return found + self._descent.holdings(person, who, _roots(found))
+        roots = _roots(found)
+        found += self._derived.holdings(person, who, roots)
+        return found + self._descent.holdings(person, who, roots)
 
     def erase(self, who: Principal, erasure: Erasure) -> list[Holding]:
         """Remove a person's rows everywhere and mark the models that learnt from them.
@@ -70,6 +75,7 @@ class Persons:
         done = self._descent.erase(person, who, _roots(held))
         for holder in self._holders:
             done += holder.erase(person, who)
+        done += self._derived.erase(person, who, _roots(held))
         digest = hashlib.sha256(person.value.encode()).hexdigest()
         detail = {
             "column": person.column,

@@ -2,11 +2,12 @@
 
 from typing import TYPE_CHECKING
 
+from athanor.app.persons.derived import DerivedHolder
 from athanor.app.persons.holders import DescentHolder, PredictionHolder
 from athanor.app.persons.service import Persons
 from athanor.data import Datasets, Sources
 from athanor.data.service.persons import DatasetHolder
-from athanor.data.store import SqlDataStore
+from athanor.data.store import SqlDataStore, SqlMarkStore
 from athanor.lineage import Lineage
 from athanor.registry import Catalog, Models
 from athanor.serving import ServingLog
@@ -18,13 +19,15 @@ if TYPE_CHECKING:
 def join_persons(house: "House", log: ServingLog) -> None:
     """Ask every room that holds rows; rooms add their holders to `house.holders`."""
     datasets: Datasets = house.services[Datasets]
+    rows = DatasetHolder(
+        SqlDataStore(house.database),
+        datasets.ground,
+        marks=SqlMarkStore(house.database),
+        intake=datasets.intake,
+        sources=house.services[Sources],
+    )
     house.holders += [
-        DatasetHolder(
-            SqlDataStore(house.database),
-            datasets.ground,
-            intake=datasets.intake,
-            sources=house.services[Sources],
-        ),
+        rows,
         PredictionHolder(log, house.storage, house.access, house.workers),
     ]
     descent = DescentHolder(
@@ -36,5 +39,9 @@ def join_persons(house: "House", log: ServingLog) -> None:
         cache=house.settings.workspace / "cache" / "models",
     )
     house.services[Persons] = Persons(
-        house.holders, descent, events=house.events, access=house.access
+        house.holders,
+        descent,
+        derived=DerivedHolder(house.services[Lineage], rows),
+        events=house.events,
+        access=house.access,
     )

@@ -9,7 +9,7 @@ from contextlib import suppress
 from athanor.data.service.ground import Ground, OneWriter
 from athanor.data.service.intake import Intake, Order, Origin, as_task, paths_of
 from athanor.data.service.sources import Sources
-from athanor.data.store import DataStore
+from athanor.data.store import DataStore, MarkStore
 from athanor.data.types import Dataset, DatasetVersion, NewVersion
 from athanor.kernel import Principal
 from athanor.kernel.errors import Forbidden
@@ -22,9 +22,16 @@ class DatasetHolder:
     """The data room as a `Holder`."""
 
     def __init__(
-        self, store: DataStore, ground: Ground, *, intake: Intake, sources: Sources
+        self,
+        store: DataStore,
+        ground: Ground,
+        *,
+        marks: MarkStore,
+        intake: Intake,
+        sources: Sources,
     ) -> None:
         self._store = store
+        self._marks = marks
         self._ground = ground
         self._intake = intake
         self._sources = sources
@@ -45,6 +52,26 @@ class DatasetHolder:
         for dataset in self._readable(who):
             found += self._erased(dataset, person, who)
         return found
+
+    def versions(self, who: Principal) -> list[tuple[Dataset, DatasetVersion]]:
+        """All versions, those that are gone included, of what the caller may list."""
+        self._ground.access.require(who, "data.trace_person", "versions")
+        return [
+            (dataset, version)
+            for dataset in self._readable(who)
+            for version in self._store.list_versions(dataset.id)
+        ]
+
+    def warn(self, dataset: Dataset, version: DatasetVersion, note: str) -> None:
+        """Add a note to a version, once."""
+        if note not in version.notes:
+            changes = {"notes": [*version.notes, note]}
+            self._store.mark_version(dataset.id, version.number, changes)
+
+    def purge(self, dataset: Dataset, version: DatasetVersion, who: Principal) -> None:
+        """Remove the files of a version for good, as those of one that held a person's rows."""
+        self._ground.access.require(who, "data.erase_person", dataset.name)
+        self._purged(dataset, [version], who)
 
     def _readable(self, who: Principal) -> list[Dataset]:
         """The datasets of every project whose datasets the caller may list."""
@@ -89,9 +116,17 @@ class DatasetHolder:
             affected = [version for version in every if version.source.packs]
         self._purged(dataset, affected, who)
         note = f"clean version: {clean}" if clean else "no clean version: no other rows, or deleted"
-        found = [_holding(v, counted.get(v.number, 0), erased=True, note=note) for v in affected]
+        found = [
+            _holding(v, counted.get(v.number, 0), erased=True, note=note + self._splits(dataset, v))
+            for v in affected
+        ]
         away = "the table is not ours: erase the rows there, then add it again"
         return [*found, *(_holding(v, counted[v.number], note=away) for v in strange)]
+
+    def _splits(self, dataset: Dataset, version: DatasetVersion) -> str:
+        """What became of its splits, in words; "" if it had none."""
+        names = ", ".join(item.name for item in self._marks.list_splits(dataset.id, version.number))
+        return f"; its splits went with it, divide the clean version anew: {names}" if names else ""
 
     def _cleaned(
         self, dataset: Dataset, latest: DatasetVersion, person: Person, who: Principal
