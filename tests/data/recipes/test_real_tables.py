@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from athanor.data import NewVersion, Roles
@@ -11,6 +13,7 @@ from athanor.data.logic.recipes.rows import RowRecipe
 from athanor.data.service.recipes import Recipes
 from athanor.data.store.recipes import SqlRecipeStore
 from athanor.data.types.recipes import ApplyOrder, NewRecipe, Step
+from athanor.data.work.recipes import Kitchen, Table, Work
 from athanor.kernel import OWNER
 from athanor.testing.data import DataRoom
 
@@ -135,3 +138,13 @@ def test_what_was_learnt_prepares_rows_as_it_prepared_the_table(
     graph = room.lineage.trace(OWNER, done.artifact_id, "up")
     source = room.datasets.version(OWNER, "bank").artifact_id
     assert source in {node.id for node in graph.nodes}
+
+
+def test_a_preview_looks_at_as_many_rows_as_are_asked_for(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"place": range(101)}), tmp_path / "t.parquet")
+    table = Table(name="t@1", files=(str(tmp_path / "t.parquet"),))
+    for sample, rows in ((100, 100), (90, 90), (51, 51), (3, 3), (1, 1), (101, 101), (500, 101)):
+        with Kitchen(Work(steps=(), table=table, others={}, learned={}), sample) as kitchen:
+            query = "SELECT list(place ORDER BY place) FROM input"
+            [(found,)] = kitchen.connection.execute(query).fetchall()
+        assert (kitchen.rows, len(found), len(set(found)), found[0]) == (rows, rows, rows, 0)

@@ -29,6 +29,7 @@ from athanor.data.work.profile import profile_of
 from athanor.lineage.logic.digests import table_digest
 
 INPUT = "input"
+_PLACE = "__athanor_place"
 _ARROW: Mapping[str, pa.DataType] = {
     "integer": pa.int64(),
     "number": pa.float64(),
@@ -118,13 +119,13 @@ class Kitchen:
         self.connection.execute(f"CREATE VIEW {name} AS {reading}")
         [(rows,)] = self.connection.execute(f"SELECT count(*) FROM {name}").fetchall()  # noqa: S608
         if sample is not None and rows > sample:
-            stride = math.ceil(rows / sample)
+            # As many rows as are asked for, spread evenly over the table, the first among them.
             self.connection.execute(
-                f"CREATE OR REPLACE VIEW {name} AS SELECT * EXCLUDE (place) FROM "  # noqa: S608
-                f"(SELECT *, row_number() OVER () AS place FROM ({reading})) "
-                f"WHERE (place - 1) % {stride} = 0"
+                f"CREATE OR REPLACE VIEW {name} AS SELECT * EXCLUDE ({_PLACE}) FROM "  # noqa: S608
+                f"(SELECT *, row_number() OVER () AS {_PLACE} FROM ({reading})) "
+                f"WHERE (({_PLACE} - 1) * {sample}) % {rows} < {sample}"
             )
-            rows = math.ceil(rows / stride)
+            rows = sample
         return int(rows)
 
     def _schema(self, name: str) -> dict[str, Kind]:
