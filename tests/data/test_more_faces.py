@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 from typer.testing import CliRunner
 
@@ -50,6 +51,16 @@ def test_frames_go_in_and_out(data: Data, folder: Path) -> None:
     version = data.add("frame", frame)
     assert (version.source.kind, version.rows) == ("frame", 2)
     assert data.read("frame").equals(frame)
+    assert version.notes == ()
+    big = 1152921504606846977
+    words = pa.array(["x", None], pa.large_string())
+    table = pa.table({"whole": [1, big], "n": [big, None], "yes": [True, None], "k": words})
+    assert data.add("gaps", table).notes == ()
+    found = data.read("gaps")
+    assert found["n"].tolist() == [big, pd.NA]
+    assert {name: str(kind) for name, kind in found.dtypes.items() if name != "k"} == {
+        "whole": "int64", "n": "Int64", "yes": "boolean",
+    }  # fmt: skip
     assert data.read("frame", as_="arrow").num_rows == 2
     with pytest.raises(BadSource):
         data.read("frame", as_="stone")

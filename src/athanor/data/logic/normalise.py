@@ -41,8 +41,8 @@ class Normal:
 def normal_type(given: pa.DataType) -> Normal:
     """The type in which Delta keeps a column of the given type."""
     found = _normal(given)
-    if found == given:
-        return Normal(type=given)
+    if found == given or _is_the_same(given, found):
+        return Normal(type=found)
     return Normal(type=found, note=f"is stored as {found} (it was {given}).")
 
 
@@ -154,6 +154,13 @@ def _normal(given: pa.DataType) -> pa.DataType:
     if pa.types.is_list(given) or pa.types.is_large_list(given) or _is_fixed_list(given):
         return pa.list_(_normal(given.value_type))
     return given
+
+
+def _is_the_same(given: pa.DataType, found: pa.DataType) -> bool:
+    """Whether only the layout in memory is another: nothing that anybody could miss."""
+    if pa.types.is_dictionary(given):
+        return found == given.value_type or _is_the_same(given.value_type, found)
+    return _is_wordy(given) or pa.types.is_large_binary(given) or str(given) == "binary_view"
 
 
 def _is_wordy(given: pa.DataType) -> bool:

@@ -12,6 +12,12 @@ from athanor.data.errors import BadSource, UnreadableFile
 from athanor.data.work.places import repeating
 
 _ROWS_A_GROUP = 122_880
+_NULLABLE = {
+    "bool": "BooleanDtype", "int8": "Int8Dtype", "int16": "Int16Dtype", "int32": "Int32Dtype",
+    "int64": "Int64Dtype", "uint8": "UInt8Dtype", "uint16": "UInt16Dtype",
+    "uint32": "UInt32Dtype", "uint64": "UInt64Dtype",
+}  # fmt: skip
+"""The pandas types that know missing values, by Arrow's."""
 
 
 def written(frame: Any, path: Path) -> Path:
@@ -107,7 +113,22 @@ def read(path: Path, as_: str) -> Any:
     if as_ in {"arrow", "pyarrow"}:
         return table
     if as_ == "pandas":
-        return table.to_pandas()
+        return _as_pandas(table)
     if as_ == "polars":
         return importlib.import_module("polars").from_arrow(table)
     raise BadSource(f"Rows are not read as {as_!r}.", "Say pandas, polars or arrow.")
+
+
+def _as_pandas(table: pa.Table) -> Any:
+    """A frame whose whole numbers stay whole, and booleans boolean, where some are missing.
+
+    NumPy's integers have no missing value: as floats they would lose digits beyond 2^53.
+    """
+    frame = table.to_pandas()
+    pandas = importlib.import_module("pandas")
+    for name, values in zip(table.column_names, table.columns, strict=True):
+        kind = str(values.type)
+        if values.null_count and kind in _NULLABLE:
+            dtype = getattr(pandas, _NULLABLE[kind])()
+            frame[name] = values.to_pandas(types_mapper={values.type: dtype}.get)
+    return frame
