@@ -84,3 +84,20 @@ def test_a_view_that_an_erasure_emptied_is_one_again(clicks: FeaturesRoom) -> No
     assert found(clicks, 1) == {"clicks": "not_found", "page": "not_found"}
     clicks.training.create(OWNER, "train", request(features=("clicks",)))
     assert [row["clicks"] for row in clicks.data.datasets.rows(OWNER, "train")] == [None] * 4
+
+
+def test_others_are_read_online_after_an_erasure(shop: FeaturesRoom) -> None:
+    everything = replace(DEFINITIONS.views[0], features=())
+    shop.features.apply(OWNER, Definitions(views=(everything,)))
+    shop.online.materialize(OWNER, Materialize())
+    shop.holder.erase(Person(column="customer", value="1"), OWNER)
+    assert found(shop, 2, "spending") == {"amount": "present", "city": "present"}
+    assert found(shop, 1, "spending") == {"amount": "not_found", "city": "not_found"}
+    (fresh,) = shop.views.freshness(OWNER, "spending")
+    assert (fresh.state, fresh.version) == ("fresh", None)
+    assert "what is online serves reads" in fresh.message
+    row = {"customer": 2, "at": "2026-05-20T00:00:00Z", "amount": 3.0, "city": None}
+    assert shop.views.push(OWNER, "spending", Push(rows=(row,))).online == 1
+    assert found(shop, 2, "spending") == {"amount": "present", "city": "null"}
+    shop.online.materialize(OWNER, Materialize())
+    assert found(shop, 2, "spending") == {"amount": "present", "city": "null"}

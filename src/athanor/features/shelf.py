@@ -149,12 +149,25 @@ class Shelf:
         """What a view's keys are of."""
         return f"{view.project}/{'+'.join(view.entities)}"
 
+    def described_by(self, view: FeatureView) -> ViewVersion | None:
+        """The version that tells what a view's rows are like: the newest that is ready.
+
+        Where an erasure left none, the newest that was erased: the rows of others are online still.
+        """
+        version = self._history.find_version(view.project, view.name, None)
+        return version if version is not None else self.erased(view)
+
+    def erased(self, view: FeatureView) -> ViewVersion | None:
+        """The newest version of a view that went with the rows of a person."""
+        versions = self._history.versions(view.project, view.name)
+        return next((item for item in versions if item.state == "erased"), None)
+
     def fields(self, view: FeatureView) -> tuple[Field, ...]:
         """A view's features, typed where its rows were read.
 
         Raises: ViewVersionNotFound, where neither the definition nor a version tells them.
         """
-        version = self._history.find_version(view.project, view.name, None)
+        version = self.described_by(view)
         if version is not None and version.revision == view.revision:
             return version.fields
         if view.features:
@@ -256,7 +269,7 @@ class Shelf:
             for source, feature, _ in self.inputs(other):
                 if source == name:
                     columns.setdefault(feature, "")
-        version = self._history.find_version(view.project, view.name, None)
+        version = self.described_by(view)
         return Lookup(
             view=name,
             space=self.space(view),

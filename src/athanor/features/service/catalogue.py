@@ -228,7 +228,7 @@ class Features:
         for view in self._store.listed("view", project):
             users = tuple(self._readers(f"{view.project}/{view.name}"))
             yield _hit("view", view, view.name, used_by=users)
-            version = self._stores.history.find_version(view.project, view.name, None)
+            version = self._shelf.described_by(view)
             described = {item.name: item.description for item in view.features}
             for item in version.fields if version is not None else view.features:
                 said = described.get(item.name) or item.description

@@ -159,7 +159,8 @@ class FeatureViews:
 
     def _kept(self, view: FeatureView, push: Push, now: datetime) -> Pushed:
         """Rows kept as `push.to` says, in the ambient transaction."""
-        latest = self._history.find_version(view.project, view.name, None)
+        # After an erasure rows come behind those that are online still.
+        latest = self._shelf.described_by(view)
         described = self._building.described(view, latest)
         fields = self._shelf.fields(view)
         rows, records = records_of(
@@ -189,7 +190,11 @@ class FeatureViews:
         latest = self._history.find_version(view.project, view.name, None)
         pending = self._history.pending(view.project, view.name)
         state = self._history.materialization(view.project, view.name)
-        events = [latest.last_event] if latest is not None and latest.last_event else []
+        # An erasure took the stored rows; those of others are online still.
+        erased = self._shelf.erased(view) if latest is None else None
+        online = erased is not None and self._stores.online.holds(f"{view.project}/{view.name}")
+        read = erased if online else latest
+        events = [read.last_event] if read is not None and read.last_event else []
         events += [
             datetime.fromisoformat(item.row[view.event_time])
             for item in pending
@@ -207,9 +212,13 @@ class FeatureViews:
         word, message = "fresh", "Its rows are as new as they should be."
         if age is None:
             word, message = "empty", "It has no rows yet."
+            if erased is not None:
+                message = "Its stored rows went with those of a person; it is read anew when used."
         elif view.max_age and age > view.max_age:
             word = "stale"
             message = f"Its newest event is {age:,.0f} s old; {view.max_age:,.0f} s are allowed."
+        elif online:
+            message = "Its stored rows went with those of a person; what is online serves reads."
         elif behind:
             message = f"Newer rows wait to be read: {', '.join(behind)}."
         return Freshness(
