@@ -101,3 +101,12 @@ def test_others_are_read_online_after_an_erasure(shop: FeaturesRoom) -> None:
     assert found(shop, 2, "spending") == {"amount": "present", "city": "null"}
     shop.online.materialize(OWNER, Materialize())
     assert found(shop, 2, "spending") == {"amount": "present", "city": "null"}
+
+
+def test_only_views_that_have_a_row_of_a_person_tell_of_it(clicks: FeaturesRoom) -> None:
+    clicks.online.materialize(OWNER, Materialize())
+    clicks.views.push(OWNER, "clicks", Push(rows=({"customer": 5} | CLICK,), to="online"))
+    person = Person(column="customer", value="5")
+    told = [item.name for item in clicks.holder.holdings(person, OWNER)]
+    assert told == ["default/clicks online"]
+    assert [item.name for item in clicks.holder.erase(person, OWNER)] == told

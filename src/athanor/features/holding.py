@@ -81,13 +81,15 @@ class FeatureHolder:
         ]
 
     def _online(self, view: FeatureView, person: Person) -> list[str]:
-        """The online keys that hold the person's."""
+        """The online keys that hold the person's, of those for which the view has a row."""
+        online, space = self._stores.online, self._shelf.space(view)
+        title = f"{view.project}/{view.name}"
         place = [key.name for key in self._shelf.keys(view)].index(person.column)
         found = []
-        for key in self._stores.online.keys(self._shelf.space(view)):
+        for key in online.keys(space):
             parts = orjson.loads(key)
             part = parts[place] if isinstance(parts, list) else parts
-            if str(part) == person.value:
+            if str(part) == person.value and title in {row[0] for row in online.read(space, key)}:
                 found.append(key)
         return found
 
