@@ -16,6 +16,8 @@ TIMES: tuple[Kind, ...] = ("date", "timestamp", "instant")
 PLAIN: tuple[Kind, ...] = (
     "integer", "number", "boolean", "text", "date", "timestamp", "instant",
 )  # fmt: skip
+RESERVED = "__athanor_"
+"""What the names begin with that a recipe's queries use themselves; no column's name may."""
 
 SQL_TYPES: Mapping[str, str] = {
     "integer": "BIGINT",

@@ -1,11 +1,11 @@
 """A recipe and the tables that it meets become steps whose columns are all known."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from athanor.data.errors.recipes import BadFormula, BadStep, UnknownOperation
-from athanor.data.logic.recipes.kinds import Kind, Schema
+from athanor.data.logic.recipes.kinds import RESERVED, Kind, Schema
 from athanor.data.logic.recipes.operations import OPERATIONS
 from athanor.data.logic.recipes.syntax import parsed
 from athanor.data.logic.recipes.table import (
@@ -63,6 +63,9 @@ def planned(
         raise BadStep(MOST_STEPS + 1, "", f"a recipe has at most {MOST_STEPS} steps.")
     found: list[Planned] = []
     schema: Schema = dict(around.schema)
+    if steps:
+        for names in (schema, *around.tables.values()):
+            _unreserved(names, 1, steps[0].operation)
     for number, step in enumerate(steps, 1):
         operation = OPERATIONS.get(step.operation)
         if operation is None:
@@ -82,6 +85,7 @@ def planned(
         context = replace(context, learned=learned)
         plan = operation.plan(context)
         after = columns_after(plan, schema)
+        _unreserved(after, number, operation.name)
         if len(after) > MOST_COLUMNS:
             raise context.wrong(
                 f"there would be {len(after)} columns; {MOST_COLUMNS} are the most."
@@ -99,6 +103,13 @@ def planned(
         )
         schema = after
     return found
+
+
+def _unreserved(names: Iterable[str], number: int, operation: str) -> None:
+    for name in names:
+        if name.casefold().startswith(RESERVED):
+            what = f"{name!r} can't name a column: names with {RESERVED} are the recipe's own."
+            raise BadStep(number, operation, what, "Give the column another name.")
 
 
 def columns_after(plan: Plan, before: Schema) -> dict[str, Kind]:

@@ -12,13 +12,13 @@ from typing import Any
 
 from athanor.data.errors.recipes import BadFormula, BadStep
 from athanor.data.logic.recipes.forms import constant
-from athanor.data.logic.recipes.kinds import WORDS, Kind, Schema
+from athanor.data.logic.recipes.kinds import RESERVED, WORDS, Kind, Schema
 from athanor.data.logic.recipes.syntax import Expression, Literal, Name, call
 from athanor.data.logic.recipes.typed import Typed, literal, typed
 from athanor.data.types.recipes import Serving
 from athanor.kernel.errors import nearest
 
-ROW = "__row"
+ROW = f"{RESERVED}row"
 """The hidden column that holds the rows' order."""
 Cells = dict[str, Any]
 
@@ -58,7 +58,7 @@ class Whole:
 
     schema: Schema
     sql: Callable[[str], str]
-    """SQL by the name of the table before; it gives the schema's columns and `__row`."""
+    """SQL by the name of the table before; it gives the schema's columns and `ROW`."""
     frame: str
     """A pandas expression of `df` and `tables`, with the functions of `frames_prelude`."""
     rows: Callable[[list[Cells]], list[Cells]]
@@ -112,7 +112,7 @@ class Context:
 
     def check_name(self, name: str) -> None:
         """Raises: BadStep if no column may have this name."""
-        if not name or len(name) > 255 or name == ROW:
+        if not name or len(name) > 255:
             raise self.wrong(f"{name!r} can't name a column.", "Use 1 to 255 characters.")
         near = [known for known in self.schema if known.casefold() == name.casefold()]
         if near and name not in self.schema:

@@ -3,9 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from athanor.data.logic.recipes.kinds import NUMERIC, PLAIN, WORDS, Kind, identifier
+from athanor.data.logic.recipes.kinds import NUMERIC, PLAIN, RESERVED, WORDS, Kind, identifier
 from athanor.data.logic.recipes.table import ROW, Context
 
+_CELL, _PAIR = f"{RESERVED}cell", f"{RESERVED}pair"
 FUNCTIONS: Mapping[str, str] = {
     "rows": "rows, whatever they hold",
     "count": "known cells",
@@ -83,7 +84,7 @@ def _finite(number: str) -> str:
 
 def of_list(function: str, kind: str, values: str) -> str:
     """SQL of what a list of cells in their order comes to; `values` may hold missing ones."""
-    known = f"list_filter({values}, lambda v: v IS NOT NULL)"
+    known = f"list_filter({values}, lambda {_CELL}: {_CELL} IS NOT NULL)"
     if function == "rows":
         return f"len({values})"
     if function == "count":
@@ -92,11 +93,11 @@ def of_list(function: str, kind: str, values: str) -> str:
         return f"len(list_distinct({known}))"
     summed = f"list_sum({known})"
     if kind == "integer":
-        wide = f"list_transform({known}, lambda v: CAST(v AS HUGEINT))"
+        wide = f"list_transform({known}, lambda {_CELL}: CAST({_CELL} AS HUGEINT))"
         summed = f"TRY_CAST(list_sum({wide}) AS BIGINT)"
     else:
         summed = _finite(summed)
-    numbers = f"list_transform({known}, lambda v: CAST(v AS DOUBLE))"
+    numbers = f"list_transform({known}, lambda {_CELL}: CAST({_CELL} AS DOUBLE))"
     return {
         "sum": summed,
         "mean": f"(CAST({summed} AS DOUBLE) / CAST(nullif(len({known}), 0) AS DOUBLE) + 0.0)",
@@ -119,11 +120,12 @@ def _median(values: str) -> str:
 
 def _spread(values: str) -> str:
     mean = f"list_sum({values}) / CAST(len({values}) AS DOUBLE)"
-    pairs = f"list_transform([struct_pack(l := {values}, m := {mean})], lambda p: "
-    squares = "list_sum(list_transform(p.l, lambda v: (v - p.m) * (v - p.m)))"
-    count = "CAST(len(p.l) - 1 AS DOUBLE)"
+    pairs = f"list_transform([struct_pack(l := {values}, m := {mean})], lambda {_PAIR}: "
+    apart = f"({_CELL} - {_PAIR}.m)"
+    squares = f"list_sum(list_transform({_PAIR}.l, lambda {_CELL}: {apart} * {apart}))"
+    count = f"CAST(len({_PAIR}.l) - 1 AS DOUBLE)"
     return (
-        f"({pairs}CASE WHEN len(p.l) > 1 AND isfinite({squares}) "
+        f"({pairs}CASE WHEN len({_PAIR}.l) > 1 AND isfinite({squares}) "
         f"THEN sqrt({squares} / {count}) END))[1]"
     )
 
@@ -140,7 +142,7 @@ def checked_list(step: Context, items: Sequence[Mapping[str, Any]]) -> list[tupl
             raise step.wrong("an aggregate is {column, function, name}.")
         kind_of(step, function, column)
         name = item.get("name") or (f"{column}_{function}" if column else function)
-        if not isinstance(name, str) or len(name) > 255 or name == ROW:
+        if not isinstance(name, str) or len(name) > 255:
             raise step.wrong(f"{name!r} can't name a column.")
         found.append((name, function, column))
     return found

@@ -63,8 +63,8 @@ def _learn_fill(step: Context) -> Mapping[str, str]:
             "minimum": f"min({cell})",
             "maximum": f"max({cell})",
             # The most frequent; of equally frequent ones the smallest.
-            "mode": f"(SELECT v FROM (SELECT {cell} AS v, count(*) AS n FROM {{table}} "
-            f"WHERE {cell} IS NOT NULL GROUP BY v ORDER BY n DESC, v LIMIT 1))",
+            "mode": f"(SELECT {cell} FROM {{table}} WHERE {cell} IS NOT NULL GROUP BY {cell} "
+            f"ORDER BY count(*) DESC, {cell} LIMIT 1)",
         }[statistic]
     return found
 

@@ -33,7 +33,7 @@ def _rename(step: Context) -> Plan:
     for old, new in names.items():
         if old not in step.schema:
             raise step.wrong(f"there is no column {old!r}.")
-        if not isinstance(new, str) or not new or len(new) > 255 or new == "__row":
+        if not isinstance(new, str) or not new or len(new) > 255:
             raise step.wrong(f"{new!r} can't name a column.")
     after = [names.get(name, name) for name in step.schema]
     if len({name.casefold() for name in after}) != len(after):

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from athanor.data.logic.recipes.kinds import identifier
+from athanor.data.logic.recipes.kinds import RESERVED, identifier
 from athanor.data.logic.recipes.syntax import Call, Literal, Name, call
 from athanor.data.logic.recipes.table import (
     ROW,
@@ -17,6 +17,9 @@ from athanor.data.logic.recipes.table import (
 )
 
 _MOST = 500
+_KEY, _VALUE = f"{RESERVED}key", f"{RESERVED}value"
+_ROWS, _ALL = f"{RESERVED}rows", f"{RESERVED}all"
+_PAIRS = f"SELECT list(struct_pack(k := {_KEY}, v := {_VALUE}) ORDER BY {_KEY})"
 
 
 def _categories(step: Context) -> list[Any]:
@@ -92,11 +95,11 @@ def _frequency(step: Context) -> Plan:
 
 def _learn_frequency(step: Context) -> Mapping[str, str]:
     cell = identifier(step["column"])
-    share = "CAST(n AS DOUBLE) / CAST(sum(n) OVER () AS DOUBLE)"
+    share = "CAST(count(*) AS DOUBLE) / CAST(sum(count(*)) OVER () AS DOUBLE)"
     return {
-        "values": f"(SELECT list(struct_pack(k := k, v := v) ORDER BY k) FROM (SELECT k, {share} "
-        f"AS v FROM (SELECT {cell} AS k, count(*) AS n FROM {{table}} WHERE {cell} IS NOT NULL "
-        f"GROUP BY k) ORDER BY n DESC, k LIMIT {_MOST + 1}))"
+        "values": f"({_PAIRS} FROM (SELECT {cell} AS {_KEY}, {share} AS {_VALUE} FROM {{table}} "
+        f"WHERE {cell} IS NOT NULL GROUP BY {cell} "
+        f"ORDER BY count(*) DESC, {cell} LIMIT {_MOST + 1}))"
     }
 
 
@@ -119,10 +122,10 @@ def _learn_target(step: Context) -> Mapping[str, str]:
     mean = f"(SELECT avg({goal} ORDER BY {ROW}) FROM {{table}})"
     return {
         "mean": f"avg({goal} ORDER BY {ROW})",
-        "values": f"(SELECT list(struct_pack(k := k, v := v) ORDER BY k) FROM (SELECT {cell} AS k, "
-        f"(sum({goal} ORDER BY {ROW}) + {weight} * {mean}) / (count({goal}) + {weight}) AS v "
-        f"FROM {{table}} WHERE {cell} IS NOT NULL AND {goal} IS NOT NULL GROUP BY k "
-        f"ORDER BY count(*) DESC, k LIMIT {_MOST + 1}))",
+        "values": f"({_PAIRS} FROM (SELECT {cell} AS {_KEY}, "
+        f"(sum({goal} ORDER BY {ROW}) + {weight} * {mean}) / (count({goal}) + {weight}) "
+        f"AS {_VALUE} FROM {{table}} WHERE {cell} IS NOT NULL AND {goal} IS NOT NULL "
+        f"GROUP BY {cell} ORDER BY count(*) DESC, {cell} LIMIT {_MOST + 1}))",
     }
 
 
@@ -151,9 +154,9 @@ def _rare(step: Context) -> Plan:
 def _learn_rare(step: Context) -> Mapping[str, str]:
     cell, share = identifier(step["column"]), repr(float(step["share"]))
     return {
-        "categories": f"(SELECT list(k ORDER BY k) FROM (SELECT {cell} AS k, count(*) AS n, "
-        f"sum(count(*)) OVER () AS all_n FROM {{table}} WHERE {cell} IS NOT NULL GROUP BY k) "
-        f"WHERE n >= {share} * all_n)"
+        "categories": f"(SELECT list({_KEY} ORDER BY {_KEY}) FROM (SELECT {cell} AS {_KEY}, "
+        f"count(*) AS {_ROWS}, sum(count(*)) OVER () AS {_ALL} FROM {{table}} "
+        f"WHERE {cell} IS NOT NULL GROUP BY {cell}) WHERE {_ROWS} >= {share} * {_ALL})"
     }
 
 

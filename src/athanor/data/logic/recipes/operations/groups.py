@@ -8,6 +8,7 @@ from athanor.data.logic.recipes.kinds import (
     FRAME_TYPES,
     NUMERIC,
     PLAIN,
+    RESERVED,
     SQL_TYPES,
     Kind,
     identifier,
@@ -31,6 +32,8 @@ from athanor.data.logic.recipes.table import (
 )
 
 _MOST_CATEGORIES = 500
+_HERE, _BESIDE, _KEY = f"{RESERVED}here", f"{RESERVED}beside", f"{RESERVED}key"
+_VALUE, _PLACE, _PARTS = f"{RESERVED}value", f"{RESERVED}place", f"{RESERVED}parts"
 
 
 def by_groups(rows: list[Cells], by: list[str]) -> list[list[Cells]]:
@@ -96,13 +99,16 @@ def _group_value(step: Context) -> Plan:
     value = sql_of(function, step.schema.get(column, ""), column)
     schema: dict[str, Kind] = {**step.schema, name: kind}
     columns = ", ".join(
-        f"a.v AS {identifier(item)}" if item == name else f"t.{identifier(item)}" for item in schema
+        f"{_BESIDE}.{_VALUE} AS {identifier(item)}"
+        if item == name
+        else f"{_HERE}.{identifier(item)}"
+        for item in schema
     )
-    keys = ", ".join(f"{identifier(item)} AS k{place}" for place, item in enumerate(by))
-    on = " AND ".join(f"t.{identifier(item)} IS NOT DISTINCT FROM a.k{place}"
+    keys = ", ".join(f"{identifier(item)} AS {_KEY}{place}" for place, item in enumerate(by))
+    on = " AND ".join(f"{_HERE}.{identifier(item)} IS NOT DISTINCT FROM {_BESIDE}.{_KEY}{place}"
                       for place, item in enumerate(by)) or "true"  # fmt: skip
     grouping = f" GROUP BY {', '.join(map(identifier, by))}" if by else ""
-    inner = f"SELECT {keys + ', ' if keys else ''}{value} AS v FROM {{table}}{grouping}"
+    inner = f"SELECT {keys + ', ' if keys else ''}{value} AS {_VALUE}"
     source = step.schema.get(column, "")
 
     def valued(rows: list[Cells]) -> list[Cells]:
@@ -119,8 +125,8 @@ def _group_value(step: Context) -> Plan:
     return Whole(
         schema=schema,
         sql=lambda table: (
-            f"SELECT t.{ROW}, {columns} FROM {table} t "
-            f"JOIN ({inner.replace('{table}', table)}) a ON {on}"
+            f"SELECT {_HERE}.{ROW}, {columns} FROM {table} {_HERE} "
+            f"JOIN ({inner} FROM {table}{grouping}) {_BESIDE} ON {on}"
         ),
         frame=f"beside(df, {by!r}, {name!r}, {FRAME_TYPES[kind]!r}, "
         f"{(function, source, column)!r})",
@@ -238,10 +244,10 @@ def _unpivot(step: Context) -> Plan:
     return Whole(
         schema={name: step.schema[name] for name in keep} | {names_to: "text", values_to: kind},
         sql=lambda table: (
-            f"SELECT * FROM (SELECT row_number() OVER (ORDER BY {ROW}, k.i) AS {ROW}"
-            f"{kept}, CASE k.i {words} END AS {identifier(names_to)}, "
-            f"CASE k.i {cases} END AS {identifier(values_to)} "
-            f"FROM {table} CROSS JOIN range({len(columns)}) k(i)){where}"
+            f"SELECT * FROM (SELECT row_number() OVER (ORDER BY {ROW}, {_PLACE}) AS {ROW}"
+            f"{kept}, CASE {_PLACE} {words} END AS {identifier(names_to)}, "
+            f"CASE {_PLACE} {cases} END AS {identifier(values_to)} "
+            f"FROM {table} CROSS JOIN range({len(columns)}) {_BESIDE}({_PLACE})){where}"
         ),
         frame=f"unpivoted(df, {keep!r}, {columns!r}, "
         f"{(names_to, values_to, FRAME_TYPES[kind], drop)!r})",
@@ -255,7 +261,8 @@ def _explode(step: Context) -> Plan:
     others = [item for item in step.schema if item != name]
     parts = f"string_split({cell}, {cut})"
     columns = ", ".join(
-        f"parts[i] AS {cell}" if item == name else identifier(item) for item in step.schema
+        f"{_PARTS}[{_PLACE}] AS {cell}" if item == name else identifier(item)
+        for item in step.schema
     )
     kept = "".join(f", {identifier(item)}" for item in others)
 
@@ -269,9 +276,10 @@ def _explode(step: Context) -> Plan:
     return Whole(
         schema=step.schema,
         sql=lambda table: (
-            f"SELECT row_number() OVER (ORDER BY {ROW}, i) AS {ROW}, {columns} "
-            f"FROM (SELECT {ROW}{kept}, {parts} AS parts, "
-            f"unnest(range(1, greatest(coalesce(len({parts}), 1), 1) + 1)) AS i FROM {table})"
+            f"SELECT row_number() OVER (ORDER BY {ROW}, {_PLACE}) AS {ROW}, {columns} "
+            f"FROM (SELECT {ROW}{kept}, {parts} AS {_PARTS}, "
+            f"unnest(range(1, greatest(coalesce(len({parts}), 1), 1) + 1)) AS {_PLACE} "
+            f"FROM {table})"
         ),
         frame=f"exploded(df, {name!r}, {separator!r})",
         rows=exploded,

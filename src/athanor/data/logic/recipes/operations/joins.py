@@ -2,7 +2,14 @@
 
 from typing import Any
 
-from athanor.data.logic.recipes.kinds import FRAME_TYPES, NUMERIC, SQL_TYPES, Kind, identifier
+from athanor.data.logic.recipes.kinds import (
+    FRAME_TYPES,
+    NUMERIC,
+    RESERVED,
+    SQL_TYPES,
+    Kind,
+    identifier,
+)
 from athanor.data.logic.recipes.table import (
     ROW,
     Cells,
@@ -14,6 +21,8 @@ from athanor.data.logic.recipes.table import (
     register,
 )
 from athanor.data.types.recipes import Serving
+
+_HERE, _THERE, _SIDE = f"{RESERVED}here", f"{RESERVED}there", f"{RESERVED}side"
 
 
 def _other(step: Context) -> tuple[str, dict[str, Kind]]:
@@ -63,9 +72,11 @@ def _join(step: Context, how: str) -> Plan:
             raise step.wrong(f"two columns would be called {new!r}.", "Choose another `suffix`.")
         taken[name] = new
     schema = {**step.schema, **{new: there[name] for name, new in taken.items()}}
-    here = "".join(f", l.{identifier(name)}" for name in step.schema)
-    beside = "".join(f", r.{identifier(name)} AS {identifier(new)}" for name, new in taken.items())
-    on = " AND ".join(f"l.{identifier(a)} = r.{identifier(b)}" for a, b in keys)
+    here = "".join(f", {_HERE}.{identifier(name)}" for name in step.schema)
+    beside = "".join(
+        f", {_THERE}.{identifier(name)} AS {identifier(new)}" for name, new in taken.items()
+    )
+    on = " AND ".join(f"{_HERE}.{identifier(a)} = {_THERE}.{identifier(b)}" for a, b in keys)
     right = table_name(reference)
     if how == "first":
         cells = ", ".join(identifier(name) for _, name in keys)
@@ -74,12 +85,11 @@ def _join(step: Context, how: str) -> Plan:
     word = {"left": "LEFT", "first": "LEFT", "inner": "INNER"}.get(how, how.upper())
 
     def sql(table: str) -> str:
+        joined = f"{table} {_HERE} {word} JOIN {right} {_THERE} ON {on}"
         if how in {"semi", "anti"}:
-            return f"SELECT l.{ROW}{here} FROM {table} l {word} JOIN {right} r ON {on}"
-        return (
-            f"SELECT row_number() OVER (ORDER BY l.{ROW}, r.{ROW}) AS {ROW}{here}{beside} "
-            f"FROM {table} l {word} JOIN {right} r ON {on}"
-        )
+            return f"SELECT {_HERE}.{ROW}{here} FROM {joined}"
+        order = f"{_HERE}.{ROW}, {_THERE}.{ROW}"
+        return f"SELECT row_number() OVER (ORDER BY {order}) AS {ROW}{here}{beside} FROM {joined}"
 
     return Whole(
         schema=schema,
@@ -137,7 +147,7 @@ def _union(step: Context) -> Plan:
             f"AS {identifier(name)}"
             for name, kind in kinds.items()
         )
-        return f"SELECT {place} AS side, {ROW}, {cells} FROM {table}"
+        return f"SELECT {place} AS {_SIDE}, {ROW}, {cells} FROM {table}"
 
     def stacked(rows: list[Cells]) -> list[Cells]:
         found = []
@@ -154,7 +164,7 @@ def _union(step: Context) -> Plan:
     return Whole(
         schema=kinds,
         sql=lambda table: (
-            f"SELECT row_number() OVER (ORDER BY side, {ROW}) AS {ROW}, {columns} "
+            f"SELECT row_number() OVER (ORDER BY {_SIDE}, {ROW}) AS {ROW}, {columns} "
             f"FROM ({side(table, step.schema, 0)} UNION ALL "
             f"{side(table_name(reference), there, 1)})"
         ),

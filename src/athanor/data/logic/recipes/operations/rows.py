@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from athanor.data.logic.recipes import lists
-from athanor.data.logic.recipes.kinds import PLAIN, identifier
+from athanor.data.logic.recipes.kinds import PLAIN, RESERVED, identifier
 from athanor.data.logic.recipes.syntax import Literal, Name, call
 from athanor.data.logic.recipes.table import (
     ROW,
@@ -19,6 +19,8 @@ from athanor.data.logic.recipes.table import (
     register,
 )
 from athanor.data.logic.recipes.typed import Typed, as_number, literal
+
+PLACE = f"{RESERVED}place"
 
 
 def _filter(step: Context) -> Plan:
@@ -84,8 +86,8 @@ def bounds_sql(step: Context) -> dict[str, str]:
 
 
 def numbered(table: str, order: str = ROW) -> str:
-    """SQL of a table with its rows counted from 1 in `__n`."""
-    return f"(SELECT *, row_number() OVER (ORDER BY {order}) AS __n FROM {table})"
+    """SQL of a table with its rows counted from 1 in `PLACE`."""
+    return f"(SELECT *, row_number() OVER (ORDER BY {order}) AS {PLACE} FROM {table})"
 
 
 def _columns_sql(step: Context) -> str:
@@ -98,7 +100,8 @@ def _limit(step: Context) -> Plan:
     return Whole(
         schema=step.schema,
         sql=lambda table: (
-            f"SELECT {ROW}, {columns} FROM {numbered(table)} WHERE __n > {first} AND __n <= {last}"
+            f"SELECT {ROW}, {columns} FROM {numbered(table)} "
+            f"WHERE {PLACE} > {first} AND {PLACE} <= {last}"
         ),
         frame=f"df.iloc[{first}:{last}].reset_index(drop=True)",
         rows=lambda rows: rows[first:last],
@@ -164,7 +167,7 @@ def _sample(step: Context) -> Plan:
     by = step["by"]
     if by and step.schema[by] not in {"text", "integer"}:
         raise step.wrong("`by` is a column of texts or whole numbers.")
-    name = f"CAST({identifier(by)} AS VARCHAR)" if by else "CAST(__n AS VARCHAR)"
+    name = f"CAST({identifier(by)} AS VARCHAR)" if by else f"CAST({PLACE} AS VARCHAR)"
     lucky = f"substr(md5({seed}::VARCHAR || ':' || coalesce({name}, '')), 1, 8)"
     compare = "<=" if share >= 1 else "<"
 
@@ -187,12 +190,12 @@ def _sample(step: Context) -> Plan:
 def _sample_rows(step: Context) -> Plan:
     seed, count = step["seed"], step["rows"]
     columns = _columns_sql(step)
-    lucky = f"md5({seed}::VARCHAR || ':' || CAST(__n AS VARCHAR))"
+    lucky = f"md5({seed}::VARCHAR || ':' || CAST({PLACE} AS VARCHAR))"
     return Whole(
         schema=step.schema,
         sql=lambda table: (
             f"SELECT {ROW}, {columns} FROM {numbered(table)} "
-            f"QUALIFY row_number() OVER (ORDER BY {lucky}, __n) <= {count}"
+            f"QUALIFY row_number() OVER (ORDER BY {lucky}, {PLACE}) <= {count}"
         ),
         frame=f"df.iloc[drawn_places(len(df), {seed}, {count})].reset_index(drop=True)",
         rows=lambda rows: [rows[place] for place in lists.drawn_places(len(rows), seed, count)],

@@ -4,7 +4,14 @@ They go by the order that the rows have: sort before.
 """
 
 from athanor.data.logic.recipes import lists
-from athanor.data.logic.recipes.kinds import FRAME_TYPES, NUMERIC, PLAIN, Kind, identifier
+from athanor.data.logic.recipes.kinds import (
+    FRAME_TYPES,
+    NUMERIC,
+    PLAIN,
+    RESERVED,
+    Kind,
+    identifier,
+)
 from athanor.data.logic.recipes.operations.aggregates import kind_of, of_list
 from athanor.data.logic.recipes.operations.groups import by_groups
 from athanor.data.logic.recipes.table import (
@@ -17,6 +24,8 @@ from athanor.data.logic.recipes.table import (
     Whole,
     register,
 )
+
+_LISTED = f"{RESERVED}listed"
 
 
 def _window(step: Context, kind: Kind, sql: str, how: str, more: list[object]) -> Plan:
@@ -64,8 +73,8 @@ def _rolling(step: Context) -> Plan:
         f"ROWS BETWEEN {width - 1} PRECEDING AND CURRENT ROW)"
     )
     # The list is named once, whatever the aggregate makes of it.
-    sql = of_list(function, step.schema[column], "p")
-    sql = f"list_transform([{cells}], lambda p: {sql})[1]"
+    sql = of_list(function, step.schema[column], _LISTED)
+    sql = f"list_transform([{cells}], lambda {_LISTED}: {sql})[1]"
     return _window(step, kind, sql, "rolling", [function, width])
 
 
