@@ -1,7 +1,9 @@
 """Every operation's SQL, pandas code and row-by-row form give equal values, to the last bit."""
 
+from datetime import datetime
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from athanor.data.errors.recipes import BadStep
@@ -50,6 +52,28 @@ def test_the_forms_of_every_case_agree(name: str, place: int, tmp_path: Path) ->
         folder = tmp_path / str(seed)
         folder.mkdir()
         compare(folder, name, place, 100 + seed, 0 if seed == 0 else 1 if seed == 1 else 80)
+
+
+def test_the_forms_agree_at_the_least_whole_number(tmp_path: Path) -> None:
+    least = -(1 << 63)
+    table = pa.table({
+        "number": pa.array([-9.223372036854775808e18, 9.223372036854775807e18, -1.5, None]),
+        "whole": pa.array([least, (1 << 63) - 1, 1, None], pa.int64()),
+        "at": pa.array([datetime(2024, 2, 29)] * 4, pa.timestamp("us")),
+    })  # fmt: skip
+    steps = [
+        Step(operation="formula", parameters={"name": "near", "formula": "integer(number)"}),
+        *(
+            Step(operation="formula",
+                 parameters={"name": unit, "formula": f"shift(at, whole, '{unit}')"})
+            for unit in ("days", "years", "seconds")
+        ),
+    ]  # fmt: skip
+    sql, pandas, by_row = three_forms(kitchen(tmp_path, steps, table, second_table(1)))
+    assert same(sql, pandas) == ""
+    assert same(sql, by_row) == ""
+    assert sql["near"].to_pylist() == [least, None, -2, None]
+    assert sql["days"].to_pylist() == [None, None, datetime(2024, 3, 1), None]
 
 
 def test_there_are_forty_operations_and_more() -> None:

@@ -274,9 +274,9 @@ def _shifted(sql: Sequence[str], values: Sequence[Any]) -> str:
     if unit in {"years", "months", "weeks", "days"}:
         amount = f"CAST({sql[1]} AS INTEGER)"
     later = f"TRY({sql[0]} + to_{unit}({amount}))"
-    near = f"abs({sql[1]}) <= 1000000000"
-    if unit == "years":
-        near = f"abs({sql[1]}) <= 20000"
+    # Not abs(), which fails for the least whole number.
+    most = 20_000 if unit == "years" else 1_000_000_000
+    near = f"{sql[1]} BETWEEN -{most} AND {most}"
     return f"CASE WHEN {near} AND {later} BETWEEN {_EARLIEST} AND {_LATEST} THEN {later} END"
 
 

@@ -117,7 +117,7 @@ def sign_of(a: float) -> float:
 def number_to_integer(a: float) -> int | None:
     """The nearest whole number, halves away from nought; None beyond 64 bits."""
     near = round_to(a, 0)
-    return None if near is None or not abs(near) < 9223372036854775808.0 else int(near)
+    return None if near is None else whole(int(near))
 
 
 def number_to_text(a: float) -> str:
