@@ -16,6 +16,7 @@ from athanor.data.errors import (
     BadSplit,
     BadVersionTag,
     DatasetDeleted,
+    NoReadyVersion,
     NothingToRestore,
     SplitNotFound,
     SplitTaken,
@@ -195,9 +196,9 @@ def test_seeded_leaks_between_parts_are_found(room: DataRoom, written: Written) 
     told = room.splits.split(OWNER, "leaking", by).overlaps
     assert [(item.kind, item.count) for item in told] == [("rows", 1)]
     assert told[0].rows == (206,)
-    parts = room.splits.overlaps(OWNER, "leaking#train", "leaking#test")
-    assert [(item.kind, item.count, item.rows) for item in parts] == [("rows", 1, (206,))]
-    assert "'leaking@1#test' has 1 rows" in parts[0].message
+    halves = room.splits.overlaps(OWNER, "leaking#train", "leaking#test")
+    assert [(item.kind, item.count, item.rows) for item in halves] == [("rows", 1, (206,))]
+    assert "'leaking@1#test' has 1 rows" in halves[0].message
     assert room.splits.overlaps(OWNER, "clean#train", "clean#test") == []
     [same] = room.splits.overlaps(OWNER, "leaking", "leaking")
     assert same.count == room.datasets.version(OWNER, "leaking").rows
@@ -302,3 +303,17 @@ def test_a_vacuumed_dataset_is_not_restored_and_its_name_is_free(
         room.versions.restore(OWNER, "churn")
     assert room.datasets.add(OWNER, "churn", churn(path)).number == 2
     assert room.datasets.version(OWNER, "churn").number == 2
+
+
+def test_no_ready_version_says_why(room: DataRoom, written: Written) -> None:
+    for _ in range(2):
+        room.datasets.add(OWNER, "churn", churn(written("a.csv", customers())))
+    for number in (1, 2):
+        room.versions.delete(OWNER, f"churn@{number}")
+    with pytest.raises(NoReadyVersion, match="its versions are deleted") as refused:
+        room.datasets.version(OWNER, "churn")
+    assert refused.value.hint == "Bring one back: athanor data restore churn@2"
+    room.versions.vacuum(OWNER, "churn", VacuumOrder(dry_run=False))
+    with pytest.raises(NoReadyVersion, match="its versions are deleted") as refused:
+        room.datasets.version(OWNER, "churn")
+    assert "restore" not in refused.value.hint

@@ -35,13 +35,19 @@ class VersionNotFound(NotFound):
 
 
 class NoReadyVersion(NotFound):
-    """All versions are in quarantine, or there is none."""
+    """All versions are in quarantine or deleted, or there is none.
 
-    def __init__(self, name: str) -> None:
-        super().__init__(
-            f"Dataset {name!r} has no ready version.",
-            hint=f"See why: athanor data checks {name}",
-        )
+    `deleted` says that all are; `restorable` is the newest of them whose files are still there.
+    """
+
+    def __init__(self, name: str, *, deleted: bool = False, restorable: int | None = None) -> None:
+        hint = f"See why: athanor data checks {name}"
+        if deleted:
+            hint = f"Add one: athanor data add {name} FILE"
+            if restorable is not None:
+                hint = f"Bring one back: athanor data restore {name}@{restorable}"
+        words = ": its versions are deleted" if deleted else ""
+        super().__init__(f"Dataset {name!r} has no ready version{words}.", hint=hint)
 
 
 class BadDatasetName(Invalid):

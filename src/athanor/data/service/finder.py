@@ -88,7 +88,11 @@ class Finder:
             return self._numbered(dataset, number, f"with the tag {asked.tag!r}")
         latest = self._store.latest_version(dataset.id)
         if latest is None:
-            raise NoReadyVersion(dataset.name)
+            every = self._store.list_versions(dataset.id)
+            deleted = bool(every) and all(version.deleted_at is not None for version in every)
+            there = [v.number for v in every if v.state == "ready" and v.purged_at is None]
+            restorable = max(there, default=None)
+            raise NoReadyVersion(dataset.name, deleted=deleted, restorable=restorable)
         return latest
 
     def _numbered(self, dataset: Dataset, number: int, wanted: str) -> DatasetVersion:

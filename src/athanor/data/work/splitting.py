@@ -116,7 +116,7 @@ def between(
         connection.execute(f"CREATE TABLE parted AS {' UNION ALL BY NAME '.join(sources)}")
         files = bool(first.get("packs")) and bool(second.get("packs"))
         found = _overlaps(
-            connection, _View(*names, row, held=_SIDES), common,
+            connection, _View(names[0], names[1], row, held=_SIDES), common,
             msgspec.convert(roles, Roles), timed=timed, files=files,
         )  # fmt: skip
     return [asdict(item) for item in found]
