@@ -148,6 +148,9 @@ def test_a_drifted_but_valid_version_is_ready(
     added = with_first.datasets.add(OWNER, "churn", churn(path, "append", roles=Roles()))
     assert [check.message for check in failing_checks(added)] == []
     assert (added.state, added.rows, added.number) == ("ready", 600, 2)
+    told = [check.message for check in added.checks if check.kind == "values" and check.count]
+    new = "'country' has new values: 40 of 200 rows hold others than the known, such as 'poland'"
+    assert told == ([f"{new} (row 1); up to 100 may."] if name == "a new country" else [])
 
 
 def test_a_first_version_with_repeated_ids_is_refused(room: DataRoom, written: Written) -> None:

@@ -116,12 +116,14 @@ def _values(subject: Subject, item: Expectation) -> Finding:
         return Finding(passed=True, message=f"{item.column!r} has the known values.")
     limit = allowed_count(share, total) if share else 0
     garbled = _garbled(subject, condition, item.column, allowed)
-    if garbled > limit or count > max(limit, share and total / 2):
+    most = max(limit, total // 2 if share else 0)
+    if garbled > limit or count > most:
         kind = "misspelt" if garbled > limit else "unknown"
         words = f"{item.column!r} has {kind} values: row {rows[0]} holds {values[0]!r}"
         return Finding(passed=False, message=more(words, count), count=count, rows=rows)
     words = (
-        f"{item.column!r} has the known values; {count} rows hold others, such as {values[0]!r}."
+        f"{item.column!r} has new values: {count:,} of {total:,} rows hold others than the known, "
+        f"such as {values[0]!r} (row {rows[0]:,}); up to {most:,} may."
     )
     return Finding(passed=True, message=words, count=count)
 
