@@ -257,3 +257,25 @@ def test_a_query_nested_without_end_is_refused() -> None:
 def test_limits_out_of_range_are_refused(room: DataRoom, limits: dict[str, Any]) -> None:
     with pytest.raises(BadLimits, match="out of range"):
         room.sql.query(OWNER, Query(sql="select 1", **limits))
+
+
+@pytest.mark.parametrize(
+    ("sql", "word"),
+    [
+        ("select customer, at, amount from bought", "at"),
+        ("select customer, at\nfrom bought", "at"),
+        ("select max(at) from bought", "at"),
+        ("select end, customer from bought", "end"),
+        ("select customer from from bought", ""),
+        ("select customer) from bought", ""),
+    ],
+)
+def test_a_column_that_is_a_word_of_sql_is_to_be_quoted(
+    sql: str, word: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "bought.parquet"
+    pq.write_table(pa.table({"customer": [1], "at": [2], "amount": [3], "end": [4]}), path)
+    scan = {"parquet": [str(path)], "jsonl": [], "rows": [], "sql": "", "columns": []}
+    with pytest.raises(BadQuery) as refused:
+        run(sql, {"bought": scan}, limit=1, memory_mb=100)
+    assert refused.value.hint.partition("quote it: ")[2] == (f'"{word}"' if word else "")

@@ -4,7 +4,10 @@ The tables are made first; then external access is switched off and the configur
 that the query reads those tables' files and nothing else.
 """
 
+import re
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -29,20 +32,10 @@ def run(sql: str, tables: dict[str, dict[str, Any]], limit: int, memory_mb: int)
     Raises: BadQuery, NotReadOnly, QueryTooLarge.
     """
     began = time.monotonic()
-    try:
-        with _prepared(tables, memory_mb) as connection:
-            relation = connection.sql(sql)
-            if relation is None:
-                raise NotReadOnly("A statement without rows")
-            names, types = relation.columns, [str(kind) for kind in relation.types]
-            found = relation.limit(limit + 1).to_arrow_table()
-    except duckdb.OutOfMemoryException as error:
-        raise QueryTooLarge(memory_mb) from error
-    except duckdb.PermissionException as error:
-        raise NotReadOnly("Reaching beyond the tables") from error
-    except duckdb.Error as error:
-        raise BadQuery(_message(error)) from error
-    columns = [[plain_value(value) for value in column.to_pylist()] for column in found.columns]
+    with _answer(sql, tables, memory_mb) as relation:
+        names, types = relation.columns, [str(kind) for kind in relation.types]
+        found = relation.limit(limit + 1).to_arrow_table()
+    columns = [_values(column) for column in found.columns]
     rows = [list(row) for row in zip(*columns, strict=True)]
     return {
         "columns": list(names),
@@ -53,28 +46,38 @@ def run(sql: str, tables: dict[str, dict[str, Any]], limit: int, memory_mb: int)
     }
 
 
+def _values(column: pa.ChunkedArray) -> list[Any]:
+    """A column's values as JSON-able data; times that Python does not have, as DuckDB writes them.
+
+    Those are infinities and what lies outside of the years 1 to 9999.
+    """
+    try:
+        return [plain_value(value) for value in column.to_pylist()]
+    except (OverflowError, ValueError):
+        found: list[Any] = []
+    with duckdb.connect(":memory:", config={"threads": 1, "TimeZone": "UTC"}) as connection:
+        told = connection.from_arrow(pa.table({"told": column}))
+        texts = told.project("CAST(told AS VARCHAR)").fetchall()
+    for value, (text,) in zip(column, texts, strict=True):
+        try:
+            found.append(plain_value(value.as_py()))
+        except (OverflowError, ValueError):
+            found.append(text)
+    return found
+
+
 def copy(sql: str, tables: dict[str, dict[str, Any]], path: str, memory_mb: int) -> dict[str, int]:
     """Write all rows of a query to a Parquet file, batch by batch; says how many.
 
     Raises: BadQuery, NotReadOnly, QueryTooLarge.
     """
     rows = 0
-    try:
-        with _prepared(tables, memory_mb) as connection:
-            relation = connection.sql(sql)
-            if relation is None:
-                raise NotReadOnly("A statement without rows")
-            reader = relation.to_arrow_reader(_COPIED_ROWS)
-            with pq.ParquetWriter(path, reader.schema, compression="zstd") as writer:
-                for batch in reader:
-                    writer.write_batch(batch)
-                    rows += batch.num_rows
-    except duckdb.OutOfMemoryException as error:
-        raise QueryTooLarge(memory_mb) from error
-    except duckdb.PermissionException as error:
-        raise NotReadOnly("Reaching beyond the tables") from error
-    except duckdb.Error as error:
-        raise BadQuery(_message(error)) from error
+    with _answer(sql, tables, memory_mb) as relation:
+        reader = relation.to_arrow_reader(_COPIED_ROWS)
+        with pq.ParquetWriter(path, reader.schema, compression="zstd") as writer:
+            for batch in reader:
+                writer.write_batch(batch)
+                rows += batch.num_rows
     return {"rows": rows}
 
 
@@ -85,20 +88,51 @@ def export(
 
     Raises: BadQuery, NotReadOnly, QueryTooLarge.
     """
+    with _answer(sql, tables, memory_mb) as relation:
+        reader = relation.to_arrow_reader(_BATCH_ROWS)
+        rows = written(iter(reader), reader.schema, Path(target), form)
+    return {"rows": rows}
+
+
+@contextmanager
+def _answer(
+    sql: str, tables: dict[str, dict[str, Any]], memory_mb: int
+) -> Iterator[duckdb.DuckDBPyRelation]:
+    """What a query gives; DuckDB's errors, also those of reading it, are told as ours."""
     try:
         with _prepared(tables, memory_mb) as connection:
-            relation = connection.sql(sql)
+            try:
+                relation = connection.sql(sql)
+            except duckdb.ParserException as error:
+                raise BadQuery(_message(error), hint=_quoting(connection, sql, error)) from error
             if relation is None:
                 raise NotReadOnly("A statement without rows")
-            reader = relation.to_arrow_reader(_BATCH_ROWS)
-            rows = written(iter(reader), reader.schema, Path(target), form)
+            yield relation
     except duckdb.OutOfMemoryException as error:
         raise QueryTooLarge(memory_mb) from error
     except duckdb.PermissionException as error:
         raise NotReadOnly("Reaching beyond the tables") from error
     except duckdb.Error as error:
         raise BadQuery(_message(error)) from error
-    return {"rows": rows}
+
+
+def _quoting(connection: duckdb.DuckDBPyConnection, sql: str, error: Exception) -> str:
+    """Which word to quote, where the parser stops at, or just behind, a column's name; else ""."""
+    place = re.search(r'near "([^"]*)"\s*LINE (\d+): (.*)\n( *)\^', str(error))
+    if place is None:
+        return ""
+    token, line, text, blanks = place.groups()
+    column = len(blanks) - len(f"LINE {line}: ")
+    before = "\n".join([*sql.splitlines()[: int(line) - 1], text[:column]])
+    words = [*re.findall(r"[^\W\d]\w*", before)[-1:], token]
+    found = connection.execute(
+        "SELECT column_name FROM duckdb_columns() WHERE NOT internal AND lower(column_name) IN "
+        "(SELECT keyword_name FROM duckdb_keywords())"
+    ).fetchall()
+    names = {name.casefold() for (name,) in found}
+    word = next((word for word in words if word.casefold() in names), "")
+    said = f'{word} is a word of SQL; where the column of this name is meant, quote it: "{word}"'
+    return said if word else ""
 
 
 def _prepared(tables: dict[str, dict[str, Any]], memory_mb: int) -> duckdb.DuckDBPyConnection:
