@@ -50,7 +50,7 @@ class DerivedHolder:
         return done
 
     def _found(self, person: Person, who: Principal, roots: list[str]) -> list[_Derived]:
-        every = self._datasets.versions(who)
+        every = self._datasets.versions(person, who)
         names = {v.artifact_id: f"{v.dataset}@{v.number}" for _, v in every}
         keyed = {
             v.artifact_id for _, v in every if person.column in {item.name for item in v.columns}

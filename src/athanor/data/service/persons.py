@@ -53,9 +53,9 @@ class DatasetHolder:
             found += self._erased(dataset, person, who)
         return found
 
-    def versions(self, who: Principal) -> list[tuple[Dataset, DatasetVersion]]:
+    def versions(self, person: Person, who: Principal) -> list[tuple[Dataset, DatasetVersion]]:
         """All versions, those that are gone included, of what the caller may list."""
-        self._ground.access.require(who, "data.trace_person", "versions")
+        self._ground.access.require(who, "data.trace_person", person.column)
         return [
             (dataset, version)
             for dataset in self._readable(who)
