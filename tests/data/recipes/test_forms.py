@@ -8,6 +8,7 @@ import pytest
 
 from athanor.data.errors.recipes import BadStep
 from athanor.data.logic.recipes.operations import OPERATIONS
+from athanor.data.logic.recipes.plans import checked_names
 from athanor.data.types.recipes import Step
 from tests.data.recipes.tables import kitchen, random_table, same, second_table, three_forms
 
@@ -74,6 +75,38 @@ def test_the_forms_agree_at_the_least_whole_number(tmp_path: Path) -> None:
     assert same(sql, by_row) == ""
     assert sql["near"].to_pylist() == [least, None, -2, None]
     assert sql["days"].to_pylist() == [None, None, datetime(2024, 3, 1), None]
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        Step(operation="formula", parameters={"name": "sum", "formula": "1" + "+1" * 4_000}),
+        Step(operation="filter", parameters={"condition": "flag" + " and flag" * 101}),
+        Step(operation="conditional", parameters={
+            "name": "size", "rules": [{"when": "key > 0" + "+0" * 101, "then": 1}]}),
+    ],
+)  # fmt: skip
+def test_a_formula_of_too_many_operators_is_refused_before_it_is_kept(step: Step) -> None:
+    with pytest.raises(BadStep, match="more than 100 operators"):
+        checked_names([step])
+
+
+def test_a_formula_takes_a_hundred_operators(tmp_path: Path) -> None:
+    formula = "+" * 2_000 + "abs(" * 30 + "+".join(["whole"] * 101) + ")" * 30
+    step = Step(operation="formula", parameters={"name": "rest", "formula": formula})
+    sql, pandas, by_row = three_forms(
+        kitchen(tmp_path, [step], random_table(1, 5), second_table(1))
+    )
+    assert same(sql, pandas) == ""
+    assert same(sql, by_row) == ""
+
+
+def test_missing_cells_of_very_many_columns_are_looked_for(tmp_path: Path) -> None:
+    table = pa.table({f"c{place}": [1.0, None] for place in range(210)})
+    step = Step(operation="drop_missing", parameters={})
+    sql, pandas, _ = three_forms(kitchen(tmp_path, [step], table, second_table(1)))
+    assert same(sql, pandas) == ""
+    assert sql.num_rows == 1
 
 
 def test_there_are_forty_operations_and_more() -> None:

@@ -234,6 +234,14 @@ def _schema(operation: Operation) -> dict[str, Any]:
     }
 
 
+def _formulas(kind: str, value: Any) -> list[str]:
+    """The formulas in a parameter."""
+    if kind == "rules" and isinstance(value, (list, tuple)):
+        asked = [rule.get("when") for rule in value if isinstance(rule, Mapping)]
+        return [formula for formula in asked if isinstance(formula, str)]
+    return [value] if kind == "formula" and isinstance(value, str) else []
+
+
 def checked_names(steps: Sequence[Step]) -> None:
     """See that operations and parameters are known, which needs no table.
 
@@ -255,9 +263,9 @@ def checked_names(steps: Sequence[Step]) -> None:
             if parameter.required and (value is None or value in ([], {})):
                 what = f"{name!r} is needed: {parameter.words}."
                 raise BadStep(number, step.operation, what)
-            if parameter.kind == "formula" and isinstance(value, str):
+            for formula in _formulas(parameter.kind, value):
                 try:
-                    parsed(value)
+                    parsed(formula)
                 except BadFormula as error:
                     raise BadStep(number, step.operation, error.message, error.hint) from error
             if parameter.choices and value is not None and value not in parameter.choices:

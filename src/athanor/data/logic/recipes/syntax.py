@@ -14,6 +14,8 @@ from athanor.data.errors.recipes import BadFormula
 
 MOST_CHARACTERS = 10_000
 DEEPEST = 40
+MOST_OPERATORS = 100
+"""In one formula: each makes its tree a level deeper."""
 _TOKEN = re.compile(
     r"""\s*(?:
       (?P<number>(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)
@@ -99,6 +101,7 @@ class _Parser:
         self._tokens = self._read()
         self._place = 0
         self._depth = 0
+        self._operators = 0
 
     def whole(self) -> Expression:
         found = self._either()
@@ -159,6 +162,12 @@ class _Parser:
     def _chain(self, inner: Any, signs: dict[str, str]) -> Expression:
         found: Expression = inner()
         while token := self._take(*signs):
+            self._operators += 1
+            if self._operators > MOST_OPERATORS:
+                what = f"it has more than {MOST_OPERATORS} operators"
+                raise BadFormula(
+                    self._formula, token.at, what, "Compute a part of it in a step before."
+                )
             found = Call(signs[token.text], (found, inner()), token.at)
         return found
 
@@ -215,7 +224,9 @@ class _Parser:
             if isinstance(inner, Literal) and isinstance(inner.value, (int, float)):
                 return Literal(-inner.value)
             return Call("negative", (inner,), token.at)
-        if self._take("+"):
+        while self._take("+"):
+            pass
+        if self._now.text == "-" and self._now.kind == "sign":
             return self._signed()
         return self._single()
 

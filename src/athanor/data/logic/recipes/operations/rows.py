@@ -45,12 +45,13 @@ def _filter_values(step: Context) -> Plan:
 
 def _drop_missing(step: Context) -> Plan:
     names = step["columns"] or list(step.schema)
-    found = None
-    for name in names:
-        known = call("not", call("is_missing", Name(name)))
-        joint = "or" if step["all"] else "and"
-        found = known if found is None else call(joint, found, known)
-    return Selection(condition=step.expression(found or Literal(value=True)))
+    known = [call("not", call("is_missing", Name(name))) for name in names]
+    joint = "or" if step["all"] else "and"
+    # Joined in pairs, so that a thousand columns make a tree of ten levels.
+    while len(known) > 1:
+        pairs = zip(known[::2], known[1::2], strict=False)
+        known = [call(joint, *pair) for pair in pairs] + known[len(known) // 2 * 2 :]
+    return Selection(condition=step.expression(known[0] if known else Literal(value=True)))
 
 
 def _outliers(step: Context) -> Plan:
