@@ -15,6 +15,7 @@ from athanor.features import (
     Push,
     ViewSource,
 )
+from athanor.features.errors import TrainingSetErased
 from athanor.kernel.holder import Person
 from athanor.kernel.permissions import OWNER
 from athanor.testing.features import FeaturesRoom
@@ -110,3 +111,15 @@ def test_only_views_that_have_a_row_of_a_person_tell_of_it(clicks: FeaturesRoom)
     told = [item.name for item in clicks.holder.holdings(person, OWNER)]
     assert told == ["default/clicks online"]
     assert [item.name for item in clicks.holder.erase(person, OWNER)] == told
+
+
+def test_a_training_set_of_erased_rows_says_so(shop: FeaturesRoom) -> None:
+    shop.training.create(OWNER, "train", request())
+    shop.holder.erase(Person(column="customer", value="1"), OWNER)
+    shop.training.create(OWNER, "train", request())
+    told = {item.version: item.erased for item in shop.training.sets(OWNER, "train")}
+    assert told == {1: ("spending@1",), 2: ()}
+    with pytest.raises(TrainingSetErased, match="train@1 was erased: spending@1 held") as refused:
+        shop.training.rebuild(OWNER, "train@1")
+    assert refused.value.status == 409
+    assert shop.training.rebuild(OWNER, "train@2").identical

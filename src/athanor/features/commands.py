@@ -191,10 +191,10 @@ def sets(
         emit(found)
         return
     table(
-        ("set", "rows", "features", "made"),
+        ("set", "rows", "features", "made", "erased"),
         [
             (f"{item.name}@{item.version}", item.rows, ", ".join(item.request.features),
-             item.created_at)
+             item.created_at, ", ".join(item.erased))
             for item in found
         ],
         right=("rows",),

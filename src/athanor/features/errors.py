@@ -69,6 +69,18 @@ class TrainingSetNotFound(NotFound):
         )
 
 
+class TrainingSetErased(Conflict):
+    """What the training set was made of went with the rows of a person."""
+
+    def __init__(self, reference: str, gone: Sequence[str]) -> None:
+        super().__init__(
+            f"{reference} was erased: {', '.join(gone)} held rows of a person who was erased.",
+            hint="It can't be made again. Make its next version of what is left: "
+            f"athanor feature join {reference.partition('@')[0]} FEATURES ...",
+            details={"training_set": reference, "erased": list(gone)},
+        )
+
+
 class BadView(Unprocessable):
     """A view's definition contradicts itself or what it reads."""
 

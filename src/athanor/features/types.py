@@ -320,6 +320,9 @@ class TrainingSet:
     run_id: str
     missing: dict[str, float] = field(default_factory=dict)
     """By feature: the share of rows for which nothing was found."""
+    erased: tuple[str, ...] = ()
+    """What of it went with the rows of a person: itself, or versions of views that it was made of.
+    Then it can't be made again."""
     created_at: datetime
     created_by: str = ""
 

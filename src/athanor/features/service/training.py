@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from athanor.features.building import Building
 from athanor.features.errors import (
     NoFeaturesNamed,
     NoSpine,
+    TrainingSetErased,
     TrainingSetNotFound,
     ViewVersionNotFound,
 )
@@ -25,7 +27,7 @@ from athanor.features.types import (
     TrainingSet,
     ViewVersion,
 )
-from athanor.kernel import DEFAULT_PROJECT, SYSTEM, Principal
+from athanor.kernel import DEFAULT_PROJECT, SYSTEM, AthanorError, Principal
 from athanor.lineage import NewRun
 
 
@@ -85,15 +87,17 @@ class TrainingSets:
     ) -> list[TrainingSet]:
         """Training sets, newest first; of one name, or all."""
         self._access.require(who, "features.sets", name or project)
-        return self._history.training_sets(project, name or None)
+        return self._marked(self._history.training_sets(project, name or None))
 
     def rebuild(self, who: Principal, reference: str, *, project: str = DEFAULT_PROJECT) -> Rebuilt:
         """Make NAME@VERSION again from its pins, and say whether every bit is the same.
 
-        Raises: TrainingSetNotFound; BlobNotFound where a version was vacuumed or erased.
+        Raises: TrainingSetNotFound, TrainingSetErased; BlobNotFound where a version was vacuumed.
         """
         self._access.require(who, "features.rebuild", reference)
-        found = self._found(project, reference)
+        (found,) = self._marked([self._found(project, reference)])
+        if found.erased:
+            raise TrainingSetErased(f"{found.name}@{found.version}", found.erased)
         with self._ground.scratch() as scratch:
             made = self._joined(found.request, found.pins, scratch, "parquet")
         return Rebuilt(
@@ -241,6 +245,34 @@ class TrainingSets:
                 msgspec.json.decode(self._ground.storage.read(stored)) if stored else []
             )
         return self._ground.work("join:join", task)
+
+    def _marked(self, found: list[TrainingSet]) -> list[TrainingSet]:
+        """Training sets, each with what of it was erased."""
+        views: dict[str, set[int]] = {}
+        marked = []
+        for item in found:
+            gone = [
+                name
+                for name in (f"{item.name}@{item.version}", item.pins["spine"].get("dataset", ""))
+                if name and self._is_erased(name, item.project)
+            ]
+            for pin in item.pins["views"]:
+                title = pin["name"]
+                if title not in views:
+                    versions = self._history.versions(*title.split("/", 1))
+                    views[title] = {each.number for each in versions if each.state == "erased"}
+                if pin["version"] in views[title]:
+                    gone.append(f"{pin['view']}@{pin['version']}")
+            marked.append(replace(item, erased=tuple(dict.fromkeys(gone))) if gone else item)
+        return marked
+
+    def _is_erased(self, dataset: str, project: str) -> bool:
+        """Whether a dataset's version went with the rows of a person."""
+        try:
+            self._ground.datasets.version(SYSTEM, dataset, project=project)
+        except AthanorError as error:
+            return error.details.get("gone_for") == "erased"
+        return False
 
     def _found(self, project: str, reference: str) -> TrainingSet:
         name, _, number = reference.partition("@")
