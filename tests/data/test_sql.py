@@ -279,3 +279,18 @@ def test_a_column_that_is_a_word_of_sql_is_to_be_quoted(
     with pytest.raises(BadQuery) as refused:
         run(sql, {"bought": scan}, limit=1, memory_mb=100)
     assert refused.value.hint.partition("quote it: ")[2] == (f'"{word}"' if word else "")
+
+
+def test_values_that_json_or_python_lack_are_told_as_text(room: DataRoom) -> None:
+    asked = (
+        "SELECT DATE '9999-12-31' + 1 AS a, 'infinity'::TIMESTAMP AS b, "
+        "DATE '0044-01-01 (BC)' AS c, 1.23456789012345678901::DECIMAL(38, 20) AS d, "
+        "1.5::DECIMAL(4, 1) AS e, [DATE '10000-01-01'] AS f UNION ALL "
+        "SELECT DATE '2026-01-31', TIMESTAMP '2026-01-31', NULL, NULL, NULL, NULL"
+    )
+    found = room.sql.query(OWNER, Query(sql=asked))
+    assert [list(row) for row in found.rows] == [
+        ["10000-01-01", "infinity", "0044-01-01 (BC)", "1.23456789012345678901", 1.5,
+         "[10000-01-01]"],
+        ["2026-01-31", "2026-01-31T00:00:00", None, None, None, None],
+    ]  # fmt: skip

@@ -12,7 +12,8 @@ _SMALLEST, _LARGEST = -(1 << 63), (1 << 63) - 1
 def plain_value(value: Any) -> Any:
     """A value as JSON-able data: times as ISO 8601, bytes as hex, NaN and infinities as text.
 
-    So are whole numbers beyond 64 bits, which MessagePack and most readers of JSON do not hold.
+    So are whole numbers beyond 64 bits, which MessagePack and most readers of JSON do not hold, and
+    decimals of more digits than a double has.
     """
     if value is None or isinstance(value, (bool, str)):
         return value
@@ -21,8 +22,7 @@ def plain_value(value: Any) -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else str(value)
     if isinstance(value, Decimal):
-        whole = value == value.to_integral_value()
-        return _whole(int(value)) if whole else float(value)
+        return _decimal(value)
     if isinstance(value, (datetime, date, time)):
         return value.isoformat()
     if isinstance(value, timedelta):
@@ -36,6 +36,14 @@ def plain_value(value: Any) -> Any:
     if isinstance(value, UUID):
         return str(value)
     return str(value)
+
+
+def _decimal(value: Decimal) -> int | float | str:
+    if not value.is_finite():
+        return str(value)
+    if value == value.to_integral_value():
+        return _whole(int(value))
+    return float(value) if Decimal(repr(float(value))) == value else f"{value:f}"
 
 
 def _whole(value: int) -> int | str:

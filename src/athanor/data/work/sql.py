@@ -55,7 +55,7 @@ def _values(column: pa.ChunkedArray) -> list[Any]:
         return [plain_value(value) for value in column.to_pylist()]
     except (OverflowError, ValueError):
         found: list[Any] = []
-    with duckdb.connect(":memory:", config={"threads": 1, "TimeZone": "UTC"}) as connection:
+    with duckdb.connect(":memory:", config={"threads": 1}) as connection:
         told = connection.from_arrow(pa.table({"told": column}))
         texts = told.project("CAST(told AS VARCHAR)").fetchall()
     for value, (text,) in zip(column, texts, strict=True):
