@@ -96,6 +96,15 @@ def test_every_kind_has_its_parameters() -> None:
         ("range", "age", {"minimum": "soon"}, "'minimum' is a number, or a time"),
         ("range", "age", {"minimum": 3, "maximum": 1}, "greater than the maximum"),
         ("range", "age", {"least": 3}, "no parameter 'least'"),
+        ("rows", "", {"minimum": 2**70}, "'minimum' is beyond 64 bits"),
+        ("range", "age", {"minimum": 10**400}, "'minimum' is beyond 64 bits"),
+        ("duplicates", "", {"share": None}, "'share' is a share"),
+        ("type", "age", {"type": "zzz"}, "'type' is one of integer, number"),
+        ("columns", "", {"columns": {"age": "zzz"}}, "names columns with their types"),
+        ("label", "left", {"values": [None]}, "'values' is a list of texts"),
+        ("values", "age", {"values": [2**70]}, "'values' is a list of texts"),
+        ("unique", "agee", {}, "no column 'agee'"),
+        ("unique", "age", {"within": ["nope"]}, "no column 'nope'"),
         ("pattern", "code", {"pattern": "(["}, "can't be read"),
         ("pattern", "code", {"pattern": "(a+)+"}, "repetition"),
         ("missing", "age", {"share": 2}, "a share, 0 to 1"),
@@ -224,3 +233,33 @@ def test_columns_may_be_called_what_the_checks_call_their_own(
     assert all(check.rows[0] == 8 for check in third.checks[: len(names)])
     assert third.checks[-3].rows == (1,)
     assert third.checks[-1].rows[0] == 8
+
+
+def test_an_expectation_that_nobody_understands_is_not_fulfilled(
+    room: DataRoom, written: Written
+) -> None:
+    room.datasets.add(OWNER, "odd", churn(written("o.csv", "a,b\n1,x\n2,y\n"), roles=Roles()))
+    asked = [
+        Expectation(kind="duplicates", parameters={"share": "none"}),
+        Expectation(kind="missing", column="a", parameters={"share": None}),
+        Expectation(kind="range", column="b", parameters={"minimum": 1}),
+    ]
+    # Kept by an earlier release, which took more.
+    room.store.set_expectations(room.datasets.dataset(OWNER, "odd").id, asked)
+    told = room.datasets.check(OWNER, "odd")
+    assert [check.passed for check in told] == [False, True, False]
+    assert "can't be tried" in told[0].message
+
+
+def test_whole_numbers_are_compared_as_whole_numbers(room: DataRoom, written: Written) -> None:
+    text = "id\n9007199254740992\n9007199254740993\n9007199254740994\n"
+    room.datasets.add(OWNER, "ids", churn(written("i.csv", text), roles=Roles()))
+    exact = 9007199254740993
+    asked = [
+        Expectation(kind="range", column="id", parameters={"minimum": exact, "maximum": exact}),
+        Expectation(kind="range", column="id", parameters={"minimum": 0.5, "maximum": 1e300}),
+    ]
+    room.datasets.expect(OWNER, "ids", asked)
+    told = room.datasets.check(OWNER, "ids")
+    assert [(check.passed, check.rows) for check in told] == [(False, (1, 3)), (True, ())]
+    assert str(exact) in told[0].message

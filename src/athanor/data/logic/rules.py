@@ -3,19 +3,19 @@
 import math
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, get_args
 
 from athanor.data.errors import UnknownExpectation
 from athanor.data.errors.checks import BadExpectation
 from athanor.data.logic.recipes.patterns import Unfit, checked_pattern
-from athanor.data.types import EXPECTATION_KINDS, Expectation
+from athanor.data.types import EXPECTATION_KINDS, ColumnType, Expectation
 from athanor.kernel.errors import nearest
 
 _SHARE = {"other_share": "share"}
 _BOUNDS = {"minimum": "number", "maximum": "number"}
 PARAMETERS: Mapping[str, Mapping[str, str]] = {
     "columns": {"columns": "types"},
-    "type": {"type": "text"},
+    "type": {"type": "type"},
     "range": {"minimum": "bound", "maximum": "bound"},
     "values": {"values": "list", "other_share": "share"},
     "missing": {"share": "share"},
@@ -45,12 +45,17 @@ _NEEDED: Mapping[str, Sequence[str]] = {
     "foreign_key": ("dataset",),
     "distribution": ("reference",),
 }
+_OPEN = frozenset({"bound", "count", "number", "hours", "distance"})
+"""What may be given as null: no bound."""
 _WHOLE_TABLE = frozenset({"columns", "duplicates", "rows", "unique_together", "sql", "leakage"})
 _CHOICES: Mapping[str, Sequence[str]] = {
     "operator": ("<", "<=", ">", ">=", "=", "==", "!=", "<>"),
     "statistic": ("mean", "median", "sd", "sum", "minimum", "maximum"),
     "measure": ("psi", "ks"),
+    "type": get_args(ColumnType),
 }
+_WHOLE = (-(1 << 63), (1 << 63) - 1)
+"""What 64 bits hold: nothing greater can be kept, or stand in a table."""
 
 
 def check_expectation(item: Expectation) -> None:
@@ -67,7 +72,7 @@ def check_expectation(item: Expectation) -> None:
         if name not in known:
             hint = nearest(name, known) or f"It knows: {', '.join(known) or 'nothing'}."
             raise BadExpectation(item.kind, f"it has no parameter {name!r}.", hint)
-        if value is None:
+        if value is None and known[name] in _OPEN:
             continue
         wrong = _wrong(known[name], value)
         if wrong:
@@ -84,9 +89,34 @@ def check_expectation(item: Expectation) -> None:
         raise BadExpectation(item.kind, f"the minimum {low} is greater than the maximum {high}.")
 
 
+def named_columns(item: Expectation) -> list[str]:
+    """The dataset's columns that an expectation is about."""
+    told = [item.column] if item.kind not in {"columns", "sql"} else []
+    if item.kind == "compare":
+        told.append(item.parameters["other"])
+    told += item.parameters.get("within", ())
+    if item.kind == "unique_together":
+        told += item.parameters["columns"]
+    return [name for name in told if name]
+
+
+def check_columns(items: Sequence[Expectation], columns: Sequence[str]) -> None:
+    """See that the columns that expectations name are among these.
+
+    Raises: BadExpectation.
+    """
+    for item in items:
+        for name in named_columns(item):
+            if name not in columns:
+                hint = nearest(name, columns) or f"There are {', '.join(columns[:40])}."
+                raise BadExpectation(item.kind, f"there is no column {name!r}.", hint)
+
+
 def _wrong(kind: str, value: Any) -> str:
     """What is wrong with a parameter, or ""."""
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if number and isinstance(value, int) and not _WHOLE[0] <= value <= _WHOLE[1]:
+        return "is beyond 64 bits"
     number = number and math.isfinite(value)
     if kind == "share":
         return "" if number and 0 <= value <= 1 else "is a share, 0 to 1"
@@ -119,13 +149,21 @@ def _wrong_list(kind: str, value: Any) -> str:
     if kind == "text":
         return "" if isinstance(value, str) else "is a text"
     if kind == "types":
-        texts = isinstance(value, dict) and all(isinstance(item, str) for item in value.values())
-        return "" if texts else "names columns with their types"
+        kinds = _CHOICES["type"]
+        fits = isinstance(value, dict) and all(item in kinds for item in value.values())
+        return "" if fits else f"names columns with their types ({', '.join(kinds)})"
     plain = isinstance(value, (list, tuple))
     if kind == "names":
         fits = plain and all(isinstance(item, str) for item in value)
         return "" if fits else "is a list of columns"
-    return "" if plain else "is a list of values"
+    fits = plain and not any(_wrong_value(item) for item in value)
+    return "" if fits else "is a list of texts, numbers (of 64 bits) or true and false"
+
+
+def _wrong_value(value: Any) -> bool:
+    if isinstance(value, bool | str):
+        return False
+    return not isinstance(value, (int, float)) or bool(_wrong("number", value))
 
 
 def _is_time(text: str) -> bool:

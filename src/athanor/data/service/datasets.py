@@ -9,7 +9,7 @@ import msgspec
 
 from athanor.data.errors import BadSource, NotQuarantined
 from athanor.data.logic.names import parsed_reference
-from athanor.data.logic.rules import check_expectation
+from athanor.data.logic.rules import check_columns, check_expectation
 from athanor.data.service.finder import Finder
 from athanor.data.service.ground import Ground
 from athanor.data.service.intake import Intake, Order, Origin, as_task, failing_checks
@@ -156,6 +156,11 @@ class Datasets:
             check_expectation(item)
         with self._ground.database.transaction():
             dataset = self._dataset(project, name)
+            before = self._store.expectations(dataset.id) or []
+            if latest := self._store.latest_version(dataset.id):
+                # What was kept may stay: its column may have gone, and come back.
+                new = [item for item in expectations if item not in before]
+                check_columns(new, [column.name for column in latest.columns])
             self._store.set_expectations(dataset.id, list(expectations))
             detail = {"dataset": name, "expectations": len(expectations)}
             self._ground.events.tell(who, "data.checks.changed", name, detail, project=project)

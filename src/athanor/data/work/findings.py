@@ -108,9 +108,11 @@ def more(words: str, count: int) -> str:
     return f"{words} ({count} rows in all)." if count > 1 else f"{words}."
 
 
-def shown_number(value: float | None) -> str:
-    """A bound, or any."""
-    return "any" if value is None else f"{value:g}"
+def shown_number(value: Any) -> str:
+    """A bound, or any; whole numbers with all their digits."""
+    if value is None:
+        return "any"
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def first_rows(rows: Sequence[int]) -> tuple[int, ...]:
