@@ -208,3 +208,11 @@ def test_numbers_too_small_for_a_histogram(room: DataRoom, written: Written) -> 
     path = written("small.csv", "x\n0.0\n5e-324\n1e-323\n")
     room.datasets.add(OWNER, "small", NewVersion(path=path, roles=Roles()))
     assert room.datasets.profile(OWNER, "small").columns[0].rows == 3
+
+
+@pytest.mark.parametrize("uri", ["http://a b/c.csv", "reference://", "http://[x/y.csv"])
+def test_an_address_that_is_none(room: DataRoom, uri: str) -> None:
+    with pytest.raises(SourceUnreachable) as caught:
+        room.sources.add_from(OWNER, "nowhere", NewSource(uri=uri))
+    assert caught.value.details["source"]
+    assert room.datasets.datasets(OWNER) == []

@@ -4,9 +4,9 @@ Each kind answers an `Arrival`; whoever asked takes its file in as any other.
 """
 
 import errno
+import http.client
 import os
 import shutil
-import urllib.error
 import urllib.request
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -36,6 +36,9 @@ _CHUNK_ROWS = 50_000
 _BLOCK = 1 << 20
 _SECONDS = 60.0
 _AGENT = "athanor"
+_UNREACHED = (OSError, ValueError, TypeError, LookupError, AttributeError, RuntimeError,
+              http.client.HTTPException)  # fmt: skip
+"""What file systems and connections raise of an address that leads nowhere, or says too little."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +66,10 @@ def arrive(source: dict[str, Any], scratch: str, known: dict[str, Any]) -> dict[
     Raises: BadSource, SourceUnreachable, ForeignDatabaseRefused, UnreadableFile.
     """
     new = msgspec.convert(source, NewSource)
+    try:
+        urlsplit(new.uri if "://" in new.uri else "")
+    except ValueError as error:
+        raise SourceUnreachable(new.uri, f"it is no address: {_said(error)}.") from error
     try:
         return asdict(_arrived(new, Path(scratch), known))
     except OSError as error:
@@ -156,7 +163,7 @@ def _url(new: NewSource, into: Path) -> Arrival:
         raise SourceUnreachable(
             shown, f"the package for {scheme}:// is missing ({error}).", hint="Install it."
         ) from error
-    except (OSError, ValueError, urllib.error.URLError) as error:
+    except _UNREACHED as error:
         raise SourceUnreachable(shown, f"it can't be read: {_said(error)}") from error
     return Arrival(path=str(target), file=name, kind="url", uri=shown)
 
@@ -313,7 +320,7 @@ def _fetched(new: NewSource, into: Path) -> list[tuple[str, Path]]:
         raise SourceUnreachable(
             shown, f"the package for it is missing ({error}).", hint="Install it."
         ) from error
-    except (OSError, ValueError, NotImplementedError) as error:
+    except _UNREACHED as error:
         raise SourceUnreachable(shown, f"it can't be read: {_said(error)}") from error
     return found
 
