@@ -11685,6 +11685,11 @@ export interface components {
             created_by: string;
             /** Digest */
             digest: string;
+            /**
+             * Erased
+             * @default []
+             */
+            erased: string[];
             /** Missing */
             missing?: {
                 [key: string]: number;
