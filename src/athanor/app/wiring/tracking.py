@@ -49,6 +49,7 @@ from athanor.tracking import (
 )
 from athanor.tracking import Neighbours as TrackingNeighbours
 from athanor.tracking.boards import BoardWatch
+from athanor.tracking.relations import relations
 
 if TYPE_CHECKING:
     from athanor.app.house import House
@@ -77,6 +78,7 @@ def join_tracking(house: "House") -> None:
         access=house.access,
         clock=house.clock,
     )
+    house.relations += relations(experiments, tracking)
     writes = WriteQueue(house.database)
     house.starters.append(writes.start)
     house.closers.append(writes.stop)
