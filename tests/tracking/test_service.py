@@ -2,13 +2,16 @@
 
 import asyncio
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import Connection
 
 from athanor.kernel import OWNER, Database, Events
-from athanor.kernel.database import DatabaseFull
+from athanor.kernel.database import DatabaseFull, DatabaseUnavailable
 from athanor.kernel.events import SqlEventStore
 from athanor.kernel.ids import new_id
 from athanor.kernel.permissions import OwnerAccess
@@ -43,6 +46,7 @@ from athanor.tracking import (
     Unloggable,
     WriteQueue,
 )
+from athanor.tracking.relations import relations
 
 
 @pytest.fixture
@@ -298,6 +302,43 @@ class TestWriteQueue:
         names = [tracking.run(OWNER, run).info.name for run in (opened, another)]
         assert names == ["a", "c"]
 
+    def test_a_commit_whose_end_nobody_knows_is_not_done_again(
+        self, sqlite: Database, tracking: Tracking, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        began: list[bool] = []
+        transaction = sqlite.transaction
+
+        @contextmanager
+        def cut(*, flat: bool = False) -> Iterator[Connection]:
+            began.append(flat)
+            with transaction(flat=flat) as connection:
+                yield connection
+            if flat:
+                raise DatabaseUnavailable(OSError("the answer to COMMIT is lost"))
+
+        def start(news: list[NewTrackedRun]) -> list[str]:
+            return [run.info.id for run in tracking.start_all(OWNER, news)]
+
+        async def ask() -> Any:
+            asked = [queue.share(start, NewTrackedRun(name="once")) for _ in range(2)]
+            queue.start()
+            return await asyncio.gather(*asked, return_exceptions=True)
+
+        queue = WriteQueue(sqlite)
+        monkeypatch.setattr(sqlite, "transaction", cut)
+        try:
+            told = asyncio.run(ask())
+        finally:
+            queue.stop()
+        assert [type(each) for each in told] == [DatabaseUnavailable] * 2
+        assert began.count(True) == 1
+        assert (
+            len(
+                tracking.search(OWNER, RunQuery(experiments=["0"], filter="run_name = 'once'")).runs
+            )
+            == 2
+        )
+
     def test_a_full_disk_leaves_nothing_half_written(
         self, sqlite: Database, tracking: Tracking
     ) -> None:
@@ -328,3 +369,16 @@ class TestWriteQueue:
         finally:
             queue.stop()
         assert "own1000" in tracking.run(OWNER, run.id).params
+
+
+def test_sql_reads_what_runs_told(experiments: Experiments, tracking: Tracking) -> None:
+    run = tracking.start(OWNER, NewTrackedRun(name="one")).info.id
+    loss = NewMetric(key="loss", value=0.5, step=3)
+    tracking.log(OWNER, run, Batch(metrics=[loss], params={"lr": "0.1"}, tags={"t": "x"}))
+    found = {item.name: item.scan(OWNER, "").rows for item in relations(experiments, tracking)}
+    [point] = found["metrics"]
+    assert (point["run"], point["experiment"]) == (run, "Default")
+    assert (point["key"], point["value"], point["step"]) == ("loss", 0.5, 3)
+    [param] = found["params"]
+    assert (param["key"], param["value"]) == ("lr", "0.1")
+    assert {"t": "x"}.items() <= {row["key"]: row["value"] for row in found["run_tags"]}.items()

@@ -397,7 +397,7 @@ def _fault(error: Exception, request_id: str) -> AthanorError:
     """What the caller is told of an error that nobody named."""
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         return DiskFull(str(error.filename or "the workspace's"))
-    if isinstance(error, DBAPIError) and is_damaged(error):
+    if isinstance(error, DBAPIError) and (is_damaged(error) or error.connection_invalidated):
         return DatabaseUnavailable(error)
     return Internal(
         "Something went wrong inside Athanor; nothing of the request was kept.",

@@ -149,6 +149,12 @@ def is_damaged(error: Exception) -> bool:
     return "file is not a database" in text or "disk image is malformed" in text
 
 
+def _is_broken(connection: Connection) -> bool:
+    """Whether the server has gone from a connection."""
+    driver = None if connection.invalidated else connection.connection.dbapi_connection
+    return driver is None or bool(getattr(driver, "closed", False))
+
+
 class DatabaseFull(StorageFull):
     """The database's disk is full; the transaction was undone."""
 
@@ -289,6 +295,12 @@ class Database:
             finally:
                 self._reading.reset(token)
 
+    @property
+    def undone(self) -> bool:
+        """Whether a part of the ambient flat transaction failed: nothing of it will stay."""
+        current = self._current.get()
+        return current is not None and current.lost is not None
+
     @contextmanager
     def transaction(self, *, flat: bool = False) -> Iterator[Connection]:
         """All or nothing; what it returned from survives `kill -9` and a power cut.
@@ -395,8 +407,14 @@ class Database:
             connection = self._engine.connect()
         except OperationalError as error:
             raise DatabaseUnavailable(error) from error
-        with connection, connection.begin():
-            yield _Transaction(connection)
+        with connection:
+            try:
+                with connection.begin():
+                    yield _Transaction(connection)
+            except Exception as error:
+                if _is_broken(connection):
+                    raise DatabaseUnavailable(error) from error
+                raise
 
     @contextmanager
     def _written_to_sqlite(self) -> Iterator[_Transaction]:

@@ -51,6 +51,10 @@ class _Write:
             self.future.set_result(self.result)
 
 
+class _OneFails(Exception):
+    """One of a group fails, and undoes it."""
+
+
 class WriteQueue:
     """One thread that writes what waits, group by group.
 
@@ -134,19 +138,33 @@ class WriteQueue:
 
     def _write(self, group: list[_Write]) -> None:
         try:
-            try:
-                with self._database.transaction(flat=True):
-                    for act, writes in _together(group).items():
-                        results = act([write.item for write in writes])
-                        for write, result in zip(writes, results, strict=True):
-                            write.result = result
-            except Exception:  # noqa: BLE001 - each of them is heard below
+            if not self._written_together(group):
                 self._write_apart(group)
         except BaseException as error:  # noqa: BLE001 - told to every caller
             for write in group:
                 write.error = error
         for loop in {write.loop for write in group}:
             loop.call_soon_threadsafe(_tell, [write for write in group if write.loop is loop])
+
+    def _written_together(self, group: list[_Write]) -> bool:
+        """Whether none of them failed. Raises: what the commit raises.
+
+        A commit that fails may have been done all the same: it is never done again.
+        """
+        try:
+            with self._database.transaction(flat=True):
+                try:
+                    for act, writes in _together(group).items():
+                        results = act([write.item for write in writes])
+                        for write, result in zip(writes, results, strict=True):
+                            write.result = result
+                except Exception as error:
+                    raise _OneFails from error
+                if self._database.undone:
+                    raise _OneFails
+        except _OneFails:
+            return False
+        return True
 
     def _write_apart(self, group: list[_Write]) -> None:
         """One of them fails: let each have a savepoint."""
