@@ -355,11 +355,18 @@ def test_a_removed_endpoint_is_no_longer_watched(deployed: Room) -> None:
         room.monitors.monitor(OWNER, "churn")
 
 
-def test_a_model_without_a_training_table_is_told(room: Room) -> None:
+@pytest.mark.parametrize("named", [False, True])
+def test_a_model_without_a_training_table_is_told(room: Room, named: bool) -> None:
     version = room.train(1)
     bare = room.lineage.record(
         OWNER, NewArtifact(type="model", name="bare", uri="x", digest="sha256:bare")
     )
+    if named:  # as an MLflow client names its table, which stays with it
+        elsewhere = NewArtifact(type="dataset", name="mine", uri="code", digest="526f5421")
+        run = room.lineage.start_run(OWNER, NewRun(kind="mlflow", name="train"))
+        table = room.lineage.record(OWNER, elsewhere)
+        room.lineage.consumed(OWNER, run.id, table.id, "train")
+        room.lineage.produced(OWNER, run.id, bare.id, "model")
     fields = {name: getattr(version, name) for name in ModelVersion.__dataclass_fields__}
     room.models.known["churn@1"] = ModelVersion(**fields | {"artifact_id": bare.id})
     room.deploy(1)

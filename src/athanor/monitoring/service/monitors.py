@@ -312,7 +312,11 @@ class Monitors:
             return None
         graph = self._near.lineage.trace(SYSTEM, version.artifact_id, "up")
         used_as: dict[str, str] = {link.source: link.as_ for link in graph.edges}
-        tables = [node for node in graph.nodes if node.type in {"table", "dataset"}]
+        tables = [
+            node
+            for node in graph.nodes
+            if node.type in {"table", "dataset"} and self._is_kept(node.id)
+        ]
         if not tables:
             return None
         nearest = min(node.depth for node in tables)
@@ -320,6 +324,13 @@ class Monitors:
         # A training step may be given a table for early stopping, too: its names tell them apart.
         named = [node for node in near if "train" in f"{node.name} {used_as.get(node.id, '')}"]
         return (named or near)[0].id
+
+    def _is_kept(self, artifact_id: str) -> bool:
+        """Whether a table's rows lie here: of one that a client only names, nothing can be read."""
+        artifact = self._near.lineage.artifact(SYSTEM, artifact_id)
+        told = artifact.metadata
+        blob = str(told.get("blob") or artifact.digest)
+        return "delta_version" in told or blob.startswith("sha256:")
 
     def _monitor(self, name: str) -> Monitor:
         found = self._store.find(name)
