@@ -5,8 +5,9 @@ from collections.abc import Callable
 
 import pytest
 from sqlalchemy import Column, Integer, MetaData, String, Table, func, select
+from sqlalchemy.exc import IntegrityError
 
-from athanor.kernel.database import Database
+from athanor.kernel.database import Database, DatabaseUnavailable
 
 points = Table(
     "test_database_point",
@@ -127,3 +128,16 @@ def test_a_commit_wakes_those_alone_who_wait_for_what_it_brought(database: Datab
         database.tell("jobs")
     waiting.join(10)
     assert not waiting.is_alive()
+
+
+def test_a_connection_that_breaks_is_told_apart_from_a_statement_that_fails(
+    database: Database,
+) -> None:
+    put(database, "a")
+    with pytest.raises(IntegrityError):
+        put(database, "a")
+    if database.dialect == "postgresql":
+        with pytest.raises(DatabaseUnavailable), database.transaction() as connection:
+            connection.exec_driver_sql("SELECT pg_terminate_backend(pg_backend_pid())")
+    put(database, "b")
+    assert count(database) == 2
