@@ -12,6 +12,7 @@ from pyarrow import csv as pacsv
 
 from athanor.data.logic.given import restored, type_named
 from athanor.data.types import Column
+from athanor.data.work.earlier import aligned
 from athanor.data.work.places import located, repeating
 from athanor.data.work.plain import plain_value
 
@@ -52,6 +53,11 @@ def _batches(
 ) -> Iterator[pa.RecordBatch]:
     given = {column.name: column.given for column in columns}
     wanted, part = chosen
+
+    def as_given(values: pa.Array, field: pa.Field) -> pa.Array:
+        values = restored(values, given.get(field.name, ""))
+        return values if values.type == field.type else values.cast(field.type)
+
     before = 0
     for path in paths:
         with pq.ParquetFile(path) as file:
@@ -61,17 +67,7 @@ def _batches(
                     mask = pa.array([name == part for name in wanted[before : before + rows]])
                     batch = batch.filter(mask)  # noqa: PLW2901 - the part of it that is wanted
                 before += rows
-                arrays = []
-                for field in schema:
-                    place = batch.schema.get_field_index(field.name)
-                    if place < 0:
-                        arrays.append(pa.nulls(batch.num_rows, field.type))
-                    else:
-                        values = restored(batch.column(place), given.get(field.name, ""))
-                        arrays.append(
-                            values if values.type == field.type else values.cast(field.type)
-                        )
-                yield pa.RecordBatch.from_arrays(arrays, schema=schema)
+                yield aligned(batch, schema, as_given)
 
 
 def _parquet(batches: Iterator[pa.RecordBatch], schema: pa.Schema, target: Path) -> int:

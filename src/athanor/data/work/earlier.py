@@ -1,6 +1,6 @@
 """The version that a new one builds on, and how its rows and new ones become one table."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -69,7 +69,15 @@ def _wider(first: pa.DataType, second: pa.DataType) -> pa.DataType:
     return first
 
 
-def aligned(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+def _as_normal(values: pa.Array, field: pa.Field) -> pa.Array:
+    return to_normal(values, field.type)
+
+
+def aligned(
+    batch: pa.RecordBatch,
+    schema: pa.Schema,
+    converted: Callable[[pa.Array, pa.Field], pa.Array] = _as_normal,
+) -> pa.RecordBatch:
     """A batch in another schema's order and types; absent columns are missing values."""
     arrays = []
     for field in schema:
@@ -77,5 +85,5 @@ def aligned(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
         if place < 0:
             arrays.append(pa.nulls(batch.num_rows, field.type))
         else:
-            arrays.append(to_normal(batch.column(place), field.type))
+            arrays.append(converted(batch.column(place), field))
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
