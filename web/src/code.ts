@@ -17,7 +17,8 @@ export const code = {
   demo: "athanor demo",
   sql: 'athanor sql "select count(*) from churn"',
   addData: "athanor data add churn customers.csv --target churned",
-  train: "athanor train churn --target churned",
+  train: (dataset: string, target: string): string =>
+    `athanor train ${dataset}` + (target === "" ? "" : ` --target ${target}`),
   runScript: "athanor run train.py",
   runPipeline: "athanor pipeline run pipeline.py",
   deploy: "athanor deploy churn@champion --endpoint churn",

@@ -12,6 +12,7 @@ import { Icon, type IconName } from "../parts/Icon";
 import { Loaded } from "../parts/Loaded";
 import { Page } from "../parts/Page";
 import { RunsTable } from "../runs/RunsTable";
+import { useTrainCommand } from "../train/command";
 import { nextStep, type Step } from "./next";
 
 const RECENT = 8;
@@ -38,12 +39,13 @@ export function HomePage() {
   const status = useQuery(queries.status());
   const project = useQuery(queries.projects()).data?.[0]?.name ?? "default";
   const recent = useQuery(queries.runs({ limit: ASKED }));
+  const train = useTrainCommand();
   return (
     <Page title={say("home.title")} about={say("home.about", { project })}>
       <Loaded query={status} what={say("home.loop")}>
         {(told) => (
           <>
-            <NextStep step={nextStep(told.counts)} />
+            <NextStep step={nextStep(told.counts, train)} />
             <Loop counts={told.counts} />
           </>
         )}

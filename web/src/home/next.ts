@@ -12,8 +12,8 @@ export interface Step {
   demo: boolean;
 }
 
-/** The next step, from what exists: whoever follows it makes a loop. */
-export function nextStep(counts: Readonly<Record<string, number>>): Step {
+/** The next step, from what exists: whoever follows it makes a loop. `train` is the line to train with. */
+export function nextStep(counts: Readonly<Record<string, number>>, train: string): Step {
   const has = (name: string): boolean => (counts[name] ?? 0) > 0;
   const step = { n: 1, demo: false };
   if (has("alerts")) {
@@ -37,7 +37,7 @@ export function nextStep(counts: Readonly<Record<string, number>>): Step {
     };
   }
   if (!has("models")) {
-    return { ...step, about: "home.next.train", go: "home.next.train.go", path: "/train", command: code.train };
+    return { ...step, about: "home.next.train", go: "home.next.train.go", path: "/train", command: train };
   }
   if (!has("endpoints")) {
     return {

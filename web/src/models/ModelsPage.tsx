@@ -11,6 +11,7 @@ import { Empty } from "../parts/Empty";
 import { Loaded } from "../parts/Loaded";
 import { Page } from "../parts/Page";
 import { When } from "../parts/When";
+import { useTrainCommand } from "../train/command";
 import { Aliases } from "./Aliases";
 
 const idOf = (model: Model): string => model.name;
@@ -19,6 +20,7 @@ const hrefOf = (model: Model): string => `/models/${encodeURIComponent(model.nam
 export function ModelsPage() {
   const { say } = useSpeech();
   const models = useQuery(queries.models());
+  const train = useTrainCommand();
   const columns = useMemo<Column<Model>[]>(
     () => [
       { id: "name", header: say("common.name"), value: (row) => row.name },
@@ -51,7 +53,7 @@ export function ModelsPage() {
             <Empty
               title={say("models.empty.title")}
               about={say("models.empty.about")}
-              command={code.train}
+              command={train}
             />
           ) : (
             <DataTable

@@ -73,6 +73,7 @@ function Alerts({ alerts }: { alerts: readonly Alert[] }) {
         id: "columns",
         header: say("monitoring.columns"),
         value: (row) => (row.columns ?? []).join(", "),
+        cell: (row) => <span className="long">{(row.columns ?? []).join(", ")}</span>,
       },
       {
         id: "raised",

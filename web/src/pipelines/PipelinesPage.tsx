@@ -13,6 +13,7 @@ import { Loaded } from "../parts/Loaded";
 import { Page } from "../parts/Page";
 import { StateBadge } from "../parts/StateBadge";
 import { Took, When } from "../parts/When";
+import { useTrainCommand } from "../train/command";
 
 
 const idOf = (run: PipelineRun): string => run.id;
@@ -21,6 +22,7 @@ const hrefOf = (run: PipelineRun): string => `/pipelines/${run.id}`;
 export function PipelinesPage() {
   const { say } = useSpeech();
   const runs = useQuery(queries.pipelineRuns());
+  const train = useTrainCommand();
   const columns = useMemo<Column<PipelineRun>[]>(
     () => [
       { id: "pipeline", header: say("pipelines.pipeline"), value: (run) => run.pipeline },
@@ -61,7 +63,7 @@ export function PipelinesPage() {
             <Empty
               title={say("pipelines.empty.title")}
               about={say("pipelines.empty.about")}
-              command={code.train}
+              command={train}
             />
           ) : (
             <DataTable

@@ -6,19 +6,15 @@ import { useSpeech } from "../i18n/language";
 import type { Key } from "../i18n/en";
 import { Command } from "../parts/Command";
 import { Page } from "../parts/Page";
-
-const WAYS: readonly { title: Key; about: Key; command: string }[] = [
-  {
-    title: "train.gallery",
-    about: "train.gallery.about",
-    command: code.train,
-  },
-  { title: "train.script", about: "train.script.about", command: code.runScript },
-  { title: "train.pipeline", about: "train.pipeline.about", command: code.runPipeline },
-];
+import { useTrainCommand } from "./command";
 
 export function TrainPage() {
   const { say } = useSpeech();
+  const ways: readonly { title: Key; about: Key; command: string }[] = [
+    { title: "train.gallery", about: "train.gallery.about", command: useTrainCommand() },
+    { title: "train.script", about: "train.script.about", command: code.runScript },
+    { title: "train.pipeline", about: "train.pipeline.about", command: code.runPipeline },
+  ];
   return (
     <Page
       title={say("train.title")}
@@ -29,7 +25,7 @@ export function TrainPage() {
         </Button>
       }
     >
-      {WAYS.map((way) => (
+      {ways.map((way) => (
         <section key={way.title} className="way">
           <h2>{say(way.title)}</h2>
           <p>{say(way.about)}</p>
