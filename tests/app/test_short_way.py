@@ -197,6 +197,23 @@ def test_a_request_in_pieces_and_several_at_once_are_answered_in_order() -> None
     run(test)
 
 
+def test_what_comes_in_masses_is_read_on_whatever_stands_between() -> None:
+    async def test(server: Server) -> None:
+        async with server.line() as line:
+            assert await line.ask(request(b"0")) == b"long 0"
+            server.entrance.gate.clear()
+            line.say(request(b"1"), b"\r\n" * 1_000_000)
+            await until(lambda: any(way.flow.read_paused for way in _ways(server)))
+            server.entrance.gate.set()
+            assert (await line.hear())[2] == b"short 1"
+            assert (await line.ask(request(b"2"))).endswith(b" 2")
+            sent = [b"%d" % number * 200_000 for number in range(3, 9)] + [b"x" * (1 << 20), b"9"]
+            line.say(*(request(body) for body in sent))
+            assert [(await line.hear())[2].split()[1] for _ in sent] == sent
+
+    run(test)
+
+
 def test_a_server_that_ends_answers_first() -> None:
     async def test(server: Server) -> None:
         async with server.line() as line:

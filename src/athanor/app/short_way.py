@@ -52,7 +52,7 @@ class Headers:
     def __init__(self) -> None:
         self._known: dict[bytes, Known] = {}
 
-    def find(self, data: bytes) -> tuple[Known, int, int] | None:
+    def find(self, data: bytes | bytearray) -> tuple[Known, int, int] | None:
         """What is known of a request's beginning, where its body begins, and the body's length."""
         cut = _cut(data)
         if cut is None:
@@ -86,7 +86,7 @@ class Headers:
             self._known[cut[0]] = known
 
 
-def _cut(data: bytes) -> tuple[bytes, bytes, int] | None:
+def _cut(data: bytes | bytearray) -> tuple[bytes, bytes, int] | None:
     """A POST's header without the digits of its length, these, and where the body begins."""
     end = data.find(_END, 0, _LONGEST_HEADER)
     if end < 0 or not data.startswith(b"POST /"):
@@ -98,7 +98,7 @@ def _cut(data: bytes) -> tuple[bytes, bytes, int] | None:
             return None
     first = at + len(_LENGTHS[0])
     last = data.find(b"\r\n", first)
-    return data[:first] + data[last : end + 4], data[first:last], end + 4
+    return bytes(data[:first] + data[last : end + 4]), bytes(data[first:last]), end + 4
 
 
 class ShortWay(HttpToolsProtocol):
@@ -115,7 +115,8 @@ class ShortWay(HttpToolsProtocol):
         self._known: Known | None = None
         """Of the request that is read or answered on the short way."""
         self._length = 0
-        self._body = bytearray()
+        self._rest = bytearray()
+        """What came and is not yet answered, from the body of the request under way on."""
         self._answering = False
         self._waits = False
         """Whether what came behind an answered request is yet to be looked at."""
@@ -125,22 +126,15 @@ class ShortWay(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Bytes came."""
         if self._known is not None or self._waits:
-            self._body += data
+            self._rest += data
             self._go_on()
             return
-        if self._parsing or not self._quiet():
-            super().data_received(data)
-            return
-        found = self.known_headers.find(data)
+        found = self._found(data)
         if found is None:
-            self._fresh = data
-            super().data_received(data)
+            self._go_long(data)
             return
-        self._unset_keepalive_if_required()
-        self._known, end, self._length = found
-        self._began = time.perf_counter()
-        self._body += data[end:]
-        self._go_on()
+        self._rest += data[found[1] :]
+        self._begin(found)
 
     def on_message_begin(self) -> None:
         """A request's first bytes."""
@@ -173,16 +167,36 @@ class ShortWay(HttpToolsProtocol):
         done = cycle is None or cycle.response_complete
         return done and not self.pipeline and not self.flow.write_paused
 
+    def _found(self, data: bytes | bytearray) -> tuple[Known, int, int] | None:
+        """As `Headers.find`, where the parser owes nothing."""
+        if self._parsing or not self._quiet():
+            return None
+        return self.known_headers.find(data)
+
+    def _begin(self, found: tuple[Known, int, int]) -> None:
+        """Take a request whose header came."""
+        self._unset_keepalive_if_required()
+        self._known, _, self._length = found
+        self._began = time.perf_counter()
+        self._go_on()
+
+    def _go_long(self, data: bytes) -> None:
+        """Leave it to the parser."""
+        if not self._parsing and self._quiet():
+            self._fresh = data
+        super().data_received(data)
+
     def _go_on(self) -> None:
         """Answer, once the body is whole; what comes meanwhile waits."""
         if self._answering or self._known is None:
-            if len(self._body) > _LONGEST_BODY:
+            if len(self._rest) > _LONGEST_BODY:
                 self.flow.pause_reading()
             return
-        if len(self._body) < self._length:
+        if len(self._rest) < self._length:
+            self.flow.resume_reading()
             return
-        body = bytes(self._body[: self._length])
-        del self._body[: self._length]
+        body = bytes(self._rest[: self._length])
+        del self._rest[: self._length]
         self._answering = True
         self._step(self.entrance.answer(self._known, body))
 
@@ -217,17 +231,26 @@ class ShortWay(HttpToolsProtocol):
         if self._last:
             self.transport.close()
         self.on_response_complete()
-        if self._body:
+        if self._rest:
             self._waits = True
+            self._go_on()
             self.loop.call_soon(self._look_on)
 
     def _look_on(self) -> None:
         """Look at what came behind a request that is answered."""
         self._waits = False
-        rest = bytes(self._body)
-        self._body.clear()
-        if not self.transport.is_closing():
-            self.data_received(rest)
+        if self.transport.is_closing():
+            self._rest.clear()
+            return
+        found = self._found(self._rest)
+        if found is None:
+            rest = bytes(self._rest)
+            self._rest.clear()
+            self.flow.resume_reading()
+            self._go_long(rest)
+            return
+        del self._rest[: found[1]]  # moves where it begins, and nothing that is kept
+        self._begin(found)
 
 
 def short_way_of(app: FastAPI) -> type[ShortWay]:
