@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from athanor.pipelines.engines.local.exchange import read_result
 from athanor.pipelines.engines.local.leftovers import descendants
 from athanor.testing.pipelines import Room, yaml_of
 from tests.pipelines import flows
@@ -98,7 +99,7 @@ def _check(folder: Path, seed: int, room: Room, undisturbed: list[str]) -> None:
     assert set((place / "done").read_text().splitlines()) == LINES
     for task in (place / "work").glob("*/*"):
         attempts = sorted(task.iterdir(), key=lambda attempt: int(attempt.name))
-        finished = [(attempt / "result.json").exists() for attempt in attempts]
+        finished = [read_result(attempt) is not None for attempt in attempts]
         assert finished == [False] * (len(attempts) - 1) + [True], task
 
 

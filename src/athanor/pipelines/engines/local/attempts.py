@@ -231,9 +231,10 @@ class Attempts:
     def order(self, task: Task) -> str:
         """The code and inputs of a task's last attempt as JSON; "" where there was none."""
         try:
-            return (self._place.attempt(task) / TASK_FILE).read_text("utf-8")
+            text = (self._place.attempt(task) / TASK_FILE).read_text("utf-8")
         except FileNotFoundError:
             return ""
+        return text.partition("\n")[0]
 
     def tidy(self, task: Task) -> None:
         """Remove what an attempt no longer needs; its log stays."""

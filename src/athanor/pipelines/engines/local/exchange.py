@@ -1,8 +1,9 @@
-"""What engine and step processes tell each other: files in the attempt's folder.
+"""What engine and step processes tell each other: two lines of `task.json` in the attempt's folder.
 
-`task.json` goes in; `result.json` comes out, whole or not at all, so that a step that has it is
-finished, whoever was killed meanwhile. It is not synced: what a step made lies in the storage, and
-its end counts for good once it stands in the database.
+The first is the order. The second is the result, which counts once all of it stands there, so that
+a step that has it is finished, whoever was killed meanwhile. One file, since to make one costs more
+than all that is written into it. It is not synced: what a step made lies in the storage, and its
+end counts for good once it stands in the database.
 """
 
 import os
@@ -17,7 +18,6 @@ from athanor.pipelines.logic.embedding import Embedded
 from athanor.pipelines.logic.texts import map_texts
 
 TASK_FILE = "task.json"
-RESULT_FILE = "result.json"
 LOG_FILE = "log.txt"
 LOCK_FILE = TASK_FILE
 """Held by whoever works on the order."""
@@ -118,7 +118,7 @@ class Result:
 def write_order(folder: str, order: Order) -> bytes:
     """Put an order into an attempt's folder; what was written."""
     body = written(order)
-    _write(f"{folder}/{TASK_FILE}", body)
+    _write(f"{folder}/{TASK_FILE}", body, os.O_TRUNC)
     return body
 
 
@@ -136,18 +136,16 @@ def written(told: Order | Result) -> bytes:
 
 def read_order(body: bytes) -> Order:
     """The order that a file of an attempt's folder holds."""
-    return _orders.decode(body)
+    return _orders.decode(body.partition(b"\n")[0])
 
 
 def write_result(folder: str, result: Result) -> None:
-    """Put a result into an attempt's folder, by a rename."""
-    passing = f"{folder}/.{RESULT_FILE}"
+    """Put a result behind its order."""
     try:
         body = written(result)
     except UnicodeEncodeError:  # half a character, in the words of somebody's exception
         body = written(replace(result, error=map_texts(result.error, _valid)))
-    _write(passing, body)
-    os.rename(passing, f"{folder}/{RESULT_FILE}")  # noqa: PTH104 - as below
+    _write(f"{folder}/{TASK_FILE}", b"\n" + body, os.O_APPEND)
 
 
 def _valid(text: str) -> str:
@@ -155,9 +153,9 @@ def _valid(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode()
 
 
-def _write(path: str, body: bytes) -> None:
+def _write(path: str, body: bytes, how: int) -> None:
     """Write a file. What pathlib and buffers do costs a fresh fork more than the calls."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | how, 0o644)
     try:
         view = memoryview(body)
         while view:
@@ -167,8 +165,8 @@ def _write(path: str, body: bytes) -> None:
 
 
 def read_result(folder: Path) -> Result | None:
-    """The result in an attempt's folder, or None if it did not come to one."""
+    """The result in an attempt's folder, or None if it did not come to a whole one."""
     try:
-        return _results.decode((folder / RESULT_FILE).read_bytes())
+        return _results.decode((folder / TASK_FILE).read_bytes().partition(b"\n")[2])
     except (FileNotFoundError, msgspec.DecodeError):
         return None
