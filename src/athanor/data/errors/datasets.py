@@ -142,12 +142,17 @@ class NothingToRestore(Conflict):
 
 
 class SchemaChanged(Conflict):
-    """The rows have other columns or types than the dataset, whose rule is `strict`."""
+    """The rows have columns or types that the dataset's can't become under its rule."""
 
-    def __init__(self, name: str, changes: Sequence[str]) -> None:
+    def __init__(self, name: str, changes: Sequence[str], *, rule: str = "strict") -> None:
+        gone = rule == "widen" and any(" is gone" in change for change in changes)
         super().__init__(
             f"The schema of {name!r} would change: {'; '.join(changes[:10])}.",
-            hint="Mend the file, or let the schema grow: --schema widen (or union).",
+            hint="Mend the file, or let the schema grow: --schema widen (or union)."
+            if rule == "strict"
+            else "Name the columns and write their values as the dataset has them"
+            + ("; let columns be absent: --schema union" if gone else "")
+            + "; or replace the whole table: leave out --append.",
             details={"dataset": name, "changes": list(changes)},
         )
 

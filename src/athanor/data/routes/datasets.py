@@ -114,7 +114,12 @@ async def add(  # noqa: PLR0917 - one parameter a part of the request
         if packed:
             named = path.rename(folder / (PurePath(file).name or "upload"))
             source = NewSource(
-                uri=str(named), mode=mode, roles=roles, read=reading, schema=keeping.schema_rule
+                uri=str(named),
+                mode=mode,
+                roles=roles,
+                read=reading,
+                schema=keeping.schema_rule,
+                look=keeping.look,
             )
             return await run_in_threadpool(sources.add_from, who, name, source)
         new = NewVersion(

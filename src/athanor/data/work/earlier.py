@@ -42,8 +42,9 @@ def batches_of(paths: Sequence[str]) -> Iterator[pa.RecordBatch]:
 def merged(table: pa.Schema, new: pa.Schema) -> tuple[pa.Schema, bool]:
     """The schema of a table with rows of another schema, and whether its old rows must change.
 
-    Whole numbers become numbers where either side has them, days become times; columns that only
-    one side has are missing in the other's rows. The table's order comes first.
+    Whole numbers become numbers where either side has them, decimals get the digits of both, days
+    become times; columns that only one side has are missing in the other's rows. The table's order
+    comes first.
     """
     fields, rewrites = [], False
     for field in table:
@@ -62,11 +63,29 @@ def _wider(first: pa.DataType, second: pa.DataType) -> pa.DataType:
     kinds = {column_type(first), column_type(second)}
     if kinds == {"integer"}:
         return pa.int64()
-    if kinds in ({"integer", "number"}, {"number"}, {"decimal", "number"}, {"decimal", "integer"}):
+    if kinds in ({"decimal"}, {"decimal", "integer"}):
+        return _both(first, second)
+    if kinds in ({"integer", "number"}, {"number"}, {"decimal", "number"}):
         return pa.float64()
     if kinds == {"date", "timestamp"}:
         return first if column_type(first) == "timestamp" else second
     return first
+
+
+_LONG_DIGITS, _MOST_DIGITS = 19, 38
+
+
+def _both(first: pa.DataType, second: pa.DataType) -> pa.DataType:
+    """The decimal that has the digits of both before and after its point, where there is one."""
+    long = (_LONG_DIGITS, 0)
+    shapes = [
+        (kind.precision - kind.scale, kind.scale) if pa.types.is_decimal(kind) else long
+        for kind in (first, second)
+    ]
+    whole, scale = (max(digits) for digits in zip(*shapes, strict=True))
+    if whole + scale <= _MOST_DIGITS:
+        return pa.decimal128(whole + scale, scale)
+    return first if pa.types.is_decimal(first) else second
 
 
 def _as_normal(values: pa.Array, field: pa.Field) -> pa.Array:

@@ -10,9 +10,8 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from athanor.data.errors import NoRoomForTable, SchemaChanged, UnfitTable, UnknownColumn
-from athanor.data.logic.expectations import suggested, typed_columns
-from athanor.data.logic.inference import STORED, Kind
+from athanor.data.errors import NoRoomForTable, UnfitTable, UnknownColumn
+from athanor.data.logic.expectations import suggested
 from athanor.data.logic.normalise import column_type, normal_schema
 from athanor.data.types import (
     CheckResult,
@@ -25,9 +24,10 @@ from athanor.data.types import (
     Source,
 )
 from athanor.data.work import delta
-from athanor.data.work.earlier import Base, aligned, batches_of, merged, schema_of
+from athanor.data.work.earlier import Base, aligned, batches_of, schema_of
 from athanor.data.work.findings import Subject, ids_again
 from athanor.data.work.first import first_of
+from athanor.data.work.growth import Growth
 from athanor.data.work.places import located
 from athanor.data.work.profile import connected, profile_of
 from athanor.data.work.reading import NoRows, Reading, look_through
@@ -82,6 +82,17 @@ class Task:
     told: tuple[str, ...] = ()
     """What is to be noted of the way here."""
 
+    def growth(self) -> Growth:
+        """How the file's columns may differ from the base's."""
+        return Growth(
+            base=self.base,
+            table_uri=self.table_uri,
+            rule=self.rule,
+            append=self.append,
+            look=self.look,
+            expectations=self.expectations,
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Made:
@@ -125,20 +136,20 @@ def ingest(task: dict[str, Any]) -> dict[str, Any]:
 def _made(task: Task) -> Made:
     if task.in_place is not None:
         return _in_place(task, task.in_place)
-    wanted = _wanted(task)
-    reading = look_through(Path(task.path), task.file, Path(task.scratch), task.read, wanted)
+    growth = task.growth()
+    path, scratch = Path(task.path), Path(task.scratch)
+    reading = look_through(path, task.file, scratch, task.read, growth.wanted())
     reading = replace(reading, notes=(*task.told, *reading.notes))
     own = reading.rows.schema()
     _check_roles(task.named, own.names)
     if task.read.first < 1:
         reading = first_of(reading, task.read.first, task.roles.time)
-    task = relaxed(task, own)
+    task = replace(task, expectations=growth.relaxed(own))
+    growth = task.growth()
     appends = task.append and task.base is not None
-    schema, rewrites = own, False
-    whole_columns = set(typed_columns(task.expectations or ())) <= set(own.names)
-    if appends and whole_columns and not reading.mismatched and task.base is not None:
-        schema, rewrites = merged(schema_of(task.base), own)
-    files = _staged(task, reading, schema)
+    schema, rewrites = growth.joined(reading)
+    with growth.fitting(own):
+        files = _staged(task, reading, schema)
     if not task.look:
         return _committed(task, reading, files, (schema, rewrites), Seen())
     paths = [str(file.path) for file in files]
@@ -147,7 +158,7 @@ def _made(task: Task) -> Made:
     if expectations is None:
         expectations = tuple(suggested(profile, present(task.roles, own.names)))
     whole = profile
-    if appends and whole_columns and not reading.mismatched and task.base is not None:
+    if appends and task.base is not None and not growth.is_apart(reading):
         everything = [*task.base.paths(), *paths]
         whole = _profile(everything, schema, _count(everything), task.roles)
     checks = _checks(task, reading, profile, whole, expectations, paths)
@@ -243,50 +254,6 @@ def _in_place(task: Task, found: InPlace) -> Made:
         source=Source(file=task.file, digest="", size=_size(paths), format="delta"),
         cpu_seconds=0.0,
     )
-
-
-def relaxed(task: Task, own: pa.Schema) -> Task:
-    """The task under its rule for the schema: `union` expects no column, `strict` wants them all.
-
-    Raises: SchemaChanged.
-    """
-    if task.base is None or task.rule == "widen":
-        return task
-    if task.rule == "strict":
-        before = {column.name: column.stored for column in task.base.columns}
-        after = {field.name: str(field.type) for field in own}
-        changes = [f"{name!r} is gone" for name in before if name not in after]
-        changes += [f"{name!r} is new" for name in after if name not in before]
-        changes += [
-            f"{name!r} was {before[name]} and is {kind}"
-            for name, kind in after.items()
-            if before.get(name, kind) != kind
-        ]
-        if changes:
-            raise SchemaChanged(Path(task.table_uri).name, changes)
-        return task
-    kept = []
-    for item in task.expectations or ():
-        if item.kind == "columns":
-            wanted = item.parameters.get("columns", {})
-            here = {name: kind for name, kind in wanted.items() if name in own.names}
-            kept.append(replace(item, parameters=item.parameters | {"columns": here}))
-        elif not item.column or item.column in own.names:
-            kept.append(item)
-    return task if task.expectations is None else replace(task, expectations=tuple(kept))
-
-
-def _wanted(task: Task) -> dict[str, Kind]:
-    """The types that columns must have, by the expectations and the base's stored types."""
-    if task.base is None or task.expectations is None:
-        return {}
-    known = {column.name: column.type for column in task.base.columns}
-    expected = typed_columns(task.expectations)
-    return {
-        name: known.get(name, kind)  # type: ignore[misc]
-        for name, kind in expected.items()
-        if known.get(name, kind) in STORED
-    }
 
 
 def _check_roles(named: Roles, names: Sequence[str]) -> None:
@@ -409,7 +376,8 @@ def _rewritten(
     task: Task, base: Base, files: Sequence[delta.StagedFile], schema: pa.Schema
 ) -> list[delta.StagedFile]:
     old = (aligned(batch, schema) for batch in batches_of(base.paths()))
-    before = delta.staged(old, schema, Path(task.scratch), f"{task.stem}-before")
+    with task.growth().fitting(schema):
+        before = delta.staged(old, schema, Path(task.scratch), f"{task.stem}-before")
     return [*before, *files]
 
 

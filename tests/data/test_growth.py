@@ -1,0 +1,96 @@
+"""Rows that are appended fit the table by a stated rule, whoever looks at them, or are refused."""
+
+from decimal import Decimal
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from deltalake import DeltaTable, write_deltalake
+
+from athanor.data import DatasetVersion, NewSource, NewVersion
+from athanor.data.errors import SchemaChanged
+from athanor.data.types import Mode
+from athanor.kernel import OWNER
+from athanor.kernel.database import Database
+from athanor.testing.data import DataRoom, open_data_room
+from tests.data.conftest import HereWorkers, Written
+
+BASE = "a,b\n1,x\n2,y\n"
+UNFIT = {
+    "text": ("a,b\nfoo,z\n", r"'a' was int64 and is string: row 1 holds 'foo'"),
+    "date": ("a,b\n2026-01-01,q\n", r"'a' was int64 and is string: row 1 holds '2026-01-01'"),
+    "truth": ("a,b\ntrue,q\n", r"'a' was int64 and is string: row 1 holds 'true'"),
+    "case": ("A,b\n5,q\n", r"'a' is gone \(the file has 'A'\)"),
+    "absent": ("b\nq\n", r"'a' is gone"),
+}
+
+
+@pytest.fixture(params=["ours", "theirs"])
+def based(
+    request: pytest.FixtureRequest, database: Database, tmp_path: Path, written: Written
+) -> DataRoom:
+    """A dataset `ap` whose first version nobody looked at, or whose table is somebody else's."""
+    room = open_data_room(database, tmp_path / "storage", HereWorkers())
+    if request.param == "theirs":
+        uri = str(tmp_path / "theirs")
+        write_deltalake(uri, pa.table({"a": [1, 2], "b": ["x", "y"]}))
+        room.sources.add_from(OWNER, "ap", NewSource(uri=uri))
+    else:
+        room.datasets.add(OWNER, "ap", NewVersion(path=written("a.csv", BASE), look=False))
+    return room
+
+
+def test_rows_that_nobody_looks_at_must_fit(based: DataRoom, written: Written) -> None:
+    before = based.datasets.version(OWNER, "ap")
+    for name, (text, words) in UNFIT.items():
+        path = written(f"{name}.csv", text)
+        with pytest.raises(SchemaChanged, match=words) as caught:
+            based.datasets.add(OWNER, "ap", NewVersion(path=path, mode="append", look=False))
+        assert (caught.value.status, bool(caught.value.hint)) == (409, True)
+    assert based.datasets.version(OWNER, "ap") == before
+    assert DeltaTable(before.table_uri).version() == before.delta_version
+    for place, text in enumerate(("b,a\nz,0.5\n", "a,b\n7,w\n")):
+        path = written(f"{place}.csv", text)
+        based.datasets.add(OWNER, "ap", NewVersion(path=path, mode="append", look=False))
+    assert [row["a"] for row in based.datasets.rows(OWNER, "ap")] == [1, 2, 0.5, 7]
+
+
+@pytest.mark.parametrize("look", [True, False])
+def test_what_no_expectation_names_must_fit_too(room: DataRoom, tmp_path: Path, look: bool) -> None:
+    """A column that came later, a decimal, a struct: no check of types knows them."""
+
+    def put(name: str, columns: dict[str, object], mode: Mode = "append") -> DatasetVersion:
+        path = tmp_path / f"{name}.parquet"
+        pq.write_table(pa.table(columns), path)
+        new = NewVersion(path=path, mode=mode, look=look, schema="union")
+        return room.datasets.add(OWNER, "ap", new)
+
+    late = pa.array([None, 3], pa.int64())
+    put("first", {"k": [1, 2]}, "replace")
+    put("more", {"k": [3, 4], "late": late, "s": [{"x": 1}] * 2, "d": [Decimal("1.50")] * 2})
+    own = {"late": late, "s": [{"x": 1}] * 2, "d": [Decimal(1)] * 2}
+    for name, wrong, words in (
+        ("kind", {"late": pa.array([b"x", b"y"])}, "'late' was int64 and is binary"),
+        ("nest", {"s": [{"y": "q"}, {"y": "r"}]}, "'s' was struct<x: int64>"),
+        ("upper", {"LATE": [5, 6], "late": None}, "'LATE' differ in upper and lower case alone"),
+    ):
+        told = {"k": [5, 6]} | own | wrong
+        columns = {key: value for key, value in told.items() if value is not None}
+        if look and name == "kind":
+            assert put(name, columns).state == "quarantined"
+            continue
+        with pytest.raises(SchemaChanged, match=words):
+            put(name, columns)
+    version = put("digits", {"k": [7, 8]} | own | {"d": [Decimal("0.125"), Decimal(9999)]})
+    assert (version.rows, version.columns[-1].stored) == (6, "decimal128(7, 3)")
+    assert room.datasets.rows(OWNER, "ap")[-1]["d"] == 9999
+
+
+def test_whole_numbers_that_no_double_holds_stay_whole(room: DataRoom, written: Written) -> None:
+    path = written("long.csv", f"k\n1\n{(1 << 60) + 1}\n")
+    room.datasets.add(OWNER, "ap", NewVersion(path=path, look=False))
+    half = NewVersion(path=written("half.csv", "k\n0.5\n"), mode="append", look=False)
+    with pytest.raises(SchemaChanged, match="'k' was int64 and is double; not every value fits"):
+        room.datasets.add(OWNER, "ap", half)
+    assert room.datasets.rows(OWNER, "ap")[1]["k"] == (1 << 60) + 1
