@@ -2,10 +2,11 @@
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
 from sqlalchemy import Column, Integer, MetaData, String, Table, func, select
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, OperationalError
 
 from athanor.kernel.database import Database, DatabaseUnavailable
 
@@ -139,5 +140,14 @@ def test_a_connection_that_breaks_is_told_apart_from_a_statement_that_fails(
     if database.dialect == "postgresql":
         with pytest.raises(DatabaseUnavailable), database.transaction() as connection:
             connection.exec_driver_sql("SELECT pg_terminate_backend(pg_backend_pid())")
+        with pytest.raises(DatabaseUnavailable, match="terminating connection"):
+            _go_on_without_connection(database)
     put(database, "b")
     assert count(database) == 2
+
+
+def _go_on_without_connection(database: Database) -> None:
+    with database.transaction():
+        with suppress(OperationalError), database.transaction() as connection:
+            connection.exec_driver_sql("SELECT pg_terminate_backend(pg_backend_pid())")
+        put(database, "never")

@@ -392,6 +392,9 @@ class Database:
                 # SQLite itself undid everything (disk full): nothing may be added to the ruins.
                 current.lost = DatabaseFull() if _is_full(error) else error
                 raise current.lost from error
+            if _is_broken(current.connection):
+                current.lost = error
+                raise
             raw.execute(f"ROLLBACK TO SAVEPOINT {name}")
             raw.execute(f"RELEASE SAVEPOINT {name}")
             del current.after_commit[planned:]
