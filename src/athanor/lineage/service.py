@@ -90,8 +90,7 @@ class Lineage:
         ]
         with self._database.transaction():
             for parent in {new.parent for new in news if new.parent}:
-                if not self._store.has_run(parent):
-                    raise RunNotFound(parent)
+                self._check_run(parent)
             kept = runs
             if any(new.id for new in news):
                 kept = [self._store.add_run(run) for run in runs]
@@ -298,11 +297,14 @@ class Lineage:
 
     def _join(self, edge: Edge) -> None:
         with self._database.transaction():
-            if not self._store.has_run(edge.run):
-                raise RunNotFound(edge.run)
+            self._check_run(edge.run)
             if self._store.find_artifact(edge.artifact) is None:
                 raise ArtifactNotFound(edge.artifact)
             self._store.add_edge(edge)
+
+    def _check_run(self, run_id: str) -> None:
+        if not self._store.has_run(run_id):
+            raise RunNotFound(run_id)
 
     def _run(self, run_id: str) -> Run:
         run = self._store.find_run(run_id)

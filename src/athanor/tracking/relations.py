@@ -1,18 +1,23 @@
 """The tables that tracking offers to SQL."""
 
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
+from functools import partial
+from itertools import islice
+from typing import Any, TypeVar
 
 from athanor.kernel import Column, Principal, Relation, Scan
 from athanor.kernel.database import moment
 from athanor.tracking.service.experiments import Experiments
 from athanor.tracking.service.tracking import Tracking
-from athanor.tracking.types import ExperimentQuery, RunQuery, TrackedRun
+from athanor.tracking.types import ExperimentPage, ExperimentQuery, RunPage, RunQuery, TrackedRun
 
 _PAGE = 5_000
 _MOST = 100_000
 """Runs of a project that are read; the newest."""
 
+Page = TypeVar("Page", ExperimentPage, RunPage)
+Query = TypeVar("Query", ExperimentQuery, RunQuery)
 Rows = Callable[[TrackedRun], Iterable[dict[str, Any]]]
 
 
@@ -57,8 +62,8 @@ def relations(experiments: Experiments, tracking: Tracking) -> list[Relation]:
     ]
 
 
-def _texts(of: Any) -> Iterator[dict[str, Any]]:
-    return ({"key": key, "value": value} for key, value in of.items())
+def _texts(told: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+    return ({"key": key, "value": value} for key, value in told.items())
 
 
 def _runs(
@@ -66,29 +71,23 @@ def _runs(
 ) -> Iterator[tuple[str, TrackedRun]]:
     """The runs that the caller may read, newest first, each with its experiment's name."""
     for project in experiments.projects(who):
-        named = _experiments(who, experiments, project)
-        token, read = "", 0
-        while read < _MOST:
-            query = RunQuery(
-                experiments=list(named), project=project, limit=_PAGE, page_token=token
-            )
-            page = tracking.search(who, query)
+        every = ExperimentQuery(project=project, limit=_PAGE)
+        named = {
+            one.id: one.name
+            for page in _pages(partial(experiments.search, who), every)
+            for one in page.experiments
+        }
+        newest = RunQuery(experiments=list(named), project=project, limit=_PAGE)
+        for page in islice(_pages(partial(tracking.search, who), newest), _MOST // _PAGE):
             for run in page.runs:
                 yield named[run.info.experiment], run
-            token, read = page.next_page_token, read + len(page.runs)
-            if not token:
-                break
 
 
-def _experiments(who: Principal, experiments: Experiments, project: str) -> dict[str, str]:
-    """Names by id."""
-    named: dict[str, str] = {}
-    token = ""
+def _pages(search: Callable[[Query], Page], query: Query) -> Iterator[Page]:
+    """What a search finds, page after page."""
     while True:
-        page = experiments.search(
-            who, ExperimentQuery(project=project, limit=_PAGE, page_token=token)
-        )
-        named |= {experiment.id: experiment.name for experiment in page.experiments}
-        token = page.next_page_token
-        if not token:
-            return named
+        page = search(query)
+        yield page
+        if not page.next_page_token:
+            return
+        query = replace(query, page_token=page.next_page_token)

@@ -88,7 +88,11 @@ def functions_of(path: Path) -> list[str]:
 
     Raises: ScriptMissing, NotPython.
     """
-    return [node.name for node in _parsed(path).body if isinstance(node, ast.FunctionDef)]
+    return _functions(_parsed(path))
+
+
+def _functions(module: ast.Module) -> list[str]:
+    return [node.name for node in module.body if isinstance(node, ast.FunctionDef)]
 
 
 def check_script(path: Path) -> None:
@@ -96,8 +100,9 @@ def check_script(path: Path) -> None:
 
     Raises: ScriptMissing, NotPython, NothingRuns.
     """
-    body, known = _parsed(path).body, functions_of(path)
-    if known and all(_only_defines(node) for node in body):
+    module = _parsed(path)
+    known = _functions(module)
+    if known and all(_only_defines(node) for node in module.body):
         raise NothingRuns(path, known)
 
 
