@@ -40,10 +40,10 @@ class Segment:
 
         Raises: OSError; then nothing of these lines stays.
         """
-        view, written = memoryview(data), 0
         try:
+            written = os.write(self._file, data)
             while written < len(data):
-                written += os.write(self._file, view[written:])
+                written += os.write(self._file, memoryview(data)[written:])
         except OSError:
             os.ftruncate(self._file, self.size)
             os.lseek(self._file, self.size, os.SEEK_SET)

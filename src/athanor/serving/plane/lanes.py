@@ -56,8 +56,8 @@ class Stamps:
         self._count = 0
         """Of ids, in lots of 256."""
         self._places = iter(_BYTES)
-        self._second = -1
-        self._text = ""
+        self._second = self._millisecond = -1
+        self._text = b""
         self.ids: Iterator[bytes] = iter(())
         """Ids: 32 hex digits in the form of UUID version 7, in the order of their making. Where it
         ends, `renew` begins the next lot."""
@@ -73,10 +73,13 @@ class Stamps:
         whole = int(seconds)
         if whole != self._second:
             self._second = whole
-            self._text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(whole))
-        self._time = f"{int(seconds * 1000):012x}{self._middle}"
-        self._begin()
-        self.moment = f"{self._text}.{int((seconds - whole) * 1e6):06d}Z".encode()
+            self._text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(whole)).encode()
+        millisecond = int(seconds * 1000)
+        if millisecond != self._millisecond:  # ids tell no finer time
+            self._millisecond = millisecond
+            self._time = f"{millisecond:012x}{self._middle}"
+            self._begin()
+        self.moment = b"%b.%06dZ" % (self._text, int((seconds - whole) * 1e6))
 
     def next(self) -> bytes:
         """The first id of the next lot."""
