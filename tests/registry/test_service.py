@@ -106,6 +106,8 @@ def room(sqlite: Database, tmp_path: Path) -> Room:
 def test_versions_count_up_and_keep_what_the_artifact_told(room: Room) -> None:
     assert [room.register("a"), room.register("b")] == [1, 2]
     version = room.models.version(OWNER, "churn@1")
+    assert version.artifact_id is not None
+    assert room.models.versions_of(OWNER, version.artifact_id) == [version]
     assert version.signature.inputs[0].name == "age"
     assert version.signature.classes == ("gone", "here")
     assert version.metrics == {"roc_auc": 0.9}

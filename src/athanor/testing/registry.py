@@ -91,6 +91,9 @@ class ModelStoreContract:
         kept = store.add_version(a_version(database), "key-1")
         assert store.find_version("churn", 1) == kept
         assert store.find_by_key("churn", "key-1") == kept
+        assert kept.artifact_id is not None
+        assert store.find_by_artifact(kept.artifact_id) == [kept]
+        assert store.find_by_artifact("0" * 32) == []
         assert kept.signature.inputs[0].name == "age"
         assert kept.verdict is not None
         assert kept.verdict.measured == {"p_value": 0.01}

@@ -28,11 +28,5 @@ def join_responsible(house: "House") -> None:
 
 def _version_of(house: "House", artifact_id: str) -> str:
     """The registered version whose files are this artifact."""
-    models = house.services[Models]
-    found = (
-        f"{version.model}@{version.number}"
-        for model in models.models(SYSTEM)
-        for version in models.versions(SYSTEM, model.name)
-        if version.artifact_id == artifact_id
-    )
-    return next(found, "")
+    versions = house.services[Models].versions_of(SYSTEM, artifact_id)
+    return f"{versions[0].model}@{versions[0].number}" if versions else ""

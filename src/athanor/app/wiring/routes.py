@@ -63,6 +63,7 @@ ROUTES: Final[dict[str, tuple[str, ...]]] = {
     "model-archives": ("athanor.registry.routes.exchange",),
     "model-search": ("athanor.registry.routes.catalog",),
     "model-version-search": ("athanor.registry.routes.catalog",),
+    "model-versions": ("athanor.registry.routes.models",),
     "models": _MODELS,
     "monitoring": _MONITORING,
     "monitors": _MONITORING,

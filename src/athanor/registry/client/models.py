@@ -51,6 +51,11 @@ class ModelsClient:
         """A model's versions, newest first."""
         return self._transport.send("GET", f"{_path(model)}/versions").read(list[ModelVersion])
 
+    def versions_of(self, artifact_id: str) -> list[ModelVersion]:
+        """The versions, of whatever model, whose files are this artifact."""
+        path = f"/model-versions/{segment(artifact_id)}"
+        return self._transport.send("GET", path).read(list[ModelVersion])
+
     def set_alias(self, model: str, alias: str, number: int, *, reason: str = "") -> ModelVersion:
         """Point an alias at a version."""
         body = {"number": number, "reason": reason}

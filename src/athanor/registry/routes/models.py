@@ -91,6 +91,12 @@ def versions(name: str, who: Caller, registry: TheModels) -> list[ModelVersion]:
     return registry.versions(who, name)
 
 
+@router.get("/model-versions/{artifact}")
+def versions_of(artifact: str, who: Caller, registry: TheModels) -> list[ModelVersion]:
+    """The versions, of whatever model, whose files are this artifact."""
+    return registry.versions_of(who, artifact)
+
+
 @router.get("/models/{name}/versions/{version}")
 def version(name: str, version: str, who: Caller, registry: TheModels) -> ModelVersion:
     """One version, by number, alias or `latest`."""

@@ -185,6 +185,11 @@ class Models:
         self._model(model)
         return self._store.list_versions(model)
 
+    def versions_of(self, who: Principal, artifact_id: str) -> list[ModelVersion]:
+        """The versions, of whatever model, whose files are this artifact; none if it is unknown."""
+        self._access.require(who, "registry.versions_of", artifact_id)
+        return self._store.find_by_artifact(artifact_id)
+
     def set_alias(
         self, who: Principal, model: str, alias: str, number: int, *, reason: str = ""
     ) -> ModelVersion:

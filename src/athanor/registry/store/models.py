@@ -70,6 +70,10 @@ class ModelStore(Protocol):
         """A model's versions, or everybody's; newest first."""
         ...
 
+    def find_by_artifact(self, artifact_id: str) -> list[ModelVersion]:
+        """The versions, of whatever model, whose files are this artifact."""
+        ...
+
     def move_alias(self, move: AliasMove) -> None:
         """Point an alias elsewhere, or remove it, and note it in its history."""
         ...
@@ -183,6 +187,13 @@ class SqlModelStore:
     def list_versions(self, model: str | None) -> list[ModelVersion]:
         """A model's versions, or everybody's; newest first."""
         return self._versions(model, None)
+
+    def find_by_artifact(self, artifact_id: str) -> list[ModelVersion]:
+        """The versions, of whatever model, whose files are this artifact."""
+        query = versions_query().where(version_table.c.artifact_id == artifact_id)
+        query = query.order_by(version_table.c.model, version_table.c.number.desc())
+        with self._database.connection() as connection:
+            return read_versions(connection, query)
 
     def move_alias(self, move: AliasMove) -> None:
         """Point an alias elsewhere, or remove it, and note it in its history."""
