@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from base64 import b64encode
+from itertools import islice
 from typing import Any
 
 import pyarrow as pa
@@ -11,8 +12,11 @@ import pyarrow.parquet as pq
 
 from athanor.features.logic.columns import STORED
 from athanor.features.lookup import pack, plain_value
+from athanor.features.work.build import of_pending
 from athanor.features.work.join import joined
 
+_LOOKED_THROUGH = 200
+"""Keys of another view among which one that agrees is looked for."""
 _SAMPLES = {"number": 1.5, "integer": 1, "boolean": True, "text": "a", "date": "2026-01-05",
             "timestamp": "2026-01-05T12:00:00+00:00"}  # fmt: skip
 
@@ -43,24 +47,41 @@ def _column(values: list[Any], kind: str | None) -> pa.Array:
 
 
 def _sampled(task: dict[str, Any]) -> list[dict[str, Any]]:
-    """Keys of the stored rows, spread over them; each view's own, with values for the request."""
+    """Keys that views have rows of, stored or only pushed, with values for the request.
+
+    The views take turns, each with whole keys of its own. What keys other views want beside is
+    taken from theirs, from one that agrees where there is one. A last row has no key at all.
+    """
     chance = random.Random(0)
-    pools: dict[str, list[Any]] = {}
-    for view in task["views"]:
-        names = [key["name"] for key in view["keys"]]
-        file = pq.ParquetFile(view["file"])
-        if not file.metadata.num_rows or any(n not in file.schema_arrow.names for n in names):
-            continue
-        table = file.read(columns=names)
-        count = min(task["sample"], table.num_rows)
-        places = sorted(chance.sample(range(table.num_rows), count))
-        for name, column in table.take(pa.array(places)).to_pydict().items():
-            pools.setdefault(name, []).extend(plain_value(value) for value in column)
-    keys = {key["name"] for view in task["views"] for key in view["keys"]}
-    if any(not pools.get(name) for name in keys):
+    pools = [pool for view in task["views"] if (pool := _keys(view, task["sample"], chance))]
+    if not pools:
         return []
+    names = sorted({key["name"] for view in task["views"] for key in view["keys"]})
     given = {name: _SAMPLES[kind] for name, kind in task["request"]}
-    return [
-        {name: pools[name][place % len(pools[name])] for name in sorted(keys)} | given
-        for place in range(task["sample"])
-    ]
+    rows: list[dict[str, Any]] = []
+    for place in range(task["sample"]):
+        turn, further = place % len(pools), place // len(pools)
+        row: dict[str, Any] = {}
+        for pool in [*pools[turn:], *pools[:turn]]:
+            near = islice(pool, _LOOKED_THROUGH)
+            agreeing = (key for key in near if all(key[n] == row.get(n, key[n]) for n in key))
+            found = next(agreeing, None) if row else pool[further % len(pool)]
+            row = (found or pool[further % len(pool)]) | row
+        rows.append(row | {name: None for name in names if name not in row} | given)
+    return [*rows, dict.fromkeys(names) | given]
+
+
+def _keys(view: dict[str, Any], most: int, chance: random.Random) -> list[dict[str, Any]]:
+    """Some keys of a view: half of them, if there are so many, of rows that were only pushed."""
+    names = [key["name"] for key in view["keys"]]
+    tables = [of_pending(view["pending"], view)] if view["pending"] else []
+    stored = pq.ParquetFile(view["file"])
+    if stored.metadata.num_rows and set(names) <= set(stored.schema_arrow.names):
+        tables.append(stored.read(columns=names))
+    found: list[dict[str, Any]] = []
+    for table in tables:
+        room = -(-(most - len(found)) // (2 if table is not tables[-1] else 1))
+        places = sorted(chance.sample(range(table.num_rows), min(room, table.num_rows)))
+        rows = table.select(names).take(pa.array(places, pa.int64())).to_pylist()
+        found += [{name: plain_value(value) for name, value in row.items()} for row in rows]
+    return [key for key in found if None not in key.values()]
