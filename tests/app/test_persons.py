@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable, write_deltalake
 from typer.testing import CliRunner
@@ -19,12 +20,19 @@ from athanor.app.persons.service import NobodyNamed
 from athanor.client import Client
 from athanor.data import Datasets, NewVersion, Roles
 from athanor.data.types.recipes import Step
+from athanor.features import Entity, FeatureView, Field, SpineSource, TrainingRequest, ViewSource
+from athanor.features.errors import TrainingSetErased
 from athanor.kernel.console import connect_by
 from athanor.kernel.holder import Person
+from athanor.kernel.ids import new_id
 from athanor.kernel.permissions import OWNER
 from athanor.kernel.settings import Settings
+from athanor.kernel.storage import BlobNotFound
 from athanor.lineage import NewArtifact, NewRun
 from athanor.registry import NewModelVersion
+from athanor.serving.store.tickets import KeptTicket, SqlTicketStore
+from athanor.serving.tickets.asking import packed
+from athanor.serving.types.tickets import Ticket
 from athanor.serving.warehouse import LABELS, PREDICTIONS
 
 
@@ -176,3 +184,71 @@ def test_rows_of_the_prediction_log(tmp_path: Path, column: str) -> None:
     left = DeltaTable(tables["predictions"]).to_pyarrow_table()["id"].to_pylist()
     assert sorted(left) == ["p0", "p3", "p4"]
     assert len(list((tmp_path / "predictions").glob("*.parquet"))) == 1
+
+
+def test_rows_that_no_room_looked_at_are_found_by_what_they_are(
+    client: Client, tmp_path: Path
+) -> None:
+    house: House = client.transport._house  # type: ignore[attr-defined]
+    storage, who = house.storage, "555000111"
+    client.features.apply(
+        Entity(name="customer"),
+        FeatureView(
+            name="clicks", entities=("customer",), source=ViewSource(kind="push"),
+            event_time="at", features=(Field(name="clicks"),),
+        ),
+    )  # fmt: skip
+    row = {"customer": int(who), "at": "2026-05-01T00:00:00Z", "clicks": 4}
+    client.features.push("clicks", [row, {**row, "customer": 7}])
+    asked = pa.table({"customer": [int(who), 7], "event_timestamp": ["2026-05-02"] * 2})
+    wanted = TrainingRequest(spine=SpineSource(), features=("clicks",))
+    client.features.create("train", wanted, rows=asked)
+    ticket = Ticket(
+        id=new_id(), project="default", endpoint="churn", route="predict", state="done",
+        request_bytes=1, answer=storage.put_bytes(b'{"predictions": []}').digest,
+        created_by="owner", created_at=datetime(2026, 1, 1, tzinfo=UTC),
+    )  # fmt: skip
+    body = packed("application/json", json.dumps({"records": [{"customer": who}]}).encode())
+    kept = KeptTicket(ticket=ticket, request=storage.put_bytes(body).digest, expires_seconds=60)
+    SqlTicketStore(house.database).add(kept)
+    for name, content in {
+        "step.parquet": None,
+        "rows.csv": f"id;customer\n1;{who}\n2;{who}\n".encode(),
+        "report.html": f"<td>{who}</td>".encode(),
+        "split.json": json.dumps({"customer": {"0": int(who), "1": 8}}).encode(),
+        "others.csv": b"customer\n5550001112\n",
+    }.items():
+        path = tmp_path / name
+        if content is None:
+            pq.write_table(asked.select(["customer"]), path)
+        else:
+            path.write_bytes(content)
+        blob = storage.put_file(path)
+        client.runs.record(
+            NewArtifact(type="file", name=name, uri=blob.uri, digest=blob.digest, size=1)
+        )
+    left = house.settings.workspace / "work" / "run" / "part.jsonl"
+    left.parent.mkdir(parents=True)
+    left.write_text(f'{{"customer": {who}}}\n{{"customer": 8}}\n')
+    told = {(i.kind, i.name): i.rows for i in client.persons.trace("customer", who)}
+    stored = {
+        ("training set", "rows pinned by train@1"): 1,
+        ("ticket", f"ticket {ticket.id} of churn"): 1,
+        ("artifact", "step.parquet"): 1,
+        ("artifact", "rows.csv"): 2,
+        ("artifact", "report.html"): 0,
+        ("artifact", "split.json"): 1,
+        ("file", "work/run/part.jsonl"): 1,
+    }
+    assert stored.items() <= told.items()
+    assert not any("others" in name for _, name in told)
+    done = client.persons.erase("customer", who, dry_run=False)
+    assert [item.name for item in done if "as text" in item.note] == ["report.html"]
+    again = [i for i in client.persons.trace("customer", who) if i.kind != "run"]
+    assert [item.name for item in again] == ["report.html"]
+    assert not left.exists()
+    assert SqlTicketStore(house.database).find(ticket.id) is None
+    with pytest.raises(TrainingSetErased, match="the rows to look up"):
+        client.features.rebuild("train@1")
+    with pytest.raises(BlobNotFound, match="erased with the rows of a person"):
+        storage.read(kept.request)

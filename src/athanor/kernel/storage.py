@@ -31,13 +31,15 @@ _CHECK_BYTES = 64 << 20
 
 
 class BlobNotFound(NotFound):
-    """No blob has this digest."""
+    """No blob has this digest, or it was erased."""
 
-    def __init__(self, digest: str) -> None:
-        super().__init__(
-            f"There is no blob {digest}.",
-            hint="It was removed, or the storage URL is not the one that it was written to.",
-        )
+    def __init__(self, digest: str, *, erased: bool = False) -> None:
+        message = f"There is no blob {digest}."
+        hint = "It was removed, or the storage URL is not the one that it was written to."
+        if erased:
+            message = f"The blob {digest} was erased with the rows of a person."
+            hint = "What needs it can't be read or made again; its digest and lineage stay."
+        super().__init__(message, hint=hint, details={"gone_for": "erased"} if erased else None)
 
 
 class BlobDamaged(Internal):
@@ -246,7 +248,8 @@ class Storage:
                 return self._path(_hex(digest)).open("rb")
             return cast("IO[bytes]", self._remote().open(self._remote_name(_hex(digest)), "rb"))
         except FileNotFoundError:
-            raise BlobNotFound(digest) from None
+            erased = _hex(digest) in self._erased()
+            raise BlobNotFound(digest, erased=erased) from None
 
     def read(self, digest: str) -> bytes:
         """A blob's bytes.

@@ -54,13 +54,14 @@ def named_blobs(database: Database, storage: Tree) -> set[str]:
                 if not any(word in column.name for word in _NAMED_SO):
                     query = query.where(or_(plain.contains("sha256:"), plain.contains("/blobs/")))
                 for (text,) in connection.execution_options(yield_per=1000).execute(query):
-                    found.update(_in_text(text))
+                    found.update(digests_in(text))
     for digest in list(found):
-        found.update(_in_folder(storage, digest))
+        found.update(files_of(storage, digest))
     return found
 
 
-def _in_text(text: str | None) -> Iterator[str]:
+def digests_in(text: str | None) -> Iterator[str]:
+    """The digests (hex) that a text names."""
     if text is None:
         return
     if _BARE.fullmatch(text):
@@ -70,17 +71,19 @@ def _in_text(text: str | None) -> Iterator[str]:
         yield match[1] or match[2]
 
 
-def _in_folder(storage: Tree, digest: str) -> list[str]:
-    """The files of a stored folder; none where a blob is no folder's list."""
+def files_of(storage: Tree, digest: str) -> dict[str, str]:
+    """The files of a stored folder, path by digest (hex); none where a blob is no folder's list."""
     try:
         with storage.open(_path(digest)) as stream:
             start = stream.read(len(_FOLDER_STARTS))
             if start != _FOLDER_STARTS:
-                return []
+                return {}
             entries = orjson.loads(start + stream.read(_FOLDER_BYTES))
-        return [str(entry["digest"]).removeprefix("sha256:") for entry in entries]
+        return {
+            str(entry["digest"]).removeprefix("sha256:"): str(entry["path"]) for entry in entries
+        }
     except (FileNotFoundError, ValueError, KeyError, TypeError):
-        return []
+        return {}
 
 
 def _path(digest: str) -> str:

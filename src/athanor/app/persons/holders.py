@@ -6,27 +6,24 @@ from typing import Any
 
 import msgspec
 
+from athanor.app.persons.stored import EXAMPLES
 from athanor.kernel import Access, Principal, Storage
 from athanor.kernel.holder import Holding, Person
 from athanor.kernel.workers import Workers
-from athanor.lineage import Graph, Lineage
+from athanor.lineage import Lineage
 from athanor.registry import Catalog, Models
 from athanor.serving import ServingLog
 
 ERASED_TAG = "athanor.trained_on_erased_rows"
-EXAMPLES = ("input_example.json", "serving_input_example.json")
-"""What MLflow calls the rows that it keeps with a model."""
-_MANIFEST = b"["
 
 
 class DescentHolder:
-    """Runs, models and intermediate artifacts that came of versions with a person's rows."""
+    """Runs and models that came of versions with a person's rows, and rows beside models."""
 
     def __init__(
         self,
         lineage: Lineage,
         storage: Storage,
-        workers: Workers,
         *,
         models: Models,
         catalog: Catalog,
@@ -36,16 +33,15 @@ class DescentHolder:
         self._cache = cache
         self._lineage = lineage
         self._storage = storage
-        self._workers = workers
         self._models = models
         self._catalog = catalog
 
     def holdings(self, person: Person, who: Principal, roots: list[str]) -> list[Holding]:
-        """What came of these artifacts: training runs, models, tables that hold the rows."""
+        """What came of these artifacts: training runs, models."""
         return [item for item, _ in self._found(person, who, roots)]
 
     def erase(self, person: Person, who: Principal, roots: list[str]) -> list[Holding]:
-        """Remove the tables that hold the rows, and mark the models that were trained on them."""
+        """Remove the rows beside models, and mark the models that were trained on them."""
         done = []
         for item, blobs in self._found(person, who, roots):
             if item.kind == "model":
@@ -59,10 +55,6 @@ class DescentHolder:
                     for copy in self._cache.glob(f"*/**/{name}"):
                         if f"sha256:{hashlib.sha256(copy.read_bytes()).hexdigest()}" in blobs:
                             copy.unlink()
-                done.append(_with(item, erased=True))
-            elif item.kind == "artifact" and item.rows:
-                for digest in blobs:
-                    self._storage.remove(digest)
                 done.append(_with(item, erased=True))
             else:
                 done.append(item)
@@ -78,12 +70,13 @@ class DescentHolder:
                 if node.kind == "run" and node.type not in {"ingest", "pipeline"}:
                     held = Holding(room="lineage", kind="run", name=node.name, id=node.id)
                     found[node.id] = (held, [])
-        made = {node.id for graph in graphs for node in graph.nodes if node.kind == "artifact"}
-        for item in self._trained(who, made):
-            found[item.id] = (item, [])
+        models = {
+            node.id for graph in graphs for node in graph.nodes
+            if node.kind == "artifact" and node.type == "model"
+        }  # fmt: skip
+        for item in self._trained(who, models):
+            found[item.name] = (item, [])
             found |= self._examples(item, person, who)
-        for graph in graphs:
-            found |= self._tables(graph, person, who)
         return list(found.values())
 
     def _trained(self, who: Principal, made: set[str]) -> list[Holding]:
@@ -92,11 +85,10 @@ class DescentHolder:
                 room="registry",
                 kind="model",
                 name=f"{version.model}@{version.number}",
-                id=version.artifact_id,
+                id=artifact_id,
             )
-            for model in self._models.models(who)
-            for version in self._models.versions(who, model.name)
-            if version.artifact_id in made
+            for artifact_id in sorted(made)
+            for version in self._models.versions_of(who, artifact_id)
         ]
 
     def _examples(
@@ -118,39 +110,6 @@ class DescentHolder:
         title = f"input example of {model.name}"
         held = Holding(room="registry", kind="example", name=title, rows=max(found.values()))
         return {title: (held, list(found))}
-
-    def _tables(
-        self, graph: Graph, person: Person, who: Principal
-    ) -> dict[str, tuple[Holding, list[str]]]:
-        found = {}
-        for node in graph.nodes:
-            if node.kind != "artifact" or node.type not in {"table", "file", "folder"}:
-                continue
-            artifact = self._lineage.artifact(who, node.id)
-            digests = self._digests(artifact.uri, artifact.digest)
-            paths = {str(self._storage.path_of(d)): d for d in digests if self._storage.path_of(d)}
-            if not paths:
-                continue
-            payload = {"files": list(paths), "column": person.column, "value": person.value}
-            counts = self._workers.call("athanor.data.work.persons:counts", payload)
-            if rows := sum(counts.values()):
-                blobs = [paths[path] for path, count in counts.items() if count]
-                held = Holding(
-                    room="pipelines", kind="artifact", name=artifact.name, id=node.id, rows=rows
-                )
-                found[node.id] = (held, blobs)
-        return found
-
-    def _digests(self, uri: str, digest: str) -> list[str]:
-        """The blobs of an artifact: one, or those of a folder's files."""
-        name = uri.rsplit("/", 1)[-1]
-        blob = f"sha256:{name}" if len(name) == 64 else digest
-        path = self._storage.path_of(blob)
-        if path is None:
-            return []
-        with path.open("rb") as stream:
-            listed = stream.read(1) == _MANIFEST
-        return [entry.digest for entry in self._storage.entries(blob)] if listed else [blob]
 
 
 def rows_of(example: bytes, person: Person) -> int:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from athanor.app.persons.derived import DerivedHolder
 from athanor.app.persons.holders import DescentHolder
+from athanor.app.persons.stored import StoredHolder
 from athanor.kernel import Access, Events, Invalid, Principal
 from athanor.kernel.holder import Holder, Holding, Person
 
@@ -39,12 +40,14 @@ class Persons:
         descent: DescentHolder,
         *,
         derived: DerivedHolder,
+        stored: StoredHolder,
         events: Events,
         access: Access,
     ) -> None:
         self._holders = holders
         self._descent = descent
         self._derived = derived
+        self._stored = stored
         self._events = events
         self._access = access
 
@@ -58,7 +61,8 @@ class Persons:
         found = [item for holder in self._holders for item in holder.holdings(person, who)]
         roots = _roots(found)
         found += self._derived.holdings(person, who, roots)
-        return found + self._descent.holdings(person, who, roots)
+        found += self._descent.holdings(person, who, roots)
+        return found + self._stored.holdings(person, who, found)
 
     def erase(self, who: Principal, erasure: Erasure) -> list[Holding]:
         """Remove a person's rows everywhere and mark the models that learnt from them.
@@ -76,6 +80,7 @@ class Persons:
         for holder in self._holders:
             done += holder.erase(person, who)
         done += self._derived.erase(person, who, _roots(held))
+        done += self._stored.erase(person, who)
         digest = hashlib.sha256(person.value.encode()).hexdigest()
         detail = {
             "column": person.column,

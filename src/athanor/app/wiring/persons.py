@@ -5,12 +5,15 @@ from typing import TYPE_CHECKING
 from athanor.app.persons.derived import DerivedHolder
 from athanor.app.persons.holders import DescentHolder, PredictionHolder
 from athanor.app.persons.service import Persons
+from athanor.app.persons.stored import Places, StoredHolder
 from athanor.data import Datasets, Sources
 from athanor.data.service.persons import DatasetHolder
 from athanor.data.store import SqlDataStore, SqlMarkStore
 from athanor.lineage import Lineage
+from athanor.monitoring.store import SqlMonitorStore
 from athanor.registry import Catalog, Models
 from athanor.serving import ServingLog
+from athanor.serving.store.tickets import SqlTicketStore
 
 if TYPE_CHECKING:
     from athanor.app.house import House
@@ -33,7 +36,6 @@ def join_persons(house: "House", log: ServingLog) -> None:
     descent = DescentHolder(
         house.services[Lineage],
         house.storage,
-        house.workers,
         models=house.services[Models],
         catalog=house.services[Catalog],
         cache=house.settings.workspace / "cache" / "models",
@@ -42,6 +44,14 @@ def join_persons(house: "House", log: ServingLog) -> None:
         house.holders,
         descent,
         derived=DerivedHolder(house.services[Lineage], rows),
+        stored=StoredHolder(
+            Places(storage=house.storage, workspace=house.settings.workspace),
+            house.database,
+            house.workers,
+            access=house.access,
+            monitors=SqlMonitorStore(house.database),
+            tickets=SqlTicketStore(house.database),
+        ),
         events=house.events,
         access=house.access,
     )

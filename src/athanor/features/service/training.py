@@ -256,7 +256,11 @@ class TrainingSets:
                 for name in (f"{item.name}@{item.version}", item.pins["spine"].get("dataset", ""))
                 if name and self._is_erased(name, item.project)
             ]
+            if self._is_gone(item.pins["spine"].get("blob", "")):
+                gone.append("the rows to look up")
             for pin in item.pins["views"]:
+                if self._is_gone(pin["pending"]):
+                    gone.append(f"rows pushed to {pin['view']}")
                 title = pin["name"]
                 if title not in views:
                     versions = self._history.versions(*title.split("/", 1))
@@ -265,6 +269,9 @@ class TrainingSets:
                     gone.append(f"{pin['view']}@{pin['version']}")
             marked.append(replace(item, erased=tuple(dict.fromkeys(gone))) if gone else item)
         return marked
+
+    def _is_gone(self, digest: str) -> bool:
+        return bool(digest) and not self._ground.storage.exists(digest)
 
     def _is_erased(self, dataset: str, project: str) -> bool:
         """Whether a dataset's version went with the rows of a person."""
