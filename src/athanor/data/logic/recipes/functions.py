@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from athanor.data.logic.recipes import patterns, scalars
+from athanor.data.logic.recipes import patterns, scalars, zones
 from athanor.data.logic.recipes.kinds import Kind, sql_text
 
 Sql = str | Callable[[Sequence[str], Sequence[Any]], str]
@@ -258,11 +258,11 @@ def _times() -> None:
             Form((D, D, T), "number", _difference, scalars.difference), literals=(2,))  # fmt: skip
     _simple("in_zone", "in_zone(i, 'Europe/Berlin'): the wall clock of a zone at an instant",
             Form((("instant",), T), "timestamp",
-                 lambda sql, _: in_range(f"(({sql[0]} AT TIME ZONE 'UTC') AT TIME ZONE {sql[1]})"),
+                 lambda sql, values: zones.in_zone_sql(sql[0], values[1]),
                  scalars.in_zone), literals=(1,))  # fmt: skip
     _simple("from_zone", "from_zone(d, 'Europe/Berlin'): the instant of a wall clock's time",
             Form((("timestamp", "date"), T), "instant",
-                 lambda sql, _: in_range(f"(({sql[0]} AT TIME ZONE {sql[1]}) AT TIME ZONE 'UTC')"),
+                 lambda sql, values: zones.from_zone_sql(sql[0], values[1]),
                  scalars.from_zone), literals=(1,))  # fmt: skip
     _simple("parsed_time", "written by parse_date and parse_timestamp",
             Form((T, T, T), "timestamp", _parsed, scalars.parse_time), literals=(1, 2))  # fmt: skip
