@@ -101,9 +101,8 @@ def _sampled(zone: str) -> tuple[int, list[Change]]:
     """All changes, found by looking at each day: none is undone on the day that it is made."""
     clock = zoneinfo.ZoneInfo(zone)
 
-    def offset(second: int) -> int:
-        found = datetime.fromtimestamp(second, clock).utcoffset() or timedelta()
-        return round(found.total_seconds())
+    def offset(second: int) -> timedelta | None:
+        return datetime.fromtimestamp(second, clock).utcoffset()
 
     begin = _begin(_FIRST)
     first = before = offset(begin)
@@ -115,9 +114,13 @@ def _sampled(zone: str) -> tuple[int, list[Change]]:
             while high - low > 1:
                 middle = (low + high) // 2
                 low, high = (middle, high) if offset(middle) == before else (low, middle)
-            changes.append((high, after))
+            changes.append((high, _seconds(after)))
             before = after
-    return first, changes
+    return _seconds(first), changes
+
+
+def _seconds(offset: timedelta | None) -> int:
+    return 0 if offset is None else offset // timedelta(seconds=1)
 
 
 def _begin(year: int) -> int:
