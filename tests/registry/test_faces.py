@@ -16,19 +16,24 @@ import pandas as pd
 import pytest
 from sklearn.linear_model import LogisticRegression
 
+from athanor.app import cli
 from athanor.app.notebook_models import keep_model
 from athanor.client import Client
 from athanor.lineage import NewRun
 from athanor.registry import (
+    IS_PROMPT,
     BadModelFolder,
     ModelNotFound,
     ModelVersionNotFound,
+    NewModel,
     NothingToRollBack,
     Upload,
 )
 from athanor.registry.packaging import load_model
 from athanor.responsible import ReportNotFound
 from athanor.testing.server import RunningServer, running_server
+from athanor.tracking import Batch, NewTrackedRun
+from athanor.tracking.logic.boards.events import event_file
 
 
 @pytest.fixture(scope="module")
@@ -143,6 +148,7 @@ def test_commands(server: RunningServer, client: Client, tmp_path: Path) -> None
     assert athanor(server, "model", "show", "shop@champion", "--json")["version"]["number"] == 1
     shown = athanor(server, "model", "show", "shop", "--json")
     assert [version["number"] for version in shown["versions"]] == [2, 1]
+    assert "accuracy" not in athanor(server, "model", "show", "shop")
     assert "shop" in athanor(server, "model", "list")
     target = tmp_path / "out.zip"
     athanor(server, "model", "export", "shop", "--to", str(target))
@@ -155,6 +161,39 @@ def test_commands(server: RunningServer, client: Client, tmp_path: Path) -> None
     assert "Did you mean 'shop'" in refused
     assert athanor(server, "report", "list", "--json") == []
     assert len(athanor(server, "report", "explain", "--json")) > 15
+
+
+def test_what_runs_told_is_shown_in_short(
+    server: RunningServer, client: Client, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def told(*args: str) -> str:
+        assert cli.call("--workspace", str(server.workspace), *args) == 0
+        return capsys.readouterr().out
+
+    runs = [client.tracking.start(NewTrackedRun(name=f"r{number}")).info for number in range(2)]
+    for run, letter in zip(runs, "xy", strict=True):
+        batch = Batch(params={"p": letter * 5_000}, tags={"t": letter * 5_000})
+        client.tracking.log(run.id, batch)
+    events = tmp_path / "logs" / "events.out.tfevents.1.here"
+    events.parent.mkdir()
+    events.write_bytes(b"".join(event_file([], started=1.0)))
+    begun = runs[0].id[:-4]
+    assert f"with run {runs[0].id}" in told("run", "import-tensorboard", begun, str(events.parent))
+    shown = told("run", "show", runs[0].id)
+    assert f"{'x' * 200}… (5,000 characters)" in shown
+    assert "tensorboard/" in shown
+    assert "It told no metric." in shown
+    found = told("run", "list", "--filter", "params.p LIKE 'x%'")
+    for listed in (told("run", "compare", *(run.id for run in runs)), found):
+        assert f"{'x' * 40}… (5,000 characters)" in listed
+        assert "x" * 41 not in listed
+    assert "x" * 5_000 in told("run", "show", runs[0].id, "--json")
+
+
+def test_a_prompt_of_mlflow_is_listed_as_no_model(client: Client) -> None:
+    client.catalog.create_model(NewModel(name="greeting", tags={IS_PROMPT: "true"}))
+    assert "greeting" not in {model.name for model in client.models.models()}
+    assert "greeting" in {model.name for model in client.models.models(prompts=True)}
 
 
 def test_reports_that_are_not_there(client: Client) -> None:

@@ -201,11 +201,14 @@ def test_commands_of_scans_and_gates(server: RunningServer, client: Client, tmp_
     upload(client, tmp_path, "shop", {"n": 1})
     upload(client, tmp_path, "shop", Evil())
     assert "print('owned')" in athanor(server, "model", "scan", "shop@2")
+    refused = athanor(server, "model", "allow-pickle", "shop", "--protected")
+    assert "shop@latest is not loaded even so" in refused
+    assert "may be loaded" in athanor(server, "model", "allow-pickle", "shop", "--dangerous")
     athanor(server, "model", "allow-pickle", "shop", "--protected")
     assert client.safety.consents()[0].model == "shop"
     told = ("--model", "shop", "--gate", "schema", "--approvals", "1")
     athanor(server, "model", "protect-alias", "champion", *told)
-    assert "schema, 1 approvals" in athanor(server, "model", "protections", "shop")
+    assert "schema, 1 approval" in athanor(server, "model", "protections", "shop")
     refused = athanor(server, "model", "promote", "shop@1", code=1)
     assert "1 more must agree" in refused
     (request,) = athanor(server, "model", "requests", "--model", "shop", "--json")

@@ -19,13 +19,13 @@ from athanor.registry.logic.sources import Source, local_path, not_of_the_run, r
 from athanor.registry.ports import Origins
 from athanor.registry.store import CatalogStore, ModelStore
 from athanor.registry.types import (
-    IS_PROMPT,
     STAGES,
     Model,
     ModelDescription,
     ModelVersion,
     NewSource,
     Signature,
+    is_prompt,
 )
 
 _DESCRIPTION = "MLmodel"
@@ -138,7 +138,7 @@ class Intake:
 
     def _origin(self, who: Principal, new: NewSource) -> _Origin:
         run, model_id = new.run_id or None, new.model_id or None
-        if new.tags.get(IS_PROMPT, "").lower() == "true":
+        if is_prompt(new.tags):
             return self._of_prompt(new)
         source = read_source(new.source)
         if source.kind == "local":

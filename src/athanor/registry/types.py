@@ -1,5 +1,6 @@
 """The registry's nouns."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -9,6 +10,12 @@ from athanor.kernel import DEFAULT_PROJECT, Verdict
 
 IS_PROMPT = "mlflow.prompt.is_prompt"
 """The tag by which MLflow keeps prompts among the registered models."""
+
+
+def is_prompt(tags: Mapping[str, str]) -> bool:
+    """Whether it is a prompt of MLflow's, and no model."""
+    return tags.get(IS_PROMPT, "").lower() == "true"
+
 
 STAGES = ("None", "Staging", "Production", "Archived")
 """The stages that a version can be in."""

@@ -1,20 +1,24 @@
 """`athanor run compare`, `tag`, `delete`, `restore`, and the search that `list` does."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 import typer
 
 from athanor.kernel import DEFAULT_PROJECT, Invalid
 from athanor.kernel.console import Json, RunId, RunIds, emit, say, table, transport
-from athanor.tracking.client import ExperimentsClient, TrackingClient
+from athanor.tracking.client import ExperimentsClient, FilesClient, TrackingClient
+from athanor.tracking.files import FileEntry
 from athanor.tracking.hints import Hint
+from athanor.tracking.logic.paths import place_of
 from athanor.tracking.types import Experiment, ExperimentQuery, RunQuery, TrackedRun, View
 
 _COLUMNS = 4
 """Metrics and parameters that a list shows, at most, of each."""
 _SHOWN = 200
-"""Characters of a tag's value in a table."""
+"""Characters of a text that a run told, in a table of its own."""
+_BESIDE = 40
+"""Characters of such a text beside others."""
 
 
 class NotATag(Invalid):
@@ -71,11 +75,11 @@ def list_found(runs: Sequence[TrackedRun], *, json: bool) -> None:
         [
             (
                 run.info.id,
-                run.info.name,
+                _short(run.info.name, _BESIDE),
                 run.info.state,
                 f"{run.info.started_at:%Y-%m-%d %H:%M:%S}",
                 *(_number(run, key) for key in metrics),
-                *(run.params.get(key, "") for key in params),
+                *(_short(run.params.get(key, ""), _BESIDE) for key in params),
             )
             for run in runs
         ],
@@ -85,17 +89,43 @@ def list_found(runs: Sequence[TrackedRun], *, json: bool) -> None:
 
 def show_data(run: TrackedRun) -> None:
     """Print what a run told of itself."""
-    table(("parameter", "value"), sorted(run.params.items()))
+    table(("parameter", "value"), _texts(run.params), empty="It told no parameter.")
     table(
         ("metric", "value", "step"),
         [(key, f"{point.value:g}", point.step) for key, point in sorted(run.metrics.items())],
+        empty="It told no metric.",
     )
-    table(("tag", "value"), [(key, _short(value)) for key, value in sorted(run.tags.items())])
+    table(("tag", "value"), _texts(run.tags), empty="It has no tag.")
 
 
-def _short(text: str) -> str:
+def _texts(told: Mapping[str, str]) -> list[tuple[str, str]]:
+    return [(key, _short(value, _SHOWN)) for key, value in sorted(told.items())]
+
+
+def _short(text: str, most: int) -> str:
     """The beginning of a long text; --json has all of it."""
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]} ... ({len(text):,} characters)"
+    return text if len(text) <= most else f"{text[:most]}… ({len(text):,} characters)"
+
+
+def files_of(run: TrackedRun, project: str) -> list[FileEntry]:
+    """The files and folders that a run of a project keeps here, by path; not what lies deeper."""
+    place = place_of(run.info.artifact_uri)
+    if place.kind != "tree":
+        return []
+    return FilesClient(transport(), project=project).listing(place.path)
+
+
+def show_files(files: Sequence[FileEntry]) -> None:
+    """Print what a run keeps."""
+    if files:
+        table(
+            ("file", "bytes"),
+            [
+                (f"{file.name}/", "") if file.is_folder else (file.name, f"{file.size:,}")
+                for file in files
+            ],
+            right=("bytes",),
+        )
 
 
 def show_hints(hints: Sequence[Hint]) -> None:
@@ -132,7 +162,11 @@ def compare_runs(
     rows += _rows("tags", [dict(run.tags) for run in found])
     table(
         ("", *(run.info.id for run in found)),
-        [row for row in rows if everything or len(set(row[1:])) > 1],
+        [
+            (row[0], *(_short(text, _BESIDE) for text in row[1:]))
+            for row in rows
+            if everything or len(set(row[1:])) > 1
+        ],
         empty="They are equal in all that they told.",
     )
 

@@ -70,7 +70,8 @@ class RunRecord:
     experiment: str
     """The id of its `ExperimentRecord`."""
     project: str = DEFAULT_PROJECT
-    kind: str = "script"
+    kind: str = "mlflow"
+    """What opened it; the runs of MLflow's stores say nothing else."""
     name: str = ""
     state: RunState = "done"
     user: str = ""

@@ -13,7 +13,7 @@ import typer
 
 from athanor.client import Client
 from athanor.kernel import Invalid, NotFound
-from athanor.kernel.console import Json, emit, say, transport
+from athanor.kernel.console import Json, RunId, emit, say, transport
 from athanor.tracking import place_of
 from athanor.tracking.logic.boards.events import Scalar, event_file, is_event_file
 
@@ -42,7 +42,7 @@ class KeptElsewhere(Invalid):
 
 
 def export_tensorboard(
-    run: Annotated[str, typer.Argument(help="The run's id.")],
+    run: RunId,
     folder: Annotated[Path, typer.Argument(help="Where to write; TensorBoard's --logdir.")],
     *,
     json: Json = False,
@@ -75,7 +75,7 @@ def export_tensorboard(
 
 
 def import_tensorboard(
-    run: Annotated[str, typer.Argument(help="The run's id.")],
+    run: RunId,
     folder: Annotated[Path, typer.Argument(help="What TensorBoard would be started with.")],
     *,
     json: Json = False,

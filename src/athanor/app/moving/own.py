@@ -57,7 +57,7 @@ class OwnStore:
 
     def models(self) -> Iterator[list[ModelRecord]]:
         """The project's registered models, one by one."""
-        for model in self._client.models.models():
+        for model in self._client.models.models(prompts=True):
             if model.project == self._project:
                 yield [self._client.model_transfers.give_model(model.name)]
 

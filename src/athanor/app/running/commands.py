@@ -136,13 +136,16 @@ def show_run(run_id: RunId, *, json: Json = False) -> None:
     client = Client(transport())
     told = _told(client, run_id)
     hints = client.debug.diagnosis(run_id).hints if told else []
+    run = client.runs.run(run_id)
+    files = tracking.files_of(told, run.project) if told else []
     if json:
-        whole = {"run": client.runs.run(run_id), "edges": client.runs.edges(run_id)}
-        emit(whole | ({"told": told, "hints": hints} if told else {}))
+        whole = {"run": run, "edges": client.runs.edges(run_id)}
+        emit(whole | ({"told": told, "hints": hints, "files": files} if told else {}))
         return
     lineage.show_run(run_id)
     if told is not None:
         tracking.show_data(told)
+        tracking.show_files(files)
         tracking.show_hints(hints)
 
 

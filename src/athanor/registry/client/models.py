@@ -33,9 +33,10 @@ class ModelsClient:
         )
         return answer.read(ModelVersion)
 
-    def models(self) -> list[Model]:
-        """All models, by name."""
-        return self._transport.send("GET", "/models").read(list[Model])
+    def models(self, *, prompts: bool = False) -> list[Model]:
+        """All models, by name; those by which MLflow keeps prompts only where they are wanted."""
+        query = {"prompts": True} if prompts else None
+        return self._transport.send("GET", "/models", query=query).read(list[Model])
 
     def model(self, name: str) -> Model:
         """One model."""

@@ -1,5 +1,6 @@
 """`athanor model`: list, show, compare, promote, roll back, export."""
 
+from collections import Counter
 from typing import Annotated
 
 import typer
@@ -12,6 +13,10 @@ from athanor.registry.types import Holdout, Model, ModelVersion, Search, Signatu
 commands = typer.Typer(
     no_args_is_help=True, add_completion=False, help="Models and their versions."
 )
+
+_FIRST = ("accuracy", "r2", "rmse", "roc_auc")
+_COLUMNS = 4
+"""Metrics beside each other, at most; those that everybody looks for first."""
 
 Reference = Annotated[
     str, typer.Argument(metavar="MODEL[@VERSION]", help="A model; or its number or alias behind @.")
@@ -120,13 +125,14 @@ def show(reference: Reference, *, json: Json = False) -> None:
         emit({"model": model, "versions": versions, "history": history, "holdouts": holdouts})
         return
     measured = {item.number: item for item in holdouts}
+    metrics = _shown_metrics(versions)
     table(
-        ("version", "aliases", "ROC AUC", "measured on", "gate", "created", "by", "digest"),
+        ("version", "aliases", *metrics, "measured on", "gate", "created", "by", "digest"),
         [
             (
                 version.number,
                 ", ".join(version.aliases),
-                _figure(version.metrics.get("roc_auc")),
+                *(_figure(version.metrics.get(name)) for name in metrics),
                 _holdout(measured.get(version.number)),
                 _gate(version),
                 f"{version.created_at:%Y-%m-%d %H:%M}",
@@ -246,6 +252,12 @@ def protect(
         emit(found)
         return
     say(f"{model} is {'protected' if found.protected else 'not protected'}")
+
+
+def _shown_metrics(versions: list[ModelVersion]) -> list[str]:
+    """The metrics that most versions have; --json has all of them."""
+    count = Counter(name for version in versions for name in version.metrics)
+    return sorted(count, key=lambda name: (name not in _FIRST, -count[name], name))[:_COLUMNS]
 
 
 def _found(matching: str, order_by: list[str]) -> list[Model]:

@@ -202,7 +202,8 @@ def _of(found: Protection) -> str:
 def _demands(found: Protection) -> str:
     told = [rule.text for rule in found.gates]
     if found.approvals:
-        told.append(f"{found.approvals} approvals{' of others' if found.by_others else ''}")
+        many = "1 approval" if found.approvals == 1 else f"{found.approvals} approvals"
+        told.append(f"{many}{' of others' if found.by_others else ''}")
     return ", ".join(told)
 
 

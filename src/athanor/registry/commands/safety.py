@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from athanor.kernel import NotFound
 from athanor.kernel.console import Json, emit, say, table, transport
 from athanor.registry.client import SafetyClient
 from athanor.registry.commands.models import Reference, commands
@@ -48,7 +49,7 @@ def scan(reference: Reference, *, json: Json = False) -> None:
         if file.problem:
             say(f"{file.path} can't be read to its end: {file.problem}")
     if told.left_out:
-        say(f"and {told.left_out} more names")
+        say(f"and {told.left_out} more {'name' if told.left_out == 1 else 'names'}")
     outcome = "It may be loaded" if permission.allowed else "It is not loaded"
     say(f"{found.model}@{found.number} is {told.level}. {outcome}: {permission.reason}")
 
@@ -95,10 +96,24 @@ def allow_pickle(
     if json:
         emit(found)
         return
+    still = _still_refused(safety, model) if model else ""
+    if still:
+        say(f"It is noted, but {model}@latest is not loaded even so: {still}")
+        say(f"What it would run: athanor model scan {model}@latest")
+        return
     say(
         f"Files of {about} that run code when they are loaded (pickles, Python) may be loaded "
         f"from now on, in workers: {_REACH[found.level]} (level: {found.level})"
     )
+
+
+def _still_refused(safety: SafetyClient, model: str) -> str:
+    """Why a model's newest version is not loaded even so; "" where it is, or there is none."""
+    try:
+        permission = safety.permission(f"{model}@latest")
+    except NotFound:
+        return ""
+    return "" if permission.allowed else permission.reason
 
 
 @commands.command()

@@ -37,7 +37,7 @@ from athanor.registry.mlflow.forms import (
 )
 from athanor.registry.mlflow.places import model_of, searched, version_of
 from athanor.registry.service import Catalog, Models, check_tags
-from athanor.registry.types import IS_PROMPT, Model, NewModel
+from athanor.registry.types import Model, NewModel, is_prompt
 from athanor.tracking import Answered, Call, MlflowError, MlflowRoutes, invalid
 
 _MOST = 1000
@@ -221,7 +221,7 @@ def _taken(found: Model, new: NewModel) -> MlflowError:
     """Why the name can't be given: by MLflow's words, which tell models from prompts."""
 
     def kind(tags: dict[str, str]) -> str:
-        return "Prompt" if tags.get(IS_PROMPT, "").lower() == "true" else "Registered Model"
+        return "Prompt" if is_prompt(tags) else "Registered Model"
 
     old, wanted = kind(found.tags), kind(new.tags)
     if found.project != new.project:

@@ -57,9 +57,9 @@ class Protection:
 
 
 @router.get("/models")
-def models(who: Caller, registry: TheModels) -> list[Model]:
-    """All models."""
-    return registry.models(who)
+def models(who: Caller, registry: TheModels, *, prompts: bool = False) -> list[Model]:
+    """All models; with `prompts` also those by which MLflow keeps prompts."""
+    return registry.models(who, prompts=prompts)
 
 
 @router.get("/models/{name}")

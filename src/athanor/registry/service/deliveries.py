@@ -19,7 +19,7 @@ from athanor.registry.logic.webhooks import TOLD_OF, told_as
 from athanor.registry.service.webhooks import Webhooks
 from athanor.registry.store import ModelStore
 from athanor.registry.store.webhooks import WebhookStore
-from athanor.registry.types import IS_PROMPT
+from athanor.registry.types import is_prompt
 from athanor.registry.webhooks import ACTIVE, Delivery
 
 _log = logging.getLogger(__name__)
@@ -51,8 +51,7 @@ class Deliveries:
     def note(self, event: Event) -> None:
         """Make a job for each webhook that is told of an event."""
         model = self._models.find_model(str(event.detail.get("model", "")))
-        is_prompt = model is not None and model.tags.get(IS_PROMPT, "").lower() == "true"
-        told = told_as(event, is_prompt=is_prompt)
+        told = told_as(event, is_prompt=model is not None and is_prompt(model.tags))
         if told is None:
             return
         name, data = told

@@ -47,6 +47,7 @@ from athanor.registry.types import (
     NewModelVersion,
     Signature,
     Upload,
+    is_prompt,
 )
 
 _CHUNK = 1 << 20
@@ -154,10 +155,11 @@ class Models:
                 ),
             )
 
-    def models(self, who: Principal) -> list[Model]:
-        """All models, by name."""
+    def models(self, who: Principal, *, prompts: bool = False) -> list[Model]:
+        """All models, by name; those by which MLflow keeps prompts only where they are wanted."""
         self._access.require(who, "registry.models", "*")
-        return self._store.list_models()
+        found = self._store.list_models()
+        return found if prompts else [model for model in found if not is_prompt(model.tags)]
 
     def model(self, who: Principal, name: str) -> Model:
         """One model.

@@ -123,7 +123,11 @@ def tell_call(endpoint: Endpoint) -> None:
     if not endpoint.url:
         say("No server runs in this workspace, so it does not answer yet: athanor up")
         return
-    if endpoint.live is None and endpoint.candidate is None:
+    asked = endpoint.live or endpoint.candidate
+    if asked is None:
+        return
+    if not asked.signature.columns:
+        say(f"It answers at {endpoint.url}")
         return
     try:
         call = ExportsClient(transport()).snippet(endpoint.name)
