@@ -397,7 +397,9 @@ def test_old_clients_models_are_artifacts_too(server: RunningServer) -> None:
     (history,) = (tag["value"] for tag in tags if tag["key"] == "mlflow.log-model.history")
     assert [each["flavors"] for each in json.loads(history)] == [{"sklearn": {"k": "v"}}] * 2
     edges = server.client().runs.edges(run["run_id"])
-    assert [(edge.relation, artifact.type) for edge, artifact in edges] == [("produced", "model")]
+    [(edge, artifact)] = edges
+    assert (edge.relation, edge.as_, artifact.type) == ("produced", "model", "model")
+    assert artifact.name == f"{run['run_name']}/model"  # told apart from others of that name
     for wrong in ("not json", '{"flavors": {}}', "[]"):
         body = {"run_id": run["run_id"], "model_json": wrong}
         assert ask(server, "POST", f"{API}/runs/log-model", body)[0] == 400

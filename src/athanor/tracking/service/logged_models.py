@@ -38,6 +38,8 @@ _METRIC_KEY = 250
 _RUN_ID = 32
 _DIGEST = 36
 _EDGE_NAME = 255
+_DEFAULT_NAME = "model"
+"""What MLflow calls a model that nobody names."""
 _MODEL_URI = re.compile(r"models:/(m-[0-9a-f]{32})(?:/(.*))?")
 
 
@@ -122,7 +124,7 @@ class LoggedModels:
         Raises: LoggedModelNotFound.
         """
         self._access.require(who, "tracking.finalize", model_id)
-        artifact = self._folder(self._model(model_id)) if status == "ready" else None
+        artifact = self._folder(who, self._model(model_id)) if status == "ready" else None
         changes = {"status": status, "updated_at": self._now()}
         with self._database.transaction():
             self._store.change(model_id, changes)
@@ -227,9 +229,10 @@ class LoggedModels:
             return None
         if place.kind != "tree" or not place.path:
             return None
+        name = place.path.rpartition("/")[2]
         found = self._neighbours.artifacts.of_folder(
             in_project(place.path, project),
-            place.path.rpartition("/")[2],
+            self._telling(who, name, run),
             project=project,
             metadata={"run": run} if run else {},
         )
@@ -239,8 +242,15 @@ class LoggedModels:
         with self._database.transaction():
             artifact = lineage.record(who, found)
             if run:
-                lineage.produced(who, run, artifact.id, artifact.name[:_EDGE_NAME])
+                lineage.produced(who, run, artifact.id, name[:_EDGE_NAME])
         return artifact
+
+    def _telling(self, who: Principal, name: str, run: str) -> str:
+        """A name that tells models apart: most are called as MLflow calls them by default."""
+        if name != _DEFAULT_NAME or not run:
+            return name
+        maker = self._neighbours.lineage.run(who, run).name
+        return f"{maker}/{name}" if maker else name
 
     def _experiment(self, who: Principal, given: str, query: LoggedModelQuery) -> str:
         """An experiment's own id: "0" is the default one of each project."""
@@ -257,7 +267,7 @@ class LoggedModels:
             source = f"{model.location}/{below}"
             return self.artifact(who, source, run=model.run, project=model.project)
         if model.artifact_id is None:
-            artifact = self._folder(model)
+            artifact = self._folder(who, model)
             with self._database.transaction():
                 self._draw(who, model, artifact)
             model = self._model(model_id)
@@ -265,14 +275,14 @@ class LoggedModels:
             return None
         return self._neighbours.lineage.artifact(who, model.artifact_id)
 
-    def _folder(self, model: LoggedModel) -> NewArtifact | None:
+    def _folder(self, who: Principal, model: LoggedModel) -> NewArtifact | None:
         """The artifact that a model's files are; None where they do not lie here."""
         place = place_of(model.location)
         if place.kind != "tree":
             return None
         return self._neighbours.artifacts.of_folder(
             in_project(place.path, model.project),
-            model.name,
+            self._telling(who, model.name, model.run),
             project=model.project,
             metadata={"logged_model": model.id, "run": model.run},
         )
