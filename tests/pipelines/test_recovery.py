@@ -97,8 +97,9 @@ def _check(folder: Path, seed: int, room: Room, undisturbed: list[str]) -> None:
     place.mkdir()
     assert _killed_and_finished(place, seed) == undisturbed[0]
     assert set((place / "done").read_text().splitlines()) == LINES
-    for task in (place / "work").glob("*/*"):
-        attempts = sorted(task.iterdir(), key=lambda attempt: int(attempt.name))
+    folders = sorted((place / "work").glob("*/[0-9]*/*"), key=lambda path: int(path.parts[-2]))
+    for task in {folder.name for folder in folders}:
+        attempts = [folder for folder in folders if folder.name == task]
         finished = [read_result(attempt) is not None for attempt in attempts]
         assert finished == [False] * (len(attempts) - 1) + [True], task
 

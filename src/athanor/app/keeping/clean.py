@@ -205,7 +205,7 @@ def _below(folder: Path, wanted: Callable[[str], bool]) -> list[Path]:
 
 
 def _attempt_files(folder: Path) -> list[Path]:
-    """What lies in a run's attempts (`<task>/<attempt>/...`) beside the logs."""
+    """What lies in a run's attempts (`<attempt>/<task>/...`) beside the logs."""
     return [path for path in sorted(folder.glob("*/*/*")) if path.name != TASK_LOG]
 
 

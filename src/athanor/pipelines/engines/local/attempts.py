@@ -126,14 +126,14 @@ class Place:
     """Where the engine works, and with what."""
 
     folder: Path
-    """Attempts have their folders here: `<run>/<task id>/<attempt>`."""
+    """Attempts have their folders here: `<run>/<attempt>/<task id>`."""
     secrets: SecretStore
     materializers: tuple[str, ...]
     operations: Mapping[str, Operation] = field(default_factory=dict)
 
     def attempt(self, task: Task) -> Path:
         """The folder of a task's present attempt."""
-        return Path(f"{self.folder}/{task.run}/{task.id}/{task.attempt}")
+        return Path(f"{self.folder}/{task.run}/{task.attempt}/{task.id}")
 
 
 class Attempts:
@@ -153,6 +153,8 @@ class Attempts:
         self._database = database
         self._storage = storage
         self._place = place
+        self._volumes = place.folder / VOLUMES
+        self._environments = str(place.folder / ENVIRONMENTS)
         self._children: dict[str, Child] = {}
         self._stopped: set[str] = set()
         self._lock = Lock()
@@ -221,9 +223,11 @@ class Attempts:
 
     def log(self, task: Task) -> str:
         """What a task has written so far, attempt by attempt."""
-        folder = self._place.folder / task.run / task.id
-        logs = sorted(folder.glob(f"*/{LOG_FILE}"), key=lambda path: int(path.parent.name))
-        texts = [path.read_text("utf-8", errors="replace") for path in logs]
+        folder = self._place.folder / task.run
+        logs = {int(path.parts[-3]): path for path in folder.glob(f"[0-9]*/{task.id}/{LOG_FILE}")}
+        if not logs:  # as it was laid out in the beginning
+            logs = {int(path.parts[-2]): path for path in folder.glob(f"{task.id}/*/{LOG_FILE}")}
+        texts = [path.read_text("utf-8", errors="replace") for _, path in sorted(logs.items())]
         if len(texts) == 1:
             return texts[0]
         return "".join(f"--- attempt {n} ---\n{text}" for n, text in enumerate(texts, 1))
@@ -283,7 +287,7 @@ class Attempts:
     def _volume(self, work: Work) -> tuple[Ending, Bindings | None]:
         """Make or remove a volume, as Kubernetes' own components do."""
         parameters = work.launch.inputs.parameters
-        volumes = self._place.folder / VOLUMES
+        volumes = self._volumes
         outputs: dict[str, Any] = {}
         if work.container.image == CREATE_VOLUME:
             unique = f"{work.ordered.run.pipeline}-{work.task.run[:12]}"
@@ -303,7 +307,7 @@ class Attempts:
             args=container.args,
             schemas=dict(work.schemas),
             known=dict(work.known),
-            environments=str(self._place.folder / ENVIRONMENTS),
+            environments=self._environments,
         )
 
     def _begin(self, work: Work, ended: Callable[[Work, Ending], None]) -> None:
@@ -312,7 +316,7 @@ class Attempts:
         fitting = fitting_of(
             work.launch.settings,
             self._place.secrets,
-            volumes=self._place.folder / VOLUMES,
+            volumes=self._volumes,
             attempt=folder,
         )
         foreign = self._foreign(work) if work.embedded is None else None
@@ -416,7 +420,7 @@ class Attempts:
             mounts=fitting.mounts,
             cores=work.wanted.cores,
             memory_bytes=work.wanted.memory_bytes,
-            environments=str(self._place.folder / ENVIRONMENTS),
+            environments=self._environments,
             parameters=dict(work.launch.inputs.parameters),
             artifacts={
                 name: [_given(item) for item in items] for name, items in work.given.items()
@@ -436,15 +440,13 @@ class Attempts:
 
 
 def _make(folder: Path) -> None:
-    """Make an attempt's folder; mostly its run's folder is there, and its own two are not."""
+    """Make an attempt's folder; mostly the one around it is there, and it is not."""
     try:
-        os.mkdir(folder.parent)  # noqa: PTH102 - what Path's does costs as much as the call
+        os.mkdir(folder)  # noqa: PTH102 - what Path's does costs as much as the call
+    except FileNotFoundError:
+        folder.mkdir(parents=True, exist_ok=True)
     except FileExistsError:
         pass
-    except FileNotFoundError:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-    with contextlib.suppress(FileExistsError):
-        os.mkdir(folder)  # noqa: PTH102 - same
 
 
 def _fault(work: Work, error: Exception) -> Ending:

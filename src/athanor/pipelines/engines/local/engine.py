@@ -62,6 +62,8 @@ class _Ended:
     bindings: Bindings | None = None
     recorded: bool = False
     """Whether it was written down already, if it was to be."""
+    tidy: bool = False
+    """Whether it leaves no file behind that nobody needs."""
 
 
 class LocalEngine:
@@ -196,7 +198,7 @@ class LocalEngine:
         self._begun.clear()
         for ended in self._unsettled:
             self._at_work.discard(ended.task.id)
-            if ended.ending.state == "done":
+            if ended.ending.state == "done" and not ended.tidy:
                 self._attempts.tidy(ended.task)
         self._unsettled.clear()
 
@@ -423,7 +425,8 @@ class LocalEngine:
         self._inbox.put(_Ended(task=work.task, ending=ending, bindings=bindings, recorded=True))
 
     def _step_ended(self, work: Work, ending: Ending) -> None:
-        self._inbox.put(_Ended(task=work.task, ending=ending))
+        tidy = work.light and work.embedded is not None and not work.embedded.modules
+        self._inbox.put(_Ended(task=work.task, ending=ending, tidy=tidy))
 
     def _settle_end(self, live: Live, ended: _Ended) -> None:
         ending, bindings, path = ended.ending, ended.bindings, ended.task.name
