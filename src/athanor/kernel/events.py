@@ -328,10 +328,10 @@ class Events:
 
         Called by the server's dispatcher; safe to call from several processes.
         """
-        newest = self._store.last()
-        if newest == self._delivered and not self._failures:
-            return 0
         with self._database.reading():
+            newest = self._store.last()
+            if newest == self._delivered and not self._failures:
+                return 0
             fresh = self._fresh()
             concerned = self._concerned(fresh)
         handled = sum(self._deliver_to(item) for item in concerned)
