@@ -134,7 +134,9 @@ class FeaturesClient:
 
     def _upload(self, dataset: str, root: Path, told: str, time: str) -> None:
         """Send a source's file as a dataset's next version, where it is at hand."""
-        found = next((path for path in (root / told, Path(told)) if path.is_file()), None)
+        # Feast reads paths from where its settings lie.
+        bases = [root, *(path.parent for path in root.rglob("feature_store.yaml")), Path()]
+        found = next((base / told for base in bases if (base / told).is_file()), None)
         if found is not None:
             query = {"file": found.name, "mode": "replace", "time": time}
             self._transport.send(

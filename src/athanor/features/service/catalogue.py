@@ -163,7 +163,8 @@ class Features:
         Raises: BadFeastRepository; what `apply` raises.
         """
         self._access.require(who, "features.import_feast", project)
-        found = read_repository(files.files, files.datasets)
+        known = {item.name for item in self._ground.datasets.datasets(who, project=project)}
+        found = read_repository(files.files, files.datasets, known)
         if not files.apply:
             return found
         return replace(found, applied=self.apply(who, found.definitions, project=project))
