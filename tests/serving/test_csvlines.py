@@ -1,5 +1,7 @@
 """Large CSV files are read where they lie, as the slower ways read them."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pyarrow as pa
@@ -8,7 +10,7 @@ import pytest
 
 from athanor.app.house import House
 from athanor.kernel.permissions import OWNER
-from athanor.serving.batches.work import csvlines
+from athanor.serving.batches.work import csvlines, score
 from athanor.serving.batches.work.files import as_parquet
 from athanor.serving.errors.batches import CsvNotPlain
 from athanor.serving.service.batches import Batches
@@ -115,3 +117,36 @@ def test_a_large_file_is_predicted_and_an_odd_one_planned_anew(
     assert result(shop, batch)["probability_left"].tolist() == pytest.approx(
         expected(champion, frame)[:, 0].tolist(), abs=1e-9
     )
+
+
+def test_what_is_written_has_large_row_groups_and_one_list_of_words(tmp_path: Path) -> None:
+    batches = [
+        pa.record_batch({"c": pa.array(words).dictionary_encode()})
+        for words in (["x", "y"], ["y", None, "z"])
+    ]
+    path = tmp_path / "chunk.parquet"
+    with pq.ParquetWriter(path, batches[0].schema) as writer:
+        score._write(writer, batches)
+        score._write(writer, batches)
+    assert not batches
+    with pq.ParquetFile(path) as file:
+        assert file.num_row_groups == 1
+        assert file.read()["c"].to_pylist() == ["x", "y", "y", None, "z"]
+
+
+def test_ordinary_files_are_planned_and_gathered_without_libraries_for_odd_ones() -> None:
+    work = "athanor.serving.batches.work"
+    said = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            (
+                f"import sys, {work}.plan, {work}.gather;"
+                "print(*{'duckdb', 'fsspec', 'onnx', 'sklearn'} & set(sys.modules))"
+            ),
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert said.stdout.split() == []

@@ -32,8 +32,9 @@ TYPES = {
 """What the model's columns are read as."""
 _LARGE = 4 << 20
 """Bytes: smaller files are read at once."""
-_BLOCK = 16 << 20
-_SCANNED = 16 << 20
+_BLOCK = 2 << 20
+"""What is parsed at once; more does not stay in the processor's caches."""
+_SCANNED = 1 << 18
 _LONGEST_LINE = 1 << 20
 _SHORTEST_LINE = 2
 """Bytes with the line's end, of a row that has two cells: a shorter one may be an empty line."""
@@ -112,7 +113,9 @@ def read(
     reading = arrow_csv.ReadOptions(
         block_size=_BLOCK, use_threads=False, column_names=file["names"]
     )
-    parsing = arrow_csv.ParseOptions(delimiter=file["delimiter"], newlines_in_values=False)
+    parsing = arrow_csv.ParseOptions(
+        delimiter=file["delimiter"], quote_char=False, newlines_in_values=False
+    )
     try:
         with pa.memory_map(file["csv"]) as source:
             source.seek(start)
@@ -148,16 +151,16 @@ def _pieces(path: Path, rows: int) -> list[tuple[int, int, int]] | None:
         path.open("rb") as stream,
         mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as all_,
     ):
-        if all_.find(b'"') >= 0:
-            return None
         size = len(all_)
         begin = last = all_.find(b"\n") + 1
-        if not begin:
+        if not begin or all_.find(b'"', 0, begin) >= 0:
             return None
         count = 0
         for place in range(begin, size, _SCANNED):
-            block = np.frombuffer(all_[place : place + _SCANNED], np.uint8)
-            ends = np.flatnonzero(block == ord("\n")) + (place + 1)
+            block = all_[place : place + _SCANNED]
+            if b'"' in block:
+                return None
+            ends = np.flatnonzero(np.frombuffer(block, np.uint8) == ord("\n")) + (place + 1)
             if not len(ends):
                 continue
             if np.diff(ends, prepend=last).min() <= _SHORTEST_LINE:

@@ -1,30 +1,20 @@
 """Files that were sent, as Parquet: CSV, JSON, JSON lines, Parquet, Arrow; maybe gzipped."""
 
 import gzip
+import importlib
 import os
 import shutil
 from pathlib import Path
 
-import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow import csv as arrow_csv
 from pyarrow import feather
 
-from athanor.serving.batches.work.csvlines import MISSING, converting, head_of, quotes, types_of
+from athanor.serving.batches.work.csvlines import converting, head_of, quotes, types_of
 from athanor.serving.errors.batches import BatchFileUnreadable
 from athanor.serving.types import Signature
 
-_TYPES = {
-    "double": "DOUBLE",
-    "float": "DOUBLE",
-    "long": "BIGINT",
-    "integer": "BIGINT",
-    "string": "VARCHAR",
-    "boolean": "BOOLEAN",
-    "datetime": "TIMESTAMP",
-}
-_SAMPLE_ROWS = 100_000
 _BLOCK_BYTES = 1 << 20
 FORMATS = {
     ".csv": "csv",
@@ -60,10 +50,12 @@ def as_parquet(path: Path, name: str, target: Path, signature: Signature, rows: 
         if kind == "csv" and _plain_csv(source, passing, signature, rows):
             pass
         elif kind in {"csv", "json"}:
-            _by_duckdb(source, kind, passing, signature, rows)
+            # By its name: it takes DuckDB with it, which ordinary files do without.
+            odd = importlib.import_module("athanor.serving.batches.work.odd")
+            odd.write(source, kind, passing, signature, rows)
         else:
             _by_arrow(source, kind, passing, rows)
-    except (duckdb.Error, pa.ArrowException, OSError, EOFError, ValueError) as error:
+    except (pa.ArrowException, OSError, EOFError, ValueError) as error:
         problem = " ".join(str(error).split())[:400]
         raise BatchFileUnreadable(name, problem) from error
     finally:
@@ -128,49 +120,6 @@ def _write(reader: pa.RecordBatchReader, target: Path, rows: int) -> None:
             writer.write_table(pa.Table.from_batches(waiting).unify_dictionaries())
 
 
-def _by_duckdb(source: Path, kind: str, target: Path, signature: Signature, rows: int) -> None:
-    with duckdb.connect(":memory:", config={"threads": 2}) as connection:
-        reader = _csv_reader if kind == "csv" else _json_reader
-        reading = reader(connection, source, signature)
-        connection.execute(
-            f"COPY (SELECT * FROM {reading}) TO {_text(str(target))} "  # noqa: S608 - our literals
-            f"(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {max(2_048, rows)})"
-        )
-
-
-def _csv_reader(connection: duckdb.DuckDBPyConnection, source: Path, signature: Signature) -> str:
-    missing = ", ".join(map(_text, MISSING))
-    plain = f"read_csv({_text(str(source))}, header = true, nullstr = [{missing}]"
-    looked = connection.sql(
-        f"SELECT * FROM {plain}, all_varchar = true, sample_size = 1000) LIMIT 0"  # noqa: S608
-    )
-    types = _declared(signature, looked.columns)
-    return f"{plain}, sample_size = {_SAMPLE_ROWS}{types})"
-
-
-def _json_reader(connection: duckdb.DuckDBPyConnection, source: Path, signature: Signature) -> str:
-    plain = (
-        f"read_json({_text(str(source))}, sample_size = {_SAMPLE_ROWS}, "
-        "maximum_object_size = 104857600"
-    )
-    found = connection.sql(f"SELECT * FROM {plain}) LIMIT 0")  # noqa: S608 - our literals
-    known = {column.name: _TYPES.get(column.type, "") for column in signature.columns}
-    cells = ", ".join(
-        f"CAST({_name(name)} AS {known[name]}) AS {_name(name)}" if known.get(name) else _name(name)
-        for name in found.columns
-    )
-    return f"(SELECT {cells} FROM {plain}))"  # noqa: S608 - quoted names
-
-
-def _declared(signature: Signature, present: list[str]) -> str:
-    pairs = [
-        f"{_text(column.name)}: {_text(_TYPES[column.type])}"
-        for column in signature.columns
-        if column.name in present and column.type in _TYPES
-    ]
-    return f", types = {{{', '.join(pairs)}}}" if pairs else ""
-
-
 def _by_arrow(source: Path, kind: str, target: Path, rows: int) -> None:
     if kind == "parquet":
         with pq.ParquetFile(source) as file:
@@ -197,11 +146,3 @@ def _linked(source: Path, target: Path) -> None:
         os.link(source, target)
     except OSError:
         shutil.copyfile(source, target)
-
-
-def _text(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
-
-
-def _name(text: str) -> str:
-    return '"' + text.replace('"', '""') + '"'

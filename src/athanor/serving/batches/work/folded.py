@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 
 from athanor.registry.packaging import LoadedModel
 from athanor.serving.batches.work.columns import numbers_of, words_of
-from athanor.serving.runtimes.compiling import encoded, hints_of
 from athanor.serving.runtimes.folding.linear import Head, head_of
 from athanor.serving.runtimes.folding.nodes import Bag, Raw, Unfoldable, everything, sources
 from athanor.serving.runtimes.folding.programs import Sums
+from athanor.serving.runtimes.folding.steps import encoded, hints_of
 from athanor.serving.runtimes.folding.vectors import Column, Refused, Texts, Vectors
 from athanor.serving.runtimes.proof import proof_rows
 from athanor.serving.types import Signature

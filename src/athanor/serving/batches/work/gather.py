@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from athanor.serving.batches.work import plan as plans
-from athanor.serving.batches.work.score import ERRORS, chunk_path
+from athanor.serving.batches.work.chunks import ERRORS, chunk_path
 
 _PIECES = 256
 """Files of one version at most, and rows of each at least, about."""

@@ -3,13 +3,13 @@
 The plan is made once and kept in the batch's folder: whoever goes on after a kill works by it.
 """
 
+import importlib
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -94,7 +94,9 @@ def read(folder: Path) -> dict[str, Any]:
 
 def opened(path: str, words: Sequence[str] = ()) -> pq.ParquetFile:
     """A Parquet file, wherever it lies; of `words`, each distinct text is read once."""
-    source = path if "://" not in path else fsspec.open(path, "rb").open()
+    source = path
+    if "://" in path:  # by its name: files that lie here do without
+        source = importlib.import_module("fsspec").open(path, "rb").open()
     return pq.ParquetFile(source, read_dictionary=list(words) or None)
 
 

@@ -18,19 +18,19 @@ import pyarrow.parquet as pq
 from athanor.kernel.workers import report
 from athanor.serving.batches.work import csvlines
 from athanor.serving.batches.work import plan as plans
+from athanor.serving.batches.work.chunks import ERRORS, chunk_path
 from athanor.serving.batches.work.models import Scorer, load_scorer
 from athanor.serving.errors.batches import CsvNotPlain, TooManyRowErrors
 
 _SLICE_ROWS = 65_536
-_CSV_ROWS = 131_072
+_GROUP_ROWS = 100_000
+"""Rows of a row group in what is written, at least."""
 _PROBED = 16
 _TYPES_KEPT = frozenset({"string", "bool", "date32[day]", "timestamp[us]", "float", "double"}) | {
     f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)
 }
 """What Parquet itself remembers: Arrow's own note of the types is not needed beside it."""
 _CLAIMS = "claims"
-ERRORS = b"athanor.errors"
-"""In a chunk file's footer: how many of its rows the model refused."""
 
 
 def work(folder: str, model: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -56,11 +56,6 @@ def work(folder: str, model: Mapping[str, Any], settings: Mapping[str, Any]) -> 
                 report({"chunk": number, "rows": chunk["rows"], "errors": errors.count})
             claims.drop(number)
     return {"chunks": done, "cpu_seconds": time.process_time() - began}
-
-
-def chunk_path(folder: Path, number: int) -> Path:
-    """Where a chunk's predictions are, once they are."""
-    return folder / f"chunk-{number:06d}.parquet"
 
 
 @dataclass(slots=True)
@@ -124,7 +119,7 @@ def _score_chunk(
         kept = [item.with_type(coded) if item.name in words else item for item in kept]
         whole = pa.schema([*kept, *made, *reasons])
     passing = target.with_suffix(".part")
-    row = int(chunk["start"])
+    row, group = int(chunk["start"]), list[pa.RecordBatch]()
     # Numbers seldom repeat. Text whose words came coded is written so, and is plain to readers.
     with pq.ParquetWriter(
         passing, whole, compression="zstd", compression_level=1,
@@ -138,13 +133,23 @@ def _score_chunk(
                 for _ in reasons
             ]
             columns = [_column(batch, item) for item in kept]
-            writer.write_batch(pa.record_batch([*columns, *arrays, *told], schema=whole))
+            group.append(pa.record_batch([*columns, *arrays, *told], schema=whole))
             row += batch.num_rows
+            if sum(item.num_rows for item in group) >= _GROUP_ROWS:
+                _write(writer, group)
+        _write(writer, group)
         writer.add_key_value_metadata({ERRORS: str(errors.count).encode()})
     if row - int(chunk["start"]) != int(chunk["rows"]):
         message = f"A file of the input changed: {target.stem} has {row - chunk['start']} rows."
         raise RuntimeError(message)
     _settle(passing, target)
+
+
+def _write(writer: pq.ParquetWriter, group: list[pa.RecordBatch]) -> None:
+    """As one row group, with one list of words a column of text."""
+    if group:
+        writer.write_table(pa.Table.from_batches(group).unify_dictionaries())
+        group.clear()
 
 
 def _rows(
@@ -173,8 +178,7 @@ def _lines(
     """Rows of a CSV file that is read where it lies. Raises: CsvNotPlain."""
     file, rows = plan["files"][chunk["file"]], 0
     for batch in csvlines.read(file, chunk["bytes"], names, plan["schema"]):
-        for start in range(0, batch.num_rows, _CSV_ROWS):
-            yield batch.slice(start, _CSV_ROWS)
+        yield batch
         rows += batch.num_rows
     if rows != chunk["rows"]:
         raise CsvNotPlain(file["csv"], f"{chunk['rows']} lines hold {rows} rows")
