@@ -10,8 +10,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from athanor.data import NewSource, NewVersion, Roles
-from athanor.data.errors import SourceUnreachable, TooManyColumns, UnfitTable, UnreadableFile
+from athanor.data import NewSource, NewVersion, Query, Roles
+from athanor.data.errors import (
+    SchemaChanged,
+    SourceUnreachable,
+    TooManyColumns,
+    UnfitTable,
+    UnreadableFile,
+)
 from athanor.data.work import archives, csvfile
 from athanor.kernel import OWNER
 from athanor.kernel.errors import AthanorError
@@ -52,6 +58,10 @@ FILES = {
     "cut.json": ('[{"a": 1}, {"a":', "can't be read"),
     "words.json": ('["a", "b"]', "no list of objects"),
     "deep.jsonl": ('{"a":' + "[" * 60 + "]" * 60 + "}\n", "more than 50 levels deep"),
+    "abyss.jsonl": ('{"a": 1}\n{"a":' + "[" * 100_000 + "\n", "row 2 is nested more than 50"),
+    "halves.jsonl": (f'{{"a": {1 << 64}}}\n{{"a": 0.5}}\n', "row 1: .*beyond 64 bits beside other"),
+    "within.jsonl": (f'{{"a": [1]}}\n{{"a": [{1 << 64}]}}\n', "row 2: .*beyond 64 bits, of which"),
+    "twice.jsonl": ('{"a": 1, "a": 2}\n', "row 1: column 'a' was specified twice"),
     "nameless.jsonl": ('{"": 1}\n', "column 1 has no name"),
     "page.csv": ("<!DOCTYPE html>\n<html></html>\n", "an HTML page"),
     "zero.csv": ("a,b\n1,x\0y\n", r"line 2 \(byte 7\) holds a zero byte"),
@@ -84,6 +94,23 @@ def test_what_excel_writes_is_read(room: DataRoom, written: Written) -> None:
     pretty = written("pretty.json", '{\n  "a": 1\n}\n')
     room.datasets.add(OWNER, "pretty", NewVersion(path=pretty))
     assert room.datasets.rows(OWNER, "pretty") == [{"a": 1}]
+
+
+@pytest.mark.parametrize("text", ['{"a": %d}\n{"a": 1}\n', '[{"a": %d}, {"a": 1}]'])
+def test_long_whole_numbers_of_json_lose_no_digit(
+    room: DataRoom, written: Written, text: str
+) -> None:
+    long = (1 << 64) + 1
+    version = room.datasets.add(OWNER, "long", NewVersion(path=written("a.json", text % long)))
+    assert version.columns[0].type == "decimal"
+    assert "beyond 64 bits" in version.notes[0]
+    assert room.sql.query(OWNER, Query(sql="select a::varchar from long")).rows[0] == (str(long),)
+    brackets = written("b.jsonl", '{"a": "' + "[" * 100 + '"}\n{"a": "]"}\n')
+    assert room.datasets.add(OWNER, "text", NewVersion(path=brackets)).rows == 2
+    room.datasets.add(OWNER, "whole", NewVersion(path=written("c.csv", "a\n1\n2\n")))
+    longer = NewVersion(path=written("d.csv", f"a\n3\n{long}\n"), mode="append", look=False)
+    with pytest.raises(SchemaChanged, match=f"row 2 holds '{long}'"):
+        room.datasets.add(OWNER, "whole", longer)
 
 
 def test_a_pipe_is_not_waited_for(room: DataRoom, tmp_path: Path) -> None:

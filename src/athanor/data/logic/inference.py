@@ -251,7 +251,10 @@ class Guess:
                 return
             if _casts(values, pa.float64()):
                 self._whole = False
-                self._too_long |= _any(pc.match_substring_regex(values, _LONG_INTEGER))
+                long = pc.match_substring_regex(values, _LONG_INTEGER)
+                self._too_long |= _any(long)
+                if self._wanted == "integer":
+                    rows.note(values, pc.invert(long), against)
                 self._note_zeros(values)
                 return
         pattern = _COMMA if self._decimal == "," else _NUMBER

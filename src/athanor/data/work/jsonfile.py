@@ -1,11 +1,14 @@
 """JSON objects, one a line or in one list, as Arrow batches; read in pieces of some megabytes."""
 
 import io
+import json
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import orjson
 import pyarrow as pa
 from pyarrow import json as pajson
@@ -21,6 +24,11 @@ _PIECE = 32 << 20
 _LINE = 64 << 20
 _BATCH_ROWS = 1 << 16
 _DEEPEST = 50
+_STRING = re.compile(rb'"(?:[^"\\\n]|\\.)*"')
+_NO_SIGNS = bytes(set(range(256)) - set(b"[]{}\n"))
+_LONG = re.compile(rb"(?:\d{20}|9(?:22[3-9]|2[3-9]\d|[3-9]\d\d)\d{15})")
+"""What a whole number beyond 64 bits has in it, and some that are none."""
+_LEAST, _MOST, _DIGITS = -(1 << 63), (1 << 63) - 1, 38
 _CHANGED = re.compile(r"Column\(/?(?P<column>.*?)\) (?P<what>.*?)(?: in row (?P<row>\d+))?$")
 _ROW = re.compile(r"in row (\d+)")
 
@@ -39,7 +47,9 @@ def open_jsonl(
         first = stream.readline(256).strip()
     if begins != b"{" or first == b"{":
         plain = _as_lines(plain, file, into / "lines")
-    schema, rows = _schema_of(plain, file)
+    schema, rows, long = _schema_of(plain, file)
+    if long:
+        schema = _with_decimals(plain, file, schema, long)
 
     def read() -> Iterator[pa.RecordBatch]:
         for piece, before in _pieces(plain, file):
@@ -47,12 +57,21 @@ def open_jsonl(
             yield from table.combine_chunks().to_batches(max_chunksize=_BATCH_ROWS)
 
     found = Found(path=plain, file=file, format="jsonl", read=read, schema=schema, rows=rows)
-    return typed(found, wanted, options)
+    read_as = typed(found, wanted, options)
+    notes = [f"Column {name!r} has whole numbers beyond 64 bits: decimals." for name in long]
+    return replace(read_as, notes=(*read_as.notes, *notes))
 
 
-def _schema_of(path: Path, file: str) -> tuple[pa.Schema, int]:
+Long = dict[str, tuple[int, int]]
+"""By column a row that holds a whole number beyond 64 bits, and that number."""
+
+
+def _schema_of(path: Path, file: str) -> tuple[pa.Schema, int, Long]:
     schema, rows = pa.schema([]), 0
+    long: Long = {}
     for piece, before in _pieces(path, file):
+        _check_brackets(piece, file, before)
+        _note_long(piece, before, long)
         table = _parsed(piece, file, before, None)
         rows += table.num_rows
         _check_depth(table.schema, file)
@@ -67,7 +86,104 @@ def _schema_of(path: Path, file: str) -> tuple[pa.Schema, int]:
             ) from error
         if len(schema) > MOST_COLUMNS:
             raise TooManyColumns(file, len(schema), MOST_COLUMNS)
-    return schema, rows
+    return schema, rows, long
+
+
+def _note_long(piece: bytes, before: int, long: Long) -> None:
+    """Note the columns with whole numbers beyond 64 bits, of which Arrow would make doubles."""
+    if not _LONG.search(piece):
+        return
+    for place, line in enumerate(piece.split(b"\n")):
+        if not _LONG.search(line):
+            continue
+        try:
+            told = json.loads(line)
+        except ValueError:
+            return  # the parser says where it is no JSON
+        for name, value in told.items() if isinstance(told, dict) else ():
+            found = _beyond(value)
+            if found is not None and name not in long:
+                long[name] = before + place + 1, found
+
+
+def _beyond(value: Any) -> int | None:
+    """The first whole number beyond 64 bits in a value."""
+    waiting = [value]
+    for item in waiting:
+        if isinstance(item, int) and not _LEAST <= item <= _MOST:
+            return item
+        if isinstance(item, dict | list):
+            waiting += item.values() if isinstance(item, dict) else item
+    return None
+
+
+def _with_decimals(path: Path, file: str, schema: pa.Schema, long: Long) -> pa.Schema:
+    """The schema with exact decimals for columns of whole numbers beyond 64 bits.
+
+    Raises: UnreadableFile where a column holds others, more digits, or the number within a value.
+    """
+    whole = pa.decimal128(_DIGITS, 0)
+    for name, (row, value) in long.items():
+        place = schema.get_field_index(name)
+        if schema.field(place).type != pa.float64() or abs(value) >= 10**_DIGITS:
+            raise _too_long(file, name, row, value, "")
+        schema = schema.set(place, pa.field(name, whole))
+    for piece, before in _pieces(path, file):
+        try:
+            _parsed(piece, file, before, schema)
+        except UnreadableFile as error:
+            name, (row, value) = next(iter(long.items()))
+            raise _too_long(file, name, row, value, " beside other numbers") from error
+    return schema
+
+
+def _too_long(file: str, name: str, row: int, value: int, where: str) -> UnreadableFile:
+    shown = str(value)[:60]
+    error = UnreadableFile(
+        file,
+        f"row {row}: column {name!r} holds {shown}, a whole number beyond 64 bits{where}, of which "
+        "digits would be lost.",
+        hint=f'Write the values of this column as texts: "{shown}".',
+        row=row,
+    )
+    error.details["column"] = name
+    return error
+
+
+def _check_brackets(piece: bytes, file: str, before: int) -> None:
+    """See that no row is nested so deeply that the parser, which calls itself, would run over.
+
+    Raises: UnreadableFile.
+    """
+    if _deepest(piece.translate(None, _NO_SIGNS), by_line=False)[0] <= _DEEPEST + 1:
+        return
+    depth, line = _deepest(_STRING.sub(b"", piece).translate(None, _NO_SIGNS), by_line=True)
+    if depth > _DEEPEST + 1:
+        row = before + line + 1
+        raise UnreadableFile(
+            file,
+            f"row {row} is nested more than {_DEEPEST} levels deep.",
+            hint="Flatten it, or write it as text.",
+            row=row,
+        )
+
+
+def _deepest(signs: bytes, *, by_line: bool) -> tuple[int, int]:
+    """How deep brackets go at most, and in which line, from 0; by no line at most so deep."""
+    if not signs:
+        return 0, 0
+    codes = np.frombuffer(signs, np.uint8)
+    ends = codes == ord("\n")
+    steps = np.where((codes == ord("[")) | (codes == ord("{")), 1, -1)
+    steps[ends] = 0
+    levels = np.cumsum(steps)
+    lines = np.cumsum(ends)
+    if by_line:
+        begins = np.concatenate(([0], levels[ends]))[lines]
+    else:
+        begins = np.minimum(np.minimum.accumulate(levels), 0)
+    place = int(np.argmax(levels - begins))
+    return int(levels[place] - begins[place]), int(lines[place])
 
 
 def _check_depth(schema: pa.Schema, file: str) -> None:
@@ -145,9 +261,13 @@ def _unreadable(told: str, file: str, before: int) -> UnreadableFile:
 
 def _as_lines(path: Path, file: str, target: Path) -> Path:
     """A list of objects as one object a line."""
+    text = path.read_bytes()
     try:
-        found: Any = orjson.loads(path.read_bytes())
-    except ValueError as error:
+        found: Any = orjson.loads(text)
+        # Of whole numbers beyond 64 bits orjson makes doubles.
+        exact = bool(_LONG.search(text))
+        found = json.loads(text) if exact else found
+    except (ValueError, RecursionError) as error:
         raise UnreadableFile(
             file, f"the JSON can't be read: {error}.", hint="Write a list of objects."
         ) from error
@@ -161,5 +281,6 @@ def _as_lines(path: Path, file: str, target: Path) -> Path:
         )
     with target.open("wb") as stream:
         for item in found:
-            stream.write(orjson.dumps(item) + b"\n")
+            line = json.dumps(item, ensure_ascii=False).encode() if exact else orjson.dumps(item)
+            stream.write(line + b"\n")
     return target
