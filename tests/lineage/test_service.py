@@ -44,3 +44,11 @@ def test_a_run_is_found_by_how_its_id_begins(lineage: Lineage) -> None:
     for unknown in ("01234", "0123457", "012345%"):
         with pytest.raises(RunNotFound):
             lineage.run(OWNER, unknown)
+
+
+def test_of_a_task_the_room_that_runs_it_tells(sqlite: Database, lineage: Lineage) -> None:
+    for kind in ("pipeline", "task"):
+        run = lineage.start_run(OWNER, NewRun(kind=kind, name="train"))
+        lineage.finish_run(OWNER, run.id)
+    told = [(item.action, item.detail["kind"]) for item in SqlEventStore(sqlite).since(0, 10)]
+    assert told == [("lineage.run.started", "pipeline"), ("lineage.run.finished", "pipeline")]

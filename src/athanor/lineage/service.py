@@ -32,6 +32,8 @@ from athanor.lineage.types import (
 )
 
 _RESUMABLE = frozenset({"failed", "stopped"})
+_TOLD_ELSEWHERE = frozenset({"task"})
+"""Kinds of runs of which the room that runs them tells: `pipelines.task.started`, `.finished`."""
 _DEPTH = 64
 """How far a trace goes: runs and artifacts both count."""
 
@@ -319,18 +321,17 @@ class Lineage:
         return run
 
     def _tell(self, who: Principal, action: str, *runs: Run) -> None:
-        self._events.tell_all(
-            who,
-            action,
-            [
-                Happening(
-                    run.id,
-                    {"kind": run.kind, "name": run.name, "state": run.state, "parent": run.parent},
-                    run.project,
-                )
-                for run in runs
-            ],
-        )
+        told = [
+            Happening(
+                run.id,
+                {"kind": run.kind, "name": run.name, "state": run.state, "parent": run.parent},
+                run.project,
+            )
+            for run in runs
+            if run.kind not in _TOLD_ELSEWHERE
+        ]
+        if told:
+            self._events.tell_all(who, action, told)
 
 
 def _check_id(given: str | None) -> None:

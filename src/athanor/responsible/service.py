@@ -111,10 +111,10 @@ class Reports:
 class ReportIndex:
     """Notes the reports among what runs produce.
 
-    Subscribe `note` to `lineage.run.finished`, and let it want what `concerns` it.
+    Subscribe `note` to its `actions`, and let it want what `concerns` it.
     """
 
-    actions = ("lineage.run.finished",)
+    actions = ("lineage.run.finished", "pipelines.task.finished")
 
     def __init__(self, store: ReportStore, *, lineage: Lineage, storage: Storage) -> None:
         self._store = store
@@ -123,6 +123,8 @@ class ReportIndex:
 
     def concerns(self, event: Event) -> bool:
         """Whether the run that finished produced a report."""
+        if "report" not in event.detail.get("made", ("report",)):
+            return False
         with contextlib.suppress(NotFound):  # it was forgotten meanwhile
             return bool(self._made(event.subject))
         return False

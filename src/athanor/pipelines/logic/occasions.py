@@ -66,7 +66,7 @@ _TOLD = {
     "pipelines.run.finished": "pipeline state trigger",
     "pipelines.run.resumed": "pipeline trigger",
     "pipelines.run.submitted": "pipeline trigger",
-    "pipelines.task.finished": "message pipeline run state task",
+    "pipelines.task.finished": "made message pipeline run state task",
     "pipelines.task.started": "pipeline run task",
     "registry.alias.moved": "alias kind model number previous reason",
     "registry.version.created": (

@@ -180,7 +180,7 @@ class Recorder:
             self._open(ordered, task, launch.inputs)
             self._produced(ordered.who, task.id, entry.made)
             self._lineage.finish_run(ordered.who, task.id, "cached")
-            self._tell_end(ordered, task, "cached")
+            self._tell_end(ordered, task, "cached", made=[] if not entry.made else None)
         return Bindings(parameters=entry.outputs, artifacts=entry.made)
 
     def finish(self, ordered: Ordered, task: Task, ending: Ending) -> Bindings | None:
@@ -211,7 +211,9 @@ class Recorder:
                 entry = CacheEntry(task=task.id, outputs=dict(ending.parameters), made=made)
                 project = ordered.run.project
                 self._store.remember(project, task.key, entry, self._clock.now())
-            self._tell_end(ordered, task, ending.state, error)
+            types = {item.type for items in ending.artifacts.values() for item in items}
+            known = None if ending.made else sorted(types)
+            self._tell_end(ordered, task, ending.state, error, made=known)
         return Bindings(parameters=dict(ending.parameters), artifacts=made)
 
     def try_again(self, task: Task, error: AthanorError | None) -> bool:
@@ -300,14 +302,23 @@ class Recorder:
                 self._lineage.produced(who, task_id, item, name)
 
     def _tell_end(
-        self, ordered: Ordered, task: Task, state: TaskState, error: dict[str, Any] | None = None
+        self,
+        ordered: Ordered,
+        task: Task,
+        state: TaskState,
+        error: dict[str, Any] | None = None,
+        *,
+        made: list[str] | None,
     ) -> None:
+        """Tell of a task's end, and of which types what it made is, where that is known."""
         detail: dict[str, Any] = {
             "run": ordered.run.id,
             "task": task.name,
             "pipeline": ordered.run.pipeline,
             "state": state,
         }
+        if made is not None:
+            detail["made"] = made
         if error is not None:
             detail["message"] = error["message"]
         self._tell(ordered, "pipelines.task.finished", task.id, detail)
