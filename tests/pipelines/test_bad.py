@@ -1,6 +1,7 @@
 """Pipelines that misbehave: the error says what and where, nothing hangs, nothing is left."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -203,8 +204,41 @@ def closes_its_output() -> int:
     return 5
 
 
+@step(cache=False)
+def removes_its_folder() -> int:
+    shutil.rmtree(Path.cwd())
+    return 6
+
+
+@step(cache=False)
+def lies_too_deep() -> list:  # type: ignore[type-arg]
+    found: list[object] = []
+    found.append(found)
+    return found
+
+
+@step(cache=False)
+def says_too_much() -> str:
+    return "x" * (65 << 20)
+
+
+@step(cache=False)
+def forgets_its_file() -> Path:
+    return Path("forgotten.csv")
+
+
+@step(cache=False)
+def keeps_größe_ß() -> dict[str, list[float]]:
+    return {"loss": [0.5, float("nan")]}
+
+
 @pipeline
 def odd_ends() -> int:
+    removes_its_folder()
+    lies_too_deep()
+    says_too_much()
+    forgets_its_file()
+    keeps_größe_ß()
     too_large()
     half_a_character()
     half_a_character(inside=1)
@@ -223,3 +257,10 @@ def test_odd_ends_of_steps_are_told_by_step_and_line(room: Room) -> None:
     assert "KeyboardInterrupt" in ends["interrupts"]
     assert "Speechless" in ends["speechless"]
     assert ends["closes-its-output"] == "done"
+    assert ends["removes-its-folder"] == "done"
+    assert "step 'lies-too-deep' returned can't be kept" in ends["lies-too-deep"]
+    assert "65 MB, most of it in 'Output'" in ends["says-too-much"]
+    assert "'Output' of step 'forgets-its-file'" in ends["forgets-its-file"]
+    tolerant = next(task for task in run.tasks if task.name == "keeps-größe-ß")
+    assert tolerant.outputs == {"Output": {"loss": [0.5, None]}}
+    assert "Output.loss[1] is nan" in room.pipelines.logs(OWNER, run.id, tolerant.name)

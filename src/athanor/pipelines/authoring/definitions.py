@@ -79,5 +79,5 @@ def output_definitions(kinds: Mapping[str, Kind]) -> ComponentOutputs | None:
 
 
 def slug(name: str) -> str:
-    """A name as tasks and components have it: small letters, digits and hyphens."""
-    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "step"
+    """A name as tasks and components have it: small letters, of any script, digits and hyphens."""
+    return re.sub(r"[\W_]+", "-", name.lower()).strip("-") or "step"

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any
 
@@ -66,6 +66,19 @@ def unkept(value: Any) -> str | None:
     else:
         return None
     return next((told for word, told in _FAULTS.items() if word in cause), None)
+
+
+def unbounded(value: Any, place: str) -> Iterator[tuple[str, float]]:
+    """The numbers inside of a value that JSON has no word for, and where they stand."""
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            yield place, value
+    elif isinstance(value, dict):
+        for name, item in value.items():
+            yield from unbounded(item, f"{place}.{name}")
+    elif isinstance(value, list | tuple):
+        for number, item in enumerate(value):
+            yield from unbounded(item, f"{place}[{number}]")
 
 
 def converted(value: Any, kind: str) -> Any:

@@ -63,8 +63,17 @@ def main(folder: str, order: bytes | None = None, code: bytes | None = None) -> 
     with contextlib.suppress(OSError, ValueError, AttributeError):  # the step may have closed it
         sys.stdout.flush()
     end_descendants(owner)
-    write_result(folder, result)
+    _deliver(folder, result)
     os.close(lock)
+
+
+def _deliver(folder: str, result: Result) -> None:
+    """Write the result, also where the step has removed its own folder."""
+    try:
+        write_result(folder, result)
+    except FileNotFoundError:
+        os.makedirs(folder, exist_ok=True)  # noqa: PTH103 - as the others here
+        write_result(folder, result)
 
 
 def rehearse() -> None:
@@ -131,8 +140,7 @@ def _attempt(place: str, order: Order, code: bytes | None = None) -> Result:
         function = load_function(place, order.embedded, code)
         _seed(order.embedded.seed)
         arguments = _arguments(function, order, files)
-        value = _call(function, arguments, order)
-        return _store(value, order, files)
+        return _stored(_call(function, arguments, order), order, files)
     except AthanorError as error:
         _print_trace(error, order.embedded.file)
         return Result(error=error_to_dict(error))
@@ -249,6 +257,24 @@ def _call(function: Callable[..., Any], arguments: Mapping[str, Any], order: Ord
         raise
     except BaseException as error:  # SystemExit and KeyboardInterrupt, too
         raise _failure(error, order.step, order.embedded.file, given) from error
+
+
+def _stored(value: Any, order: Order, files: ArtifactFiles) -> Result:
+    """What a step returned, as it is kept. Raises: BadStep, NoMaterializer, WrongType."""
+    try:
+        return _store(value, order, files)
+    except RecursionError as error:
+        cause = "its parts lie too deep in each other"
+        raise _unkept(order.step, cause) from error
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        raise _unkept(order.step, cause_of(error)) from error
+
+
+def _unkept(step: str, cause: str) -> BadStep:
+    return BadStep(
+        f"What step {step!r} returned can't be kept: {cause}.",
+        hint="Return plain values, tables, models, or the paths of files.",
+    )
 
 
 def _store(value: Any, order: Order, files: ArtifactFiles) -> Result:

@@ -13,6 +13,8 @@ from typing import Any
 
 import msgspec
 
+from athanor.kernel.errors import error_to_dict
+from athanor.pipelines.errors import BadStep
 from athanor.pipelines.logic.containers import Lightweight
 from athanor.pipelines.logic.embedding import Embedded
 from athanor.pipelines.logic.texts import map_texts
@@ -22,6 +24,8 @@ LOG_FILE = "log.txt"
 LOCK_FILE = TASK_FILE
 """Held by whoever works on the order."""
 FORMAT = 1
+_LONGEST_RESULT = 64 << 20
+"""Bytes of values: they stand in the database, and each page of the run shows them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,7 +149,18 @@ def write_result(folder: str, result: Result) -> None:
         body = written(result)
     except UnicodeEncodeError:  # half a character, in the words of somebody's exception
         body = written(replace(result, error=map_texts(result.error, _valid)))
+    if len(body) > _LONGEST_RESULT:
+        body = written(Result(error=error_to_dict(_too_large(result, len(body)))))
     _write(f"{folder}/{TASK_FILE}", b"\n" + body, os.O_APPEND)
+
+
+def _too_large(result: Result, size: int) -> BadStep:
+    name = max(result.parameters, key=lambda one: len(_encoder.encode(result.parameters[one])))
+    return BadStep(
+        f"The step's values have {size >> 20} MB, most of it in {name!r}; "
+        f"{_LONGEST_RESULT >> 20} MB is the most that is kept as values.",
+        hint="Return what is large as a table, or write a file and return its pathlib.Path.",
+    )
 
 
 def _valid(text: str) -> str:

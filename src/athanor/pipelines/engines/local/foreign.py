@@ -57,6 +57,8 @@ _PARQUET = b"PAR1"
 _MODEL_FILE = "MLmodel"
 _NOT_FOUND = 127
 _SHELL = "sh"
+NOT_WRITTEN = "not-written"
+"""What the path of an input ends with whose file was never written."""
 _ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
 """Colours of a notebook's traceback."""
 
@@ -131,6 +133,8 @@ def _given(
         path = str(files.path_of(f"{name}-{number}" if number else name, item))
         location = str(item.metadata.get("location", ""))
         uri = location if location and Path(location).exists() else path
+    elif not uri:  # metadata alone: whoever opens it is told which input it was
+        path = uri = str(files.folder_of(name) / NOT_WRITTEN)
     return {
         "name": item.metadata.get("name") or name,
         "type": {"schemaTitle": title},
@@ -172,6 +176,9 @@ def _failure(step: str, error: BaseException, file: str) -> StepFailed:
     ]
     last = frames[-1] if frames else None
     cause = cause_of(error)
+    opened = Path(str(getattr(error, "filename", None) or ""))
+    if isinstance(error, FileNotFoundError) and opened.name == NOT_WRITTEN:
+        cause = f"its input {opened.parent.name!r} has no file: the task that made it wrote none"
     if isinstance(error, SystemExit):
         cause = f"it called sys.exit({error.code!r})"
     details = {

@@ -1,5 +1,6 @@
 """Artifacts as files and values, in the step's process."""
 
+import contextlib
 import importlib
 import inspect
 import pathlib
@@ -12,9 +13,10 @@ from typing import Any, cast
 from athanor.kernel.storage import Storage
 from athanor.lineage import Materializer
 from athanor.pipelines.engines.local.exchange import GivenArtifact, MadeArtifact, Order
-from athanor.pipelines.errors import BadStep, NoMaterializer, WrongType
-from athanor.pipelines.logic.values import fit, shown, unkept
+from athanor.pipelines.errors import BadPipeline, BadStep, NoMaterializer, WrongType
+from athanor.pipelines.logic.values import fit, shown, unbounded, unkept
 
+_NESTED = frozenset({"LIST", "STRUCT"})
 _DATASET_TYPES = {"table", "dataset"}
 
 
@@ -62,6 +64,12 @@ class ArtifactFiles:
         folder.mkdir(parents=True, exist_ok=True)
         try:
             metadata = materializer.save(value, folder)
+        except BadPipeline as error:
+            raise BadStep(
+                f"The output {name!r} of step {self._order.step!r} can't be stored: "
+                f"{error.message}",
+                hint=error.hint,
+            ) from error
         except (TypeError, ValueError) as error:
             raise BadStep(
                 f"The output {name!r} of step {self._order.step!r} can't be stored: {error}.",
@@ -82,6 +90,10 @@ class ArtifactFiles:
         return MadeArtifact(
             type=type_, uri=blob.uri, digest=digest, size=blob.size, metadata=metadata
         )
+
+    def folder_of(self, name: str) -> Path:
+        """Where an input's files are, if it has any."""
+        return self._place / "inputs" / name
 
     def path_of(self, name: str, artifact: GivenArtifact) -> Path:
         """A copy of an input's file or folder, of this attempt's own."""
@@ -109,7 +121,7 @@ class ArtifactFiles:
 
     def _bring(self, name: str, artifact: GivenArtifact, *, copy: bool) -> Path:
         """The artifact's files in a folder of this attempt's own."""
-        folder = self._place / "inputs" / name
+        folder = self.folder_of(name)
         folder.mkdir(parents=True, exist_ok=True)
         blob = artifact.metadata.get("blob")
         if blob is None:
@@ -168,6 +180,10 @@ def fitted_output(value: Any, kind: str, step: str, name: str) -> Any:
             f"{where} returned {shown(value)} as {name!r}, which can't be kept: {fault}.",
             hint="Return it as a text in another form, or as a file.",
         )
+    if kind in _NESTED:
+        for place, number in unbounded(value, name):
+            with contextlib.suppress(OSError, ValueError):  # the step may have closed it
+                print(f"athanor: {place} is {number}, for which JSON has no word: kept as null")  # noqa: T201 - the step's log
     try:
         return fit(value, kind, where, name)
     except WrongType as error:
