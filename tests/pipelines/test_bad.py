@@ -228,7 +228,7 @@ def forgets_its_file() -> Path:
 
 
 @step(cache=False)
-def keeps_größe_ß() -> dict[str, list[float]]:
+def keeps_größe_ß() -> dict[str, list[float]]:  # noqa: PLC2401 - such names are the case
     return {"loss": [0.5, float("nan")]}
 
 
