@@ -58,6 +58,8 @@ def value_type(given: pa.DataType) -> ValueType | None:
     if pa.types.is_string(given) or pa.types.is_large_string(given) or _is_view(given):
         return "text"
     if _is_list(given):
+        if pa.types.is_null(given.value_type):
+            return "vector"  # nothing but empty ones
         inner = value_type(given.value_type)
         return "vector" if inner in {"integer", "number"} else None
     return "text" if pa.types.is_null(given) else None
@@ -130,15 +132,25 @@ def as_instants(name: str, column: pa.Array) -> tuple[Whole, NDArray[np.bool_]]:
         if kind.unit == "ns":
             return np.floor_divide(raw, 1_000), missing
         factor = _PER_SECOND[kind.unit]
-        if factor > 1 and len(raw) and np.abs(raw).max() > np.iinfo(np.int64).max // factor:
-            raise BadInstant(name, "a time lies beyond what microseconds hold.")
-        return (raw if factor == 1 else raw * factor), missing
+        return _scaled(name, raw, factor), missing
     if pa.types.is_date(kind):
-        days = column.cast(pa.date32()).cast(pa.int32())
-        return pc.fill_null(days, 0).to_numpy(zero_copy_only=False).astype(np.int64) * _DAY, missing
+        days = pc.fill_null(column.cast(pa.date32()).cast(pa.int32()), 0)
+        raw = days.to_numpy(zero_copy_only=False).astype(np.int64)
+        return _scaled(name, raw, _DAY), missing
     if pa.types.is_string(kind) or pa.types.is_large_string(kind) or _is_view(kind):
         return _parsed(name, column), missing
     raise BadInstant(name, f"it holds {kind}, not times.")
+
+
+def _scaled(name: str, raw: Whole, factor: int) -> Whole:
+    """Whole units as microseconds. Raises: BadInstant where those do not hold them."""
+    if factor == 1 or not len(raw):
+        return raw
+    most = np.iinfo(np.int64).max // factor
+    if raw.max() > most or raw.min() < -most:
+        raise BadInstant(name, "a time lies beyond what microseconds hold.")
+    scaled: Whole = raw * factor
+    return scaled
 
 
 def _parsed(name: str, column: pa.Array) -> Whole:

@@ -103,7 +103,13 @@ def shaped(table: pa.Table, task: dict[str, Any], *, where: str = "") -> pa.Tabl
 
 def of_pending(pending: list[dict[str, Any]], task: dict[str, Any]) -> pa.Table:
     """Pushed rows that are in no version yet, shaped and with their order."""
-    table = shaped(of_pushes([item["row"] for item in pending]), task, where="A push")
+    rows = of_pushes([item["row"] for item in pending])
+    for key in task["keys"]:
+        # JSON knows no dates: they are kept as text.
+        if key["type"] in {"date", "timestamp"} and key["name"] in rows.column_names:
+            column, _ = as_feature(key["name"], whole(rows.column(key["name"])), key["type"])
+            rows = rows.set_column(rows.column_names.index(key["name"]), key["name"], column)
+    table = shaped(rows, task, where="A push")
     orders = [(item["version"] << GENERATION_BITS) + PUSHED + item["seq"] for item in pending]
     return table.append_column(ORDER, pa.array(orders, pa.int64()))
 

@@ -173,8 +173,20 @@ def _looked_up(view: dict[str, Any], wanted: list[pa.Array], at: Any) -> Any:
             rows = np.flatnonzero(which == 1)
             if len(rows):
                 fresh = _taken(stored[1], feature, kind, place[rows]).cast(values.type)
-                values = pa.compute.replace_with_mask(values, pa.array(which == 1), fresh)
+                values = _replaced(values, rows, fresh)
             yield feature, name, values
+
+
+def _replaced(values: pa.Array, rows: Any, fresh: pa.Array) -> pa.Array:
+    """Values with others at some rows."""
+    if not pa.types.is_list(values.type):
+        mask = np.zeros(len(values), bool)
+        mask[rows] = True
+        return pa.compute.replace_with_mask(values, pa.array(mask), fresh)
+    # Arrow replaces no lists.
+    places = np.arange(len(values))
+    places[rows] = len(values) + np.arange(len(rows))
+    return pa.concat_arrays([values, fresh]).take(pa.array(places))
 
 
 def _taken(stored: _Stored, feature: str, kind: str, place: Any) -> pa.Array:
