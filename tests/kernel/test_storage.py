@@ -80,6 +80,17 @@ def test_what_arrives_in_pieces_is_kept_as_one(storage: Storage) -> None:
     assert storage.read(kept.digest) == b"content"
 
 
+def test_large_and_small_pieces_are_hashed_in_their_order(storage: Storage) -> None:
+    pieces = [
+        bytes([number]) * size for number, size in enumerate((5, 3 << 20, 3 << 20, 7, 3 << 20))
+    ]
+    with storage.incoming() as incoming:
+        for piece in pieces:
+            incoming.write(piece)
+        kept = incoming.keep()
+    assert kept == storage.put_bytes(b"".join(pieces))
+
+
 def test_what_stops_arriving_leaves_nothing(storage: Storage) -> None:
     with storage.incoming() as incoming:
         incoming.write(b"half")

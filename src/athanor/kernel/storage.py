@@ -11,6 +11,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
@@ -28,6 +29,8 @@ KEEP_SECONDS = 24 * 3600.0
 """A blob that was stored within this time is not cleaned away, whether a row names it or not."""
 _CHECK_BYTES = 64 << 20
 """Of a blob that arrives in pieces, the free space is looked at again after so many."""
+_HASHED_BESIDE = 2 << 20
+"""Bytes: a larger piece is hashed by a thread while it is written."""
 
 
 class BlobNotFound(NotFound):
@@ -389,6 +392,9 @@ class Incoming:
         self._storage = storage
         self._passing = passing
         self._hash = hashlib.sha256()
+        self._hashing: Future[None] | None = None
+        """Of the piece before, on a thread: a large file is hashed while it is written."""
+        self._thread: ThreadPoolExecutor | None = None
         self._stream: IO[bytes] | None = None
         self._since_check = 0
         self.size = 0
@@ -404,7 +410,7 @@ class Incoming:
             self._since_check = 0
         if self._stream is None:
             self._stream = self._passing.open("xb")
-        self._hash.update(piece)
+        self._digest(piece)
         self._stream.write(piece)
         self.size += len(piece)
         self._since_check += len(piece)
@@ -423,10 +429,24 @@ class Incoming:
         if self._stream is None:
             self._stream = self._passing.open("xb")
         self._stream.close()
+        self._digest(b"")
         return self._hash.hexdigest()
+
+    def _digest(self, piece: bytes) -> None:
+        if self._hashing is not None:
+            self._hashing.result()
+            self._hashing = None
+        if len(piece) < _HASHED_BESIDE:
+            self._hash.update(piece)
+            return
+        if self._thread is None:
+            self._thread = ThreadPoolExecutor(1, "hashing")
+        self._hashing = self._thread.submit(self._hash.update, piece)
 
     def close(self) -> None:
         """Let go of the file."""
+        if self._thread is not None:
+            self._thread.shutdown()
         if self._stream is not None:
             self._stream.close()
 

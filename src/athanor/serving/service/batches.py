@@ -38,7 +38,7 @@ BatchList: TypeAlias = list[Batch]
 _LEAST_ROWS, _MOST_ROWS = 1_000, 10_000_000
 _MOST_WORKERS = 64
 _MOST_LISTED = 1_000
-_PIECE = 1 << 20
+_PIECE = 4 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
