@@ -1,5 +1,6 @@
 """A file becomes a version: read, checked, and committed, or set apart, in one process."""
 
+import importlib
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -32,7 +33,6 @@ from athanor.data.work.places import located
 from athanor.data.work.profile import connected, profile_of
 from athanor.data.work.reading import NoRows, Reading, look_through
 from athanor.data.work.tablefile import TypedFile, pieces_in
-from athanor.data.work.verify import verified
 from athanor.kernel.errors import AthanorError
 from athanor.lineage.logic.digests import table_digest
 
@@ -290,6 +290,10 @@ def _checks(
     expectations: Sequence[Expectation],
     paths: Sequence[str],
 ) -> list[CheckResult]:
+    if not expectations:
+        return []
+    # By its name: it takes a reader of SQL with it, which a version without expectations needs not.
+    verify = importlib.import_module("athanor.data.work.verify")
     appends = task.append and task.base is not None
     with connected(paths, earlier=task.base.paths() if appends and task.base else ()) as connection:
         subject = Subject(
@@ -300,7 +304,8 @@ def _checks(
             mismatched=reading.mismatched,
             files=tuple(paths),
         )
-        return verified(subject, expectations)
+        checked: list[CheckResult] = verify.verified(subject, expectations)
+    return checked
 
 
 def _set_apart(
