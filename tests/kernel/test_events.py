@@ -6,10 +6,10 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import text, update
 
 from athanor.kernel.database import Database
-from athanor.kernel.events import Event, Events, EventStore, SqlEventStore
+from athanor.kernel.events import Event, Events, EventStore, SqlEventStore, event_table
 from athanor.kernel.permissions import OWNER
 from athanor.testing import FixedClock
 from athanor.testing.database import Databases, Postgres
@@ -204,6 +204,36 @@ class TestSubscribing:
         assert store.last() - position <= 1000
         events.tell(OWNER, "a.b.rare", "x")
         assert events.deliver() == 1
+
+
+class TestLooksOnSqlite:
+    def test_a_look_reads_what_is_new_alone(self, sqlite: Database) -> None:
+        events, store = events_of(sqlite), SqlEventStore(sqlite)
+        with sqlite.transaction():
+            for _ in range(2000):
+                events.tell(OWNER, "a.b.made", "x")
+        steps: list[None] = []
+        with sqlite.reading():
+            connection = sqlite.ambient()
+            assert connection is not None
+            driver: Any = connection.connection.driver_connection
+            driver.set_progress_handler(lambda: steps.append(None), 100)
+            try:
+                found = store.since(store.last() - 1, 500)
+            finally:
+                driver.set_progress_handler(None, 100)
+        assert len(found) == 1
+        assert len(steps) < 10
+
+    def test_what_a_backup_brought_back_lies_before(self, sqlite: Database) -> None:
+        events, store = events_of(sqlite), SqlEventStore(sqlite)
+        for name in "abc":
+            events.tell(OWNER, "a.b.made", name)
+        with sqlite.transaction() as connection:
+            connection.execute(update(event_table).values(tx=-event_table.c.seq))
+        events.tell(OWNER, "a.b.made", "d")
+        assert [event.subject for event in store.since(0, 10)] == ["c", "b", "a", "d"]
+        assert [event.subject for event in store.since(2, 10)] == ["a", "d"]
 
 
 class TestOrderOnPostgres:

@@ -156,9 +156,8 @@ class SqlEventStore:
 
     def since(self, after: int, limit: int, actions: tuple[str, ...] = ()) -> list[Event]:
         """The next events behind number `after`, oldest first."""
-        # What a backup brought back has numbers below zero: only who stands somewhere compares.
-        where: list[str] = [_BEHIND] if after > 0 else ["TRUE"]
-        values: list[Any] = [after, after] if after > 0 else []
+        behind, values = self._behind(after)
+        where = [behind]
         if actions:
             where.append(f"action IN ({marks(len(actions))})")
             values += actions
@@ -170,6 +169,17 @@ class SqlEventStore:
             (*values, limit),
         )
         return [Event(**_COLUMNS.read(row)) for row in rows]
+
+    def _behind(self, after: int) -> tuple[str, list[Any]]:
+        """What is true of the events behind number `after`, with its values."""
+        if after <= 0:  # what a backup brought back has numbers below zero: all of it
+            return "TRUE", []
+        if not self._plain.postgres:
+            row = self._plain.first("SELECT tx FROM kernel_event WHERE seq = ?", (after,))
+            if row is None or row[0] == 0:
+                # SQLite would look at each event for a comparison of both. None has more than 0.
+                return "tx = 0 AND seq > ?", [after]
+        return _BEHIND, [after, after]
 
     def latest(self, limit: int, project: str | None = None) -> list[Event]:
         """The newest events, newest first."""
