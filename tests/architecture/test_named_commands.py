@@ -19,7 +19,7 @@ def texts() -> Iterator[tuple[Path, int, str]]:
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 yield path.relative_to(ROOT), node.lineno, node.value
-    for path in (ROOT / "README.md",):
+    for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))):
         for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
             if line.startswith("athanor "):
                 yield path.relative_to(ROOT), number, f"`{line}"

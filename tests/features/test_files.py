@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from athanor.data import NewVersion
-from athanor.features import Entity, Field, SpineSource, TrainingRequest
+from athanor.features import Entity, Field, Materialize, Push, SpineSource, TrainingRequest
 from athanor.features.files import BadDefinitionFile, read_definitions
 from athanor.kernel.permissions import OWNER
 from athanor.testing.features import FeaturesRoom
@@ -46,3 +46,25 @@ def test_a_file_that_defines_nothing_is_refused(text: str, tmp_path: Path) -> No
     file.write_text(text)
     with pytest.raises(BadDefinitionFile, match=r"features\.yaml"):
         read_definitions(file)
+
+
+def test_the_page_on_features_in_python_runs(
+    room: FeaturesRoom, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = (README.parent / "docs" / "features.md").read_text("utf-8")
+    files = dict(re.findall(r"`(\w+\.py)`[^`]*```python\n(.*?)```", page, re.DOTALL))
+    assert sorted(files) == ["features.py", "tables.py", "use.py"]
+    monkeypatch.chdir(tmp_path)
+    exec(compile(files["tables.py"], "tables.py", "exec"), {})  # noqa: S102 - our own page
+    for name in ("purchases", "truths"):
+        room.data.datasets.add(OWNER, name, NewVersion(path=tmp_path / f"{name}.csv"))
+    (tmp_path / "features.py").write_text(files["features.py"])
+    room.features.apply(OWNER, read_definitions(tmp_path / "features.py"))
+    row = {"customer": 1, "at": "2026-04-01T08:00:00Z", "pages": 3}
+    room.views.push(OWNER, "visits", Push(rows=(row,)))
+    request = TrainingRequest(features=("churn",), spine=SpineSource(dataset="truths"), at="asked")
+    missing = room.training.create(OWNER, "training", request).missing
+    assert (missing["mean"], missing["share"], missing["jump"]) == (0, 0, 0)
+    room.online.materialize(OWNER, Materialize())
+    report = room.online.check_parity("churn")
+    assert (report.rows, report.differing) == (201, 0)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from athanor.kernel.front_door import lazily
 
 if TYPE_CHECKING:
+    from athanor.features.authoring import on_demand_view, python_source
     from athanor.features.building import Building
     from athanor.features.ground import Ground, Stores
     from athanor.features.holding import FeatureHolder
@@ -86,9 +87,11 @@ __getattr__ = lazily(
         "ViewTest": "types",
         "ViewVersion": "types",
         "is_redis": "lookup",
+        "on_demand_view": "authoring",
         "open_reader": "lookup",
         "open_redis": "lookup",
         "operations": "operations",
+        "python_source": "authoring",
         "relations": "relations",
     },
 )
@@ -127,8 +130,10 @@ __all__ = [
     "ViewTest",
     "ViewVersion",
     "is_redis",
+    "on_demand_view",
     "open_reader",
     "open_redis",
     "operations",
+    "python_source",
     "relations",
 ]
