@@ -66,6 +66,9 @@ class Settings:
     """How webhooks may be told: `https`, and `http` where nobody listens in between."""
     webhook_private: bool = False
     """Whether webhooks may be told at private addresses: in the own network, or the cloud's."""
+    sources_near: bool = False
+    """Whether callers from other machines may name this one's files and network as sources of
+    data; who calls from this machine may."""
     log_level: str = "info"
     """`debug`, `info`, `warning` or `error`."""
 
@@ -86,6 +89,7 @@ _DESCRIBED = {
     "materializers": "import strings (package.module:Class) of materializers of your own types",
     "webhook_schemes": "how webhooks may be told: https, and http where nobody listens",
     "webhook_private": "webhooks may be told at private addresses of the own network",
+    "sources_near": "callers from elsewhere may name this machine's files and network as sources",
     "log_level": "debug, info, warning or error",
 }
 

@@ -5,18 +5,20 @@ name that changes its mind between the two looks reaches nothing. Redirects are 
 """
 
 import http.client
-import ipaddress
 import socket
 import ssl
+import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from urllib.parse import SplitResult
 
+from athanor.kernel.addresses import address_of
 from athanor.registry.errors import BadWebhook
 from athanor.registry.webhooks import Reach
 
 _BODY = 64 << 10
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
-_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+_LONGEST = 2.0
+"""Times the timeout of one look at the socket: an exchange that takes longer is cut off."""
 
 
 def addresses_of(url: SplitResult, reach: Reach) -> list[str]:
@@ -28,7 +30,7 @@ def addresses_of(url: SplitResult, reach: Reach) -> list[str]:
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     addresses = [str(entry[4][0]) for entry in found]
     for address in addresses:
-        plain = _plain(ipaddress.ip_address(address.partition("%")[0]))
+        plain = address_of(address)
         local = reach.loopback and plain.is_loopback
         if not (reach.private or local or plain.is_global):
             raise BadWebhook(
@@ -47,6 +49,10 @@ def post(
     """
     address = addresses_of(url, reach)[0]
     connection = _connection(url, address, reach.timeout)
+    # Who answers byte by byte never runs into a timeout.
+    watch = threading.Timer(_LONGEST * reach.timeout, connection.cut)
+    watch.daemon = True
+    watch.start()
     try:
         path = url.path or "/"
         target = f"{path}?{url.query}" if url.query else path
@@ -54,6 +60,7 @@ def post(
         answer = connection.getresponse()
         return answer.status, answer.read(_BODY).decode("utf-8", "replace")
     finally:
+        watch.cancel()
         connection.close()
 
 
@@ -69,6 +76,11 @@ class _Pinned(http.client.HTTPConnection):
         if self.tls is not None:
             self.sock = self.tls.wrap_socket(self.sock, server_hostname=self.host)
 
+    def cut(self) -> None:
+        """Have whoever waits for an answer wait no more. From another thread."""
+        with suppress(OSError, AttributeError):
+            self.sock.shutdown(socket.SHUT_RDWR)
+
 
 def _connection(url: SplitResult, address: str, timeout: float) -> _Pinned:
     connection = _Pinned(url.hostname or "", _port(url), timeout=timeout)
@@ -81,13 +93,3 @@ def _connection(url: SplitResult, address: str, timeout: float) -> _Pinned:
 
 def _port(url: SplitResult) -> int:
     return url.port or (443 if url.scheme == "https" else 80)
-
-
-def _plain(address: _Address) -> _Address:
-    """The IPv4 address inside an IPv6 one that only carries it."""
-    if isinstance(address, ipaddress.IPv6Address):
-        inside = address.ipv4_mapped or address.sixtofour
-        if inside is None and address in _NAT64:
-            inside = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-        return inside or address
-    return address

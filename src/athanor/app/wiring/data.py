@@ -33,6 +33,7 @@ def join_data(house: "House") -> None:
         access=house.access,
         clock=house.clock,
         workers=house.workers,
+        sources_near=house.settings.sources_near,
     )
     store, marks = SqlDataStore(house.database), SqlMarkStore(house.database)
     datasets = Datasets(store, marks, house.services[Lineage], ground)

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from athanor.kernel.errors import (
     Conflict,
+    Forbidden,
     Invalid,
     NotFound,
     StorageFull,
@@ -166,6 +167,20 @@ class SourceUnreachable(Unprocessable):
             hint=hint
             or "Check the address, the credentials in the server's environment, and "
             "that the server's machine reaches it.",
+            details={"source": where},
+        )
+
+
+class SourceRefused(Forbidden):
+    """What the data should come from may not be read, or not by somebody from elsewhere."""
+
+    def __init__(self, where: str, why: str, *, near: bool = False) -> None:
+        super().__init__(
+            f"{where} may not be read: {why}.",
+            hint="Hand the file in, or name the source on the server's machine; who starts the "
+            "server may allow it to all: sources_near = true in athanor.toml."
+            if near
+            else "Hand the file in instead.",
             details={"source": where},
         )
 

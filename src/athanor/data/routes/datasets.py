@@ -9,6 +9,7 @@ from starlette.concurrency import run_in_threadpool
 
 from athanor.data.logic.forms import archive_kind
 from athanor.data.records import NewSource
+from athanor.data.routes.nearness import Near
 from athanor.data.service import Datasets, Sources, Sql, Watches
 from athanor.data.types import (
     CheckResult,
@@ -212,9 +213,9 @@ def watches(who: Caller, watches: TheWatches, dataset: str = "") -> list[Watch]:
 
 
 @router.put("/datasets/{name}/watches", status_code=201)
-def watch(name: str, new: NewWatch, who: Caller, watches: TheWatches) -> Watch:
+def watch(name: str, new: NewWatch, who: Caller, near: Near, watches: TheWatches) -> Watch:
     """Take each file in a folder as the next version."""
-    return watches.watch(who, name, new.folder, mode=new.mode, roles=new.roles)
+    return watches.watch(who, name, new.folder, mode=new.mode, roles=new.roles, near=near)
 
 
 @router.delete("/datasets/{name}/watches", status_code=204)

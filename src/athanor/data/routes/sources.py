@@ -11,6 +11,7 @@ from starlette.background import BackgroundTask
 from starlette.responses import FileResponse, Response
 
 from athanor.data.records import CONTENT_TYPES, ContentFormat, DvcExport, NewSource, SqlExport
+from athanor.data.routes.nearness import Near
 from athanor.data.service import Sources, Sql
 from athanor.data.types import DatasetVersion
 from athanor.kernel.http import Caller, provide, room_router
@@ -31,9 +32,11 @@ class NewDvcExport:
 
 
 @router.post("/datasets/{name}/versions", status_code=201)
-def add_from(name: str, source: NewSource, who: Caller, sources: TheSources) -> DatasetVersion:
+def add_from(
+    name: str, source: NewSource, who: Caller, near: Near, sources: TheSources
+) -> DatasetVersion:
     """Make the next version of what a URL, query, Delta table, folder or .dvc file gives."""
-    return sources.add_from(who, name, source)
+    return sources.add_from(who, name, source, near=near)
 
 
 @router.get(
@@ -83,10 +86,11 @@ def archive(name: str, number: str, who: Caller, sources: TheSources) -> FileRes
 
 @router.post("/datasets/{name}/versions/{number}/dvc", status_code=201)
 def export_dvc(
-    name: str, number: str, where: NewDvcExport, who: Caller, sources: TheSources
+    name: str, number: str, where: NewDvcExport, who: Caller, near: Near, sources: TheSources
 ) -> DvcExport:
     """Write a version as a DVC project that `dvc pull` takes whole."""
-    return sources.export_dvc(who, f"{name}@{number}", where.folder, remote=where.remote)
+    reference = f"{name}@{number}"
+    return sources.export_dvc(who, reference, where.folder, remote=where.remote, near=near)
 
 
 @router.post("/sql/export", response_class=FileResponse)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
-from athanor.data.errors import AnotherWriter, LostTheLease, NoRoomForTable
+from athanor.data.errors import AnotherWriter, LostTheLease, NoRoomForTable, SourceRefused
 from athanor.data.store import DataStore
 from athanor.kernel import Access, Clock, Database, Events, Storage, new_id
 from athanor.kernel.leases import OneAtATime
@@ -35,6 +35,16 @@ class Ground:
     workers: Workers
     relations: dict[str, str] = field(default_factory=dict)
     """Names, in lower case, that are tables of the platform in SQL, and what these are called."""
+    sources_near: bool = False
+    """Whether callers from elsewhere may name this machine's files and network, too."""
+
+    def check_near(self, folder: str, *, near: bool) -> None:
+        """See that a folder of this machine may be named; `near` is whether it was named here.
+
+        Raises: SourceRefused.
+        """
+        if not (near or self.sources_near):
+            raise SourceRefused(folder, "it lies on the server's own machine", near=True)
 
     def remove_files(self, paths: Sequence[str]) -> None:
         """Remove files of tables; those that are gone already are none."""

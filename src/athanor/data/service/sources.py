@@ -38,11 +38,19 @@ class Sources:
         self._finder = Finder(store, marks)
 
     def add_from(
-        self, who: Principal, name: str, new: NewSource, *, project: str = DEFAULT_PROJECT
+        self,
+        who: Principal,
+        name: str,
+        new: NewSource,
+        *,
+        near: bool = True,
+        project: str = DEFAULT_PROJECT,
     ) -> DatasetVersion:
         """Make the next version of a dataset of what a source gives.
 
-        Raises: BadSource, SourceUnreachable, ForeignDatabaseRefused, and what adding a file raises.
+        `near` is whether it was named on this machine: others may not name its files and network.
+        Raises: BadSource, SourceRefused, SourceUnreachable, ForeignDatabaseRefused, and what adding
+        a file raises.
         """
         self._access.require(who, "data.add_from", name)
         checked_name(name)
@@ -62,6 +70,7 @@ class Sources:
                         "source": msgspec.to_builtins(new),
                         "scratch": str(scratch),
                         "known": self._known(project, name, scratch),
+                        "near": near or self._ground.sources_near,
                     },
                 )
             uri, root = found["uri"], self._ground.storage.root
@@ -168,14 +177,16 @@ class Sources:
         folder: str,
         *,
         remote: str = "",
+        near: bool = True,
         project: str = DEFAULT_PROJECT,
     ) -> DvcExport:
         """Write a version as a DVC project below a folder of the server's machine.
 
         `remote` is where its contents go, a path or a URL; empty: `remote` in that folder.
-        Raises: what `version` raises.
+        Raises: SourceRefused where it was asked for from elsewhere, and what `version` raises.
         """
         self._access.require(who, "data.export_dvc", reference)
+        self._ground.check_near(folder, near=near)
         _, version = self._finder.of(project, reference)
         root = Path(folder)
         if not root.is_absolute():

@@ -70,15 +70,18 @@ class Watches:
         *,
         mode: Mode = "append",
         roles: Roles | None = None,
+        near: bool = True,
         project: str = DEFAULT_PROJECT,
     ) -> Watch:
         """Take each file in a folder, now and later, as the dataset's next version.
 
         Files that are hidden or end in .part or .tmp are passed by; a file is taken when it has
         not changed for a second; one with the content of an earlier one is not taken again.
-        Raises: BadDatasetName, DatasetNameTaken, FolderNotFound.
+        `near` is whether it was asked for on this machine.
+        Raises: BadDatasetName, DatasetNameTaken, FolderNotFound, SourceRefused.
         """
         self._access.require(who, "data.watch", name)
+        self._ground.check_near(folder, near=near)
         self._intake.check_free(project, name)
         path = _place(folder)
         if not path.is_dir():

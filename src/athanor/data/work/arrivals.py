@@ -29,6 +29,7 @@ from athanor.data.work.archives import unpacked_archive
 from athanor.data.work.delta import opened
 from athanor.data.work.duckfile import from_duckdb
 from athanor.data.work.foreign_delta import copied, unread, why_copied
+from athanor.data.work.reach import check_source, opener
 from athanor.kernel.foreign import rows_of, without_secrets
 from athanor.kernel.remote import filesystem_of
 
@@ -60,18 +61,22 @@ class Arrival:
     notes: tuple[str, ...] = field(default=())
 
 
-def arrive(source: dict[str, Any], scratch: str, known: dict[str, Any]) -> dict[str, Any]:
+def arrive(
+    *, source: dict[str, Any], scratch: str, known: dict[str, Any], near: bool
+) -> dict[str, Any]:
     """Bring what a `NewSource` (as plain data) names; `known` is the latest version's place.
 
-    Raises: BadSource, SourceUnreachable, ForeignDatabaseRefused, UnreadableFile.
+    `near` is whether it was named on this machine.
+    Raises: BadSource, SourceRefused, SourceUnreachable, ForeignDatabaseRefused, UnreadableFile.
     """
     new = msgspec.convert(source, NewSource)
     try:
         urlsplit(new.uri if "://" in new.uri else "")
     except ValueError as error:
         raise SourceUnreachable(new.uri, f"it is no address: {_said(error)}.") from error
+    check_source(new, near=near)
     try:
-        return asdict(_arrived(new, Path(scratch), known))
+        return asdict(_arrived(new, Path(scratch), known, near=near))
     except OSError as error:
         if error.errno == errno.ENOSPC:
             raise
@@ -79,7 +84,7 @@ def arrive(source: dict[str, Any], scratch: str, known: dict[str, Any]) -> dict[
         raise SourceUnreachable(shown, f"it can't be read: {_said(error)}") from error
 
 
-def _arrived(new: NewSource, into: Path, known: dict[str, Any]) -> Arrival:
+def _arrived(new: NewSource, into: Path, known: dict[str, Any], *, near: bool) -> Arrival:
     kind = new.kind or _kind_of(new)
     if kind == "query":
         return _query(new, into)
@@ -91,7 +96,7 @@ def _arrived(new: NewSource, into: Path, known: dict[str, Any]) -> Arrival:
         return _folder(new, into, known)
     if kind == "dvc":
         return _dvc(new, into, known)
-    return _url(new, into)
+    return _url(new, into, near=near)
 
 
 def _kind_of(new: NewSource) -> str:
@@ -141,7 +146,7 @@ def _is_delta(uri: str) -> bool:
         return False
 
 
-def _url(new: NewSource, into: Path) -> Arrival:
+def _url(new: NewSource, into: Path, *, near: bool) -> Arrival:
     shown, path = shown_url(new.uri), _local(new.uri)
     name = unquote(urlsplit(new.uri).path).rstrip("/").rsplit("/", 1)[-1] or "download"
     target = into / "arrived"
@@ -154,7 +159,7 @@ def _url(new: NewSource, into: Path) -> Arrival:
         return Arrival(path=str(target), file=path.name, kind="url", uri=str(path.absolute()))
     try:
         if _is_web(new.uri):
-            _download(new.uri, target)
+            _download(new.uri, target, near=near)
         else:
             filesystem, place = filesystem_of(new.uri, new.options)
             filesystem.get_file(place, str(target))
@@ -168,10 +173,10 @@ def _url(new: NewSource, into: Path) -> Arrival:
     return Arrival(path=str(target), file=name, kind="url", uri=shown)
 
 
-def _download(url: str, target: Path) -> None:
+def _download(url: str, target: Path, *, near: bool) -> None:
     request = urllib.request.Request(url, headers={"User-Agent": _AGENT})  # noqa: S310 - http(s)
     with (
-        urllib.request.urlopen(request, timeout=_SECONDS) as answer,  # noqa: S310 - as above
+        opener(near=near).open(request, timeout=_SECONDS) as answer,
         target.open("wb") as out,
     ):
         shutil.copyfileobj(answer, out, _BLOCK)
