@@ -62,6 +62,9 @@ FILES = {
     "halves.jsonl": (f'{{"a": {1 << 64}}}\n{{"a": 0.5}}\n', "row 1: .*beyond 64 bits beside other"),
     "within.jsonl": (f'{{"a": [1]}}\n{{"a": [{1 << 64}]}}\n', "row 2: .*beyond 64 bits, of which"),
     "twice.jsonl": ('{"a": 1, "a": 2}\n', "row 1: column 'a' was specified twice"),
+    "digits.jsonl": ('{"a": ' + "9" * 5000 + "}\n", "row 1: column 'a' holds 9999"),
+    "nought.jsonl": ('{"a\\u0000b": 1}\n', "the name of column 1 holds a zero byte"),
+    "cell.csv": ("0" * (200 << 10) + "\n1\n", "first rows can't be read: field larger"),
     "nameless.jsonl": ('{"": 1}\n', "column 1 has no name"),
     "page.csv": ("<!DOCTYPE html>\n<html></html>\n", "an HTML page"),
     "zero.csv": ("a,b\n1,x\0y\n", r"line 2 \(byte 7\) holds a zero byte"),
@@ -132,6 +135,30 @@ def test_columns_of_one_name_in_typed_files(room: DataRoom, tmp_path: Path) -> N
     (tmp_path / "cut.arrow").write_bytes(b"ARROW1\0\0" + b"\xff" * 100)
     with pytest.raises(UnreadableFile, match="damaged"):
         room.datasets.add(OWNER, "bad", NewVersion(path=tmp_path / "cut.arrow"))
+
+
+@pytest.mark.parametrize("damage", ["rot", "calendar", "letters"])
+def test_a_parquet_file_that_is_taken_as_it_is_was_read(
+    room: DataRoom, tmp_path: Path, damage: str
+) -> None:
+    """What is uploaded is moved into the table where it has its form already."""
+    values = {
+        "rot": pa.array(range(50_000), pa.int64()),
+        "calendar": pa.array([0, 1 << 61], pa.timestamp("us")),
+        "letters": pa.array([b"ok", b"\xff\xfe"]).view(pa.string()),
+    }[damage]
+    words = {"rot": "reading stopped", "calendar": "row 2: .* outside", "letters": "row 2: .*UTF-8"}
+    with room.datasets.upload() as folder:
+        path = folder / "upload"
+        pq.write_table(pa.table({"a": values}), path, use_dictionary=False)
+        content = bytearray(path.read_bytes())
+        if damage == "rot":
+            content[1000:3000] = bytes(2000)
+            content[:1000] = b"PAR1" + b"\xff" * 996
+            path.write_bytes(content)
+        with pytest.raises(UnreadableFile, match=words[damage]):
+            room.datasets.add(OWNER, "bad", NewVersion(path=path, file_name="bad.parquet"))
+    assert room.datasets.datasets(OWNER) == []
 
 
 ARCHIVES = {

@@ -82,7 +82,14 @@ def open_csv(
     stated, length = stated_delimiter(head)
     if stated:
         plain, head = _without(plain, len(head[:length].encode()), into), head[length:]
-    dialect = dialect_of(head, delimiter=options.delimiter or stated, decimal=options.decimal)
+    try:
+        dialect = dialect_of(head, delimiter=options.delimiter or stated, decimal=options.decimal)
+    except csv.Error as error:
+        raise UnreadableFile(
+            file,
+            f"its first rows can't be read: {error}.",
+            hint="Is a quote or a line end missing?",
+        ) from error
     cells = _header_cells(plain, file, dialect)
     if len(cells) > MOST_COLUMNS:
         raise TooManyColumns(file, len(cells), MOST_COLUMNS)

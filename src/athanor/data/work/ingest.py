@@ -32,7 +32,7 @@ from athanor.data.work.growth import Growth
 from athanor.data.work.places import located
 from athanor.data.work.profile import connected, profile_of
 from athanor.data.work.reading import NoRows, Reading, look_through
-from athanor.data.work.tablefile import TypedFile, pieces_in
+from athanor.data.work.tablefile import TypedFile, open_parquet, pieces_of, within_calendar
 from athanor.kernel.errors import AthanorError
 from athanor.lineage.logic.digests import table_digest
 
@@ -129,6 +129,8 @@ def ingest(task: dict[str, Any]) -> dict[str, Any]:
         # pyarrow, DuckDB and deltalake each have a class of their own for a full disk.
         if not isinstance(error, AthanorError) and "no space left" in str(error).lower():
             raise NoRoomForTable(asked.file) from error
+        if not isinstance(error, AthanorError):
+            _check_taken(asked)
         raise
     return asdict(made) | {"cpu_seconds": round(time.process_time() - began, 4)}
 
@@ -202,16 +204,27 @@ def _staged(task: Task, reading: Reading, schema: pa.Schema) -> list[delta.Stage
         and rows.format == "parquet"
         and not reading.compression
         and rows.given == schema
+        and all(within_calendar(path) for path in pieces_of(rows.path))
         and (rows.path.is_dir() or reading.count <= delta.ROWS_A_FILE)
     ):
         taken: list[delta.StagedFile] = []
-        for path in pieces_in(rows.path) if rows.path.is_dir() else [rows.path]:
+        for path in pieces_of(rows.path):
             target = Path(task.scratch) / f"{task.stem}-{len(taken):04d}.parquet"
             path.replace(target)
             taken.append(delta.StagedFile(path=target, rows=_count([str(target)])))
         return taken
     batches = (aligned(batch, schema) for batch in rows.batches())
     return delta.staged(batches, schema, Path(task.scratch), task.stem)
+
+
+def _check_taken(task: Task) -> None:
+    """See whether a file that was taken as it is can't be read: it was damaged when it came.
+
+    Raises: UnreadableFile.
+    """
+    for path in sorted(Path(task.scratch).glob(f"{task.stem}-*.parquet")):
+        for _ in open_parquet(path, task.file, {}, ReadOptions()).batches():
+            pass
 
 
 def _in_place(task: Task, found: InPlace) -> Made:

@@ -97,13 +97,18 @@ def _note_long(piece: bytes, before: int, long: Long) -> None:
         if not _LONG.search(line):
             continue
         try:
-            told = json.loads(line)
+            told = json.loads(line, parse_int=_whole)
         except ValueError:
             return  # the parser says where it is no JSON
         for name, value in told.items() if isinstance(told, dict) else ():
             found = _beyond(value)
             if found is not None and name not in long:
                 long[name] = before + place + 1, found
+
+
+def _whole(digits: str) -> int:
+    """A whole number; of more digits than any column has, the first."""
+    return int(digits[: _DIGITS + 2])
 
 
 def _beyond(value: Any) -> int | None:

@@ -147,6 +147,34 @@ def pieces_in(folder: Path) -> list[Path]:
     return sorted(folder.glob("*.parquet"))
 
 
+def pieces_of(path: Path) -> list[Path]:
+    """A Parquet file, or those of a folder."""
+    return pieces_in(path) if path.is_dir() else [path]
+
+
+def within_calendar(path: Path) -> bool:
+    """Whether a Parquet file tells of all its days and times that they are of years 1 to 9999."""
+    with pq.ParquetFile(path) as parquet:
+        told, schema = parquet.metadata, parquet.schema_arrow
+        timed = [
+            place
+            for place, field in enumerate(schema)
+            if pa.types.is_date(field.type) or pa.types.is_timestamp(field.type)
+        ]
+        if timed and told.num_columns != len(schema):
+            return False  # nested columns stand for several
+        try:
+            for group in range(told.num_row_groups):
+                for place in timed:
+                    found = told.row_group(group).column(place).statistics
+                    if found is None or not (found.has_min_max or found.null_count):
+                        return False
+                    _ = found.has_min_max and (found.min, found.max)
+        except (ValueError, OverflowError, pa.ArrowException):
+            return False  # Python has no such time
+    return True
+
+
 def open_arrow(
     path: Path, file: str, wanted: Mapping[str, Kind], options: ReadOptions
 ) -> TypedFile:
@@ -227,6 +255,10 @@ def _check_columns(found: Found) -> None:
     if "" in (name.strip() for name in given.names):
         place = [name.strip() for name in given.names].index("") + 1
         raise UnreadableFile(file, f"column {place} has no name.", hint="Give every column a name.")
+    if zeros := [place for place, name in enumerate(given.names, 1) if "\0" in name]:
+        raise UnreadableFile(
+            file, f"the name of column {zeros[0]} holds a zero byte.", hint="Take it out."
+        )
     if twice := repeated(given.names):
         raise DuplicateColumns(file, twice)
     for field in given:
