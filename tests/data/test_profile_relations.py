@@ -1,5 +1,7 @@
 """What a profile says of columns together: associations, ratios, outliers, samples, meanings."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -29,6 +31,24 @@ def profile(tmp_path_factory: pytest.TempPathFactory) -> Profile:
         "left": np.where(income > 5, "yes", "no"),
     })  # fmt: skip
     return profiled(table, tmp_path_factory.mktemp("p") / "t.parquet", "left")
+
+
+def test_one_way_is_told_from_both_ways(tmp_path: Path) -> None:
+    zone = np.random.default_rng(2).integers(0, 203, 6_000)
+    table = pa.table({
+        "zone": [f"z{n}" for n in zone],
+        "borough": [f"b{n % 5}" for n in zone],
+        "label": [f"B{n % 5}" for n in zone],
+    })  # fmt: skip
+    found = {
+        (remark.code, remark.message.partition(" (")[0])
+        for remark in profiled(table, tmp_path / "t.parquet", "").warnings
+    }
+    assert found >= {
+        ("determines", "'zone' determines 'borough', not the reverse"),
+        ("determines", "'zone' determines 'label', not the reverse"),
+        ("associated", "'borough' and 'label' say nearly the same"),
+    }
 
 
 def test_categories_and_numbers_are_related(profile: Profile) -> None:

@@ -1,4 +1,4 @@
-"""How columns go together: Pearson's correlation and Cramer's V, over pairs of known values."""
+"""How columns go together: Pearson's correlation, Cramer's V and the like, over known pairs."""
 
 from typing import Literal
 
@@ -85,6 +85,19 @@ def cramers_v(first: npt.NDArray[np.int64], second: npt.NDArray[np.int64]) -> fl
     expected = np.outer(observed.sum(axis=1), observed.sum(axis=0)) / total
     squared = float(((observed - expected) ** 2 / expected).sum())
     return float(np.sqrt(squared / (total * (min(height, width) - 1))))
+
+
+def telling(first: npt.NDArray[np.int64], second: npt.NDArray[np.int64]) -> float | None:
+    """How well the first column of codes 0, 1, 2 ... tells the second, 0 to 1.
+
+    Goodman and Kruskal's lambda: the share of wrong guesses of the second that knowing the first
+    avoids. None where there is nothing to guess.
+    """
+    height, width = int(first.max()) + 1, int(second.max()) + 1
+    counts = np.bincount(first * width + second, minlength=height * width).reshape(height, width)
+    wrong = len(second) - int(counts.sum(axis=0).max())
+    right = int(counts.max(axis=1).sum())
+    return None if wrong == 0 else 1 - (len(second) - right) / wrong
 
 
 def correlation_ratio(codes: npt.NDArray[np.int64], values: Floats) -> float | None:

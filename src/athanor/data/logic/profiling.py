@@ -20,6 +20,11 @@ COUNTED_VALUES = 1_000
 """Columns of at most so many different values have each counted."""
 QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 _TOP = 50
+NEARLY_ONE = 0.98
+"""Correlation or Cramer's V from which on two columns are remarked upon."""
+_TOLD = 0.9
+_ROWS_A_VALUE = 5
+"""Fewer rows a value, and a category determines anything of the rows at hand by chance."""
 NUMERIC = frozenset({"integer", "number", "decimal"})
 _LIKE_MISSING = frozenset(
     {"?", "na", "n/a", "nan", "null", "none", "-", "unknown", "missing", "not available", "."}
@@ -300,18 +305,9 @@ def remarks(profile: Profile) -> tuple[Remark, ...]:
         )
         for first, others in profile.correlations.items()
         for second, value in others.items()
-        if abs(value) >= 0.98
+        if abs(value) >= NEARLY_ONE
     ]
-    found += [
-        Remark(
-            code="associated",
-            column=first,
-            message=f"{first!r} and {second!r} say nearly the same (Cramer's V {value:.3f}).",
-        )
-        for first, others in profile.associations.items()
-        for second, value in others.items()
-        if value >= 0.98
-    ]
+    found += _associated(profile)
     found += [
         Remark(code="leak", column=leak.column, message=leak.reason) for leak in profile.leaks
     ]
@@ -319,6 +315,26 @@ def remarks(profile: Profile) -> tuple[Remark, ...]:
     if target is not None:
         found += _target_remarks(target)
     return tuple(found)
+
+
+def _associated(profile: Profile) -> list[Remark]:
+    """Categories that say nearly the same, and those that determine another but not back."""
+    found: list[Remark] = []
+    distinct = {column.name: column.distinct for column in profile.columns}
+    for first, others in profile.associations.items():
+        for second, value in others.items():
+            if value < NEARLY_ONE:
+                continue
+            there = profile.telling.get(first, {}).get(second, 0.0)
+            back = profile.telling.get(second, {}).get(first, 0.0)
+            one, other = (first, second) if there >= back else (second, first)
+            if min(there, back) >= _TOLD:
+                words = f"{first!r} and {second!r} say nearly the same (Cramer's V {value:.3f})."
+                found.append(Remark(code="associated", column=first, message=words))
+            elif distinct[one] * _ROWS_A_VALUE <= profile.rows:
+                words = f"{one!r} determines {other!r}, not the reverse (Cramer's V {value:.3f})."
+                found.append(Remark(code="determines", column=one, message=words))
+    return found
 
 
 def _column_remarks(column: ColumnProfile) -> list[Remark]:
@@ -402,6 +418,7 @@ class Relations:
 
     correlations: dict[str, dict[str, float]]
     associations: dict[str, dict[str, float]]
+    telling: dict[str, dict[str, float]]
     ratios: dict[str, dict[str, float]]
     sample: dict[str, tuple[float | str | None, ...]]
 
@@ -423,6 +440,7 @@ def finished(
         target=target,
         correlations=relations.correlations,
         associations=relations.associations,
+        telling=relations.telling,
         ratios=relations.ratios,
         sample=relations.sample,
         leaks=tuple(leaks),

@@ -325,6 +325,9 @@ class Profile:
     """Pearson's between numeric columns (at most 40 of them), upper triangle."""
     associations: dict[str, dict[str, float]] = field(default_factory=dict)
     """Cramer's V between categories (at most 30 columns), upper triangle; from a sample."""
+    telling: dict[str, dict[str, float]] = field(default_factory=dict)
+    """Of categories whose Cramer's V is at least 0.98, both ways: how well the one tells the other
+    (Goodman and Kruskal's lambda), 0 to 1. A zone tells its city; the city tells no zone."""
     ratios: dict[str, dict[str, float]] = field(default_factory=dict)
     """By category, then number: the correlation ratio (eta), 0 to 1; from a sample."""
     sample: dict[str, tuple[float | str | None, ...]] = field(default_factory=dict)

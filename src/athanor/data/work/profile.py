@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import combinations
 from typing import Any
 
 import duckdb
@@ -17,8 +18,9 @@ from athanor.data.logic.association import (
     decile_codes,
     numbers,
     quantiles,
+    telling,
 )
-from athanor.data.logic.leakage import class_codes, find_leaks, word_codes
+from athanor.data.logic.leakage import Codes, class_codes, find_leaks, word_codes
 from athanor.data.logic.normalise import column_type
 from athanor.data.types import ColumnProfile, Profile, Roles
 from athanor.data.work.figures import figures
@@ -94,6 +96,8 @@ def _sampled_quantiles(columns: Sequence[tuple[str, str]], sample: pa.Table) -> 
 _MOST_CATEGORIES = 30
 _RELATED_ROWS = 20_000
 _MOST_VALUES = 200
+_MOST_PAIRED = 2_000
+"""Categories of more values than `_MOST_VALUES` are held against those of few alone."""
 _PLOTTED = 500
 
 
@@ -101,20 +105,19 @@ def _relations(
     sample: pa.Table, profiles: Sequence[ColumnProfile], target: str
 ) -> profiling.Relations:
     """How columns go together, and rows for scatter plots."""
-    words = [item.name for item in profiles
-             if item.type in {"text", "boolean"} and 2 <= item.distinct <= _MOST_VALUES
-             and item.semantic != "id"][:_MOST_CATEGORIES]  # fmt: skip
+    distinct = {item.name: item.distinct for item in profiles}
+    wide = [item.name for item in profiles
+            if item.type in {"text", "boolean"} and 2 <= item.distinct <= _MOST_PAIRED
+            and item.semantic != "id"][:_MOST_CATEGORIES]  # fmt: skip
+    words = [name for name in wide if distinct[name] <= _MOST_VALUES]
     figures = [item.name for item in profiles
                if item.type in {"integer", "number", "decimal"} and item.semantic != "id"
                and item.distinct > 1][:40]  # fmt: skip
     related = sample.take(_places(sample.num_rows, _RELATED_ROWS))
-    codes = {name: word_codes(related[name]) for name in words}
-    associations: dict[str, dict[str, float]] = {}
-    for place, first in enumerate(words):
-        for second in words[place + 1 :]:
-            value = cramers_v(codes[first], codes[second])
-            if value is not None:
-                associations.setdefault(first, {})[second] = round(value, 6)
+    codes = {name: word_codes(related[name]) for name in wide}
+    pairs = [(first, second) for first, second in combinations(wide, 2)
+             if distinct[first] * distinct[second] <= _MOST_VALUES**2]  # fmt: skip
+    associations, tells = _associated(codes, pairs)
     values = {name: numbers(related[name]) for name in figures}
     ratios: dict[str, dict[str, float]] = {}
     for word in words:
@@ -127,12 +130,32 @@ def _relations(
     return profiling.Relations(
         correlations=correlations(sample),
         associations=associations,
+        telling=tells,
         ratios=ratios,
         sample={
             name: tuple(_plotted(cell) for cell in sample[name].take(places).to_pylist())
             for name in shown
         },
     )
+
+
+def _associated(
+    codes: dict[str, Codes], pairs: Sequence[tuple[str, str]]
+) -> tuple[dict[str, dict[str, float]], dict[str, dict[str, float]]]:
+    """Cramer's V of pairs of categories; of the closest, how well each tells the other."""
+    associations: dict[str, dict[str, float]] = {}
+    tells: dict[str, dict[str, float]] = {}
+    for first, second in pairs:
+        value = cramers_v(codes[first], codes[second])
+        if value is None:
+            continue
+        associations.setdefault(first, {})[second] = round(value, 6)
+        if value >= profiling.NEARLY_ONE:
+            for one, other in ((first, second), (second, first)):
+                told = telling(codes[one], codes[other])
+                if told is not None:
+                    tells.setdefault(one, {})[other] = round(told, 6)
+    return associations, tells
 
 
 def _places(rows: int, most: int) -> pa.Array:
