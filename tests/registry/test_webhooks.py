@@ -4,8 +4,10 @@ import base64
 import hashlib
 import hmac
 import json
+import socket
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -27,7 +29,7 @@ from athanor.registry import (
 )
 from athanor.registry.errors import SecretUnreadable
 from athanor.registry.logic.webhooks import ACTIONS, example, signature
-from athanor.registry.sending import addresses_of
+from athanor.registry.sending import addresses_of, post
 from athanor.testing.registry_room import RegistryRoom
 
 LOCAL = Reach(loopback=True, timeout=5.0)
@@ -304,3 +306,25 @@ def test_a_secret_needs_its_key(room: RegistryRoom, receiver: Receiver, tmp_path
     assert SecretUnreadable.__name__ in (result.error_message or "")
     again.webhooks.change_webhook(OWNER, made, WebhookChange(secret="anew"))
     assert again.webhooks.test_webhook(OWNER, made).success
+
+
+def test_a_receiver_that_answers_byte_by_byte_is_cut_off() -> None:
+    """It never lets a single look at the socket wait for long, and never ends."""
+    over = threading.Event()
+
+    def drips(server: socket.socket) -> None:
+        connection, _ = server.accept()
+        with connection, suppress(OSError):
+            connection.sendall(b"HTTP/1.1 200 OK\r\nX-Long: ")
+            while not over.wait(0.02):
+                connection.sendall(b"x")
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=drips, args=(server,))
+        thread.start()
+        url = urlsplit(f"http://127.0.0.1:{server.getsockname()[1]}/")
+        try:
+            assert post(url, b"{}", {}, Reach(loopback=True, timeout=0.1)) == (200, "")
+        finally:
+            over.set()
+            thread.join()

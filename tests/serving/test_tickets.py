@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 import json
+import socket
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -115,6 +116,35 @@ def test_a_webhook_is_told_through_three_failures_and_signed(
     assert told["type"] == "prediction.done"
     assert len(told["data"]["answer"]["predictions"]) == 1
     assert tickets.ticket(OWNER, made.id).deliveries == 4
+
+
+def test_receivers_that_never_answer_keep_nobody_waiting(
+    shop: House, champion: Trained, receiver: Receiver
+) -> None:
+    tickets: Tickets = shop.services[Tickets]
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        nowhere = f"http://127.0.0.1:{silent.getsockname()[1]}/"
+        stuck = [
+            tickets.ask(OWNER, "churn", asked(champion.records[:1], webhook=nowhere))
+            for _ in range(3)
+        ]
+        assert all(ended(shop, ticket).state == "done" for ticket in stuck)
+        made = tickets.ask(OWNER, "churn", asked(champion.records[:1], webhook=receiver.url))
+        assert eventually(lambda: tickets.ticket(OWNER, made.id).told == "delivered")
+        assert {tickets.ticket(OWNER, item.id).told for item in stuck} == {"waiting"}
+
+
+def test_an_expired_ticket_is_gone_and_its_key_is_free(shop: House, champion: Trained) -> None:
+    tickets: Tickets = shop.services[Tickets]
+    new = asked(champion.records[:1], idempotency_key="expires")
+    made = tickets.ask(OWNER, "churn", new)
+    ended(shop, made)
+    past = datetime(2026, 1, 1, tzinfo=UTC)
+    assert SqlTicketStore(shop.database).change(made.id, {"expires_at": past})
+    with pytest.raises(TicketNotFound):
+        tickets.result(OWNER, made.id)
+    assert made.id not in {item.id for item in tickets.tickets(OWNER, TicketQuery())}
+    assert tickets.ask(OWNER, "churn", new).id != made.id
 
 
 def test_tickets_survive_a_restart(
@@ -235,6 +265,8 @@ def test_tickets_are_kept_by_every_database(database: Database) -> None:
     assert store.waiting("churn") == 0
     assert store.expired(ended_at) == []
     assert store.expired(datetime(2026, 3, 3, tzinfo=UTC)) == [ticket.id]
-    assert [item.id for item in store.page("default", TicketQuery(state="done"))] == [ticket.id]
+    done = TicketQuery(state="done")
+    assert [item.id for item in store.page("default", done, ended_at)] == [ticket.id]
+    assert store.page("default", done, datetime(2026, 3, 3, tzinfo=UTC)) == []
     store.remove(ticket.id)
     assert store.find(ticket.id) is None

@@ -104,7 +104,7 @@ class Tickets:
         self._access.require(who, "serving.tickets", project)
         limit = max(1, min(query.limit, _MOST_LISTED))
         asked = TicketQuery(endpoint=query.endpoint, state=query.state, limit=limit)
-        return self._store.page(project, asked)
+        return self._store.page(project, asked, self._ground.clock.now())
 
     def result(self, who: Principal, ticket_id: str) -> bytes:
         """The answer, byte for byte as the endpoint gave it (JSON).
@@ -148,6 +148,9 @@ class Tickets:
         done = None if key is None else self._store.by_key(endpoint, key)
         if key is None or done is None:
             return None
+        if self._is_over(done) and done.told != "waiting":
+            self._store.remove(done.id)  # and its key is free again
+            return None
         kept = self._store.find(done.id)
         body = packed(new.content_type, _body(new))
         asked = {
@@ -169,10 +172,12 @@ class Tickets:
         found = self._store.find(ticket_id) if is_id(ticket_id) else None
         if found is None:
             raise TicketNotFound(ticket_id)
-        expires = found.ticket.expires_at
-        if expires is not None and expires < self._ground.clock.now():
+        if self._is_over(found.ticket):
             raise TicketNotFound(ticket_id)
         return found
+
+    def _is_over(self, ticket: Ticket) -> bool:
+        return ticket.expires_at is not None and ticket.expires_at < self._ground.clock.now()
 
     def _kept(self, who: Principal, endpoint: Endpoint, new: NewTicket) -> KeptTicket:
         """The ticket, its request stored.

@@ -16,6 +16,7 @@ from sqlalchemy import (
     Table,
     Text,
     func,
+    or_,
     select,
     update,
 )
@@ -51,7 +52,7 @@ class TicketStore(Protocol):
         """The ticket that a call with this idempotency key made."""
         ...
 
-    def page(self, project: str, query: TicketQuery) -> list[Ticket]:
+    def page(self, project: str, query: TicketQuery, now: datetime) -> list[Ticket]:
         """A project's tickets, newest first."""
         ...
 
@@ -147,9 +148,12 @@ class SqlTicketStore:
             row = connection.execute(query).mappings().first()
         return None if row is None else _ticket(row)
 
-    def page(self, project: str, query: TicketQuery) -> list[Ticket]:
-        """A project's tickets, newest first."""
-        text = select(*_COLUMNS).where(ticket_table.c.project == project)
+    def page(self, project: str, query: TicketQuery, now: datetime) -> list[Ticket]:
+        """A project's tickets that have not expired, newest first."""
+        expires = ticket_table.c.expires_at
+        text = select(*_COLUMNS).where(
+            ticket_table.c.project == project, or_(expires.is_(None), expires >= now)
+        )
         if query.endpoint:
             text = text.where(ticket_table.c.endpoint == query.endpoint)
         if query.state:

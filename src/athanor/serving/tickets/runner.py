@@ -37,6 +37,10 @@ _MESSAGES = 12
 """Rounds of attempts to reach a webhook: about eight minutes of silence are bridged."""
 _QUICK_PAUSES = (0.1, 0.3, 0.6)
 """Seconds between the attempts of one round."""
+_SLOW_SECONDS = 1.0
+"""A receiver that fails after longer is tried again in the next round: others wait, too."""
+_TELLERS = 8
+"""Messages on their way at once."""
 _INLINE_BYTES = 256 << 10
 """An answer up to this size stands in the message itself."""
 _CLIENT_FAULT = 500
@@ -66,7 +70,7 @@ class TicketRunner:
         self._asker = asker
         self._sweep_at = 0.0
         desk.lane(TICKET, self.answer, threads=4, max_attempts=_ASKS)
-        desk.lane(TELLING, self.tell, threads=2, max_attempts=_MESSAGES)
+        desk.lane(TELLING, self.tell, threads=_TELLERS, max_attempts=_MESSAGES)
 
     def answer(self, job: Job) -> None:
         """Ask the endpoint, and keep what it says.
@@ -100,7 +104,6 @@ class TicketRunner:
             kept,
             {"state": "done", "answer": blob.digest, "answer_bytes": blob.size, "error": None},
         )
-        self._sweep()
 
     def tell(self, job: Job) -> None:
         """One round of attempts to reach the webhook.
@@ -114,6 +117,7 @@ class TicketRunner:
         reason = ""
         for pause in (*_QUICK_PAUSES, 0.0):
             self._desk.check()
+            began = time.monotonic()
             try:
                 status = self._ground.messenger.send(
                     kept.ticket.webhook, kept.ticket.id, body, kept.secret
@@ -131,6 +135,8 @@ class TicketRunner:
                 return
             reason = reason if not status else f"it answered {status}"
             self._count(kept)
+            if time.monotonic() - began > _SLOW_SECONDS:
+                break
             self._desk.wait(pause)
         if job.attempts >= job.max_attempts:
             self._told(kept, "undelivered", reason)
@@ -163,6 +169,7 @@ class TicketRunner:
             action = "serving.ticket.answered" if state == "done" else "serving.ticket.failed"
             detail = {"ticket": ticket.id, "endpoint": ticket.endpoint, "state": state}
             ground.events.tell(SYSTEM, action, ticket.id, detail, project=ticket.project)
+        self._sweep()
 
     def _message(self, kept: KeptTicket) -> bytes:
         ticket = kept.ticket
