@@ -36,6 +36,7 @@ from measures.processes import cpu_of, tree
 HERE = Path(__file__).resolve().parent
 ATHANOR = str(Path(sys.executable).with_name("athanor"))
 CHAIN, FAN = 20, 100
+SETTLE_SECONDS, QUIET_SECONDS = 120.0, 0.1
 STEP_MILLISECONDS, WALL_MILLISECONDS, CACHED_SECONDS = 3.0, 20.0, 0.3
 _PEERS_SETTINGS = {
     "USERNAME": "bench",
@@ -99,6 +100,14 @@ class Server:
         subprocess.run(words, check=True, stdout=subprocess.DEVNULL)
         self.pid = int(json.loads((workspace / "server.json").read_text())["pid"])
         self.client = athanor.connect(workspace=workspace)
+        self._settle()
+
+    def _settle(self) -> None:
+        """Wait until what it does at its start is done: the heavy libraries load behind it."""
+        before, until = -1.0, time.monotonic() + SETTLE_SECONDS
+        while (now := self.cpu()) - before > QUIET_SECONDS and time.monotonic() < until:
+            before = now
+            time.sleep(2.0)
 
     def cpu(self) -> float:
         """CPU seconds of the server and of all that it started."""

@@ -13,7 +13,7 @@ from athanor.app.demo.loop import Loop
 from athanor.app.demo.stage import Stage
 from athanor.app.lock import WorkspaceBusy
 from athanor.app.server import PortInUse
-from athanor.pipelines.commands.runs import _shown
+from athanor.pipelines.commands.showing import shown
 from athanor.serving.commands.telling import tell_notes
 from athanor.serving.types import Deployment, DeploymentState, Endpoint, InputColumn, Signature
 
@@ -87,8 +87,8 @@ def test_a_demos_stage_hands_ctrl_c_on(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_an_artifact_is_shown_by_the_name_that_commands_take() -> None:
     told = {"id": "01", "type": "model", "digest": "sha256:1", "uri": "/blobs/1"}
-    assert _shown(told) == "artifact:01 (model)"
-    assert _shown({"ü": 1}) == '{"ü": 1}'
+    assert shown(told) == "artifact:01 (model)"
+    assert shown({"ü": 1}) == '{"ü": 1}'
 
 
 def test_a_canary_of_the_live_version_is_told_as_such(capsys: pytest.CaptureFixture[str]) -> None:

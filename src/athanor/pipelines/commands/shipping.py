@@ -8,7 +8,8 @@ import typer
 from athanor.kernel.console import Json, emit, say
 from athanor.pipelines.authoring.carrying import artifacts_of
 from athanor.pipelines.authoring.loading import load_steps
-from athanor.pipelines.commands.runs import commands, document_of
+from athanor.pipelines.commands.runs import commands
+from athanor.pipelines.commands.submitting import document_of
 from athanor.pipelines.errors import BadPipeline, NoImageEngine
 from athanor.pipelines.exports.image import (
     Context,
