@@ -78,6 +78,10 @@ class LoadedModel:
             return []
         return self._answers(frame_of_table(self.signature, table))
 
+    def predict_encoded(self, matrix: "NDArray[np.float64] | pd.DataFrame") -> list[dict[str, Any]]:
+        """The same for what the estimator reads as it is, a row each: nothing is looked at."""
+        return self._answers(matrix)
+
     def probabilities(self, table: pd.DataFrame) -> NDArray[np.float64]:
         """Class probabilities for the rows of a table, shape (rows, classes).
 
@@ -85,7 +89,7 @@ class LoadedModel:
         """
         return probabilities(self.estimator, frame_of_table(self.signature, table))
 
-    def _answers(self, frame: pd.DataFrame) -> list[dict[str, Any]]:
+    def _answers(self, frame: "NDArray[np.float64] | pd.DataFrame") -> list[dict[str, Any]]:
         if not self.classes:
             values = np.asarray(self.estimator.predict(frame), dtype=np.float64).tolist()
             return [{"label": value, "probabilities": {}, "score": value} for value in values]

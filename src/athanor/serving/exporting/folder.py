@@ -15,6 +15,7 @@ _SERVER = "athanor.serving.standalone.server"
 _WORKER = "athanor.serving.standalone.worker"
 _ENSEMBLE = "athanor.serving.runtimes.ensemble"
 _FOREIGN = "athanor.serving.runtimes.foreign"
+_ENCODING = "athanor.serving.runtimes.encoding"
 _MLFLOW = ("mlflow", "mlflow-skinny")
 _UNNEEDED = ("pip", "setuptools", "wheel")
 
@@ -87,7 +88,7 @@ def write(
         container: whether a Dockerfile is written, too.
     """
     target.mkdir(parents=True, exist_ok=True)
-    roots = [_SERVER, *([_WORKER, _FOREIGN] if runtime is None else [])]
+    roots = [_SERVER, *([_WORKER, _FOREIGN, _ENCODING] if runtime is None else [])]
     if bundle.runtime not in {"native", "folded"}:
         roots.append(_ENSEMBLE)
     closure = closure_of(roots)

@@ -11,10 +11,13 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+import msgspec
 import numpy as np
 import sklearn
 
@@ -24,7 +27,9 @@ from athanor.serving.errors.runtimes import ForeignModelFailed
 from athanor.serving.logic.frames import Hello, Reply
 from athanor.serving.logic.signature import Row
 from athanor.serving.runtimes import python
+from athanor.serving.runtimes.encoded import Encoded
 from athanor.serving.runtimes.environments import here, pins_of, python_for, search_path
+from athanor.serving.runtimes.port import Runtime
 from athanor.serving.runtimes.serving import WHOLE, serve
 
 logger = logging.getLogger(__name__)
@@ -33,6 +38,16 @@ _PROBE_ROWS = 33
 _TAIL = 4_000
 _ALONE = "none"
 _LIBRARIES = f"scikit-learn {sklearn.__version__}, numpy {np.__version__}"
+
+
+class _Shown(msgspec.Struct):
+    """What was shown of a model, and by which libraries."""
+
+    batching: str
+    program: str
+    """Of its steps before the last (`athanor.serving.runtimes.encoded`); "" where they run."""
+    libraries: str
+    format_version: Literal[1] = 1
 
 
 class NativeRuntime:
@@ -52,7 +67,14 @@ class NativeRuntime:
         Raises: RecordRefused, and whatever the estimator raises.
         """
         records = [self._record(row) for row in rows]
-        answers = self._model.predict_records(records)
+        return self._reply(self._model.predict_records(records))
+
+    def ending_in(self, last: Any) -> Callable[[Any], Reply]:
+        """The same for what the model's last step reads, a row each."""
+        model = replace(self._model, estimator=last)
+        return lambda matrix: self._reply(model.predict_encoded(matrix))
+
+    def _reply(self, answers: list[dict[str, Any]]) -> Reply:
         if not self._places:
             numbers = [answer["score"] for answer in answers]
             return Reply([], np.asarray(numbers, dtype="<f8").tobytes())
@@ -121,10 +143,7 @@ def main(folder: str, path: str, *, pickles: bool = False) -> None:
         raise UnsafeModel(f"Model folder {place.name}", ["a user's own Python"])
     model = None if python.is_code(place) else opened(place, pickles=pickles)
     if model is not None:
-        note = place.parent / f"{place.name}.batching"
-        runtime = NativeRuntime(model, _noted(note))
-        _note(note, runtime.hello.batching)
-        serve(runtime, path)
+        serve(_runtime(model, place.parent / f"{place.name}.batching"), path)
     elif here(pins_of(place)):
         # By its path: it takes MLflow with it.
         foreign = importlib.import_module("athanor.serving.runtimes.foreign")
@@ -133,20 +152,34 @@ def main(folder: str, path: str, *, pickles: bool = False) -> None:
         _elsewhere(place, path)
 
 
-def _noted(note: Path) -> str:
-    """What was shown of this model's batching by these libraries, or ""."""
-    with suppress(OSError, UnicodeDecodeError):
-        batching, _, libraries = note.read_text("utf-8").partition(" ")
-        if libraries == _LIBRARIES and batching in {WHOLE, _ALONE}:
-            return batching
-    return ""
+def _runtime(model: LoadedModel, note: Path) -> Runtime:
+    """What answers for a model; what was shown of it is kept in the note."""
+    shown = _noted(note)
+    if shown is None:
+        native = NativeRuntime(model)
+        # By its path: it imports the compiler of steps, which a model wakes without.
+        encoding = importlib.import_module("athanor.serving.runtimes.encoding")
+        shown = _Shown(native.hello.batching, encoding.proved(native, model), _LIBRARIES)
+        _note(note, shown)
+    else:
+        native = NativeRuntime(model, shown.batching)
+    return Encoded(native, model, shown.program) if shown.program else native
 
 
-def _note(note: Path, batching: str) -> None:
+def _noted(note: Path) -> _Shown | None:
+    """What was shown of this model by these libraries."""
+    with suppress(OSError, msgspec.MsgspecError):
+        shown = msgspec.json.decode(note.read_bytes(), type=_Shown)
+        if shown.libraries == _LIBRARIES:
+            return shown
+    return None
+
+
+def _note(note: Path, shown: _Shown) -> None:
     """Keep it: showing it costs more than all else that a worker does before it answers."""
     with suppress(OSError):
         passing = note.with_name(f".{note.name}.{os.getpid()}")
-        passing.write_text(f"{batching} {_LIBRARIES}", "utf-8")
+        passing.write_bytes(msgspec.json.encode(shown))
         passing.replace(note)
 
 
