@@ -86,3 +86,24 @@ def test_a_training_that_goes_well_gets_no_hint() -> None:
     held_out = [0.7 * 0.94**n + 0.11 for n in range(80)]
     told = Told(series=[of("train_loss", train), of("val_loss", held_out)], rows={"train": 1000})
     assert judged(told) == []
+
+
+def test_what_was_wrong_before_a_loss_was_no_number_is_told_too() -> None:
+    rising = [0.6 + 0.03 * n for n in range(40)]
+    series = [of("train_loss", [0.5] * 40 + [math.nan]), of("val_loss", rising)]
+    found = {hint.rule: hint for hint in judged(Told(series=series))}
+    assert set(found) == {Rule.NOT_A_NUMBER, Rule.LOSS_NOT_FALLING, Rule.OVERFIT}
+    assert found[Rule.NOT_A_NUMBER].step == 40
+    assert found[Rule.LOSS_NOT_FALLING].step == 39
+    # Few points before it are no basis.
+    soon = Told(series=[of("train_loss", [0.5, 0.6, 0.7, 0.8, 0.9, 1.0, math.nan])])
+    assert {hint.rule for hint in judged(soon)} == {Rule.NOT_A_NUMBER}
+
+
+def test_a_score_that_was_always_perfect_is_named_and_its_still_loss_is_not() -> None:
+    losses = [of("train_loss", [0.01] * 30), of("val_loss", [0.0001] * 30)]
+    found = judged(Told(series=[*losses, of("val_auc", [1.0] * 30)]))
+    assert [(hint.rule, hint.metric) for hint in found] == [(Rule.PERFECT_SCORE, "val_auc")]
+    # One that became perfect, on rows that nobody counted, may be right: its loss is not blamed.
+    learned = of("val_auc", [0.7 + 0.03 * min(n, 10) for n in range(30)])
+    assert judged(Told(series=[*losses, learned])) == []

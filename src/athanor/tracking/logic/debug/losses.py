@@ -3,14 +3,17 @@
 from collections.abc import Iterable
 
 from athanor.tracking.logic.debug.judgements import Judged, Rule, curves, fallen_share
-from athanor.tracking.logic.debug.series import Told, finite, is_accuracy
+from athanor.tracking.logic.debug.series import Told, finite, is_accuracy, is_class_loss, is_perfect
 
 
 def not_falling(told: Told) -> Iterable[Judged]:
-    """The loss ends where it began."""
+    """The loss ends where it began, and that is no success."""
+    if any(map(is_perfect, told.series)):
+        return
     for item in curves(told, 5):
         fallen = fallen_share(item.values)
-        if fallen < 0.01 and abs(item.first) > 1e-3:
+        nothing = 0.02 if is_class_loss(item.named) else 1e-3
+        if fallen < 0.01 and abs(item.first) > nothing:
             yield Judged(
                 rule=Rule.LOSS_NOT_FALLING,
                 metric=item.key,
@@ -26,7 +29,7 @@ def not_falling(told: Told) -> Iterable[Judged]:
 def plateau(told: Told) -> Iterable[Judged]:
     """A loss that fell, and then stood still at a level that is no success, for most of the run."""
     scores = [item for item in told.series if is_accuracy(item.named) and item.values]
-    good = any(item.last > 0.9 for item in scores)
+    good = any(item.last > 0.9 for item in scores) or any(map(is_perfect, told.series))
     for item in curves(told, 20):
         numbers = finite(item.values)
         if len(numbers) < len(item):

@@ -33,8 +33,10 @@ def _rising(told: Told) -> Iterable[Judged]:
             for other in losses_of(told, Role.TRAIN)
             if other.named.measure == item.named.measure and len(other) >= 10
         ]
+        # Much worse is wrong, too, where the training data does no better than then.
+        part = 1.0 if last > 2 * best else 0.8
         went_on = not training or any(
-            finite(other.values)[-1:] < [0.8 * other.values[min(place, len(other) - 1)]]
+            finite(other.values)[-1:] <= [part * other.values[min(place, len(other) - 1)]]
             for other in training
         )
         if best > 0 and last > 1.25 * best and place < 0.7 * len(numbers) and went_on:

@@ -12,6 +12,8 @@ from enum import StrEnum
 
 INFINITE = 1.7976931348623157e308
 """What trackers store for an infinity."""
+NO_FAULT = 0.9995
+"""A score (at most 1) from which on nothing is left to be learned."""
 _CUT = re.compile(r"[^a-z0-9@]+")
 _TRAIN = frozenset({"train", "training", "fit"})
 _HELD_OUT = frozenset({"val", "valid", "validation", "test", "testing", "eval", "dev", "holdout"})
@@ -187,6 +189,11 @@ def is_class_loss(what: Named) -> bool:
     words = set(what.measure.split("_"))
     joined = what.measure.replace("_", "")
     return bool(words & _CLASS_LOSSES) or joined.endswith(("logloss", "crossentropy"))
+
+
+def is_perfect(item: Series) -> bool:
+    """Whether a score ends without a fault."""
+    return item.named.kind is Kind.SCORE and bool(item.values) and NO_FAULT <= item.last <= 1
 
 
 def finite(values: Sequence[float]) -> list[float]:
