@@ -102,6 +102,23 @@ def test_metadata_and_health(browser: Browser) -> None:
     assert browser.send("GET", "/endpoints/horses/ping").status == 404
 
 
+def test_versions_are_those_of_the_model(plane: RunningPlane) -> None:
+    plane.route(dict.fromkeys(deployment_ids(2), 0.5), version=5)
+    browser = Browser(plane.port)
+    assert eventually(lambda: browser.send("GET", "/v2/health/ready").body == {"ready": True})
+    assert browser.send("GET", "/v2/models/houses").body["versions"] == ["5"]
+    index = browser.send("POST", "/v2/repository/index", b"").body
+    assert [(item["name"], item["version"]) for item in index] == [("houses", "5")]
+    answer = browser.send("POST", "/v2/models/houses/versions/5/infer", {"inputs": inputs(1)}).body
+    assert answer["model_version"] == "5"
+    # Two is the number of a deployment, and no version that is served.
+    missing = browser.send("POST", "/v2/models/houses/versions/2/infer", {"inputs": inputs(1)})
+    assert missing.status == 404
+    assert "Served: 5." in missing.body["error"]
+    counted = browser.send("GET", "/v2/models/houses/stats").body["model_stats"]
+    assert [(item["version"], item["inference_count"]) for item in counted] == [("5", 1)]
+
+
 def test_inference_in_json(browser: Browser) -> None:
     answer = infer(browser, {"id": "a7", "inputs": inputs(1, 50)})
     assert answer.status == 200

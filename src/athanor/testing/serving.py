@@ -161,8 +161,18 @@ class RunningPlane:
         """The plane's TCP port on loopback."""
         return int(self.planes.url.rpartition(":")[2])
 
-    def route(self, shares: Mapping[str, float], *, key: str = "", name: str = "houses") -> None:
-        """Serve the endpoint from these deployments (id to share); their workers are up."""
+    def route(
+        self,
+        shares: Mapping[str, float],
+        *,
+        key: str = "",
+        name: str = "houses",
+        version: int = 0,
+    ) -> None:
+        """Serve the endpoint from these deployments (id to share); their workers are up.
+
+        All are of this version of the model; of 1, 2, 3 ... where it is 0.
+        """
         posts = {
             item: Post(deployment=item, folder=partial(self._model, item), target=STUB)
             for item in shares
@@ -176,7 +186,7 @@ class RunningPlane:
                 id=item,
                 number=place + 1,
                 model="stub",
-                version=place + 1,
+                version=version or place + 1,
                 weight=share,
                 sockets=self.crew.sockets(item),
                 signature=SIGNATURE,

@@ -194,6 +194,24 @@ def choose(targets: Sequence[Target], request_id: str, pin: str = "") -> Target 
     return next((item for item in reversed(targets) if item.weight > 0), None)
 
 
+def of_version(targets: Sequence[Target], request_id: str, version: str) -> Target | None:
+    """The deployment of a model's version that answers, or None where none serves it.
+
+    Several share by their weights; where none has traffic it is the newest.
+    """
+    named = [item for item in targets if str(item.version) == version]
+    found = choose(named, request_id)
+    return found or max(named, key=lambda item: item.number, default=None)
+
+
+def versions(route: Route) -> dict[int, list[Target]]:
+    """An endpoint's deployments by the version of the model that they serve."""
+    found: dict[int, list[Target]] = {}
+    for item in sorted(route.targets, key=lambda item: item.version):
+        found.setdefault(item.version, []).append(item)
+    return found
+
+
 def described(route: Route) -> dict[str, Any]:
     """What GET /endpoints/{name} on the plane tells."""
     return {

@@ -214,9 +214,9 @@ class Plane:
         """
         if not aim.version:
             return routing.pick(route, header, request_id)
-        found = routing.choose(route.targets, request_id, aim.version)
+        found = routing.of_version(route.targets, request_id, aim.version)
         if found is None:
-            known = [str(item.number) for item in route.targets]
+            known = [str(number) for number in routing.versions(route)]
             raise ServedModelNotFound(route.name, aim.version, known)
         return found
 

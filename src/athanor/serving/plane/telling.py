@@ -1,6 +1,7 @@
 """Health and metadata, in the words of each protocol."""
 
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -8,7 +9,7 @@ import orjson
 
 from athanor.serving.errors.protocols import ServedModelNotFound, UnloadRefused
 from athanor.serving.logic import oip
-from athanor.serving.logic.routing import Route, Target
+from athanor.serving.logic.routing import Route, Target, versions
 from athanor.serving.plane.exchange import Answer
 from athanor.serving.plane.http import Request
 from athanor.serving.plane.paths import Aim
@@ -94,8 +95,7 @@ def _model_ready(plane: "Plane", aim: Aim, request: Request) -> Answer:
 def _model(plane: "Plane", aim: Aim, request: Request) -> Answer:
     route = plane.route(aim, request)
     target = _target(route, aim)
-    versions = sorted({item.number for item in route.targets})
-    named = [str(item) for item in versions]
+    named = [str(number) for number in versions(route)]
     told = oip.metadata(route.name, named, target.signature, plane.hello(target))
     return Answer(200, orjson.dumps(told))
 
@@ -111,26 +111,33 @@ def _stats(plane: "Plane", aim: Aim, request: Request) -> Answer:
     """Counts in the words of Triton's statistics extension."""
     routes = [plane.route(aim, request)] if aim.model or aim.endpoint else plane.routes.values()
     told = [
-        _counted(plane, route, target)
+        _counted(plane, route, number, targets)
         for route in routes
-        for target in route.targets
-        if aim.version in {"", str(target.number)}
+        for number, targets in versions(route).items()
+        if aim.version in {"", str(number)}
     ]
     if aim.version and not told:
         raise ServedModelNotFound(aim.model, aim.version, [])
     return Answer(200, orjson.dumps({"model_stats": told}))
 
 
-def _counted(plane: "Plane", route: Route, target: Target) -> dict[str, object]:
-    labels = (route.name, target.id, target.model, str(target.version))
-    series = plane.figures.series.get(labels)
-    codes = dict(series.codes) if series is not None else {}
-    good = codes.get(200, 0)
-    seconds = series.seconds if series is not None else 0.0
+def _counted(
+    plane: "Plane", route: Route, number: int, targets: Sequence[Target]
+) -> dict[str, object]:
+    codes: Counter[int] = Counter()
+    rows, seconds = 0, 0.0
+    for target in targets:
+        labels = (route.name, target.id, target.model, str(target.version))
+        series = plane.figures.series.get(labels)
+        if series is not None:
+            codes.update(series.codes)
+            rows += series.rows
+            seconds += series.seconds
+    good = codes[200]
     return {
         "name": route.name,
-        "version": str(target.number),
-        "inference_count": series.rows if series is not None else 0,
+        "version": str(number),
+        "inference_count": rows,
         "execution_count": good,
         "inference_stats": {
             "success": {"count": good, "ns": int(seconds * 1e9)},
@@ -144,12 +151,12 @@ def _index(plane: "Plane", aim: Aim, request: Request) -> Answer:
     told = [
         {
             "name": route.name,
-            "version": str(target.number),
-            "state": "READY" if plane.ready(route, target) else "UNAVAILABLE",
+            "version": str(number),
+            "state": "READY" if any(plane.ready(route, item) for item in served) else "UNAVAILABLE",
             "reason": "",
         }
         for route in routes
-        for target in route.targets
+        for number, served in versions(route).items()
     ]
     if b'"ready"' in request.body and orjson.loads(request.body).get("ready") is True:
         told = [item for item in told if item["state"] == "READY"]
@@ -171,9 +178,9 @@ def _target(route: Route, aim: Aim) -> Target:
 
     Raises: ServedModelNotFound.
     """
-    targets = [item for item in route.targets if aim.version in {"", str(item.number)}]
+    targets = [item for item in route.targets if aim.version in {"", str(item.version)}]
     if not targets:
-        known = [str(item.number) for item in route.targets]
+        known = [str(number) for number in versions(route)]
         raise ServedModelNotFound(route.name, aim.version, known)
     return max(targets, key=lambda item: (item.weight, item.number))
 

@@ -42,7 +42,7 @@ class OpenInference:
         name, inference = asked.extra
         head = {
             "model_name": name,
-            "model_version": str(target.number),
+            "model_version": str(target.version),
             "parameters": {"prediction_id": predicted.ids[0], "deployment": target.id},
         }
         body, length = oip.render(head, inference, predicted)
