@@ -22,6 +22,7 @@ from athanor.data import Datasets, NewVersion, Roles
 from athanor.data.types.recipes import Step
 from athanor.features import Entity, FeatureView, Field, SpineSource, TrainingRequest, ViewSource
 from athanor.features.errors import TrainingSetErased
+from athanor.kernel import AthanorError
 from athanor.kernel.console import connect_by
 from athanor.kernel.holder import Person
 from athanor.kernel.ids import new_id
@@ -129,6 +130,8 @@ def test_what_lost_the_key_is_told_until_it_is_gone(client: Client, tmp_path: Pa
     assert told.note.startswith("NOT cleaned: made of bank@1")
     assert "athanor recipe apply clean@1 bank --into bankclean" in told.note
     assert "made of bank@1" in client.data.version("bankclean@1").notes[-1]
+    with pytest.raises(AthanorError, match="derived"):
+        client.persons.erase("customer", "1", dry_run=False, derived="burn")
     client.recipes.apply("clean@1", "bank", into="bankclean")
     [left] = client.persons.trace("customer", "555000111")
     assert left.name == "bankclean@1"
@@ -137,6 +140,31 @@ def test_what_lost_the_key_is_told_until_it_is_gone(client: Client, tmp_path: Pa
     assert (gone.name, gone.erased) == ("bankclean@1", True)
     assert client.persons.trace("customer", "555000111") == []
     assert client.data.version("bankclean").rows == 100
+
+
+def test_what_lost_the_key_is_made_anew_or_removed(client: Client, tmp_path: Path) -> None:
+    path = tmp_path / "bank.csv"
+    rows = "".join(f"{n},{n * 3}\n" for n in range(100))
+    path.write_text(f"customer,limit\n{rows}555000111,987654321\n")
+    client.data.add("bank", NewVersion(path=path, roles=Roles(id="customer")))
+    drop = Step(operation="drop", parameters={"columns": ["customer"]})
+    client.recipes.save("clean", [drop])
+    client.recipes.apply("clean", "bank", into="bankclean")
+    client.recipes.save("more", [Step(operation="sort", parameters={"by": ["limit"]})])
+    client.recipes.apply("more", "bankclean", into="sorted")
+    erased = client.persons.erase("customer", "555000111", dry_run=False, derived="rebuild")
+    done = {item.name: item for item in erased}
+    assert "made anew as bankclean@2 by clean@1" in done["bankclean@1"].note
+    assert "made anew as sorted@2 by more@1" in done["sorted@1"].note
+    for name in ("bankclean", "sorted"):
+        assert (client.data.version(name).number, client.data.version(name).rows) == (2, 100)
+    storage = tmp_path / "workspace" / "storage"
+    kept = b"".join(item.read_bytes() for item in storage.rglob("*") if item.is_file())
+    assert b"987654321" not in kept
+    client.persons.erase("customer", "7", dry_run=False, derived="purge")
+    assert client.data.version("bank").rows == 99
+    with pytest.raises(AthanorError, match="deleted"):
+        client.data.version("sorted")
 
 
 @pytest.mark.parametrize(

@@ -33,10 +33,14 @@ def erase(
     value: Value,
     *,
     yes: Annotated[bool, typer.Option("--yes", help="Erase; without it nothing goes.")] = False,
+    derived: Annotated[
+        str,
+        typer.Option(help="Datasets made of the rows that lost the column: name, rebuild, purge."),
+    ] = "name",
     json: Json = False,
 ) -> None:
     """Write clean versions, and remove for good what held somebody's rows."""
-    found = PersonsClient(transport()).erase(column, value, dry_run=not yes)
+    found = PersonsClient(transport()).erase(column, value, dry_run=not yes, derived=derived)
     _print(found, json=json)
     if found and not yes and not json:
         say("Nothing was erased. Erase it: athanor person erase COLUMN VALUE --yes")

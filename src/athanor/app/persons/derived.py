@@ -2,12 +2,18 @@
 
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from typing import Literal
 
+from athanor.data import Recipes
 from athanor.data.service.persons import DatasetHolder
 from athanor.data.types import Dataset, DatasetVersion
-from athanor.kernel import Principal
+from athanor.data.types.recipes import ApplyOrder
+from athanor.kernel import AthanorError, Principal
 from athanor.kernel.holder import Holding, Person
 from athanor.lineage import Graph, Lineage
+
+Derived = Literal["name", "rebuild", "purge"]
+"""What becomes of a dataset that was made of a person's rows and lost the key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +24,8 @@ class _Derived:
     """The version that holds or held the rows, such as `bank@1`."""
     recipe: str
     """The title of the recipe's run that made it; empty if none did."""
+    learned_from: str
+    """The version that the recipe learnt from, such as `bank@1`; empty if it learnt nothing."""
 
 
 class DerivedHolder:
@@ -26,9 +34,10 @@ class DerivedHolder:
     What came of a version whose rows were erased may hold those rows still, so it is told too.
     """
 
-    def __init__(self, lineage: Lineage, datasets: DatasetHolder) -> None:
+    def __init__(self, lineage: Lineage, datasets: DatasetHolder, recipes: Recipes) -> None:
         self._lineage = lineage
         self._datasets = datasets
+        self._recipes = recipes
 
     def holdings(self, person: Person, who: Principal, roots: list[str]) -> list[Holding]:
         """What came of these artifacts, or of versions whose rows were erased before."""
@@ -36,11 +45,27 @@ class DerivedHolder:
             _holding(item.version, _why(item, person)) for item in self._found(person, who, roots)
         ]
 
-    def erase(self, person: Person, who: Principal, roots: list[str]) -> list[Holding]:
-        """Remove those that were deleted; mark the others, and tell how they are made anew."""
-        done = []
-        for item in self._found(person, who, roots):
+    def erase(
+        self, person: Person, who: Principal, roots: list[str], derived: Derived = "name"
+    ) -> list[Holding]:
+        """Remove those that were deleted; of the others what `derived` says.
+
+        `name` marks them, and tells how they are made anew; `rebuild` does so where a recipe made
+        them; `purge` removes them. Where a rebuilt one is another's source, the source goes first.
+        """
+        done: list[Holding] = []
+        rebuilt: dict[str, str] = {}
+        found = self._found(person, who, roots)
+        if derived == "rebuild":
+            rebuilt = self._all_rebuilt(found, person, who, roots)
+        for item in found:
             version, why = item.version, _why(item, person)
+            if derived == "purge" or item.dataset.id in rebuilt:
+                self._datasets.purge(item.dataset, version, who)
+                made = rebuilt.get(item.dataset.id, "")
+                note = f"{why}; made anew as {made}" if made else f"{why}; removed as was asked"
+                done.append(_holding(version, note, erased=True))
+                continue
             if version.deleted_at is not None:
                 self._datasets.purge(item.dataset, version, who)
                 done.append(_holding(version, f"{why}; it was deleted before", erased=True))
@@ -48,6 +73,44 @@ class DerivedHolder:
             self._datasets.warn(item.dataset, version, f"It may hold erased rows: {why}.")
             done.append(_holding(version, f"NOT cleaned: {why}. {_remedy(item)}"))
         return done
+
+    def _all_rebuilt(
+        self, found: list[_Derived], person: Person, who: Principal, roots: list[str]
+    ) -> dict[str, str]:
+        """By dataset's id, the version that was made anew of a clean source; sources go first."""
+        newest: dict[str, _Derived] = {}
+        for item in found:
+            known = newest.get(item.dataset.id)
+            if item.version.deleted_at is None and (
+                known is None or item.version.number > known.version.number
+            ):
+                newest[item.dataset.id] = item
+        unclean = {*roots, *(item.version.artifact_id for item in found)}
+        rebuilt = {}
+        for item in newest.values():
+            source = item.recipe.partition(" of ")[2].rpartition("@")[0]
+            latest = [
+                version.artifact_id
+                for dataset, version in self._datasets.versions(person, who)
+                if (dataset.project, dataset.name) == (item.dataset.project, source)
+                and version.purged_at is None and version.deleted_at is None
+            ]  # fmt: skip
+            if latest and not unclean & set(latest[:1]) and (made := self._rebuilt(item, who)):
+                rebuilt[item.dataset.id] = made
+        return rebuilt
+
+    def _rebuilt(self, item: _Derived, who: Principal) -> str:
+        """The version that its recipe makes of the clean source; "" where none can."""
+        recipe, _, source = item.recipe.partition(" of ")
+        dataset = source.rpartition("@")[0]
+        if item.learned_from.rpartition("@")[0] not in {"", dataset}:
+            return ""
+        order = ApplyOrder(dataset=dataset, into=item.version.dataset)
+        try:
+            made = self._recipes.apply(who, recipe, order, project=item.dataset.project)
+        except AthanorError:
+            return ""  # told as one that is not clean
+        return f"{made.dataset} by {recipe}" if made.state == "ready" else ""
 
     def _found(self, person: Person, who: Principal, roots: list[str]) -> list[_Derived]:
         every = self._datasets.versions(person, who)
@@ -69,9 +132,23 @@ class DerivedHolder:
                 if node.id in reached and node.id in living and node.id not in found:
                     dataset, version = living[node.id]
                     found[node.id] = _Derived(
-                        dataset, version, names.get(root, root), _recipe(graph, version)
+                        dataset, version, names.get(root, root), *self._recipe(who, graph, version)
                     )
         return list(found.values())
+
+    def _recipe(self, who: Principal, graph: Graph, version: DatasetVersion) -> tuple[str, str]:
+        """The title of the recipe's run that made a version, and what it learnt from."""
+        makers = {link.source for link in graph.edges if link.target == version.source.artifact_id}
+        runs = [node for node in graph.nodes if node.id in makers and node.type == "recipe"]
+        if not runs:
+            return "", ""
+        beside = {link.target for link in graph.edges if link.source == runs[0].id}
+        learned = [
+            str(self._lineage.artifact(who, node.id).metadata.get("learned_from", ""))
+            for node in graph.nodes
+            if node.id in beside and node.kind == "artifact" and node.type == "recipe"
+        ]
+        return runs[0].name, learned[0] if learned else ""
 
 
 def _reached(graph: Graph, keyed: AbstractSet[str]) -> set[str]:
@@ -86,12 +163,6 @@ def _reached(graph: Graph, keyed: AbstractSet[str]) -> set[str]:
                 reached.add(target)
                 ahead.append(target)
     return reached
-
-
-def _recipe(graph: Graph, version: DatasetVersion) -> str:
-    makers = {link.source for link in graph.edges if link.target == version.source.artifact_id}
-    titles = [node.name for node in graph.nodes if node.id in makers and node.type == "recipe"]
-    return titles[0] if titles else ""
 
 
 def _why(item: _Derived, person: Person) -> str:

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from athanor.app.persons.derived import DerivedHolder
+from athanor.app.persons.derived import Derived, DerivedHolder
 from athanor.app.persons.holders import DescentHolder
 from athanor.app.persons.stored import StoredHolder
 from athanor.kernel import Access, Events, Invalid, Principal
@@ -29,6 +29,9 @@ class Erasure:
     value: str
     dry_run: bool = True
     """Tell what would go; nothing goes."""
+    derived: Derived = "name"
+    """Of datasets that were made of the rows and lost the column: `name` them, `rebuild` those that
+    a recipe made, or `purge` them."""
 
 
 class Persons:
@@ -79,7 +82,7 @@ class Persons:
         done = self._descent.erase(person, who, _roots(held))
         for holder in self._holders:
             done += holder.erase(person, who)
-        done += self._derived.erase(person, who, _roots(held))
+        done += self._derived.erase(person, who, _roots(held), erasure.derived)
         done += self._stored.erase(person, who)
         digest = hashlib.sha256(person.value.encode()).hexdigest()
         detail = {

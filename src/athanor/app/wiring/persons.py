@@ -6,7 +6,7 @@ from athanor.app.persons.derived import DerivedHolder
 from athanor.app.persons.holders import DescentHolder, PredictionHolder
 from athanor.app.persons.service import Persons
 from athanor.app.persons.stored import Places, StoredHolder
-from athanor.data import Datasets, Sources
+from athanor.data import Datasets, Recipes, Sources
 from athanor.data.service.persons import DatasetHolder
 from athanor.data.store import SqlDataStore, SqlMarkStore
 from athanor.lineage import Lineage
@@ -43,7 +43,7 @@ def join_persons(house: "House", log: ServingLog) -> None:
     house.services[Persons] = Persons(
         house.holders,
         descent,
-        derived=DerivedHolder(house.services[Lineage], rows),
+        derived=DerivedHolder(house.services[Lineage], rows, house.services[Recipes]),
         stored=StoredHolder(
             Places(storage=house.storage, workspace=house.settings.workspace),
             house.database,
