@@ -25,7 +25,12 @@ from athanor.tracking import (
     ModelOutput,
     NewLoggedModel,
 )
-from athanor.tracking.errors import BadParts, LoggedModelNotFound, UploadNotFound
+from athanor.tracking.errors import (
+    BadLoggedModel,
+    BadParts,
+    LoggedModelNotFound,
+    UploadNotFound,
+)
 
 PROXY = "/api/2.0/mlflow-artifacts"
 API = "/api/2.0/mlflow"
@@ -477,7 +482,10 @@ def test_the_sdk_does_the_same(server: RunningServer) -> None:
     with pytest.raises(BadArtifactPath):
         files.put("%2e%2e/x", b"")
     made = models.create(NewLoggedModel(experiment="0", name="sdk", run=run["run_id"]))
-    models.log_params(made.id, {"lr": "1"})
+    for _ in range(2):
+        models.log_params(made.id, {"lr": "1"})
+    with pytest.raises(BadLoggedModel, match="not allowed"):
+        models.log_params(made.id, {"more": "1", "lr": "2"})
     models.set_tags(made.id, {"k": "v", "gone": "1"})
     models.delete_tag(made.id, "gone")
     points = [

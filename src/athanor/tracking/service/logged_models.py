@@ -134,14 +134,21 @@ class LoggedModels:
         return model
 
     def log_params(self, who: Principal, model_id: str, params: Mapping[str, str]) -> None:
-        """Add parameters to a model; one that it has already is not changed.
+        """Add parameters to a model; what it has already is said again at most.
 
-        Raises: LoggedModelNotFound.
+        Raises: LoggedModelNotFound; BadLoggedModel where a parameter would change.
         """
         self._access.require(who, "tracking.log_params", model_id)
         _check_params(params)
         with self._database.transaction():
-            self._model(model_id)
+            kept = self._model(model_id).params
+            for key, value in params.items():
+                if kept.get(key, value) != value:
+                    raise BadLoggedModel(
+                        f"Changing param values is not allowed. Param with key='{key}' was already "
+                        f"logged with value='{kept[key]}' for model ID='{model_id}'. Attempted "
+                        f"logging new value '{value}'."
+                    )
             self._store.add_params(model_id, params)
 
     def measure(self, who: Principal, points: Sequence[ModelMetric]) -> None:
