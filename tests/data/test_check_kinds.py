@@ -1,10 +1,14 @@
 """Every kind of expectation stops what it is for; nonsense is refused; suites are read."""
 
 from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from athanor.data import DatasetVersion, Expectation, Roles
+from athanor.data import DatasetVersion, Expectation, NewVersion, Roles
 from athanor.data.errors import UnknownExpectation
 from athanor.data.errors.checks import BadExpectation, BadSuite
 from athanor.data.logic.rules import PARAMETERS
@@ -263,3 +267,25 @@ def test_whole_numbers_are_compared_as_whole_numbers(room: DataRoom, written: Wr
     told = room.datasets.check(OWNER, "ids")
     assert [(check.passed, check.rows) for check in told] == [(False, (1, 3)), (True, ())]
     assert str(exact) in told[0].message
+
+
+def test_ranges_of_decimals_are_exact(room: DataRoom, tmp_path: Path) -> None:
+    """A DOUBLE does not tell the first two from the bounds."""
+    values = ["0.1000000000000000000", "9007199254740993.0000000000000000001", "-1"]
+    cells = [Decimal(value) for value in values]
+    table = pa.table({"x": pa.array(cells, pa.decimal128(38, 19)), "n": [1, 2, 3]})
+    pq.write_table(table, tmp_path / "a.parquet")
+    room.datasets.add(OWNER, "exact", NewVersion(path=tmp_path / "a.parquet"))
+    for low, high, rows in (
+        (None, 9007199254740993, (2,)),
+        (0.1, None, (3,)),
+        (0.10000000000000001, 1e300, (3,)),
+        (-1e300, 0.1, (2,)),
+        (1e300, None, (1, 2, 3)),
+    ):
+        bounds = {"minimum": low, "maximum": high}
+        told = {key: value for key, value in bounds.items() if value is not None}
+        item = Expectation(kind="range", column="x", parameters=told)
+        room.datasets.expect(OWNER, "exact", [item])
+        [result] = room.datasets.check(OWNER, "exact")
+        assert result.rows == rows, (low, high)

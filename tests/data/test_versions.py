@@ -63,6 +63,19 @@ def test_a_diff_by_key(two: DataRoom) -> None:
     assert two.versions.diff(OWNER, "churn@1", "churn@1").same
 
 
+def test_a_diff_of_parts_of_a_split(two: DataRoom) -> None:
+    two.splits.split(OWNER, "churn@1", NewSplit(name="cv"))
+    found = two.versions.diff(OWNER, "churn@1#cv.train", "churn@1#cv.test")
+    parts = two.splits.splits(OWNER, "churn@1")[0].parts
+    assert (found.before, found.after, found.same) == ("churn@1#cv.train", "churn@1#cv.test", False)
+    assert (found.rows.removed, found.rows.added) == (parts["train"], parts["test"])
+    whole = two.versions.diff(OWNER, "churn@1", "churn@1#cv.train")
+    assert (whole.rows.removed, whole.rows.added) == (sum(parts.values()) - parts["train"], 0)
+    with pytest.raises(UnknownPart, match="no part 'cv'") as caught:
+        two.versions.diff(OWNER, "churn@1#cv", "churn@1")
+    assert "cv.train" in caught.value.hint
+
+
 def test_a_diff_of_whole_rows_and_other_columns(two: DataRoom, written: Written) -> None:
     with pytest.raises(UnfitKey, match="repeats"):
         two.versions.diff(OWNER, "churn@1", "churn@2", key=("country",))

@@ -13,6 +13,7 @@ from sqlalchemy.pool import NullPool
 
 from athanor.kernel.errors import Unprocessable
 
+_ELSEWHERE = frozenset({"host", "hostaddr", "service", "unix_socket", "read_default_file"})
 _BIND = re.compile(r"(?<![:\w\\]):(?=\w)")
 
 
@@ -33,6 +34,18 @@ def without_secrets(url: str) -> str:
         return make_url(url).render_as_string(hide_password=True)
     except (ArgumentError, ValueError):
         return url.partition("://")[0] + "://..."
+
+
+def host_of(url: str) -> str:
+    """The host that a database's URL leads to; empty where that is this machine, or can't be told.
+
+    A file's URL has none, nor one whose driver is told another place behind its question mark.
+    """
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):
+        return ""
+    return "" if _ELSEWHERE & parsed.query.keys() else parsed.host or ""
 
 
 @contextmanager

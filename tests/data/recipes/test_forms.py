@@ -109,6 +109,15 @@ def test_missing_cells_of_very_many_columns_are_looked_for(tmp_path: Path) -> No
     assert sql.num_rows == 1
 
 
+def test_very_many_columns_are_joined(tmp_path: Path) -> None:
+    names = [f"c{place}" for place in range(1100)]
+    table = pa.table({name: ["a", None] for name in names})
+    step = Step(operation="concat", parameters={"columns": names, "separator": "", "name": "all"})
+    sql, pandas, rows = three_forms(kitchen(tmp_path, [step], table, second_table(1)))
+    assert same(sql, pandas) == same(sql, rows) == ""
+    assert sql["all"].to_pylist() == ["a" * 1100, None]
+
+
 def test_there_are_forty_operations_and_more() -> None:
     assert len(OPERATIONS) >= 70
     assert all(operation.cases for operation in OPERATIONS.values())

@@ -66,6 +66,8 @@ class Finder:
         splits = {
             split.name: split for split in self._marks.list_splits(dataset.id, version.number)
         }
+        if not dot and named in splits and part not in getattr(splits.get(name), "parts", {}):
+            raise UnknownPart(shown, named, [f"{named}.{item}" for item in splits[named].parts])
         if name not in splits:
             raise SplitNotFound(shown, name, list(splits))
         if part not in splits[name].parts:

@@ -1,5 +1,6 @@
 """What is said about versions, how they differ, and how they go."""
 
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,16 @@ _GONE_FOR = {
     "vacuum": "its files were vacuumed",
     "erased": "it was erased with the rows of a person",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class _Side:
+    """One of two versions that are compared, or a part of it."""
+
+    version: DatasetVersion
+    shown: str
+    digest: str
+    told: dict[str, Any]
 
 
 class Versions:
@@ -109,33 +120,61 @@ class Versions:
         key: tuple[str, ...] = (),
         project: str = DEFAULT_PROJECT,
     ) -> Diff:
-        """How a version differs from another, of the same dataset or not.
+        """How a version differs from another, of the same dataset or not; or a part of its splits.
 
         Rows are matched by `key`; without one by the id's column where it names each row, else
         whole rows are compared.
-        Raises: UnfitKey, and what `version` raises.
+        Raises: UnfitKey, UnknownPart, and what `version` raises.
         """
         self._access.require(who, "data.diff", before)
-        sides = [self._finder.of(project, reference)[1] for reference in (before, after)]
-        named = sides[1].roles.id if sides[0].roles.id == sides[1].roles.id else ""
-        found = self._ground.workers.call(
-            "athanor.data.work.compare:diff",
-            {
-                "before": self._side(who, sides[0], project),
-                "after": self._side(who, sides[1], project),
-                "key": list(key) or ([named] if named else []),
-                "implied": not key,
-            },
-        )
-        shown = [f"{version.dataset}@{version.number}" for version in sides]
-        same = sides[0].digest == sides[1].digest
-        told = {"before": shown[0], "after": shown[1], "same": same}
+        with self._ground.scratch() as scratch:
+            first, second = (
+                self._side(who, reference, project, scratch / str(place))
+                for place, reference in enumerate((before, after))
+            )
+            ids = [side.version.roles.id for side in (first, second)]
+            named = ids[0] if ids[0] == ids[1] else ""
+            found = self._ground.workers.call(
+                "athanor.data.work.compare:diff",
+                {
+                    "before": first.told,
+                    "after": second.told,
+                    "key": list(key) or ([named] if named else []),
+                    "implied": not key,
+                },
+            )
+        same = first.digest == second.digest
+        told = {"before": first.shown, "after": second.shown, "same": same}
         return msgspec.convert(found | told, Diff)
 
-    def _side(self, who: Principal, version: DatasetVersion, project: str) -> dict[str, Any]:
-        reference = f"{version.dataset}@{version.number}"
-        profile = self._datasets.profile(who, reference, project=project)
-        return as_task(version) | {"profile": msgspec.to_builtins(profile)}
+    def _side(self, who: Principal, reference: str, project: str, into: Path) -> "_Side":
+        dataset, version = self._finder.of(project, reference)
+        shown, asked = f"{version.dataset}@{version.number}", parsed_reference(reference)
+        if not asked.part:
+            profile = self._datasets.profile(who, shown, project=project)
+            told = as_task(version) | {"profile": msgspec.to_builtins(profile)}
+            return _Side(version, shown, version.digest, told)
+        split, part = self._finder.part(dataset, version, asked.part)
+        into.mkdir()
+        rows = into / "rows"
+        self._ground.storage.fetch_file(split.assignment, rows)
+        stored = replace(
+            version, columns=tuple(replace(column, given="") for column in version.columns)
+        )
+        self._ground.workers.call(
+            "athanor.data.work.content:write",
+            {
+                "version": as_task(stored), "target": str(into / "part.parquet"),
+                "form": "parquet", "rows": str(rows), "part": part,
+            },
+        )  # fmt: skip
+        own = as_task(stored) | {"table_uri": str(into), "files": ["part.parquet"]}
+        measured = self._ground.workers.call(
+            "athanor.data.work.look:profile",
+            {"version": own, "roles": msgspec.to_builtins(version.roles)},
+        )
+        digest = f"{version.digest}#{split.name}.{part}"
+        return _Side(version, f"{shown}#{asked.part}", digest, own | {"profile": measured})
 
     def delete(
         self, who: Principal, reference: str, *, project: str = DEFAULT_PROJECT

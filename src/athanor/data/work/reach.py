@@ -12,12 +12,10 @@ import urllib.request
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
-
 from athanor.data.errors import SourceRefused
 from athanor.data.records import NewSource
 from athanor.kernel.addresses import address_of
+from athanor.kernel.foreign import host_of, without_secrets
 
 _FAR = frozenset(
     {"http", "https", "s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl", "hf", "ftp", "sftp"}
@@ -29,8 +27,6 @@ _TOLD = frozenset({"fd00:ec2::254", "100.100.100.200"})
 """Where Amazon by IPv6, and Alibaba, tell credentials."""
 _LINK = re.compile(r"::(?=[A-Za-z][\w+.-]*://)")
 _BRACKETS = re.compile(r"\[[^]]*\]")
-_SOCKETS = frozenset({"host", "hostaddr", "service", "unix_socket", "read_default_file"})
-"""Words in a database's URL that lead elsewhere than its host."""
 
 
 def check_source(new: NewSource, *, near: bool) -> None:
@@ -122,14 +118,8 @@ def _check_url(url: str, *, near: bool) -> None:
 
 
 def _check_database(url: str, *, near: bool) -> None:
-    try:
-        parsed = make_url(url)
-    except (ArgumentError, ValueError):
-        if not near:
-            raise SourceRefused(url.partition("://")[0], "its host can't be told") from None
-        return
-    shown = parsed.render_as_string(hide_password=True)
-    if not near and (not parsed.host or _SOCKETS & parsed.query.keys()):
+    host, shown = host_of(url), without_secrets(url)
+    if host:
+        check_host(host, shown, near=near)
+    elif not near:
         raise SourceRefused(shown, "it is read on the server's own machine", near=True)
-    if parsed.host:
-        check_host(parsed.host, shown, near=near)

@@ -7,6 +7,7 @@ The rows are the view `source`; where the version appends, the rows before it ar
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal, localcontext
 from typing import Any
 
 import duckdb
@@ -112,6 +113,8 @@ def _range(subject: Subject, item: Expectation) -> Finding:
         return time_range(subject, item)
     if column is not None and column.type == "integer":
         parts = _beyond_whole(quoted(item.column), low, high)
+    elif column is not None and column.type == "decimal":
+        parts = _beyond_decimal(subject, item.column, low, high)
     else:
         cell = f"CAST({quoted(item.column)} AS DOUBLE)"
         parts = [f"NOT isfinite({cell})"]
@@ -134,6 +137,26 @@ def _beyond_whole(cell: str, low: Any, high: Any) -> list[str]:
         parts.append(f"{cell} < CAST('{max(-most, min(most, math.ceil(low)))}' AS HUGEINT)")
     if high is not None:
         parts.append(f"{cell} > CAST('{max(-most, min(most, math.floor(high)))}' AS HUGEINT)")
+    return parts
+
+
+def _beyond_decimal(subject: Subject, name: str, low: Any, high: Any) -> list[str]:
+    """Conditions on decimals, of which a DOUBLE loses digits: bounds are rounded to their scale."""
+    cell, parts = quoted(name), ["false"]
+    query = f"SELECT typeof({cell}) FROM source LIMIT 1"  # noqa: S608
+    found = subject.connection.execute(query).fetchone()
+    scale = int(str(found[0]).rstrip(")").rpartition(",")[2]) if found else 0
+    most = Decimal(10) ** (38 - scale)
+    with localcontext(prec=400):
+        for bound, sign, rounded in ((low, "<", ROUND_CEILING), (high, ">", ROUND_FLOOR)):
+            if bound is None:
+                continue
+            exact = Decimal(str(bound))
+            if abs(exact) >= most:  # no decimal of this scale is so far from nought
+                parts += ["true"] if (exact > 0) == (sign == "<") else []
+                continue
+            told = exact.quantize(Decimal(1).scaleb(-scale), rounding=rounded)
+            parts.append(f"{cell} {sign} CAST('{told:f}' AS DECIMAL(38, {scale}))")
     return parts
 
 

@@ -160,7 +160,7 @@ def _texts() -> None:
     _simple("length", "length(t): characters",
             Form((T,), "integer", "length({0})", scalars.length, "{0}.str.len()"))  # fmt: skip
     _simple("concat", "concat(a, b, ...): texts one after the other; missing if any is",
-            Form((T,), "text", lambda sql, _: "(" + " || ".join(sql) + ")",
+            Form((T,), "text", lambda sql, _: _joined(sql),
                  lambda *parts: "".join(parts)), least=2)  # fmt: skip
     _simple("slice", "slice(t, 1, 3): so many characters from the first (1) on",
             Form((T, I, I), "text", "substr({0}, {1}, {2})", scalars.slice_of),
@@ -228,6 +228,14 @@ def _patterns() -> None:
 
 def _re2(pattern: str) -> str:
     return sql_text(patterns.for_sql(pattern))
+
+
+def _joined(texts: Sequence[str]) -> str:
+    """Texts one after the other; by halves, as DuckDB reads no expression of a thousand levels."""
+    if len(texts) <= 8:
+        return "(" + " || ".join(texts) + ")"
+    middle = len(texts) // 2
+    return f"({_joined(texts[:middle])} || {_joined(texts[middle:])})"
 
 
 def _times() -> None:
