@@ -16,6 +16,7 @@ from athanor.app.inprocess import InProcessTransport
 from athanor.app.persons import log
 from athanor.app.persons.commands import commands
 from athanor.app.persons.holders import rows_of
+from athanor.app.persons.searching import rows_in
 from athanor.app.persons.service import NobodyNamed
 from athanor.client import Client
 from athanor.data import Datasets, NewVersion, Roles
@@ -181,6 +182,25 @@ def test_what_lost_the_key_is_made_anew_or_removed(client: Client, tmp_path: Pat
 )
 def test_rows_of_an_input_example(example: str, rows: int) -> None:
     assert rows_of(example.encode(), Person(column="customer", value="7")) == rows
+
+
+@pytest.mark.parametrize(
+    ("content", "rows"),
+    [
+        ('[{"customer": 7}, {"customer": "7"}, {"customer": 7.0}, {"customer": 8}]', 3),
+        ('{"customer": 7}', None),  # a figure of the column, perhaps
+        ('{"row": {"customer": 7}}', 1),
+        ('{"customer": [7, 8, 7]}', 2),
+        ('{"columns": ["x", "customer"], "rows": [[7, 1], [1, 7]]}', 1),
+        ('{"columns": [{"name": "customer", "missing": 7, "top": [{"value": "7"}]}]}', 1),
+        ('{"customer": 8}\n{"other": 7}\n', None),
+        ("text/csv\n\ncustomer,x\n7,1\n17,7\n", 1),
+        ("x|customer\n7|8\n", 0),
+        ("customer 7", None),
+    ],
+)
+def test_rows_in_files_of_any_kind(content: str, rows: int | None) -> None:
+    assert rows_in(content.encode(), "customer", "7") == rows
 
 
 @pytest.mark.parametrize("column", ["customer", '~of/ "x" \\'])

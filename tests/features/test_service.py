@@ -1,6 +1,7 @@
 """Defined once, the same in training and online."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -287,6 +288,46 @@ def test_freshness_says_what_is_stale_and_behind(shop: FeaturesRoom, added: Adde
     assert (fresh.state, fresh.pending, fresh.age) == ("fresh", 1, 0.0)
 
 
+def test_what_reads_call_expired_is_not_fresh(shop: FeaturesRoom, clock: FixedClock) -> None:
+    shop.views.build(OWNER, "spending")
+    assert shop.views.freshness(OWNER)[0].message.endswith("within 60 d.")
+    clock.advance(300 * DAY)
+    stale = shop.views.freshness(OWNER)[0]
+    assert (stale.state, stale.max_age) == ("stale", 60 * 86_400.0)
+    assert stale.message == "Its newest event is 312 d old; 60 d are allowed (ttl)."
+    change(shop, ttl=0.0)
+    shop.views.build(OWNER, "spending")
+    assert "No limit is set" in shop.views.freshness(OWNER)[0].message
+
+
+def test_a_training_set_in_quarantine_says_why(shop: FeaturesRoom) -> None:
+    assert shop.training.create(OWNER, "train", request(target="left")).state == "ready"
+    made = shop.training.create(OWNER, "train", request(target="city"))
+    assert made.state == "quarantined"
+    assert any("city" in reason for reason in made.reasons)
+
+
+def test_a_value_of_the_request_is_no_key(shop: FeaturesRoom) -> None:
+    asked = OnlineRequest(features=("churn",), rows=({"customer": 1},))
+    with pytest.raises(BadOnlineRow, match="'limit' is missing; on-demand view 'ratios'") as told:
+        shop.online.read(OWNER, asked)
+    assert told.value.hint == "It is no key: give limit with each row, beside its keys."
+
+
+def test_parity_counts_what_it_compared(shop: FeaturesRoom) -> None:
+    shop.online.materialize(OWNER, Materialize())
+    report = shop.online.parity(OWNER, ["churn"])
+    assert (report.rows, report.keys, report.differing) == (4, 3, 0)
+
+
+def test_nothing_is_told_of_an_erased_persons_times(shop: FeaturesRoom) -> None:
+    shop.online.materialize(OWNER, Materialize())
+    shop.holder.erase(Person(column="customer", value="1"), OWNER)
+    (left,) = shop.views.versions(OWNER, "spending")
+    assert (left.rows, left.keys, left.last_event) == (2, 2, datetime(2026, 5, 10, tzinfo=UTC))
+    assert shop.views.freshness(OWNER)[0].last_event == left.last_event
+
+
 def test_drift_tells_moved_features_from_steady_ones(room: FeaturesRoom, added: Added) -> None:
     rows = [
         {"customer": number % 7, "at": f"2026-01-{1 + number // 20:02d}T{number % 20:02d}:00:00Z",
@@ -318,6 +359,16 @@ def test_a_person_is_found_and_erased(shop: FeaturesRoom) -> None:
     assert [
         item.row["customer"] for item in shop.stores.history.pending("default", "spending")
     ] == [9]
+
+
+def test_a_person_is_found_by_a_feature(shop: FeaturesRoom) -> None:
+    shop.online.materialize(OWNER, Materialize())
+    person = Person(column="city", value="b")
+    assert {item.name for item in shop.holder.holdings(person, OWNER)} == {
+        "spending@1", "default/spending online",
+    }  # fmt: skip
+    assert all(item.erased for item in shop.holder.erase(person, OWNER))
+    assert shop.holder.holdings(person, OWNER) == []
 
 
 def test_a_key_is_erased_online(shop: FeaturesRoom) -> None:

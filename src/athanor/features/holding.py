@@ -6,6 +6,7 @@ from typing import Any
 import orjson
 
 from athanor.features.ground import Ground, Stores
+from athanor.features.lookup import instant, unpacked
 from athanor.features.shelf import Shelf
 from athanor.features.store.history import PendingRow
 from athanor.features.types import FeatureView, ViewVersion
@@ -48,6 +49,7 @@ class FeatureHolder:
             title = f"{view.project}/{view.name}"
             affected = self._affected(view, person)
             kept = self._history(view, person) if affected else []
+            erased = [self._without(view, version, person) for version, _ in affected]
             with self._ground.database.transaction():
                 keys = self._online(view, person)
                 for key in keys:
@@ -58,9 +60,8 @@ class FeatureHolder:
                     self._stores.history.forget_pending(view.project, view.name, pending[-1].seq)
                 now = self._ground.clock.now()
                 self._stores.history.add_pushes(view.project, view.name, kept + others, now)
-                for version, _ in affected:
-                    erased = replace(version, state="erased", blob="", history="")
-                    self._stores.history.replace_version(erased)
+                for version in erased:
+                    self._stores.history.replace_version(version)
             for version, rows in affected:
                 for digest in filter(None, (version.blob, version.history)):
                     self._ground.storage.remove(digest)
@@ -74,18 +75,33 @@ class FeatureHolder:
         return gone
 
     def _views(self, person: Person) -> list[FeatureView]:
+        """The views that know the column, as a key or as a feature."""
         return [
             view
             for view in self._stores.definitions.listed("view")
-            if person.column in {key.name for key in self._shelf.keys(view)}
+            if person.column in self._names(view)
         ]
+
+    def _names(self, view: FeatureView) -> set[str]:
+        versions = self._stores.history.versions(view.project, view.name)
+        fields = [item.name for version in versions for item in version.fields]
+        return {*(key.name for key in self._shelf.keys(view)), *fields,
+                *(item.name for item in view.features)}  # fmt: skip
 
     def _online(self, view: FeatureView, person: Person) -> list[str]:
         """The online keys that hold the person's, of those for which the view has a row."""
         online, space = self._stores.online, self._shelf.space(view)
         title = f"{view.project}/{view.name}"
-        place = [key.name for key in self._shelf.keys(view)].index(person.column)
+        names = [key.name for key in self._shelf.keys(view)]
         found = []
+        if person.column not in names:
+            return [
+                key for key in online.keys(space)
+                if any(row[0] == title
+                       and str(unpacked(row[2]).get(person.column)) == person.value
+                       for row in online.read(space, key))
+            ]  # fmt: skip
+        place = names.index(person.column)
         for key in online.keys(space):
             parts = orjson.loads(key)
             part = parts[place] if isinstance(parts, list) else parts
@@ -112,9 +128,22 @@ class FeatureHolder:
             return []
         return [PendingRow(**row) for row in self._looked("others", newest.history, person)]
 
-    def _looked(self, what: str, digest: str, person: Person) -> Any:
+    def _without(self, view: FeatureView, version: ViewVersion, person: Person) -> ViewVersion:
+        """What is told of an erased version: nothing of the person's rows."""
+        keys = [key.name for key in self._shelf.keys(view)]
+        about = {"keys": keys, "event_time": view.event_time}
+        left = self._looked("left", version.blob, person, about)
+        first, last = (None if at is None else instant(at) for at in left["events"])
+        return replace(
+            version, state="erased", blob="", history="", rows=left["rows"], keys=left["keys"],
+            first_event=first, last_event=last,
+        )  # fmt: skip
+
+    def _looked(
+        self, what: str, digest: str, person: Person, about: dict[str, Any] | None = None
+    ) -> Any:
         with self._ground.scratch() as scratch:
-            task = {
+            task = (about or {}) | {
                 "file": self._ground.local(digest, scratch),
                 "column": person.column,
                 "value": person.value,

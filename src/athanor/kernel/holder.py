@@ -22,8 +22,9 @@ class Holding:
 
     room: str
     kind: str
-    """`version`, `artifact`, `run`, `model`, `prediction`, `label`, `feature`, `example`;
-    `derived` for a dataset's version that was made of such rows but lost the column."""
+    """`version`, `artifact`, `run`, `model`, `prediction`, `label`, `feature`, `example`, `file`,
+    `ticket`, `training set`, `summary`, `blob` ...; `derived` for a dataset's version that was made
+    of such rows but lost the column."""
     name: str
     id: str = ""
     rows: int = 0

@@ -7,7 +7,7 @@ value as text, which is told where the value is long enough not to stand there b
 import csv
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
@@ -26,6 +26,7 @@ _CHUNK = 8 << 20
 _MOST_TEXT = 512 << 20
 _LISTS = frozenset({"values", "levels", "rare", "top", "categories"})
 _ONES = frozenset({"value", "level", "name", "key"})
+_RECORDS = frozenset({"row", "record", "inputs", "features", "instance"})
 _SEPARATORS = ",;\t|"
 
 
@@ -143,26 +144,29 @@ class _Look:
 
     def _in_json(self, told: Any) -> int:
         """How often the column has the value, in whatever form a table is told."""
-        found, ahead = 0, [told]
+        # A value that is short may be a figure about the column: it counts in records alone.
+        long = len(self._value) >= _TOLD_FROM
+        found, ahead = 0, [(told, long)]
         while ahead:
-            item = ahead.pop()
+            item, is_record = ahead.pop()
             if isinstance(item, list):
-                ahead += [part for part in item if isinstance(part, (dict, list))]
+                ahead += [(part, True) for part in item if isinstance(part, (dict, list))]
             elif isinstance(item, dict):
-                found += self._in_object(item)
+                found += self._in_object(item, is_record=is_record)
                 ahead += [
-                    part
+                    (part, long or name in _RECORDS)
                     for name, part in item.items()
                     if name != self._column and isinstance(part, (dict, list))
                 ]
         return found
 
-    def _in_object(self, item: dict[str, Any]) -> int:
+    def _in_object(self, item: dict[str, Any], *, is_record: bool) -> int:
         found = 0
         if self._column in item:
             held = item[self._column]
-            cells = held.values() if isinstance(held, dict) else held
-            whole = cells if isinstance(held, (dict, list)) else [held]
+            whole: Collection[Any] = [held] if is_record else []
+            if isinstance(held, (dict, list)):
+                whole = held.values() if isinstance(held, dict) else held
             # A summary of the column, such as its most frequent values.
             listed = [part for name in _LISTS for part in _listed(held, name)]
             found += sum(self._is(cell) for cell in [*whole, *listed])

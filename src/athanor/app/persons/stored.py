@@ -23,6 +23,7 @@ EXAMPLES = ("input_example.json", "serving_input_example.json")
 """What MLflow calls the rows that it keeps with a model."""
 _FOLDERS = ("work", "cache")
 _IN_MODEL = "part of a model's files, which stay: train it anew"
+_LEARNT = "what a recipe learnt, by which deployments go on: apply it anew"
 _ERASED = "(erased)"
 _MENTIONED = (
     "NOT removed: the value stands in it as text, not in a table; remove it where it came from"
@@ -127,6 +128,8 @@ class StoredHolder:
                 kind = "example"
             else:
                 note = _IN_MODEL
+        elif owner.type == "recipe":
+            note = _LEARNT
         return Holding(room=owner.room, kind=kind, name=name, id=owner.id, rows=rows, note=note)
 
     def _end(self, owner: Owner) -> None:
