@@ -10,7 +10,6 @@ from athanor.kernel.console import Json, RunId, RunIds, emit, say, table, transp
 from athanor.tracking.client import ExperimentsClient, FilesClient, TrackingClient
 from athanor.tracking.files import FileEntry
 from athanor.tracking.hints import Hint
-from athanor.tracking.logic.paths import place_of
 from athanor.tracking.types import Experiment, ExperimentQuery, RunQuery, TrackedRun, View
 
 _COLUMNS = 4
@@ -109,10 +108,10 @@ def _short(text: str, most: int) -> str:
 
 def files_of(run: TrackedRun, project: str) -> list[FileEntry]:
     """The files and folders that a run of a project keeps here, by path; not what lies deeper."""
-    place = place_of(run.info.artifact_uri)
-    if place.kind != "tree":
+    kept, _, path = run.info.artifact_uri.partition(":/")
+    if kept != "mlflow-artifacts":
         return []
-    return FilesClient(transport(), project=project).listing(place.path)
+    return FilesClient(transport(), project=project).listing(path)
 
 
 def show_files(files: Sequence[FileEntry]) -> None:
