@@ -7,7 +7,7 @@ import pytest
 
 from athanor.data import NewVersion
 from athanor.features import Entity, Field, Materialize, Push, SpineSource, TrainingRequest
-from athanor.features.files import BadDefinitionFile, read_definitions
+from athanor.features.files import BadDefinitionFile, BadRows, read_definitions, rows_told
 from athanor.kernel.permissions import OWNER
 from athanor.testing.features import FeaturesRoom
 
@@ -67,4 +67,22 @@ def test_the_page_on_features_in_python_runs(
     assert (missing["mean"], missing["share"], missing["jump"]) == (0, 0, 0)
     room.online.materialize(OWNER, Materialize())
     report = room.online.check_parity("churn")
-    assert (report.rows, report.differing) == (201, 0)
+    assert (report.rows, report.keys, report.differing) == (74, 73, 0)
+
+
+def test_rows_are_read_from_files_lines_and_lists(tmp_path: Path) -> None:
+    file = tmp_path / "rows.json"
+    for text in ('[{"a": 1}, {"a": 2}]', '{"a": 1}\n\n{"a": 2}\n'):
+        file.write_text(text)
+        assert rows_told(str(file)) == rows_told(f"@{file}") == [{"a": 1}, {"a": 2}]
+    assert rows_told('{"a": 1}') == [{"a": 1}]
+    file.write_text('{"a": 1}\n{"a": \n')
+    for told, what in (
+        (str(file), "line 2 is no JSON"),
+        (str(tmp_path / "none.json"), "No such file"),
+        (str(tmp_path), "Is a directory"),
+        ("[1]", "row 1 is no JSON object"),
+        ('{"a"', "it is no JSON"),
+    ):
+        with pytest.raises(BadRows, match=what):
+            rows_told(told)

@@ -300,11 +300,12 @@ def test_what_reads_call_expired_is_not_fresh(shop: FeaturesRoom, clock: FixedCl
     assert "No limit is set" in shop.views.freshness(OWNER)[0].message
 
 
-def test_a_training_set_in_quarantine_says_why(shop: FeaturesRoom) -> None:
+def test_a_training_set_in_quarantine_says_why(shop: FeaturesRoom, added: Added) -> None:
     assert shop.training.create(OWNER, "train", request(target="left")).state == "ready"
-    made = shop.training.create(OWNER, "train", request(target="city"))
+    added("asked", [*ASKED, ASKED[0] | {"left": None}])
+    made = shop.training.create(OWNER, "train", request(target="left"))
     assert made.state == "quarantined"
-    assert any("city" in reason for reason in made.reasons)
+    assert any("'left' is missing" in reason for reason in made.reasons)
 
 
 def test_a_value_of_the_request_is_no_key(shop: FeaturesRoom) -> None:

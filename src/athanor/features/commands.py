@@ -1,14 +1,16 @@
 """`athanor feature`: define, build, join, bring online, look."""
 
 import json as plain_json
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from athanor.features.client import FeaturesClient, Kind
-from athanor.features.files import read_definitions
-from athanor.features.types import SpineSource, TrainingRequest
+from athanor.features.files import read_definitions, rows_told
+from athanor.features.logic.spans import span
+from athanor.features.types import SpineSource, TrainingRequest, TrainingSet
 from athanor.kernel import DEFAULT_PROJECT
 from athanor.kernel.console import Json, emit, say, table, transport
 
@@ -63,8 +65,8 @@ def list_all(*, project: Project = DEFAULT_PROJECT, json: Json = False) -> None:
     fresh = {item.view: item for item in client.freshness()}
     rows: list[tuple[object, ...]] = [
         ("view", view.name, ", ".join(view.entities), view.source.kind,
-         f"{view.ttl:g} s" if view.ttl else "", fresh[view.name].version or "",
-         fresh[view.name].last_event or "")
+         span(view.ttl) if view.ttl else "", fresh[view.name].version or "",
+         _when(fresh[view.name].last_event))
         for view in views
     ]  # fmt: skip
     rows += [("on-demand", item.name, "", "python" if item.code else "formulas", "", "", "")
@@ -128,12 +130,16 @@ def versions(name: View, *, project: Project = DEFAULT_PROJECT, json: Json = Fal
     table(
         ("version", "state", "rows", "keys", "last event", "sources", "tests"),
         [
-            (item.number, item.state, item.rows, item.keys, item.last_event,
+            (item.number, item.state, item.rows, item.keys, _when(item.last_event),
              ", ".join(item.sources), _tests(item.tests))
             for item in found
         ],
         right=("version", "rows", "keys"),
     )  # fmt: skip
+
+
+def _when(at: datetime | None) -> str:
+    return "" if at is None else f"{at:%Y-%m-%d %H:%M:%S}"
 
 
 def _tests(tests: Any) -> str:
@@ -169,13 +175,26 @@ def join(
     made = _client(project).create(name, request)
     if json:
         emit(made)
-        return
-    say(f"{made.name}@{made.version}: {made.rows} rows, {len(made.columns)} columns.")
+    else:
+        _print_made(made)
+    if made.state == "quarantined":
+        raise typer.Exit(1)
+
+
+def _print_made(made: TrainingSet) -> None:
+    title = f"{made.name}@{made.version}"
+    held = made.state == "quarantined"
+    say(f"{title}: {made.rows} {'row' if made.rows == 1 else 'rows'}, "
+        f"{len(made.columns)} columns{', in quarantine' if held else ''}.")  # fmt: skip
+    for reason in made.reasons:
+        say(f"- {reason}")
     table(
         ("feature", "missing"),
         [(feature, f"{share:.1%}") for feature, share in made.missing.items()],
         right=("missing",),
     )
+    if held:
+        say(f"Look closer: athanor data checks {title}")
 
 
 @commands.command()
@@ -194,7 +213,7 @@ def sets(
         ("set", "rows", "features", "made", "erased"),
         [
             (f"{item.name}@{item.version}", item.rows, ", ".join(item.request.features),
-             item.created_at, ", ".join(item.erased))
+             _when(item.created_at), ", ".join(item.erased))
             for item in found
         ],
         right=("rows",),
@@ -271,30 +290,30 @@ def _pair(text: str) -> tuple[str, Any]:
 @commands.command()
 def push(
     view: View,
-    row: Annotated[list[str], typer.Argument(help="Rows as JSON objects.")],
+    row: Annotated[
+        list[str],
+        typer.Argument(
+            help="Rows as JSON: an object, a list of them, a FILE (or @FILE) with such or with an "
+            "object a line; - is standard input."
+        ),
+    ],
     *,
     project: Project = DEFAULT_PROJECT,
     json: Json = False,
 ) -> None:
     """Take fresh rows, at once in the history and online."""
-    try:
-        rows = [plain_json.loads(text) for text in row]
-    except ValueError as error:
-        raise typer.BadParameter(f"A row is no JSON: {error}.") from None
-    if not all(isinstance(item, dict) for item in rows):
-        raise typer.BadParameter("A row is a JSON object.")
-    pushed = _client(project).push(view, rows)
+    pushed = _client(project).push(view, [item for text in row for item in rows_told(text)])
     if json:
         emit(pushed)
         return
-    say(f"{pushed.rows} rows kept, {pushed.online} online.")
+    say(f"{pushed.rows} {'row' if pushed.rows == 1 else 'rows'} kept, {pushed.online} online.")
 
 
 @commands.command()
 def parity(
     features: Annotated[list[str], typer.Argument(help="A service, VIEW or VIEW:FEATURE.")],
     *,
-    sample: Annotated[int, typer.Option(min=1, max=10_000, help="How many keys.")] = 200,
+    sample: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many keys.")] = 200,
     project: Project = DEFAULT_PROJECT,
     json: Json = False,
 ) -> None:
@@ -303,7 +322,9 @@ def parity(
     if json:
         emit(report)
     else:
-        say(f"{report.rows} rows compared, {report.differing} differ.")
+        say(f"{report.rows} {'row' if report.rows == 1 else 'rows'} of "
+            f"{report.keys} different {'key' if report.keys == 1 else 'keys'} compared, "
+            f"{report.differing} differ.")  # fmt: skip
         for example in report.examples:
             say(f"  {example['feature']}: offline {example['offline']!r}, "
                 f"online {example['online']!r} ({example['row']})")  # fmt: skip
@@ -325,8 +346,8 @@ def freshness(
     else:
         table(
             ("view", "state", "newest event", "online until", "pending", ""),
-            [(item.view, item.state, item.last_event, item.online_until, item.pending or "",
-              item.message) for item in found],
+            [(item.view, item.state, _when(item.last_event), _when(item.online_until),
+              item.pending or "", item.message) for item in found],
         )  # fmt: skip
     if any(item.state == "stale" for item in found):
         raise typer.Exit(1)

@@ -258,10 +258,10 @@ class BadPush(Unprocessable):
 class BadOnlineRow(Unprocessable):
     """A row of an online question lacks a key, or has one of another type."""
 
-    def __init__(self, row: int, what: str) -> None:
+    def __init__(self, row: int, what: str, *, hint: str = "") -> None:
         super().__init__(
             f"Row {row}: {what}",
-            hint="Give each row the keys of every entity, in their types.",
+            hint=hint or "Give each row the keys of every entity, in their types.",
             details={"row": row},
         )
 

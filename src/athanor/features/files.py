@@ -1,9 +1,11 @@
-"""Definitions that stand in a file: YAML, JSON or Python."""
+"""What stands in files: definitions (YAML, JSON or Python), and rows to be pushed (JSON)."""
 
 import importlib.util
+import json
 import re
 import sys
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import yaml
@@ -57,6 +59,60 @@ def _fields(told: object) -> object:
     if isinstance(told, list):
         return [{"name": item} if isinstance(item, str) else item for item in told]
     return told
+
+
+def rows_told(told: str) -> list[dict[str, Any]]:
+    """Rows given as JSON, by the path of a file with it (or @PATH), or as - for standard input.
+
+    JSON is one object, a list of objects, or one object a line. Raises: BadRows.
+    """
+    text, where = told, "A row"
+    if told == "-":
+        text, where = sys.stdin.read(), "Standard input"
+    elif not told.lstrip().startswith(("{", "[")):
+        where = told.removeprefix("@")
+        try:
+            text = Path(where).read_text("utf-8-sig")
+        except (OSError, ValueError) as error:
+            why = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
+            raise BadRows(where, f"{why}.") from None
+    try:
+        found = json.loads(text)
+    except ValueError as error:
+        found = _by_line(text, where, error)
+    rows = found if isinstance(found, list) else [found]
+    for number, row in enumerate(rows, start=1):
+        if not isinstance(row, dict):
+            raise BadRows(where, f"row {number} is no JSON object but {str(row)[:40]!r}.")
+    return rows
+
+
+def _by_line(text: str, where: str, whole: ValueError) -> list[Any]:
+    lines = [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
+    if len(lines) < 2:
+        raise BadRows(where, f"it is no JSON: {whole}.") from None
+    try:
+        json.loads(lines[0][1])
+    except ValueError:
+        raise BadRows(where, f"it is no JSON: {whole}.") from None
+    rows = []
+    for number, line in lines:
+        try:
+            rows.append(json.loads(line))
+        except ValueError as error:
+            raise BadRows(where, f"line {number} is no JSON: {error}.") from None
+    return rows
+
+
+class BadRows(Invalid):
+    """Rows to be pushed can't be read."""
+
+    def __init__(self, where: str, what: str) -> None:
+        super().__init__(
+            f"{where}: {what}",
+            hint="Give a JSON object, a list of them, or the path of a file with such or with an "
+            "object a line (- is standard input). Nothing was pushed.",
+        )
 
 
 class BadDefinitionFile(Invalid):

@@ -318,7 +318,13 @@ class Computed:
         row = {local: stored[source, feature] for source, feature, local in view.inputs}
         for name in view.request:
             if name not in record:
-                raise BadOnlineRow(number, f"the value {name!r} is missing.")
+                computed = view.view.partition("/")[2]
+                raise BadOnlineRow(
+                    number,
+                    f"the request's value {name!r} is missing; on-demand view {computed!r} is "
+                    "computed from it.",
+                    hint=f"It is no key: give {name} with each row, beside its keys.",
+                )
             row[name] = record[name]
         try:
             if self._function is not None:

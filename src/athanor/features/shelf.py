@@ -285,7 +285,8 @@ class Shelf:
     def key_types(self, view: FeatureView, version: ViewVersion | None) -> list[str]:
         """The types of a view's keys: as defined, else as its rows have them, else ""."""
         keys = self.keys(view)
-        read = version.key_types if version is not None and version.rows else ()
+        told = version is not None and (version.rows or version.state == "erased")
+        read = version.key_types if version is not None and told else ()
         return [
             key.type or (read[place] if len(read) == len(keys) else "")
             for place, key in enumerate(keys)

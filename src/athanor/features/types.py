@@ -97,7 +97,7 @@ class FeatureView:
     features: tuple[Field, ...] = ()
     """Empty: every column that is no key and no time."""
     max_age: float = 0.0
-    """Seconds after which the newest event makes the view stale; 0: never."""
+    """Seconds after which the newest event makes the view stale; 0: as `ttl` says."""
     tests: tuple[ViewTest, ...] = ()
     online: bool = True
     description: str = ""
@@ -320,6 +320,10 @@ class TrainingSet:
     run_id: str
     missing: dict[str, float] = field(default_factory=dict)
     """By feature: the share of rows for which nothing was found."""
+    state: Literal["ready", "quarantined"] = "ready"
+    """Of the dataset's version: a quarantined one is not what NAME means, nor trained on."""
+    reasons: tuple[str, ...] = ()
+    """Why it is in quarantine."""
     erased: tuple[str, ...] = ()
     """What of it went with the rows of a person: itself, or versions of views that it was made of.
     Then it can't be made again."""
@@ -422,6 +426,7 @@ class Freshness:
     age: float | None = None
     """Seconds since the newest event."""
     max_age: float = 0.0
+    """Seconds that are allowed: the view's `max_age`, else its `ttl`; 0 where it has neither."""
     built_at: datetime | None = None
     version: int | None = None
     behind: tuple[str, ...] = ()
@@ -467,7 +472,10 @@ class ParityReport:
     """Whether the offline history and the online path give the same bytes."""
 
     rows: int
+    """Different rows that were compared, one of them without keys where they were sampled."""
     differing: int
+    keys: int = 0
+    """Different keys among them."""
     examples: tuple[dict[str, Any], ...] = ()
     """Up to 10: key, feature, offline, online."""
     not_online: int = 0

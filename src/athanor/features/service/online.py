@@ -178,8 +178,11 @@ class OnlineFeatures:
                     )
         absent = sum(self._history.materialization(view.project, view.name) is None
                      for view in planned.views)  # fmt: skip
+        keys = {key.name for lookup in planned.plan.lookups for key in lookup.keys}
+        asked = [{name: row.get(name) for name in keys} for row in offline["rows"]]
         return ParityReport(
             rows=len(offline["rows"]),
+            keys=len({pack(key) for key in asked if None not in key.values()}),
             differing=differing,
             examples=tuple(examples),
             not_online=absent,

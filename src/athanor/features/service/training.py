@@ -322,6 +322,12 @@ class TrainingSets:
             artifact_id=version.artifact_id,
             run_id=run_id,
             missing=made["missing"],
+            state=version.state,
+            reasons=tuple(
+                check.message
+                for check in version.checks
+                if version.state == "quarantined" and not check.passed and check.severity == "fail"
+            ),
             created_at=self._ground.clock.now(),
             created_by=who.name,
         )

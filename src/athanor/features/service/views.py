@@ -10,6 +10,7 @@ from athanor.features.building import Building
 from athanor.features.errors import BadPush, NotPushable, ViewVersionNotFound
 from athanor.features.ground import Ground, Stores
 from athanor.features.logic.pushes import records_of
+from athanor.features.logic.spans import span
 from athanor.features.lookup import aware
 from athanor.features.shelf import Shelf
 from athanor.features.store.history import PendingRow
@@ -209,14 +210,19 @@ class FeatureViews:
                 behind = self._building.behind(who, view, latest)
             except AthanorError as error:
                 behind = [error.message]
-        word, message = "fresh", "Its rows are as new as they should be."
+        # Beyond its ttl no row is given out: what is older is not fresh, whatever else is said.
+        limit = view.max_age or view.ttl
+        word, message = "fresh", f"Its rows are as new as they should be: within {span(limit)}."
+        if not limit:
+            message = "No limit is set: give the view a ttl or a max_age."
         if age is None:
             word, message = "empty", "It has no rows yet."
             if erased is not None:
                 message = "Its stored rows went with those of a person; it is read anew when used."
-        elif view.max_age and age > view.max_age:
+        elif limit and age > limit:
             word = "stale"
-            message = f"Its newest event is {age:,.0f} s old; {view.max_age:,.0f} s are allowed."
+            which = "max_age" if view.max_age else "ttl"
+            message = f"Its newest event is {span(age)} old; {span(limit)} are allowed ({which})."
         elif online:
             message = "Its stored rows went with those of a person; what is online serves reads."
         elif behind:
@@ -227,7 +233,7 @@ class FeatureViews:
             message=message,
             last_event=last,
             age=age,
-            max_age=view.max_age,
+            max_age=limit,
             built_at=None if latest is None else latest.created_at,
             version=None if latest is None else latest.number,
             behind=tuple(behind),

@@ -68,7 +68,8 @@ def _sampled(task: dict[str, Any]) -> list[dict[str, Any]]:
             found = next(agreeing, None) if row else pool[further % len(pool)]
             row = (found or pool[further % len(pool)]) | row
         rows.append(row | {name: None for name in names if name not in row} | given)
-    return [*rows, dict.fromkeys(names) | given]
+    different = {tuple(sorted((n, repr(value)) for n, value in row.items())): row for row in rows}
+    return [*different.values(), dict.fromkeys(names) | given]
 
 
 def _keys(view: dict[str, Any], most: int, chance: random.Random) -> list[dict[str, Any]]:

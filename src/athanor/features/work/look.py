@@ -31,8 +31,20 @@ def told(value: Any) -> Any:
     return plain_value(value)
 
 
+def _left(kept: pa.Table, keys: list[str], event_time: str) -> dict[str, Any]:
+    """How many rows and keys there are, and the bounds of their events in microseconds."""
+    # An older version may stand under names that the view has no more.
+    named = [name for name in keys if name in kept.column_names]
+    events: list[int | None] = [None, None]
+    if event_time in kept.column_names:
+        stamps = kept[event_time].cast(pa.timestamp("us", "UTC")).cast(pa.int64())
+        events = list(pa.compute.min_max(stamps).as_py().values())
+    different = kept.group_by(named).aggregate([]).num_rows
+    return {"rows": kept.num_rows, "keys": different, "events": events}
+
+
 def of_person(task: dict[str, Any]) -> dict[str, Any]:
-    """How many rows a stored file has of a person; or its other rows, as pushes are kept."""
+    """How many rows a stored file has of a person; what is left; or the others, as pushes are."""
     file = pq.ParquetFile(task["file"])
     if task["column"] not in file.schema_arrow.names:
         return {"rows": 0, "others": []}
@@ -41,7 +53,10 @@ def of_person(task: dict[str, Any]) -> dict[str, Any]:
     mine = [value == task["value"] for value in values]
     if task["what"] == "rows":
         return {"rows": sum(mine)}
-    others = file.read().filter(pa.array([not item for item in mine])).to_pylist()
+    kept = file.read().filter(pa.array([not item for item in mine]))
+    if task["what"] == "left":
+        return {"left": _left(kept, task["keys"], task["event_time"])}
+    others = kept.to_pylist()
     return {
         "others": [
             {
