@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -95,7 +96,17 @@ def test_failures_arrive_as_their_own_classes(data: Data, folder: Path) -> None:
 
 def test_sql_reads_datasets(data: Data) -> None:
     assert data.query(Query(sql="select count(*) from churn")).rows == ((100,),)
-    assert "churn" in {table.name for table in data.tables()}
+    offered = {table.name for table in data.tables()}
+    assert "churn" in offered
+    page = (Path(__file__).resolve().parents[2] / "docs" / "sql.md").read_text("utf-8")
+    rows = page.partition("## Tables")[2]
+    told = {
+        name
+        for line in rows.splitlines()
+        if line.startswith("| `")
+        for name in re.findall(r"`(\w+)`", line.split("|")[1])
+    }
+    assert told == offered - {item.name for item in data.datasets()}
 
 
 def test_a_watched_folder_is_taken_by_the_app_itself(data: Data, folder: Path) -> None:
