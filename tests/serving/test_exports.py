@@ -38,6 +38,7 @@ from athanor.serving.logic.exposition import Figures
 from athanor.serving.logic.tensors import OF_COLUMN
 from athanor.serving.service.exports import Exports
 from athanor.serving.standalone.settings import Bundle, settings_of
+from athanor.serving.types import InputColumn, Signature
 from athanor.serving.types.exports import ManifestRequest
 from athanor.testing.serving import SIGNATURE, Browser, eventually
 from tests.serving.conftest import Trained
@@ -196,8 +197,45 @@ def test_a_users_own_python_serves_from_its_folder(
         assert (refused.status, refused.body["error"]) == (400, "column_missing")
 
 
+_SUMS = """
+def predict(records):
+    return [record["a"] + record["b"] for record in records]
+"""
+
+
+def test_python_around_no_model_needs_no_library_for_models(tmp_path: Path, bare: Path) -> None:
+    model = tmp_path / "model"
+    (model / "code").mkdir(parents=True)
+    (model / "code" / "sums.py").write_text(_SUMS, "utf-8")
+    (model / "code.json").write_text(json.dumps({"entry": "sums.py", "inputs": [
+        {"name": name, "type": "double"} for name in "ab"]}), "utf-8")  # fmt: skip
+    bundle = Bundle(
+        endpoint="sums",
+        model="sums",
+        version=1,
+        number=1,
+        deployment="d",
+        signature=Signature(columns=tuple(InputColumn(name=name, type="double") for name in "ab")),
+        pickles=True,
+    )
+    needed = write(tmp_path / "out", bundle, model=model, runtime=None)
+    names = {line.partition("==")[0] for line in needed}
+    assert names & {"scikit-learn", "skops", "mlflow", "onnxruntime", "scipy"} == set()
+    for browser in running(tmp_path / "out", bare):
+        told = browser.send("POST", "/invocations", {"dataframe_records": [{"a": 1, "b": 2.5}]},
+                            {"Content-Type": "application/json"})  # fmt: skip
+        assert told.body == {"predictions": [3.5]}
+
+
 def test_no_module_of_the_platform_goes_along() -> None:
-    found = closure_of(["athanor.serving.standalone.server", "athanor.serving.standalone.worker"])
+    found = closure_of(
+        [
+            "athanor.serving.standalone.server",
+            "athanor.serving.standalone.worker",
+            "athanor.serving.runtimes.native",
+            "athanor.serving.runtimes.encoding",
+        ]
+    )
     strange = {"sqlalchemy", "fastapi", "alembic", "mlflow", "duckdb", "deltalake", "typer"}
     assert strange & set(found.foreign) == set()
     rooms = {file.parts[1] for file in found.files if len(file.parts) > 2}

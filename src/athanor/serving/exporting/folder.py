@@ -14,8 +14,14 @@ from athanor.serving.standalone.settings import DESCRIPTION, Bundle
 _SERVER = "athanor.serving.standalone.server"
 _WORKER = "athanor.serving.standalone.worker"
 _ENSEMBLE = "athanor.serving.runtimes.ensemble"
-_FOREIGN = "athanor.serving.runtimes.foreign"
-_ENCODING = "athanor.serving.runtimes.encoding"
+_NATIVE = (
+    "athanor.serving.runtimes.native",
+    "athanor.serving.runtimes.encoding",
+    "athanor.serving.runtimes.foreign",
+)
+"""What a model's worker loads by name; a user's own Python alone does without."""
+_CODE, _AROUND = "code.json", "model"
+"""In a model folder: what a user's own Python is, and the model that it stands around."""
 _MLFLOW = ("mlflow", "mlflow-skinny")
 _UNNEEDED = ("pip", "setuptools", "wheel")
 
@@ -88,7 +94,9 @@ def write(
         container: whether a Dockerfile is written, too.
     """
     target.mkdir(parents=True, exist_ok=True)
-    roots = [_SERVER, *([_WORKER, _FOREIGN, _ENCODING] if runtime is None else [])]
+    roots = [_SERVER]
+    if runtime is None:
+        roots += [_WORKER] if _is_code_alone(model) else [_WORKER, *_NATIVE]
     if bundle.runtime not in {"native", "folded"}:
         roots.append(_ENSEMBLE)
     closure = closure_of(roots)
@@ -109,6 +117,11 @@ def write(
         (target / "Dockerfile").write_text(text, "utf-8")
         (target / ".dockerignore").write_text(_IGNORED, "utf-8")
     return needed
+
+
+def _is_code_alone(model: Path) -> bool:
+    """Whether a model folder holds a user's own Python, around no model."""
+    return (model / _CODE).is_file() and not (model / _AROUND).is_dir()
 
 
 def _copy_modules(closure: Closure, lib: Path) -> None:
