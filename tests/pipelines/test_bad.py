@@ -7,12 +7,13 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from athanor.kernel import OWNER
 from athanor.pipelines import Submission, pipeline, step
-from athanor.pipelines.errors import PipelineCycle, UnknownPlaceholder
+from athanor.pipelines.errors import BadPipeline, PipelineCycle, UnknownPlaceholder
 from athanor.testing.pipelines import Room, yaml_of
 from tests.pipelines import kubeflow
 
@@ -150,6 +151,28 @@ def test_a_placeholder_for_nothing_is_refused_before_anything_runs(room: Room) -
         {"echo": kubeflow.command("echo", "{{$.inputs.parameters['wurd']}}")},
     )
     with pytest.raises(UnknownPlaceholder, match="wurd"):
+        room.pipelines.submit(OWNER, Submission(yaml=text))
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"triggerPolicy": {"condition": "'a'b' == 'c'"}}, "condition .* can't be worked out"),
+        ({"parameterIterator": {"itemInput": "word", "items": {"raw": "no"}}}, "is no list"),
+        ({"parameterIterator": {"itemInput": "word", "items": {"raw": "[" * 9999}}}, "is no list"),
+    ],
+)
+def test_what_no_run_could_read_is_refused_before_anything_runs(
+    room: Room, fields: dict[str, Any], said: str
+) -> None:
+    text = kubeflow.document(
+        kubeflow.dag(
+            {"echo": kubeflow.task("echo", wired={"word": kubeflow.constant("a")}, **fields)}
+        ),
+        {"echo": kubeflow.component("echo", inputs={"word": "STRING"})},
+        {"echo": kubeflow.command("echo")},
+    )
+    with pytest.raises(BadPipeline, match=said):
         room.pipelines.submit(OWNER, Submission(yaml=text))
 
 

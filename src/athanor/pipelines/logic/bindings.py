@@ -1,6 +1,5 @@
 """Bindings: what a task is given, found among its neighbours' outputs and its DAG's inputs."""
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -8,7 +7,7 @@ from typing import Any, Protocol
 import msgspec
 from msgspec import UNSET
 
-from athanor.pipelines.errors import BadLoop, MissingInput, WrongType
+from athanor.pipelines.errors import MissingInput, WrongType
 from athanor.pipelines.ir.spec import (
     ComponentOutputs,
     ComponentSpec,
@@ -20,7 +19,7 @@ from athanor.pipelines.ir.spec import (
 )
 from athanor.pipelines.logic.graph import is_loop
 from athanor.pipelines.logic.placeholders import Find, fill, mentioned, names_of, select
-from athanor.pipelines.logic.values import converted, fit, shown, type_of
+from athanor.pipelines.logic.values import converted, fit, listed, type_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,12 +213,12 @@ def _iterations(task: TaskSpec, given: Bindings, where: str) -> Iterator[Binding
     parameter, artifact = task.parameter_iterator, task.artifact_iterator
     if parameter is not None and parameter.items is not None:
         if parameter.items.raw is not UNSET:
-            items = fill(_listed(parameter.items.raw, where), names_of(given.parameters, {}))
+            items = fill(listed(parameter.items.raw, where), names_of(given.parameters, {}))
         else:
             name = parameter.items.input_parameter
             if name not in given.parameters:
                 raise MissingInput(where, name, given.parameters)
-            items = _listed(given.parameters[name], where)
+            items = listed(given.parameters[name], where)
         for item in items:
             yield Bindings(
                 parameters={**given.parameters, parameter.item_input: item},
@@ -231,17 +230,6 @@ def _iterations(task: TaskSpec, given: Bindings, where: str) -> Iterator[Binding
                 parameters=given.parameters,
                 artifacts={**given.artifacts, artifact.item_input: [one]},
             )
-
-
-def _listed(value: Any, where: str) -> list[Any]:
-    if isinstance(value, str):
-        try:
-            value = json.loads(value)
-        except ValueError:
-            raise BadLoop(where, shown(value)) from None
-    if not isinstance(value, list):
-        raise BadLoop(where, shown(value))
-    return value
 
 
 def _is_constant(source: TaskInputParameter) -> bool:

@@ -52,6 +52,14 @@ def holds(condition: str, parameters: Mapping[str, Any]) -> bool:
     return _Reader(condition, parameters).read()
 
 
+def check_words(condition: str) -> None:
+    """See that a condition is made of what conditions may have, whatever its parameters will be.
+
+    Raises: BadCondition.
+    """
+    _Reader(condition, {})
+
+
 def in_words(condition: str, parameters: Mapping[str, Any]) -> str:
     """A condition as people read it, and what its parameters are: `gate.passed == true (false)`."""
     values = []

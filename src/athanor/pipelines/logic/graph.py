@@ -28,10 +28,11 @@ from athanor.pipelines.ir.spec import (
     TaskInputs,
     TaskSpec,
 )
+from athanor.pipelines.logic.conditions import check_words
 from athanor.pipelines.logic.containers import named_in, read_lightweight
 from athanor.pipelines.logic.embedding import read_embedded
 from athanor.pipelines.logic.placeholders import has_placeholder, mentioned
-from athanor.pipelines.logic.values import WORDS, fit, type_of
+from athanor.pipelines.logic.values import WORDS, fit, listed, type_of
 
 _CHANNEL = "pipelinechannel--"
 """How the SDK calls what passes through a DAG; the types that it gives to these may be wrong."""
@@ -158,6 +159,8 @@ def _check_task(spec: PipelineSpec, where: str, parent: ComponentSpec, task: Tas
     reference = task.component_ref.name if task.component_ref else ""
     component = spec.components[reference]
     _check_loop(where, task, component)
+    if task.trigger_policy is not None and task.trigger_policy.condition:
+        check_words(task.trigger_policy.condition)
     for other in upstream_of(task):
         if other not in tasks:
             raise UnknownReference(where, "task", other, tasks)
@@ -176,6 +179,8 @@ def _check_loop(where: str, task: TaskSpec, component: ComponentSpec) -> None:
     known = component.input_definitions or ComponentInputs()
     if (loop := task.parameter_iterator) is not None:
         items = loop.items or ParameterItems()
+        if items.raw is not UNSET:
+            listed(items.raw, where)
         if items.raw is UNSET and items.input_parameter not in given.parameters:
             raise UnknownReference(where, "input", items.input_parameter, given.parameters)
         if loop.item_input not in known.parameters:

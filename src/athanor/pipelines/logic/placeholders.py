@@ -74,7 +74,7 @@ def select(value: Any, selector: str, where: str) -> Any:
     if isinstance(value, str):
         try:
             value = json.loads(value)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise BadSelector(where, selector, "the value is no JSON") from None
     for double, single, index in _STEP.findall(known["steps"]):
         key: Any = int(index) if index else double or single

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 from msgspec import UNSET
 
-from athanor.pipelines.errors import WrongType
+from athanor.pipelines.errors import BadLoop, WrongType
 from athanor.pipelines.ir.spec import InputParameter, OutputParameter
 
 WORDS = {
@@ -98,6 +98,18 @@ def converted(value: Any, kind: str) -> Any:
     except ValueError:
         return UNSET
     return checker(parsed)
+
+
+def listed(value: Any, where: str) -> list[Any]:
+    """What a loop goes through: a list, or the JSON of one. Raises: BadLoop."""
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError):
+            raise BadLoop(where, shown(value)) from None
+    if not isinstance(value, list):
+        raise BadLoop(where, shown(value))
+    return value
 
 
 def shown(value: Any, limit: int = 80) -> str:
