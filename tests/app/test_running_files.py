@@ -17,11 +17,12 @@ from athanor.app.running.files import (
     functions_of,
     training_pipeline,
 )
+from athanor.app.running.output import Output
 from athanor.client import Client
 from athanor.client.http import HttpTransport
 from athanor.kernel import console
 from athanor.kernel.settings import load_settings
-from athanor.lineage import RunFilter
+from athanor.lineage import NewRun, RunFilter
 from athanor.pipelines.authoring.loading import load_document
 from athanor.pipelines.errors import BadPipeline
 
@@ -82,12 +83,25 @@ def test_a_script_that_raises_is_told_by_its_own_lines_and_the_run_by_its_error(
     with closing(InProcessTransport(settings)) as way:
         monkeypatch.setattr(console, "_connect", [lambda: way])
         script = tmp_path / "raising.py"
-        script.write_text("x = 1\nraise ValueError('no such column: age')\n")
+        script.write_text("print('begun')\nraise ValueError('no such column: age')\n")
         ran = CliRunner().invoke(commands, ["file", str(script)])
         (run,) = Client(way).runs.runs(RunFilter(kind="script"))
         hints = CliRunner().invoke(commands, ["hints", run.id])
+        logs = CliRunner().invoke(commands, ["logs", run.id])
+        other = Client(way).runs.start_run(NewRun(kind="script", name="elsewhere"))
+        nothing = CliRunner().invoke(commands, ["logs", other.id])
     assert ran.exit_code == 1
     assert "raising.py" in ran.stderr
     assert "runpy" not in ran.stderr
     assert run.error == {"message": "ValueError: no such column: age"}
     assert run.error["message"] in hints.stdout
+    assert logs.stdout.startswith("begun\nTraceback")
+    assert "no such column: age" in logs.stdout
+    assert "terminal alone had it" in nothing.stdout
+
+
+def test_the_last_of_a_long_output_is_kept() -> None:
+    output = Output(most=10)
+    for text in ("first ", "second ", "0123456789", "end"):
+        output.add(text)
+    assert output.text() == "3456789end"

@@ -24,6 +24,7 @@ from athanor.app.running.files import (
     functions_of,
     training_pipeline,
 )
+from athanor.app.running.output import Output, keep, printed, run_logs
 from athanor.app.sdk import recording
 from athanor.client import Client
 from athanor.client.http import HttpTransport
@@ -33,7 +34,6 @@ from athanor.kernel.redaction import redact
 from athanor.lineage import NewRun
 from athanor.lineage import commands as lineage
 from athanor.pipelines import NewTrigger, PipelineRun, Submission
-from athanor.pipelines.commands.runs import logs
 from athanor.pipelines.ir.spec import ComponentInputs, Document
 from athanor.pipelines.ir.text import write_document
 from athanor.tracking import Diagnosis, TrackedRun
@@ -52,7 +52,7 @@ commands.command("delete")(delete_runs)
 commands.command("restore")(restore_runs)
 commands.command("export-tensorboard")(export_tensorboard)
 commands.command("import-tensorboard")(import_tensorboard)
-commands.command("logs")(logs)
+commands.command("logs")(run_logs)
 
 
 @commands.command("file")
@@ -275,16 +275,20 @@ def _run_script(file: Path, *, json: bool) -> None:
     failure: dict[str, Any] | None = None
     arguments = sys.argv
     sys.argv = [str(file)]
+    output = Output()
     try:
-        with recording(run.id), mlflow_follows(transport()):
+        with recording(run.id), mlflow_follows(transport()), printed(output):
             runpy.run_path(str(file), run_name="__main__")
         state = "done"
     except SystemExit as ended:
         state = "done" if not ended.code else "failed"
+        if isinstance(ended.code, str):
+            output.add(f"{ended.code}\n")
         raise
     except Exception as error:
         failure = {"message": redact(f"{type(error).__name__}: {error}")}
-        _print_failure(error, str(file))
+        with printed(output):
+            _print_failure(error, str(file))
         raise typer.Exit(1) from error
     finally:
         sys.argv = arguments
@@ -292,6 +296,7 @@ def _run_script(file: Path, *, json: bool) -> None:
             "wall_seconds": time.perf_counter() - started,
             "cpu_seconds": time.process_time() - cpu,
         }
+        keep(client, run.id, output)
         ended_run = client.runs.finish_run(
             run.id, "done" if state == "done" else "failed", resources=used, error=failure
         )
