@@ -132,6 +132,11 @@ def test_event_files_show_as_metrics_and_leave_as_they_came(
         ]
         out = tmp_path / "out"
         assert cli.call("run", "export-tensorboard", run_id, str(out)) == 0
+        # What is told of one run alone has no folder in its names: they come back equal.
+        other = client.tracking.start(NewTrackedRun(name="back")).info.id
+        assert cli.call("run", "import-tensorboard", other, str(out)) == 0
+        _wait_for(client, other, "train/epoch_loss", 1200)
+        assert _wait_for(client, other, "own", 1)[0].step == 7
     finally:
         connect.close_all()
     (file,) = (out / run_id).iterdir()

@@ -4,8 +4,9 @@ import os
 import shlex
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import takewhile
 from pathlib import Path
 from typing import Annotated
 
@@ -74,6 +75,20 @@ def export_tensorboard(
     say(f"See them: tensorboard --logdir {shlex.quote(str(folder))}")
 
 
+def _root(folder: Path, found: Sequence[Path]) -> Path:
+    """What event files are named from: folders that hold all of them tell no writers apart.
+
+    One that says which data it is about is kept: `train/loss` is no other loss without `val/`.
+    """
+    parts = Path(os.path.commonpath([path.parent for path in found])).relative_to(folder).parts
+    for part in takewhile(lambda part: part.casefold() not in _DATA, parts):
+        folder /= part
+    return folder
+
+
+_DATA = {"train", "training", "val", "valid", "validation", "test", "eval", "evaluation"}
+
+
 def import_tensorboard(
     run: RunId,
     folder: Annotated[Path, typer.Argument(help="What TensorBoard would be started with.")],
@@ -92,8 +107,9 @@ def import_tensorboard(
     found = sorted(path for path in folder.rglob("*") if is_event_file(path.name))
     if not found:
         raise NoEventFiles(folder)
+    root = _root(folder, found)
     for path in found:
-        below = path.relative_to(folder).as_posix()
+        below = path.relative_to(root).as_posix()
         client.files.put(f"{place.path}/tensorboard/{below}", path)
     if json:
         emit({"run": run, "files": len(found)})

@@ -31,6 +31,10 @@ Experiments = Annotated[
     list[str] | None,
     typer.Option("--experiment", help="Only this experiment, by name; may be given again."),
 ]
+Prefix = Annotated[
+    str,
+    typer.Option(help="Put this before the names of registered models, such as 'old-'."),
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Tell what would be done, and do nothing.")]
 Artifacts = Annotated[
     str,
@@ -56,6 +60,7 @@ def import_mlflow(
     *,
     experiment: Experiments = None,
     artifacts: Artifacts = "",
+    model_prefix: Prefix = "",
     dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
@@ -63,7 +68,7 @@ def import_mlflow(
 
     Stopped and started again, it goes on where it was; once more, it changes nothing.
     """
-    route = Route(experiments=tuple(experiment or ()), dry_run=dry_run)
+    route = Route(experiments=tuple(experiment or ()), dry_run=dry_run, model_prefix=model_prefix)
     with _opened(store, artifacts) as source:
         tally = _go(source, Platform(Client(transport())), route, quiet=json)
     _tell(tally, json=json)
@@ -103,6 +108,7 @@ def push(
         str, typer.Option(help="The server's token. [default: ATHANOR_PUSH_TOKEN]")
     ] = "",
     artifacts: Artifacts = "",
+    model_prefix: Prefix = "",
     dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
@@ -110,7 +116,7 @@ def push(
 
     Stopped and started again, it goes on where it was; once more, it changes nothing.
     """
-    route = Route(experiments=tuple(experiment or ()), dry_run=dry_run)
+    route = Route(experiments=tuple(experiment or ()), dry_run=dry_run, model_prefix=model_prefix)
     shared = HttpTransport(url, token=token or os.environ.get("ATHANOR_PUSH_TOKEN", ""))
     try:
         with _opened(source, artifacts) if source else _own(url) as opened:
@@ -172,6 +178,8 @@ def _tell(tally: Tally, *, json: bool) -> None:
         say(f"... and {len(tally.missing) - _SHOWN:,} more: see --json")
     for refused in tally.refused:
         say(f"Not taken: {refused}")
+    if tally.refused:
+        say("Bring these beside what is here: the same command with --model-prefix old-")
 
 
 _SHOWN = 20

@@ -60,6 +60,8 @@ class Route:
     experiments: tuple[str, ...] = ()
     """By name; all where none is named."""
     dry_run: bool = False
+    model_prefix: str = ""
+    """What the names of registered models begin with here, beside those that are here."""
 
 
 class Journey:
@@ -100,7 +102,8 @@ class Journey:
                 self._told(self.tally)
         for batch in self._source.models():
             for model in batch:
-                self._model(_narrowed(model, self._owners) if route.experiments else model)
+                chosen = _narrowed(model, self._owners) if route.experiments else model
+                self._model(replace(chosen, name=f"{route.model_prefix}{chosen.name}"))
                 self._told(self.tally)
         return self.tally
 
