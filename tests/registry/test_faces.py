@@ -172,7 +172,7 @@ def test_what_runs_told_is_shown_in_short(
 
     runs = [client.tracking.start(NewTrackedRun(name=f"r{number}")).info for number in range(2)]
     for run, letter in zip(runs, "xy", strict=True):
-        batch = Batch(params={"p": letter * 5_000}, tags={"t": letter * 5_000})
+        batch = Batch(params={"p": letter * 5_000, "unset": "None"}, tags={"t": letter * 5_000})
         client.tracking.log(run.id, batch)
     events = tmp_path / "logs" / "events.out.tfevents.1.here"
     events.parent.mkdir()
@@ -184,6 +184,8 @@ def test_what_runs_told_is_shown_in_short(
     assert "tensorboard/" in shown
     assert "It told no metric." in shown
     found = told("run", "list", "--filter", "params.p LIKE 'x%'")
+    assert "params.p" in found
+    assert "unset" not in found
     for listed in (told("run", "compare", *(run.id for run in runs)), found):
         assert f"{'x' * 40}… (5,000 characters)" in listed
         assert "x" * 41 not in listed

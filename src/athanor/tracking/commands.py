@@ -1,5 +1,6 @@
 """`athanor run compare`, `tag`, `delete`, `restore`, and the search that `list` does."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Annotated
 
@@ -68,9 +69,14 @@ def list_found(runs: Sequence[TrackedRun], *, json: bool) -> None:
     if json:
         emit(runs)
         return
-    metrics, params = _shared(runs, "metrics"), _shared(runs, "params")
+    metrics = _shared([run.metrics for run in runs])
+    # What is told as None, a setting that nobody set, says nothing.
+    params = _shared(
+        [{key: text for key, text in run.params.items() if text != "None"} for run in runs]
+    )
+    heads = [f"metrics.{key}" for key in metrics] + [f"params.{key}" for key in params]
     table(
-        ("run", "name", "state", "started", *metrics, *params),
+        ("run", "name", "state", "started", *heads),
         [
             (
                 run.info.id,
@@ -213,12 +219,9 @@ def _experiments(name: str, project: str, *, deleted: bool) -> list[Experiment]:
     return client.search(ExperimentQuery(project=project, view=view, limit=10_000)).experiments
 
 
-def _shared(runs: Sequence[TrackedRun], of: str) -> list[str]:
-    """The keys that most of the runs told, the most frequent first."""
-    count: dict[str, int] = {}
-    for run in runs:
-        for key in getattr(run, of):
-            count[key] = count.get(key, 0) + 1
+def _shared(told: Sequence[Mapping[str, object]]) -> list[str]:
+    """The keys that most runs told, the most frequent first."""
+    count = Counter(key for one in told for key in one)
     return sorted(count, key=lambda key: (-count[key], key))[:_COLUMNS]
 
 
