@@ -189,8 +189,9 @@ class TestDeaths:
         pids = written_pids(file)
         first = zygote_of(workers)
         os.kill(first, signal.SIGKILL)
-        with pytest.raises(WorkerDied, match="its parent"):
+        with pytest.raises(WorkerDied, match="its parent") as died:
             child.result(20)
+        assert died.value.hint
         assert eventually(lambda: not any(alive(pid) for pid in pids))
         assert workers.call(f"{TARGETS}:echo", {"a": 1}) == {"a": 1}
         assert zygote_of(workers) != first

@@ -196,7 +196,9 @@ class Worker:
             told = f"It was ended by {signal.Signals(how.signal).name}."
         else:
             told = f"It ended with exit status {how.code if how else '?'} and no answer."
-        hint = f"Its log may say more: {log}" if log else ""
+        hint = "Ask again; where it dies again, a library that it calls crashes."
+        if log:
+            hint = f"Its log may say more: {log}"
         if how and how.signal == signal.SIGKILL and not self._reason:
             hint = f"If nobody stopped it, the machine may be out of memory. {hint}".strip()
         return WorkerDied(
