@@ -33,6 +33,7 @@ ROOMS = (
     ("Monitoring", "/monitoring"),
     ("Admin", "/admin"),
 )
+DOT = b'<svg xmlns="http://www.w3.org/2000/svg" width="7" height="7"><circle r="3"/></svg>'
 expect.set_options(timeout=30_000)  # a shared machine is slow at times
 names = (f"train-{n}" for n in itertools.count())
 
@@ -232,6 +233,20 @@ def test_runs_are_searched_and_compared(server: RunningServer, tab: Visit) -> No
 
     tab.open(f"/runs/{runs[0]}")
     expect(page.get_by_role("img", name=re.compile("^loss. From 1 to"))).to_be_visible()
+
+    files, folder = server.client().files, f"{experiment}/{runs[0]}/artifacts"
+    files.put(f"{folder}/plots/dot.svg", DOT)
+    files.put(f"{folder}/notes.txt", b"depth matters")
+    tab.open(f"/runs/{runs[0]}?part=files")
+    page.get_by_role("button", name="Show plots/dot.svg").click()
+    dot = page.get_by_role("img", name="dot.svg")
+    expect(dot).to_be_visible()
+    expect(dot).to_have_js_property("naturalWidth", 7)
+    page.get_by_role("button", name="Show notes.txt").click()
+    expect(page.get_by_text("depth matters")).to_be_visible()
+    with page.expect_download() as leaving:
+        page.get_by_role("button", name="Save").click()
+    assert leaving.value.path().read_bytes() == b"depth matters"
 
 
 def test_what_is_not_there_is_said_with_the_hint(browser: Browser, server: RunningServer) -> None:

@@ -27,7 +27,7 @@ _HASHED: Final = "assets/"
 _YEAR: Final = 365 * 24 * 3600
 _FENCE: Final = {
     "content-security-policy": (
-        "default-src 'self'; base-uri 'none'; form-action 'self'; "
+        "default-src 'self'; img-src 'self' blob:; base-uri 'none'; form-action 'self'; "
         "frame-ancestors 'none'; object-src 'none'"
     ),
     "cross-origin-opener-policy": "same-origin",

@@ -5,6 +5,9 @@ import { storedToken } from "./token";
 
 const api = connect({ token: storedToken });
 
+/** Where what names no project lies. */
+export const DEFAULT_PROJECT = "default";
+
 /** How many rows a list asks for; the newest. */
 export const LISTED = 200;
 
@@ -98,6 +101,12 @@ export const queries = {
       queryKey: ["tracked", id],
       queryFn: ({ signal }) =>
         read(api.GET("/api/v1/tracked-runs/{run_id}", { signal, params: { path: { run_id: id } } })),
+    }),
+  files: (path: string, project: string) =>
+    queryOptions({
+      queryKey: ["tracked", "files", project, path],
+      queryFn: ({ signal }) =>
+        read(api.GET("/api/v1/files", { signal, params: { query: { path, project, deep: true } } })),
     }),
   params: (id: string) =>
     queryOptions({
@@ -311,6 +320,12 @@ export function decide(id: string, agreed: boolean, reason: string) {
       ? api.POST("/api/v1/approval-requests/{request_id}/approve", request)
       : api.POST("/api/v1/approval-requests/{request_id}/reject", request),
   );
+}
+
+/** A file's bytes; as a link they could not be had where the server wants a token. */
+export async function readFile(path: string, project: string): Promise<Blob> {
+  const asked = { params: { path: { path }, query: { project } }, parseAs: "blob" } as const;
+  return (await read(api.GET("/api/v1/files/{path}", asked))) as Blob;
 }
 
 /** Write a section of a version's card; an empty text removes it. */

@@ -4,7 +4,7 @@ import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { useEffect, useMemo, useState, type FormEvent } from "react";
 import { Link, useParams, useSearchParams } from "react-router";
 
-import { LISTED, queries } from "../api/queries";
+import { DEFAULT_PROJECT, LISTED, queries } from "../api/queries";
 import { code } from "../code";
 import { useSpeech } from "../i18n/language";
 import { ShowCode } from "../parts/Command";
@@ -17,7 +17,6 @@ import { useSelection } from "../parts/Selection";
 import { StateBadge } from "../parts/StateBadge";
 import { Took, When } from "../parts/When";
 import { ColumnChoice, useColumns } from "./columns";
-import { DEFAULT_PROJECT } from "./ExperimentsPage";
 import { metricOf, orderOf } from "./runsOf";
 
 const REFRESH_MS = 5000;

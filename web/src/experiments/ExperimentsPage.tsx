@@ -3,7 +3,7 @@ import { useQuery } from "@tanstack/react-query";
 import { useMemo } from "react";
 import { useSearchParams } from "react-router";
 
-import { LISTED, queries } from "../api/queries";
+import { DEFAULT_PROJECT, LISTED, queries } from "../api/queries";
 import { code } from "../code";
 import { useSpeech } from "../i18n/language";
 import { ShowCode } from "../parts/Command";
@@ -15,7 +15,6 @@ import { Page } from "../parts/Page";
 import { When } from "../parts/When";
 
 const idOf = (experiment: Experiment): string => experiment.id;
-export const DEFAULT_PROJECT = "default";
 
 export function hrefOf(experiment: Experiment): string {
   const project = experiment.project ?? DEFAULT_PROJECT;

@@ -13,6 +13,7 @@ import { Loaded } from "../parts/Loaded";
 import { Page, type Figure } from "../parts/Page";
 import { Parts } from "../parts/Parts";
 import { useSeconds, When } from "../parts/When";
+import { Files } from "./Files";
 import { RunsTable } from "./RunsTable";
 import { Told } from "./Told";
 
@@ -32,21 +33,37 @@ function OneRun({ run }: { run: Run }) {
   const { say } = useSpeech();
   // Who logged metrics wants to see these, and who ran tasks those.
   const told = useQuery(queries.metrics(run.id)).data ?? [];
+  const tasks = useQuery(queries.runs({ parent: run.id })).data ?? [];
+  const folder = useFolder(run, run.kind === "mlflow" || told.length > 0);
   const figures = useFigures(run);
+  const logged = told.length > 0 || (folder !== null && tasks.length === 0);
   return (
     <Page title={run.name} state={run.state} about={<About run={run} />} figures={figures}>
       <LineageStrip id={run.id} name={run.name} />
       <Parts
-        first={told.length > 0 ? "told" : "tasks"}
+        first={logged ? "told" : "tasks"}
         parts={[
-          { id: "tasks", title: say("runs.tasks"), content: <Tasks run={run} /> },
+          // A run of an MLflow client has no tasks, as a rule.
+          ...(folder !== null && tasks.length === 0
+            ? []
+            : [{ id: "tasks", title: say("runs.tasks"), content: <Tasks run={run} /> }]),
           { id: "told", title: say("runs.told"), content: <Told run={run} /> },
+          ...(folder === null
+            ? []
+            : [{ id: "files", title: say("runs.files"), content: <Files folder={folder} project={run.project} /> }]),
           { id: "details", title: say("runs.details"), content: <Details run={run} /> },
         ]}
       />
       <ShowCode {...code.run(run.id)} />
     </Page>
   );
+}
+
+/** The folder of the server's own store in which a tracked run keeps its files. */
+function useFolder(run: Run, tracked: boolean): string | null {
+  const known = useQuery({ ...queries.trackedRun(run.id), enabled: tracked });
+  const found = known.data?.info.artifact_uri.match(/^mlflow-artifacts:\/+(?:[^/]*:\d+\/)?(.+)$/);
+  return found?.[1] ?? null;
 }
 
 function About({ run }: { run: Run }) {

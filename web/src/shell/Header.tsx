@@ -1,9 +1,9 @@
 import { ActionIcon, Menu, UnstyledButton, useMantineColorScheme, useComputedColorScheme } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
-import { Link, useLocation } from "react-router";
+import { Link, useLocation, useSearchParams } from "react-router";
 
 import { useLiveness } from "../api/live";
-import { queries } from "../api/queries";
+import { DEFAULT_PROJECT, queries } from "../api/queries";
 import { short } from "../i18n/format";
 import { useSpeech } from "../i18n/language";
 import { languages, type Language } from "../i18n/messages";
@@ -48,6 +48,7 @@ function Crumbs() {
   const inside = first === "compare" ? "experiments" : first;
   const room = rooms.find((candidate) => candidate.path === `/${inside}`);
   const thing = rest.at(-1);
+  const named = useNameOf(first, thing);
   return (
     <nav className="crumbs" aria-label={say("header.where")}>
       <ol>
@@ -62,11 +63,21 @@ function Crumbs() {
           </li>
         )}
         {thing !== undefined && (
-          <li aria-current="page">{/^[0-9a-f]{32}$/.test(thing) ? short(thing) : thing}</li>
+          <li aria-current="page">{named ?? (/^[0-9a-f]{32}$/.test(thing) ? short(thing) : thing)}</li>
         )}
       </ol>
     </nav>
   );
+}
+
+/** What a thing is called whose address has a number only: an experiment. */
+function useNameOf(room: string, thing: string | undefined): string | undefined {
+  const project = useSearchParams()[0].get("project") ?? DEFAULT_PROJECT;
+  const experiment = useQuery({
+    ...queries.experiment(thing ?? "", project),
+    enabled: room === "experiments" && thing !== undefined,
+  });
+  return experiment.data?.name;
 }
 
 function LiveDot() {
