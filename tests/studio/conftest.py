@@ -89,12 +89,9 @@ class Visit:
         return sum("/events/stream" in request.url for request in self.requests)
 
     def foreign(self) -> list[str]:
-        """What was asked of anybody but the server."""
-        return [
-            request.url
-            for request in self.requests
-            if not request.url.startswith(self.origin + "/")
-        ]
+        """What was asked of anybody but the server; what a page made itself lies behind `blob:`."""
+        own = (f"{self.origin}/", f"blob:{self.origin}/")
+        return [request.url for request in self.requests if not request.url.startswith(own)]
 
 
 def visit(browser: Browser, origin: str, **how: object) -> Visit:
