@@ -15,6 +15,7 @@ import msgspec
 from athanor.app.persons.owners import Owner, owners_of
 from athanor.kernel import Access, Database, Principal, Storage
 from athanor.kernel.holder import Holding, Person
+from athanor.kernel.remote import cached_copy
 from athanor.kernel.workers import Workers
 from athanor.monitoring.store import MonitorStore
 from athanor.serving.store.tickets import TicketStore
@@ -92,11 +93,14 @@ class StoredHolder:
         """What holds the person's rows: told, where it lies, and who names it."""
         self._access.require(who, "persons.trace", person.column)
         storage, workspace = self._places.storage, self._places.workspace
+        folders = [workspace / name for name in _FOLDERS]
+        if storage.root is None:
+            folders.append(cached_copy("").parent)  # of tables that lie in the object store
         told: dict[str, Any] = self._workers.call(
             "athanor.app.persons.searching:search",
             {
                 "storage": storage.url,
-                "folders": [str(workspace / name) for name in _FOLDERS],
+                "folders": [str(folder) for folder in folders],
                 "column": person.column,
                 "value": person.value,
             },
@@ -118,7 +122,7 @@ class StoredHolder:
             if _is_blob(where):
                 kind, name = "blob", f"{where}, which nothing names"
             else:
-                name = str(Path(where).relative_to(self._places.workspace))
+                name = where.removeprefix(f"{self._places.workspace}/")
             return Holding(room="storage", kind=kind, name=name, rows=rows, note=note)
         kind, name = owner.kind, owner.name
         if owner.path:
