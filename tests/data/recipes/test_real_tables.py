@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -13,7 +14,7 @@ from athanor.data.logic.recipes.rows import RowRecipe
 from athanor.data.service.recipes import Recipes
 from athanor.data.store.recipes import SqlRecipeStore
 from athanor.data.types.recipes import ApplyOrder, NewRecipe, Step
-from athanor.data.work.recipes import Kitchen, Table, Work
+from athanor.data.work.recipes import Kitchen, Table, Work, preview
 from athanor.kernel import OWNER
 from athanor.testing.data import DataRoom
 
@@ -148,3 +149,16 @@ def test_a_preview_looks_at_as_many_rows_as_are_asked_for(tmp_path: Path) -> Non
             query = "SELECT list(place ORDER BY place) FROM input"
             [(found,)] = kitchen.connection.execute(query).fetchall()
         assert (kitchen.rows, len(found), len(set(found)), found[0]) == (rows, rows, rows, 0)
+
+
+def test_a_preview_takes_no_rounding_for_a_change(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"fare": [0.1 * n for n in range(20_000)]}), tmp_path / "t.parquet")
+    table = Table(name="t@1", files=(str(tmp_path / "t.parquet"),))
+    steps = (
+        Step(operation="formula", parameters={"name": "rate", "formula": "1 / fare"}),
+        Step(operation="filter", parameters={"condition": "fare >= 0"}),
+    )
+    work = Work(steps=steps, table=table, others={}, learned={})
+    made, kept = preview(msgspec.to_builtins(work), 20_000, 1)["steps"]
+    assert [(item["column"], item["missing_after"]) for item in made["columns"]] == [("rate", 1)]
+    assert list(kept["columns"]) == []

@@ -16,6 +16,8 @@ commands = typer.Typer(
 )
 Reference = Annotated[str, typer.Argument(metavar="RECIPE", help="NAME or NAME@2.")]
 Data = Annotated[str, typer.Argument(metavar="DATASET", help="NAME or NAME@3.")]
+_SHOWN = 8
+_ORDER = {"added": 0, "changed": 1, "removed": 2, "same": 3}
 
 
 @commands.callback()
@@ -144,10 +146,18 @@ def preview(
     say(f"{found.sampled} rows of {found.dataset}")
     for item in found.steps:
         say(f"{item.number}. {item.words}: {item.rows_before} rows to {item.rows_after}")
-        for effect in item.columns[:8]:
-            say(f"   {_effect(effect)}")
-    names = [column.name for column in found.columns][:8]
-    table(names, [[_cell(row.get(name)) for name in names] for row in found.rows])
+        told = sorted(item.columns, key=lambda effect: _ORDER[effect.change])
+        for effect in told[:_SHOWN]:
+            say(f"   {_effect(effect, item.rows_after)}")
+        if len(told) > _SHOWN:
+            say(f"   and {len(told) - _SHOWN} more: --json")
+    # What the recipe made comes first: it is what one looks for, and wide tables end early.
+    made = {effect.column for item in found.steps for effect in item.columns}
+    names = [column.name for column in found.columns]
+    names.sort(key=lambda name: name not in made)
+    table(names[:_SHOWN], [[_cell(row.get(name)) for name in names[:_SHOWN]] for row in found.rows])
+    if names[_SHOWN:]:
+        say(f"And {', '.join(names[_SHOWN:])}")
 
 
 @commands.command()
@@ -261,9 +271,14 @@ def _line(item: Recipe) -> tuple[Any, ...]:
     return item.name, item.number, len(item.steps), item.description, made
 
 
-def _effect(effect: ColumnEffect) -> str:
+def _effect(effect: ColumnEffect, rows: int) -> str:
     if effect.change != "changed":
-        return f"{effect.column}: {effect.change} ({effect.kind_after or effect.kind_before})"
+        words = f"{effect.column}: {effect.change} ({effect.kind_after or effect.kind_before})"
+        return (
+            f"{words}, missing in {effect.missing_after} of {rows}"
+            if effect.missing_after
+            else words
+        )
     parts = []
     for words, before, after in (
         ("kind", effect.kind_before, effect.kind_after),
@@ -273,7 +288,7 @@ def _effect(effect: ColumnEffect) -> str:
         ("least", effect.minimum_before, effect.minimum_after),
         ("greatest", effect.maximum_before, effect.maximum_after),
     ):
-        if before != after:
+        if _cell(before) != _cell(after):
             parts.append(f"{words} {_cell(before)} to {_cell(after)}")
     return f"{effect.column}: {', '.join(parts)}"
 

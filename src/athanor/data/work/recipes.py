@@ -307,7 +307,7 @@ def _effects(
     figures = ("kind", "missing", "distinct", "mean", "minimum", "maximum")
     for name in dict.fromkeys((*step.before, *step.after)):
         old, new = before.get(name, {}), after.get(name, {})
-        if old and new and (name not in written or old == new):
+        if old and new and (name not in written or _alike(old, new)):
             continue
         change = "changed" if old and new else "added" if new else "removed"
         sides = {f"{key}_before": old.get(key) for key in figures}
@@ -316,6 +316,14 @@ def _effects(
             sides[side] = sides[side] or ""
         found.append(msgspec.convert({"column": name, "change": change} | sides, ColumnEffect))
     return tuple(found)
+
+
+def _alike(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    """Whether a column is as it was: two sums in another order differ in their last digits."""
+    means = old["mean"], new["mean"]
+    if means[0] != means[1] and (None in means or not math.isclose(*means, rel_tol=1e-9)):
+        return False
+    return dict(old, mean=None) == dict(new, mean=None)
 
 
 def compiled(work: dict[str, Any], form: str, title: str) -> str:
