@@ -1,5 +1,6 @@
 """`athanor person`: where somebody's rows are, and how they go."""
 
+import shlex
 from typing import Annotated
 
 import typer
@@ -43,7 +44,9 @@ def erase(
     found = PersonsClient(transport()).erase(column, value, dry_run=not yes, derived=derived)
     _print(found, json=json)
     if found and not yes and not json:
-        say("Nothing was erased. Erase it: athanor person erase COLUMN VALUE --yes")
+        words = ["athanor", "person", "erase", column, value, "--yes"]
+        words += ["--derived", derived] if derived != "name" else []
+        say(f"Nothing was erased. Erase it: {shlex.join(words)}")
 
 
 def _print(found: list[Holding], *, json: bool) -> None:
