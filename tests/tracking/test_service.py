@@ -111,6 +111,18 @@ class TestExperiments:
             experiments.restore(OWNER, made.id)
         tracking.set_tag(OWNER, run.id, "k", "v")
 
+    def test_a_run_is_a_change_of_its_experiment_where_that_is_asked(
+        self, experiments: Experiments, tracking: Tracking, clock: FixedClock
+    ) -> None:
+        made = experiments.create(OWNER, NewExperiment(name="a"))
+        clock.advance(60)
+        tracking.start(OWNER, NewTrackedRun(experiment=made.id))
+        began = clock.now()
+        found = experiments.search(OWNER, ExperimentQuery(), runs=True).experiments
+        assert {one.name: one.updated_at == began for one in found} == {"a": True, "Default": False}
+        assert experiments.get(OWNER, made.id, runs=True).updated_at == began
+        assert experiments.get(OWNER, made.id) == made
+
     def test_tags_come_and_go(self, experiments: Experiments) -> None:
         made = experiments.create(OWNER, NewExperiment(name="a", tags={"k": "1"}))
         experiments.set_tag(OWNER, made.id, "k", "2")

@@ -103,6 +103,7 @@ class Experiment:
     lifecycle: Lifecycle = "active"
     created_at: datetime
     updated_at: datetime
+    """When it was changed, or its newest run began or ended; MLflow's protocol tells the first."""
     tags: dict[str, str] = field(default_factory=dict)
 
 

@@ -35,7 +35,7 @@ def create(new: NewExperiment, who: Caller, experiments: TheExperiments) -> Expe
 @router.post("/search")
 def search(query: ExperimentQuery, who: Caller, experiments: TheExperiments) -> ExperimentPage:
     """Find experiments."""
-    return experiments.search(who, query)
+    return experiments.search(who, query, runs=True)
 
 
 @router.get("/projects")
@@ -57,7 +57,7 @@ def get(
     experiment_id: str, who: Caller, experiments: TheExperiments, project: str = DEFAULT_PROJECT
 ) -> Experiment:
     """One experiment."""
-    return experiments.get(who, experiment_id, project=project)
+    return experiments.get(who, experiment_id, project=project, runs=True)
 
 
 @router.patch("/{experiment_id}")

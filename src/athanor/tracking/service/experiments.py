@@ -1,5 +1,8 @@
 """The verbs of experiments."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 from athanor.kernel import DEFAULT_PROJECT, Access, Clock, Database, Events, Principal
 from athanor.tracking.errors import (
     ExperimentDeleted,
@@ -83,14 +86,21 @@ class Experiments:
         return made
 
     def get(
-        self, who: Principal, experiment_id: str, *, project: str = DEFAULT_PROJECT
+        self,
+        who: Principal,
+        experiment_id: str,
+        *,
+        project: str = DEFAULT_PROJECT,
+        runs: bool = False,
     ) -> Experiment:
         """The experiment with this id, deleted or not; "0" is the project's default one.
 
+        With `runs` its newest run is a change of it.
         Raises: ExperimentNotFound.
         """
         self._access.require(who, "tracking.experiment", experiment_id)
-        return self._get(experiment_id, project)
+        found = self._get(experiment_id, project)
+        return self._with_runs([found])[0] if runs else found
 
     def by_name(self, who: Principal, name: str, *, project: str = DEFAULT_PROJECT) -> Experiment:
         """The project's experiment of this name, deleted or not.
@@ -110,9 +120,12 @@ class Experiments:
         self._access.require(who, "tracking.projects", "*")
         return sorted({DEFAULT_PROJECT, *self._store.projects()})
 
-    def search(self, who: Principal, query: ExperimentQuery) -> ExperimentPage:
+    def search(
+        self, who: Principal, query: ExperimentQuery, *, runs: bool = False
+    ) -> ExperimentPage:
         """Experiments of a project, the newest first where no order is asked for.
 
+        With `runs` the newest run of an experiment is a change of it.
         Raises: BadSearch.
         """
         self._access.require(who, "tracking.search_experiments", query.project)
@@ -131,8 +144,9 @@ class Experiments:
             )
         )
         more = len(found) > query.limit
+        shown = found[: query.limit]
         return ExperimentPage(
-            experiments=found[: query.limit],
+            experiments=self._with_runs(shown) if runs else shown,
             next_page_token=page_token(offset + query.limit) if more else "",
         )
 
@@ -226,6 +240,13 @@ class Experiments:
         if found.lifecycle != "active":
             raise ExperimentDeleted(experiment_id)
         return found
+
+    def _with_runs(self, found: Sequence[Experiment]) -> list[Experiment]:
+        newest = self._store.newest_runs([one.id for one in found])
+        return [
+            replace(one, updated_at=max(one.updated_at, newest.get(one.id, one.updated_at)))
+            for one in found
+        ]
 
     def _get(self, experiment_id: str, project: str) -> Experiment:
         wanted = rules.experiment_id(experiment_id or DEFAULT_EXPERIMENT_ID)

@@ -1,5 +1,6 @@
 """Where experiments are kept."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -57,6 +58,10 @@ class ExperimentStore(Protocol):
 
     def search(self, query: "ExperimentSearch") -> list[Experiment]:
         """The experiments that a search finds."""
+        ...
+
+    def newest_runs(self, ids: Sequence[str]) -> dict[str, datetime]:
+        """When the newest active run of each experiment began or ended; one index, no scan."""
         ...
 
     def projects(self) -> list[str]:
@@ -264,7 +269,24 @@ class SqlExperimentStore:
             tags[experiment][key] = value
         return [_experiment(row, tags[row[0]]) for row in rows]
 
+    def newest_runs(self, ids: Sequence[str]) -> dict[str, datetime]:
+        """When the newest active run of each experiment began or ended; one index, no scan."""
+        found: dict[str, datetime] = {}
+        for at in range(0, len(ids), _MANY):
+            some = list(ids[at : at + _MANY])
+            rows = self._plain.fetch(f"{_NEWEST} WHERE e.id IN ({marks(len(some))})", some)
+            found |= {id_: moment(max(started, ended or 0)) for id_, started, ended in rows}
+        return found
 
+
+_NEWEST = """
+SELECT e.id, r.started_at, l.ended_at
+FROM tracking_experiment AS e
+JOIN tracking_run AS r ON r.run = (
+    SELECT n.run FROM tracking_run AS n WHERE n.experiment = e.id AND n.lifecycle = 'active'
+    ORDER BY n.started_at DESC, n.run DESC LIMIT 1
+)
+JOIN lineage_run AS l ON l.id = r.run"""
 _SELECT = """
 SELECT id, project, name, artifact_location, lifecycle, created_at, updated_at
 FROM tracking_experiment"""
