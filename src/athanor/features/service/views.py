@@ -10,9 +10,9 @@ from athanor.features.building import Building
 from athanor.features.errors import BadPush, NotPushable, ViewVersionNotFound
 from athanor.features.ground import Ground, Stores
 from athanor.features.logic.pushes import records_of
-from athanor.features.logic.spans import span
 from athanor.features.lookup import aware
 from athanor.features.shelf import Shelf
+from athanor.features.spans import span
 from athanor.features.store.history import PendingRow
 from athanor.features.types import (
     DriftReport,
