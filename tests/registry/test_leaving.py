@@ -209,14 +209,21 @@ def test_commands_of_scans_and_gates(server: RunningServer, client: Client, tmp_
     told = ("--model", "shop", "--gate", "schema", "--approvals", "1")
     athanor(server, "model", "protect-alias", "champion", *told)
     assert "schema, 1 approval" in athanor(server, "model", "protections", "shop")
-    refused = athanor(server, "model", "promote", "shop@1", code=1)
-    assert "1 more must agree" in refused
+    asked = athanor(server, "model", "promote", "shop@1", code=3)
     (request,) = athanor(server, "model", "requests", "--model", "shop", "--json")
+    assert "Asked for, and not moved yet." in asked
+    assert "1 more must agree" in asked
+    assert f"athanor model approve {request['id']}" in asked
+    again = athanor(server, "model", "alias", "shop", "champion", "1", "--json", code=3)
+    assert request["id"] in again
+    assert "version 1 " in athanor(server, "model", "requests")
+    listed = athanor(server, "model", "judgements", "shop")
+    assert "schema" in listed.partition("passed")[2]
     assert athanor(server, "model", "approve", request["id"], "--json")["state"] == "used"
     assert "It may not take the alias" in athanor(server, "model", "judge", "shop@2")
     with pytest.raises(AliasProtected):
         client.models.promote("shop@2")
-    assert len(client.promotions.judgements("shop")) == 3
+    assert len(client.promotions.judgements("shop")) == 4
 
 
 def test_commands_of_cards_and_archives(

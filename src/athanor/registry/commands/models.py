@@ -1,13 +1,16 @@
 """`athanor model`: list, show, compare, promote, roll back, export."""
 
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
 import typer
 
 from athanor.kernel import DEFAULT_PROJECT
 from athanor.kernel.console import Json, emit, say, table, transport
-from athanor.registry.client import CatalogClient, ModelsClient
+from athanor.registry.client import CatalogClient, ModelsClient, PromotionsClient
+from athanor.registry.errors import AliasProtected
 from athanor.registry.types import Holdout, Model, ModelVersion, Search, Signature
 
 commands = typer.Typer(
@@ -203,8 +206,9 @@ def promote(
     reason: Annotated[str, typer.Option(help="Why; recorded.")] = "",
     json: Json = False,
 ) -> None:
-    """Make a version the champion."""
-    version = _models().promote(reference, force=force, reason=reason)
+    """Make a version the champion. The exit code is 3 where people have to agree first."""
+    with _asking(json=json):
+        version = _models().promote(reference, force=force, reason=reason)
     _moved(version, "champion", json=json)
 
 
@@ -215,8 +219,10 @@ def rollback(
     alias: Annotated[str, typer.Option(help="Which alias goes back.")] = "champion",
     json: Json = False,
 ) -> None:
-    """Point the champion back at the version before it."""
-    _moved(_models().rollback(model, alias=alias), alias, json=json)
+    """Point the champion back at the version before it. The exit code is 3 as for promote."""
+    with _asking(json=json):
+        version = _models().rollback(model, alias=alias)
+    _moved(version, alias, json=json)
 
 
 @commands.command()
@@ -227,10 +233,12 @@ def alias(
     *,
     json: Json = False,
 ) -> None:
-    """Point an alias at a version."""
+    """Point an alias at a version. The exit code is 3 where people have to agree first."""
     models = _models()
     if number:
-        _moved(models.set_alias(model, alias, number), alias, json=json)
+        with _asking(json=json):
+            version = models.set_alias(model, alias, number)
+        _moved(version, alias, json=json)
         return
     models.remove_alias(model, alias)
     if json:
@@ -313,6 +321,27 @@ def _show_version(version: ModelVersion) -> None:
         [(c.name, c.type, "" if c.required else "yes") for c in said.inputs],
         empty="The model does not tell which columns it reads.",
     )
+
+
+WAITS = 3
+"""The exit code where a move was asked for, and people have to agree before it is made."""
+
+
+@contextmanager
+def _asking(*, json: bool) -> Iterator[None]:
+    """A move that waits for people is no failure: its request stands, and is told of."""
+    try:
+        yield
+    except AliasProtected as waits:
+        request = waits.details.get("request")
+        if not request:
+            raise
+        if json:
+            emit(PromotionsClient(transport()).request(str(request)))
+        else:
+            say(f"Asked for, and not moved yet. {waits.message}")
+            say(waits.hint)
+        raise typer.Exit(WAITS) from None
 
 
 def _moved(version: ModelVersion, alias: str, *, json: bool) -> None:

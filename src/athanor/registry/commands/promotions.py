@@ -1,5 +1,6 @@
 """`athanor model`: protected aliases, what gates say, and approvals."""
 
+from textwrap import shorten
 from typing import Annotated
 
 import typer
@@ -121,7 +122,7 @@ def judgements(
                 item.alias,
                 item.holder,
                 "passed" if item.passed else "not passed",
-                "; ".join(f"{v.gate}: {v.reason}" for v in item.verdicts if not v.passed),
+                _gates(item),
                 f"{item.judged_at:%Y-%m-%d %H:%M}",
                 item.judged_by,
             )
@@ -149,7 +150,8 @@ def requests(
         [
             (
                 item.id,
-                f"{item.model}@{item.alias}: {item.holder or 'nothing'} to {item.number}",
+                f"{item.model}@{item.alias} to version {item.number}"
+                + (f" (from {item.holder})" if item.holder else ""),
                 item.state,
                 f"{len(item.approvals)} of {item.needed}",
                 item.asked_by,
@@ -205,6 +207,21 @@ def _demands(found: Protection) -> str:
         many = "1 approval" if found.approvals == 1 else f"{found.approvals} approvals"
         told.append(f"{many}{' of others' if found.by_others else ''}")
     return ", ".join(told)
+
+
+_REASON = 60
+"""Characters of a reason in a list; --json has all of it."""
+
+
+def _gates(found: Judgement) -> str:
+    """Which gates judged; where one did not pass, which, and the beginning of why."""
+    failed = [verdict for verdict in found.verdicts if not verdict.passed]
+    if not failed:
+        return ", ".join(verdict.gate for verdict in found.verdicts)
+    return "; ".join(
+        f"{verdict.gate}: {shorten(verdict.reason, _REASON, placeholder=' ...')}"
+        for verdict in failed
+    )
 
 
 def _show(found: Judgement) -> None:
