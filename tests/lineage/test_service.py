@@ -1,13 +1,17 @@
 """What the service refuses before the database would."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from athanor.kernel import OWNER, Database, Events, new_id
 from athanor.kernel.events import SqlEventStore
 from athanor.kernel.permissions import OwnerAccess
 from athanor.lineage import Lineage, NewArtifact, NewRun
+from athanor.lineage.commands import once
 from athanor.lineage.errors import ArtifactNotFound, RunAmbiguous, RunNotFound
 from athanor.lineage.store import SqlLineageStore
+from athanor.lineage.types import Node
 from athanor.testing import FixedClock
 
 
@@ -52,3 +56,14 @@ def test_of_a_task_the_room_that_runs_it_tells(sqlite: Database, lineage: Lineag
         lineage.finish_run(OWNER, run.id)
     told = [(item.action, item.detail["kind"]) for item in SqlEventStore(sqlite).since(0, 10)]
     assert told == [("lineage.run.started", "pipeline"), ("lineage.run.finished", "pipeline")]
+
+
+def test_a_trace_shows_data_of_one_content_once() -> None:
+    def node(id_: str, type_: str, digest: str) -> Node:
+        at = datetime(2026, 1, 1, tzinfo=UTC)
+        return Node(id=id_, kind="artifact", type=type_, name="dataset", digest=digest, at=at)
+
+    nodes = [node("a", "dataset", "1"), node("b", "table", "1"), node("c", "dataset", "1")]
+    nodes += [node("d", "dataset", "2"), node("e", "dataset", ""), node("f", "dataset", "")]
+    told = [(found.id, times) for found, times in once(nodes)]
+    assert told == [("a", 2), ("b", 1), ("d", 1), ("e", 1), ("f", 1)]

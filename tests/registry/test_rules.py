@@ -551,6 +551,7 @@ def test_a_card_is_filled_and_completed(room: Room) -> None:
         "Intended use",
     ):
         assert told in text
+    assert "unknown" not in text
     written = cards.write_section(OWNER, "churn@1", "Intended use", "Calls to <script>x</script>")
     assert "Intended use" not in written.suggested
     assert "&lt;script>" in written.text

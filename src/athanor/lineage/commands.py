@@ -1,5 +1,7 @@
 """`athanor lineage` and `athanor run list`: what ran, and what came from what."""
 
+from collections import Counter
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated
 
@@ -7,7 +9,7 @@ import typer
 
 from athanor.kernel.console import Json, emit, table, transport
 from athanor.lineage.client import Runs
-from athanor.lineage.types import Run, RunFilter
+from athanor.lineage.types import Node, Run, RunFilter
 
 commands = typer.Typer(no_args_is_help=True, add_completion=False, help="What came from what.")
 
@@ -37,10 +39,25 @@ def trace(
     table(
         ("step", "what", "name", "state or digest", "id"),
         [
-            (node.depth, node.type, node.name, node.state or node.digest[:19], node.id)
-            for node in graph.nodes
+            (node.depth, node.type, _named(node, times), node.state or node.digest[:19], node.id)
+            for node, times in once(graph.nodes)
         ],
     )
+
+
+def once(nodes: Sequence[Node]) -> list[tuple[Node, int]]:
+    """Nodes in their order; data of one name and content that several runs told of is one."""
+    same = [
+        (node.type, node.name, node.digest) if node.type == "dataset" and node.digest else node.id
+        for node in nodes
+    ]
+    times = Counter(same)
+    first = dict(reversed(list(zip(same, nodes, strict=True))))
+    return [(first[key], times[key]) for key in dict.fromkeys(same)]
+
+
+def _named(node: Node, times: int) -> str:
+    return node.name if times == 1 else f"{node.name} ({times} of this content)"
 
 
 def list_runs(

@@ -26,7 +26,9 @@ SUGGESTED = ("Intended use", "Users", "Limits", "Ethical considerations")
 UNKNOWN = "What is not known"
 
 _SHOWN_COLUMNS = 60
-_SHOWN_PARAMS = 60
+_SHOWN_PARAMS = 20
+_VALUE = 80
+"""Characters of a parameter that a card shows."""
 _SHOWN_FINDINGS = 20
 _HEADING = re.compile(r"^##[ \t]+(.+?)[ \t]*#*[ \t]*$", re.MULTILINE)
 _SCRIPT = re.compile(r"(?i)(\]\(\s*|\]:\s*)((?:java|vb)script|data)\s*:")
@@ -105,13 +107,19 @@ def plain(text: object) -> str:
 
 def _about(facts: Facts) -> str:
     version, said = facts.version, facts.version.signature
-    task = {"binary": "two classes", "multiclass": f"{len(said.classes)} classes"}
-    kind = task.get(said.task, plain(said.task or "unknown"))
-    classes = ", ".join(plain(label) for label in said.classes) or "unknown"
+    task = {
+        "binary": "two classes",
+        "multiclass": f"{len(said.classes)} classes",
+        "unknown": "",
+    }
+    kind = task.get(said.task, plain(said.task))
+    predicts = " ".join(filter(None, [plain(said.target), kind and f"({kind})"]))
+    classes = ", ".join(plain(label) for label in said.classes)
     score = f"; score: probability of {plain(said.positive)}" if said.positive is not None else ""
-    lines = [
-        f"- Predicts: {plain(said.target or 'unknown')} ({kind})",
-        f"- Classes: {classes}{score}",
+    # What the model does not tell has no line: most that others logged tell nothing of it.
+    lines = [f"- Predicts: {predicts}"] if predicts else []
+    lines += [f"- Classes: {classes}{score}"] if classes else []
+    lines += [
         f"- Format: MLflow model folder, {plain(version.flavor or 'unknown')}",
         f"- Size: {version.size:,} bytes",
         f"- Digest: {plain(version.digest or 'unknown')}",
@@ -167,10 +175,13 @@ def _training(facts: Facts) -> str:
     if run is not None:
         lines.append(f"- Run: {plain(run.kind)} {plain(run.name)} ({plain(run.id)})")
         lines += [f"- {plain(name)}: {_short(value)}" for name, value in sorted(run.code.items())]
-    shown = sorted(facts.params.items())[:_SHOWN_PARAMS]
-    lines += [f"- Parameter {plain(name)} = {_short(value)}" for name, value in shown]
-    if len(facts.params) > _SHOWN_PARAMS:
-        lines.append(f"- and {len(facts.params) - _SHOWN_PARAMS} parameters more")
+    # Autologging tells every setting of an estimator: those that nobody set say nothing.
+    told = sorted((name, value) for name, value in facts.params.items() if value != "None")
+    shown = told[:_SHOWN_PARAMS]
+    lines += [f"- Parameter {plain(name)} = {_short(value, _VALUE)}" for name, value in shown]
+    if len(facts.params) > len(shown):
+        where = f": athanor run show {run.id}" if run is not None else ""
+        lines.append(f"- {len(facts.params) - len(shown)} parameters more{plain(where)}")
     return "\n".join(lines)
 
 
@@ -205,6 +216,6 @@ def _loading(scan: Scan | None) -> str:
     return "\n".join([lines[0], "", *lines[1:]]).strip()
 
 
-def _short(value: object) -> str:
+def _short(value: object, most: int = 200) -> str:
     text = str(value)
-    return plain(text if len(text) <= 200 else f"{text[:200]}...")
+    return plain(text if len(text) <= most else f"{text[:most]}...")
