@@ -1,6 +1,7 @@
 """`athanor data` and `athanor sql`: tables in, versions out, and questions about them."""
 
 import csv
+import shlex
 import sys
 from glob import has_magic
 from pathlib import Path
@@ -374,6 +375,24 @@ def _print_version(version: DatasetVersion) -> None:
             say(f"- [bold]{check.kind}[/bold]: {escaped(check.message)}{rows}", markup=True)
     if version.state == "quarantined":
         say(f"Look closer: athanor data checks {version.dataset}@{version.number}")
+        _say_how_to_go_on(version)
+
+
+def _say_how_to_go_on(version: DatasetVersion) -> None:
+    """A version in quarantine stays there; its good rows may become the next one."""
+    failing = [c for c in version.checks if not c.passed and c.severity == "fail"]
+    column = next((c.column for c in failing if c.column and "missing" in c.message), "")
+    quoted = column if column.isidentifier() else '"' + column.replace('"', '""') + '"'
+    condition = f"{quoted} is not null" if column else "..."
+    table_name = f"{version.dataset}@{version.number}"
+    if not version.dataset.isidentifier():
+        table_name = f'"{table_name}"'
+    query = f"select * from {table_name} where {condition}"  # noqa: S608 - shown, not run
+    words = shlex.join(["athanor", "data", "add", version.dataset, "--sql", query])
+    say(f"Take its good rows alone: {words}")
+    checks = f"athanor data checks {version.dataset}"
+    say(f"Or relax a check: {checks} --expected --json > checks.json, change that file, "
+        f"{checks} --set checks.json, and add the rows again.")  # fmt: skip
 
 
 def _print_checks(version: DatasetVersion, results: list[CheckResult], *, json: bool) -> None:
@@ -392,6 +411,8 @@ def _print_checks(version: DatasetVersion, results: list[CheckResult], *, json: 
             for result in sorted(results, key=lambda result: result.passed)
         ],
     )  # fmt: skip
+    if version.state == "quarantined":
+        _say_how_to_go_on(version)
 
 
 def _outcome(result: CheckResult) -> str:
