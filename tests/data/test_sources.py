@@ -374,7 +374,7 @@ def test_texts_with_a_file_of_labels(room: DataRoom, tmp_path: Path) -> None:
         ("mail 0 ä", "yes", 1), ("mail 1 ä", "no", 2), ("mail 2 ä", None, None),
     ]  # fmt: skip
     assert any("2 files have no row" in note for note in version.notes)
-    assert any("1 rows of labels.csv name no file" in note for note in version.notes)
+    assert any("1 row of labels.csv without a file" in note for note in version.notes)
     with pytest.raises(UnreadableFile, match=r"no file 'nope\.csv'"):
         room.sources.add_from(OWNER, "mails", NewSource(uri=str(root), labels="nope.csv"))
 

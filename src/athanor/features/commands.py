@@ -13,6 +13,7 @@ from athanor.features.spans import span
 from athanor.features.types import SpineSource, TrainingRequest, TrainingSet
 from athanor.kernel import DEFAULT_PROJECT
 from athanor.kernel.console import Json, emit, say, table, transport
+from athanor.kernel.wording import counted
 
 commands = typer.Typer(
     no_args_is_help=True, add_completion=False, help="Features: define, join, bring online."
@@ -117,7 +118,8 @@ def build(
     if json:
         emit(version)
         return
-    say(f"{version.view} version {version.number}: {version.rows} rows of {version.keys} keys.")
+    rows, keys = counted(version.rows, "row"), counted(version.keys, "key")
+    say(f"{version.view} version {version.number}: {rows} of {keys}.")
 
 
 @commands.command()
@@ -184,8 +186,8 @@ def join(
 def _print_made(made: TrainingSet) -> None:
     title = f"{made.name}@{made.version}"
     held = made.state == "quarantined"
-    say(f"{title}: {made.rows} {'row' if made.rows == 1 else 'rows'}, "
-        f"{len(made.columns)} columns{', in quarantine' if held else ''}.")  # fmt: skip
+    say(f"{title}: {counted(made.rows, 'row')}, "
+        f"{counted(len(made.columns), 'column')}{', in quarantine' if held else ''}.")  # fmt: skip
     for reason in made.reasons:
         say(f"- {reason}")
     table(
@@ -306,7 +308,7 @@ def push(
     if json:
         emit(pushed)
         return
-    say(f"{pushed.rows} {'row' if pushed.rows == 1 else 'rows'} kept, {pushed.online} online.")
+    say(f"{counted(pushed.rows, 'row')} kept, {pushed.online} online.")
 
 
 @commands.command()
@@ -322,8 +324,8 @@ def parity(
     if json:
         emit(report)
     else:
-        say(f"{report.rows} {'row' if report.rows == 1 else 'rows'} of "
-            f"{report.keys} different {'key' if report.keys == 1 else 'keys'} compared, "
+        say(f"{counted(report.rows, 'row')} of "
+            f"{counted(report.keys, 'different key')} compared, "
             f"{report.differing} differ.")  # fmt: skip
         for example in report.examples:
             say(f"  {example['feature']}: offline {example['offline']!r}, "
@@ -367,7 +369,7 @@ def drift(
     if json:
         emit(report)
         return
-    say(f"{report.rows[1]} rows since {report.split} against {report.rows[0]} before.")
+    say(f"{counted(report.rows[1], 'row')} since {report.split} against {report.rows[0]} before.")
     table(
         ("feature", "distance", "stability", "missing before", "after", ""),
         [

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from athanor.data.types import Bin, ColumnProfile, ColumnType, Leak, Profile, Remark, TopValue
+from athanor.kernel.wording import counted
 
 EXACT_ROWS = 200_000
 """Up to so many rows distinct counts and quantiles are exact."""
@@ -294,7 +295,8 @@ def remarks(profile: Profile) -> tuple[Remark, ...]:
             Remark(
                 code="duplicates",
                 column="",
-                message=f"{profile.duplicates} rows ({share:.1%}) repeat another row entirely.",
+                message=f"{counted(profile.duplicates, 'row', 'repeat')} another row entirely "
+                f"({share:.1%}).",
             )
         )
     found += [
@@ -397,7 +399,10 @@ def _target_remarks(target: ColumnProfile) -> list[Remark]:
     found = []
     if target.missing:
         found.append(
-            ("target_missing", f"The target {target.name!r} is missing in {target.missing} rows.")
+            (
+                "target_missing",
+                f"The target {target.name!r} is missing in {counted(target.missing, 'row')}.",
+            )
         )
     known = target.rows - target.missing
     if target.distinct <= 20 and target.top and known:

@@ -21,6 +21,7 @@ from athanor.data.records import ColumnDiff, RowChange, RowsDiff, SchemaDiff, Ty
 from athanor.data.types import Column, ColumnProfile, Profile
 from athanor.data.work.earlier import Base
 from athanor.data.work.plain import plain_value
+from athanor.kernel.wording import counted
 
 _EXAMPLES = 20
 _NUMERIC = frozenset({"integer", "number", "decimal"})
@@ -162,7 +163,8 @@ def _usable_key(
         if empty or distinct < rows:
             if implied:
                 return []
-            what = f"is missing in {empty} rows" if empty else f"repeats in {rows - distinct} rows"
+            what = counted(empty or rows - distinct, "row")
+            what = f"is missing in {what}" if empty else f"repeats in {what}"
             raise UnfitKey(
                 f"The key {', '.join(key)} {what} of the {words} version.",
                 "Give columns that together name each row; without a key whole rows are compared.",

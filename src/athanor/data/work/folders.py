@@ -24,6 +24,7 @@ import pyarrow.parquet as pq
 from athanor.data.errors import EmptyFile, UnreadableFile
 from athanor.data.logic.images import HEAD_BYTES, image_size, media_type
 from athanor.data.work.places import located
+from athanor.kernel.wording import counted
 
 _PACK_BYTES = 64 << 20
 _TEXT_BYTES = 1 << 20
@@ -216,7 +217,7 @@ def _by_file(
     if bare := len(names) - len(told):
         notes.append(f"{bare} files have no row in {labelling.name}.")
     if strange:
-        notes.append(f"{strange} rows of {labelling.name} name no file of the folder.")
+        notes.append(f"{counted(strange, 'row')} of {labelling.name} without a file in the folder.")
     return {name: _typed(values) for name, values in found.items()}, notes
 
 

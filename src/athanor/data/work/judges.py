@@ -24,6 +24,7 @@ from athanor.data.work.findings import (
     more,
     shown_number,
 )
+from athanor.kernel.wording import counted
 
 _SQL_ROWS = 1_000
 _SQL_MEMORY_MB = 1_024
@@ -98,8 +99,8 @@ def _shared(subject: Subject, item: Expectation, condition: str, words: str) -> 
     if count > (allowed_count(share, total) if share else 0):
         words = f"{item.column!r} {words}; row {rows[0]} holds {values[0][:60]!r}"
         return Finding(passed=False, message=more(words, count), count=count, rows=rows)
-    return Finding(passed=True, message=f"{item.column!r} {words}; {count} rows do not.",
-                   count=count)  # fmt: skip
+    words = f"{item.column!r} {words}; not so in {counted(count, 'row')}."
+    return Finding(passed=True, message=words, count=count)
 
 
 def _together(subject: Subject, item: Expectation) -> Finding:

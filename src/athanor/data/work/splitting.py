@@ -19,6 +19,7 @@ from athanor.data.types import Roles
 from athanor.data.work.earlier import Base
 from athanor.data.work.places import located
 from athanor.data.work.profile import connected
+from athanor.kernel.wording import counted
 
 PART = "athanor_part"
 _ROW = "athanor_row"
@@ -321,7 +322,7 @@ def _overlaps(
         latest = f"(SELECT max({cell}) FROM parted WHERE {view.first})"  # noqa: S608 - quoted
         count, rows = _counted(connection, view, f"{view.second} AND {cell} < {latest}")
         if count:
-            message = f"{second!r} has {count} rows that are older than the newest of {first!r}."
+            message = f"{second!r} has {counted(count, 'row')} older than the newest of {first!r}."
             found.append(Overlap(kind="time", parts=view.names, column=roles.time, count=count,
                                  rows=rows, message=message))  # fmt: skip
     return found

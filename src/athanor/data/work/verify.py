@@ -28,6 +28,7 @@ from athanor.data.work.findings import (
     shown_number,
 )
 from athanor.data.work.judges import JUDGES, time_range
+from athanor.kernel.wording import counted
 
 _STRANGE = (TypeError, ValueError, LookupError, OverflowError, AttributeError,
             duckdb.ProgrammingError, duckdb.DataError)  # fmt: skip
@@ -199,7 +200,8 @@ def _missing(subject: Subject, item: Expectation) -> Finding:
         found = "in every row" if count == total else f"in {count} of {total} rows"
         words = f"{item.column!r} is missing {found}; at most {share:.0%} is expected."
         return Finding(passed=False, message=words, count=count, rows=rows)
-    return Finding(passed=True, message=f"{item.column!r} is missing in {count} rows.", count=count)
+    words = f"{item.column!r} is missing in {counted(count, 'row')}."
+    return Finding(passed=True, message=words, count=count)
 
 
 def _unique(subject: Subject, item: Expectation) -> Finding:
@@ -228,7 +230,9 @@ def _duplicates(subject: Subject, item: Expectation) -> Finding:
     share, total = float(item.parameters.get("share", 0.0)), subject.profile.rows
     count = subject.profile.duplicates
     if count <= allowed_count(share, total):
-        return Finding(passed=True, message=f"{count} rows repeat another.", count=count)
+        return Finding(
+            passed=True, message=f"{counted(count, 'row', 'repeat')} another.", count=count
+        )
     cells = ", ".join(quoted(column.name) for column in subject.profile.columns)
     found = subject.connection.execute(
         f"SELECT r FROM (SELECT row_number() OVER () AS r, hash({cells}) AS h FROM source) "  # noqa: S608
@@ -257,7 +261,7 @@ def _label(subject: Subject, item: Expectation) -> Finding:
     nothing = column.missing == column.rows and not subject.appended
     if nothing or column.missing > (allowed_count(share, column.rows) if share else 0):
         _, rows, _ = broken(subject, f"{quoted(item.column)} IS NULL", item.column)
-        found = "every row" if column.missing == column.rows else f"{column.missing} rows"
+        found = "every row" if column.missing == column.rows else counted(column.missing, "row")
         words = f"The target {item.column!r} is missing in {found} (first: row {rows[0]})."
         return Finding(passed=False, message=words, count=column.missing, rows=rows)
     if allowed := [str(value) for value in item.parameters.get("values", [])]:

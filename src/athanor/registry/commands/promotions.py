@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from athanor.kernel.console import Json, emit, say, table, transport
+from athanor.kernel.wording import counted
 from athanor.registry.client import PromotionsClient
 from athanor.registry.commands.models import Reference, commands
 from athanor.registry.protection import (
@@ -204,8 +205,9 @@ def _of(found: Protection) -> str:
 def _demands(found: Protection) -> str:
     told = [rule.text for rule in found.gates]
     if found.approvals:
-        many = "1 approval" if found.approvals == 1 else f"{found.approvals} approvals"
-        told.append(f"{many}{' of others' if found.by_others else ''}")
+        told.append(
+            f"{counted(found.approvals, 'approval')}{' of others' if found.by_others else ''}"
+        )
     return ", ".join(told)
 
 

@@ -6,6 +6,7 @@ import typer
 
 from athanor.kernel import NotFound
 from athanor.kernel.console import Json, emit, say, table, transport
+from athanor.kernel.wording import counted
 from athanor.registry.client import SafetyClient
 from athanor.registry.commands.models import Reference, commands
 from athanor.registry.scans import Level, NewConsent
@@ -49,7 +50,7 @@ def scan(reference: Reference, *, json: Json = False) -> None:
         if file.problem:
             say(f"{file.path} can't be read to its end: {file.problem}")
     if told.left_out:
-        say(f"and {told.left_out} more {'name' if told.left_out == 1 else 'names'}")
+        say(f"and {counted(told.left_out, 'more name')}")
     outcome = "It may be loaded" if permission.allowed else "It is not loaded"
     say(f"{found.model}@{found.number} is {told.level}. {outcome}: {permission.reason}")
 
