@@ -2516,6 +2516,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/model-versions/{artifact}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Versions Of
+         * @description The versions, of whatever model, whose files are this artifact.
+         */
+        get: operations["registry_models_versions_of"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/models": {
         parameters: {
             query?: never;
@@ -2525,7 +2545,7 @@ export interface paths {
         };
         /**
          * Models
-         * @description All models.
+         * @description All models; with `prompts` also those by which MLflow keeps prompts.
          */
         get: operations["registry_models_models"];
         put?: never;
@@ -7053,6 +7073,12 @@ export interface components {
             /** Column */
             column: string;
             /**
+             * Derived
+             * @default name
+             * @enum {string}
+             */
+            derived: "name" | "rebuild" | "purge";
+            /**
              * Dry Run
              * @default true
              */
@@ -10013,6 +10039,12 @@ export interface components {
              * @default
              */
             target: string;
+            /** Telling */
+            telling?: {
+                [key: string]: {
+                    [key: string]: number;
+                };
+            };
             /**
              * Warnings
              * @default []
@@ -10684,7 +10716,7 @@ export interface components {
             id: string;
             /**
              * Kind
-             * @default script
+             * @default mlflow
              */
             kind: string;
             /** Labels */
@@ -11705,11 +11737,22 @@ export interface components {
              * @default default
              */
             project: string;
+            /**
+             * Reasons
+             * @default []
+             */
+            reasons: string[];
             request: components["schemas"]["TrainingRequest"];
             /** Rows */
             rows: number;
             /** Run Id */
             run_id: string;
+            /**
+             * State
+             * @default ready
+             * @enum {string}
+             */
+            state: "ready" | "quarantined";
             /** Version */
             version: number;
         };
@@ -17365,9 +17408,42 @@ export interface operations {
             };
         };
     };
-    registry_models_models: {
+    registry_models_versions_of: {
         parameters: {
             query?: never;
+            header?: never;
+            path: {
+                artifact: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelVersion"][];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    registry_models_models: {
+        parameters: {
+            query?: {
+                prompts?: boolean;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -17381,6 +17457,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Model"][];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
                 };
             };
         };
