@@ -9,7 +9,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -162,7 +162,7 @@ def store(request: pytest.FixtureRequest, server: str) -> str:
         return ""
     _needs_driver()
     postgres: Postgres = request.getfixturevalue("postgres")
-    plain = postgres.create("mlflow_itself")
+    plain = postgres.create(f"mlflow_{request.node.function.__name__}"[:60])
     return "postgresql+psycopg2" + plain[plain.index(":") :]
 
 
@@ -189,11 +189,8 @@ def test_mlflow_s_own_server_gives_the_same_answers(
 
 @pytest.mark.parametrize("seed", ["13", "15", "17"])
 def test_random_requests_are_answered_as_mlflow_answered_them(server: str, seed: str) -> None:
-    ours = Side(server)
-    try:
+    with closing(Side(server)) as ours:
         told = list(replayed(ours, Episode(seed, RECORDED), ANSWERED / f"{seed}.jsonl"))
-    finally:
-        ours.close()
     assert [found.line() for found in told if found is not None] == []
     assert len(told) > RECORDED
 
@@ -204,8 +201,11 @@ def test_random_requests_are_answered_as_mlflow_answers_them(
     server: str, store: str, tmp_path: Path
 ) -> None:
     (tmp_path / "mlflow").mkdir()
-    with mlflow_server(tmp_path / "mlflow", store) as url:
-        ours, theirs = Side(server), Side(url)
+    with (
+        mlflow_server(tmp_path / "mlflow", store) as url,
+        closing(Side(server)) as ours,
+        closing(Side(url)) as theirs,
+    ):
         told = [
             found
             for number in range(EPISODES)

@@ -24,6 +24,7 @@ from athanor.serving import Deploy, Endpoints
 from athanor.serving.runtimes import environments, foreign
 from athanor.serving.runtimes.environments import here, pins_of, python_for, search_path
 from athanor.serving.runtimes.foreign import ForeignRuntime
+from athanor.testing.server import running_server
 from athanor.testing.serving import Browser, eventually
 
 
@@ -148,7 +149,8 @@ def test_it_is_a_module_that_python_runs() -> None:
     assert callable(foreign.main)
 
 
-FLAVOURS = Path(__file__).resolve().parents[2] / ".venvs" / "flavours" / "bin" / "python"
+PEERS = Path(__file__).resolve().parents[2] / ".venvs"
+FLAVOURS = PEERS / "flavours" / "bin" / "python"
 _MADE = """
 import json, sys, warnings
 from importlib.metadata import version
@@ -190,3 +192,65 @@ def test_statsmodels_is_deployed_with_a_signature_and_without(shop: House, tmp_p
         assert eventually(lambda name=name: endpoints.get(OWNER, name).live is not None, 300.0)  # type: ignore[misc]  # bound now
         body = browser.predict(records, name).body["predictions"]
         assert [item["score"] for item in body] == pytest.approx(direct, rel=1e-9)
+
+
+_TYPED = {"Content-Type": "application/json"}
+_NETS = """
+import json, sys, warnings
+warnings.simplefilter("ignore")
+import mlflow, numpy as np
+from importlib.metadata import version
+from mlflow.models import ModelSignature
+from mlflow.types import Schema, TensorSpec
+
+rows = np.random.default_rng(3).random((6, 4)).astype(np.float32)
+kind, out = sys.argv[1:]
+shape = lambda width: Schema([TensorSpec(np.dtype(np.float32), (-1, width))])
+needs = [f"{name}=={version(name)}" for name in ("mlflow-skinny", "numpy", "pandas")]
+told = {"signature": ModelSignature(shape(4), shape(3)), "pip_requirements": needs}
+if kind == "torch":
+    import torch
+    torch.manual_seed(0)
+    net = torch.nn.Sequential(
+        torch.nn.Linear(4, 8), torch.nn.ReLU(), torch.nn.Linear(8, 3), torch.nn.Softmax(1)
+    )
+    said = net(torch.tensor(rows)).detach().numpy()
+    needs.append(f"torch=={version('torch')}")
+    mlflow.pytorch.save_model(net, out, serialization_format="pickle", **told)
+else:
+    import keras
+    keras.utils.set_random_seed(0)
+    layers = keras.layers.Dense(8, "relu"), keras.layers.Dense(3, "softmax")
+    net = keras.Sequential([keras.Input((4,)), *layers])
+    said = net.predict(rows, verbose=0)
+    needs.append(f"tensorflow-cpu=={version('tensorflow-cpu')}")
+    mlflow.tensorflow.save_model(net, out, **told)
+print(json.dumps([rows.tolist(), said.tolist()]))
+"""
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("kind", ["torch", "tensorflow"])
+def test_a_net_of_its_own_flavour_is_deployed(tmp_path: Path, kind: str) -> None:
+    python = PEERS / f"flavour-{kind}" / "bin" / "python"
+    if not python.exists():
+        pytest.skip(f"no .venvs/flavour-{kind} here: mlflow-skinny, pandas and {kind} go into it")
+    folder = tmp_path / kind
+    told = subprocess.run(
+        [str(python), "-c", _NETS, kind, str(folder)], check=True, capture_output=True, text=True
+    ).stdout
+    rows, direct = json.loads(told.splitlines()[-1])
+    archive = shutil.make_archive(str(folder), "zip", folder)
+    offered = {environments.OFFERED: str(python)}
+    with running_server(tmp_path / "workspace", env=offered) as server:
+        client = server.client()
+        client.models.upload(Upload(model=kind, archive=Path(archive)))
+        client.safety.allow(NewConsent(model=kind))
+        client.endpoints.deploy(kind, Deploy(model=kind))
+        assert eventually(lambda: client.endpoints.get(kind).live is not None, 300.0)
+        browser = Browser(int(server.serving_url.rpartition(":")[2]))
+        answer = browser.send("POST", f"/endpoints/{kind}/invocations", {"inputs": rows}, _TYPED)
+        browser.close()
+    assert answer.status == 200, answer.content
+    np.testing.assert_allclose(answer.body["predictions"], direct, rtol=1e-5)
