@@ -1,15 +1,20 @@
 """A data room of a test's own, over SQLite and forks."""
 
+import contextlib
 import importlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import pyarrow as pa
 import pytest
+from deltalake import DeltaTable, Schema
+from deltalake.exceptions import DeltaError
 
 from athanor.data import NewVersion, ReadOptions, Roles
 from athanor.kernel.database import Database
+from athanor.kernel.remote import table_options
 from athanor.kernel.workers import Child, Workers
 from athanor.kernel.zygote import choose_workers
 from athanor.testing.data import DataRoom, open_data_room
@@ -88,3 +93,14 @@ def customers(
 
 def churn(path: Path, mode: str = "replace", *, roles: Roles = CHURN, **read: object) -> NewVersion:
     return NewVersion(path=path, mode=mode, roles=roles, read=ReadOptions(**read))  # type: ignore[arg-type]
+
+
+def spoil(uri: str) -> None:
+    """What earlier writers left: a schema with times, and a protocol that does not name them."""
+    options = table_options(uri)
+    naive = Schema.from_arrow(pa.schema([pa.field("t", pa.timestamp("us"))]))
+    table = DeltaTable(uri, storage_options=options)
+    with contextlib.suppress(DeltaError):
+        table.create_write_transaction([], "overwrite", naive)
+    with pytest.raises(DeltaError, match="timestampNtz"):
+        DeltaTable(uri, storage_options=options)

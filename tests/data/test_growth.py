@@ -14,7 +14,7 @@ from athanor.data.types import Mode
 from athanor.kernel import OWNER
 from athanor.kernel.database import Database
 from athanor.testing.data import DataRoom, open_data_room
-from tests.data.conftest import HereWorkers, Written
+from tests.data.conftest import HereWorkers, Written, spoil
 
 BASE = "a,b\n1,x\n2,y\n"
 UNFIT = {
@@ -94,3 +94,31 @@ def test_whole_numbers_that_no_double_holds_stay_whole(room: DataRoom, written: 
     with pytest.raises(SchemaChanged, match="'k' was int64 and is double; not every value fits"):
         room.datasets.add(OWNER, "ap", half)
     assert room.datasets.rows(OWNER, "ap")[1]["k"] == (1 << 60) + 1
+
+
+@pytest.mark.parametrize(
+    ("mode", "before", "after", "spoilt"),
+    [
+        ("replace", "a\n1\n", "a,t\n1,2026-01-01 10:00:00\n", True),
+        ("append", "t\n2026-01-01\n", "t\n2026-01-01 10:00:00\n", False),
+        ("append", '{"a":1}', '{"a":2,"t":[{"q":"2026-01-01T00:00:00"}]}', True),
+    ],
+)
+def test_times_without_a_zone_may_come_later(
+    room: DataRoom, written: Written, mode: Mode, before: str, after: str, spoilt: bool
+) -> None:
+    def put(text: str, mode: Mode = "append") -> DatasetVersion:
+        new = NewVersion(path=written("given", text), mode=mode, schema="union", look=False)
+        return room.datasets.add(OWNER, "g", new)
+
+    first = put(before)
+    assert DeltaTable(first.table_uri).protocol().min_reader_version == 1
+    if spoilt:
+        spoil(first.table_uri)
+    second, third = put(after, mode), put(after)
+    assert "timestamp[us]" in third.columns[-1].stored
+    assert (third.rows, third.state) == (second.rows + 1, "ready")
+    for version in (first, second, third):
+        table = DeltaTable(version.table_uri, version=version.delta_version)
+        assert table.to_pyarrow_table().num_rows == version.rows
+    assert DeltaTable(first.table_uri).version() == third.delta_version

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from pyarrow.fs import S3FileSystem
 
-from athanor.data import NewSource, NewSplit, Query, VacuumOrder
+from athanor.data import NewSource, NewSplit, NewVersion, Query, VacuumOrder
 from athanor.kernel import OWNER
 from athanor.kernel.database import Database
 from athanor.testing.data import DataRoom, open_data_room
-from tests.data.conftest import HereWorkers, Written, churn, customers
+from tests.data.conftest import HereWorkers, Written, churn, customers, spoil
 from tests.data.test_sources import pictures
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -82,6 +82,10 @@ def test_versions_in_an_object_store(far_room: DataRoom, written: Written, tmp_p
     gone = room.versions.vacuum(OWNER, "churn", VacuumOrder(dry_run=False))
     assert (gone.versions, gone.files > 0) == ((3,), True)
     assert room.datasets.rows(OWNER, "churn@2", limit=1)[0]["age"] == 20
+    spoil(first.table_uri)
+    timed = NewVersion(path=written("t.csv", "t\n2026-01-01 10:00:00\n"), look=False)
+    for _ in range(2):
+        assert room.datasets.add(OWNER, "churn", timed).rows == 1
 
 
 @pytest.mark.soak

@@ -11,7 +11,7 @@ from athanor.data.store import SqlMarkStore
 from athanor.kernel import OWNER
 from athanor.kernel.holder import Person
 from athanor.testing.data import DataRoom
-from tests.data.conftest import Written, churn, customers
+from tests.data.conftest import Written, churn, customers, spoil
 from tests.data.test_sources import pictures
 
 
@@ -42,6 +42,7 @@ def test_a_person_is_found_and_erased(
     found = holder.holdings(person, OWNER)
     assert [(item.name, item.rows) for item in found] == [("churn@3", 1), ("churn@2", 1)]
     assert b"777777003" in everything(tmp_path / "storage")
+    spoil(room.datasets.version(OWNER, "churn").table_uri)
     done = holder.erase(person, OWNER)
     assert [(item.name, item.erased) for item in done] == [("churn@3", True), ("churn@2", True)]
     assert holder.holdings(person, OWNER) == []

@@ -11,10 +11,12 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from deltalake import DeltaTable, Schema
+from deltalake import DeltaTable, Schema, TableFeatures
+from deltalake.exceptions import DeltaError
 from deltalake.transaction import (
     AddAction,
     CommitProperties,
@@ -39,6 +41,9 @@ CONFIGURATION = {
     # Readers take the files as they are: no deletion vectors, no renamed columns.
     "delta.enableDeletionVectors": "false",
 }
+_NAIVE, _NAIVE_TYPE = "timestampNtz", '"timestamp_ntz"'
+"""The feature that a table must name before a schema may hold times without a zone, and the word
+for such a time in a schema; tables without them stay readable to engines that know no features."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,8 +88,7 @@ def staged(
 
 def version_of(uri: str) -> int | None:
     """The newest version of a table, or None if there is no table."""
-    options = table_options(uri)
-    if not DeltaTable.is_deltatable(uri, storage_options=options):
+    if not DeltaTable.is_deltatable(uri, storage_options=table_options(uri)):
         return None
     return int(opened(uri).version())
 
@@ -107,7 +111,7 @@ def committed(
     adds = [_placed(file, uri) for file in files]
     stored = Schema.from_arrow(schema)
     about = CommitProperties(custom_metadata={"engine": "athanor"})
-    found = version_of(uri)
+    found = _newest(uri)
     if found is None:
         create_table_with_add_actions(
             uri,
@@ -124,6 +128,14 @@ def committed(
         if append and base is not None and found != base:
             table.restore(base)
             table = opened(uri)
+        if _NAIVE_TYPE in stored.to_json() and not _names_naive(table):
+            # First, as a commit of its own: nothing could open the table after the other order.
+            table.alter.add_feature(
+                TableFeatures.TimestampWithoutTimezone,
+                allow_protocol_versions_increase=True,
+                commit_properties=about,
+            )
+            table = opened(uri)
         expected = int(table.version()) + 1
         mode = "append" if append and base is not None else "overwrite"
         actions: list[AddAction | RemoveAction] = [*adds]
@@ -133,6 +145,63 @@ def committed(
     if version_of(uri) != expected:
         raise LostTheLease(uri.rstrip("/").rsplit("/", 1)[-1])
     return expected
+
+
+def _names_naive(table: DeltaTable) -> bool:
+    return _NAIVE in (table.protocol().reader_features or ())
+
+
+def _newest(uri: str) -> int | None:
+    """The newest version of a table; one that nothing can open for want of a feature is mended.
+
+    Earlier writers committed schemas whose times their protocol does not name. What they wrote is
+    no version of a dataset, and is undone by whoever writes next.
+    """
+    try:
+        return version_of(uri)
+    except DeltaError as error:
+        if _NAIVE not in str(error):
+            raise
+    _name_naive(uri)
+    return version_of(uri)
+
+
+def _name_naive(uri: str) -> None:
+    """Raise the protocol by an entry of the log, as a table that can't be opened can't do it."""
+    filesystem, log = filesystem_of(f"{uri.rstrip('/')}/_delta_log")
+    names = [str(path).rsplit("/", 1)[-1] for path in filesystem.ls(log, detail=False)]
+    newest = max(int(name[:20]) for name in names if _is_entry(name))
+    protocol = _last_readable(uri, newest).protocol()
+    features = {
+        "readerFeatures": sorted({*(protocol.reader_features or ()), _NAIVE}),
+        "writerFeatures": sorted({*(protocol.writer_features or ()), _NAIVE}),
+    }
+    actions: list[dict[str, Any]] = [
+        {"commitInfo": {"timestamp": int(time.time() * 1000), "operation": "ADD FEATURE"}},
+        {"protocol": {"minReaderVersion": 3, "minWriterVersion": 7} | features},
+    ]
+    entry = f"{log}/{newest + 1:020d}.json"
+    text = "".join(json.dumps(action) + "\n" for action in actions).encode()
+    if is_local(uri):
+        passing = Path(f"{entry}.part")
+        passing.write_bytes(text)
+        sync_path(passing)
+        passing.replace(entry)
+    else:
+        filesystem.pipe_file(entry, text)
+
+
+def _is_entry(name: str) -> bool:
+    return name.endswith(".json") and name[:20].isdigit() and len(name) == len(f"{0:020d}.json")
+
+
+def _last_readable(uri: str, newest: int) -> DeltaTable:
+    for version in range(newest - 1, 0, -1):
+        try:
+            return opened(uri, version)
+        except DeltaError:
+            continue
+    return opened(uri, 0)
 
 
 def _placed(file: StagedFile, uri: str) -> AddAction:
