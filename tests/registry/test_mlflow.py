@@ -8,6 +8,7 @@ import pytest
 from athanor.kernel import Database
 from athanor.kernel.permissions import OWNER
 from athanor.registry import NewModelVersion
+from athanor.registry.errors import ModelNotFound
 from athanor.testing.registry_room import RegistryRoom
 
 
@@ -222,6 +223,17 @@ def test_refusals(
     found, told = stocked.ask(method, path, asked)
     assert (found, told["error_code"]) == (status, code)
     assert message in told["message"]
+
+
+def test_a_name_that_another_is_about_to_commit_is_taken(
+    stocked: RegistryRoom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unseen(_who: object, name: str) -> None:
+        raise ModelNotFound(name)
+
+    monkeypatch.setattr(stocked.models, "model", unseen)
+    found, told = stocked.ask("POST", "registered-models/create", {"name": "churn"})
+    assert (found, told["error_code"]) == (400, "RESOURCE_ALREADY_EXISTS")
 
 
 def test_aliases(stocked: RegistryRoom) -> None:

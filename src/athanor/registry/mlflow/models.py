@@ -90,8 +90,13 @@ def _add_names(routes: MlflowRoutes, models: Models, catalog: Catalog) -> None:
         )
         try:
             made = catalog.create_model(call.who, new)
-        except ModelExists:
-            raise _taken(models.model(call.who, asked.name), new) from None
+        except ModelExists as error:
+            try:
+                found = models.model(call.who, asked.name)
+            except ModelNotFound:
+                # Its maker has the name, and is about to commit: nobody sees the model yet.
+                raise error from None
+            raise _taken(found, new) from None
         return {"registered_model": model_json(made)}
 
     def rename(call: Call) -> Answered:
