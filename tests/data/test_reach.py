@@ -12,7 +12,7 @@ import pytest
 from starlette.requests import Request
 
 from athanor.data import NewSource
-from athanor.data.errors import SourceRefused, SourceUnreachable
+from athanor.data.errors import BadSource, SourceRefused, SourceUnreachable
 from athanor.data.routes.nearness import is_near
 from athanor.data.work import reach
 from athanor.kernel import OWNER
@@ -22,9 +22,33 @@ from tests.data.conftest import Written
 HERE = ["/etc/passwd", "file:///etc/passwd", "sales-*.csv", "local:///etc/passwd", "memory://a.csv",
         "zip://a.csv::http://example.org/a.zip", "http://127.0.0.1/a.csv", "http://[::1]/a.csv",
         "http://localhost:8700/api/v1/datasets", "http://10.1.2.3/a.csv", "sftp://127.0.0.1/a.csv",
-        "http://[::ffff:127.0.0.1]/a.csv", "a.dvc"]  # fmt: skip
+        "http://[::ffff:127.0.0.1]/a.csv", "a.dvc", "FILE:///etc/passwd", "file://localhost/etc/passwd",
+        "simplecache::file:///etc/passwd", "github://o:r@main/a.csv", "memory://8.8.8.8/a.csv",
+        "file:/etc/passwd", "\\\\8.8.8.8\\a.csv", "reference://", "ftp:///a.csv",
+        "sftp://nohost.invalid/a.csv", "http://0177.0.0.1/a.csv", "http://2130706433/a.csv",
+        "HTTP://127.0.0.1/a.csv", "http://%31%32%37.0.0.1/a.csv",
+        "http://8.8.8.8@127.0.0.1/a.csv", "http://0/a.csv",
+        "http://[64:ff9b::7f00:1]/"]  # fmt: skip
 QUERIES = ["sqlite:////tmp/x.db", "duckdb:////tmp/x.duckdb", "postgresql:///x",
-           "postgresql://example.org/x?host=/run", "postgresql://u:secret@127.0.0.1/x"]  # fmt: skip
+           "postgresql://example.org/x?host=/run", "postgresql://u:secret@127.0.0.1/x",
+           "duckdb://8.8.8.8/:////tmp/x.duckdb", "sqlite://8.8.8.8//tmp/x.db",
+           "sqlite+pysqlite://8.8.8.8//tmp/x.db", "DuckDB://8.8.8.8//tmp/x", "access://8.8.8.8/x",
+           "postgresql://u:secret@nohost.invalid,127.0.0.1:9955/x", "postgresql://u@8.8.8.8,/x",
+           "postgresql://8.8.8.8,127.0.0.1/x", "postgresql://[8.8.8.8,::1]/x",
+           "postgresql://8.8.8.8/x?hostaddr=127.0.0.1", "postgresql://8.8.8.8/x?service=a",
+           "postgresql://8.8.8.8/x?sslrootcert=/etc/passwd", "postgresql://nohost.invalid/x",
+           "postgresql://8.8.8.8/host=127.0.0.1", "postgresql://%2Frun/x",
+           "mysql://8.8.8.8/x?unix_socket=/run/m.sock", "mysql://8.8.8.8/x?read_default_file=/a",
+           "mysql+pymysql://8.8.8.8/x?local_infile=1", "mysql://8.8.8.8/x?HOST=127.0.0.1",
+           "mssql+pyodbc:///?odbc_connect=Server%3D127.0.0.1", "mssql://8.8.8.8/x?driver=/a.so",
+           "postgresql://a:1,b:2/x", "no url"]  # fmt: skip
+OPTIONS = [{"endpoint_url": "http://127.0.0.1:9000"}, {"endpoint_url": "127.0.0.1:9000"},
+           {"endpoint_url": "http://nohost.invalid"}, {"host": "127.0.0.1"}, {"profile": "a"},
+           {"connection_string": "BlobEndpoint=http://127.0.0.1:1/a"},
+           {"account_name": "127.0.0.1:9000/#"}]  # fmt: skip
+NONE = ["file://8.8.8.8/tmp/p.csv", "FILE://8.8.8.8/tmp/p.csv", "file://server/share/p.csv",
+        "fi\tle:///etc/passwd", "http://127.0.0.1\u3002:9901/a.csv", "http://[::1/a.csv",
+        "http://[::1%25lo]/a.csv"]  # fmt: skip
 NOBODYS = ["http://169.254.169.254/latest/meta-data/", "http://[fe80::1]/", "http://0xA9FEA9FE/",
            "http://[::ffff:169.254.169.254]/", "http://100.100.100.200/",
            "zip://a.csv::http://169.254.169.254/a.zip", "ftp://169.254.169.254/a.csv"]  # fmt: skip
@@ -46,10 +70,49 @@ def test_nor_its_databases(room: DataRoom, uri: str) -> None:
     assert "secret" not in caught.value.message
 
 
-def test_nor_its_object_stores(room: DataRoom) -> None:
-    far = NewSource(uri="s3://b/a.csv", options={"endpoint_url": "http://127.0.0.1:9000"})
+@pytest.mark.parametrize("options", OPTIONS)
+def test_nor_its_object_stores(room: DataRoom, options: dict[str, str]) -> None:
+    far = NewSource(uri="s3://b/a.csv", options=options)
     with pytest.raises(SourceRefused):
         room.sources.add_from(OWNER, "a", far, near=False)
+
+
+def test_nor_a_token_in_a_file_of_it(room: DataRoom) -> None:
+    far = NewSource(uri="gs://b/a.csv", options={"token": "/etc/passwd"})
+    with pytest.raises(SourceRefused):
+        room.sources.add_from(OWNER, "a", far, near=False)
+
+
+@pytest.mark.parametrize("near", [True, False])
+@pytest.mark.parametrize("uri", NONE)
+def test_what_is_no_address(room: DataRoom, uri: str, near: bool) -> None:
+    with pytest.raises(SourceUnreachable) as caught:
+        room.sources.add_from(OWNER, "a", NewSource(uri=uri), near=near)
+    assert "codec" not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        NewSource(uri="file:///etc/passwd", sql="x", kind="url"),
+        NewSource(uri="postgresql://8.8.8.8/x", sql="x", kind="folder"),
+        NewSource(uri="http://8.8.8.8/x", kind="query"),
+        NewSource(uri="http://8.8.8.8/*.csv", kind="files"),
+        NewSource(uri="http://8.8.8.8/x", kind="delta"),
+    ],
+)
+def test_what_is_judged_is_what_is_read(room: DataRoom, source: NewSource) -> None:
+    """No source is judged as a database and read as a file, or the other way round."""
+    for near in (True, False):
+        with pytest.raises(BadSource):
+            room.sources.add_from(OWNER, "a", source, near=near)
+
+
+def test_databases_elsewhere_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [(2, 1, 6, "", ("8.8.8.8", 0))])
+    for url in ("postgresql+psycopg://u:p@db.test,other.test:5432/x?sslmode=require&connect_timeout=3",
+                "mysql+pymysql://u:p@db.test/x?charset=utf8mb4"):  # fmt: skip
+        reach.check_source(NewSource(uri=url, sql="select 1"), near=False)
 
 
 @pytest.mark.parametrize("uri", NOBODYS)

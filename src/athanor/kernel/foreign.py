@@ -13,7 +13,16 @@ from sqlalchemy.pool import NullPool
 
 from athanor.kernel.errors import Unprocessable
 
-_ELSEWHERE = frozenset({"host", "hostaddr", "service", "unix_socket", "read_default_file"})
+_SERVERS = frozenset(
+    {"postgresql", "cockroachdb", "redshift", "mysql", "mariadb", "mssql", "oracle", "clickhouse",
+     "clickhousedb", "trino", "presto", "hive"}
+)  # fmt: skip
+"""Databases that are reached at their URL's host; others may be files."""
+_HARMLESS = frozenset(
+    {"sslmode", "connect_timeout", "application_name", "client_encoding", "charset", "use_unicode",
+     "target_session_attrs", "encoding", "gssencmode", "channel_binding", "keepalives"}
+)  # fmt: skip
+"""What may stand behind the question mark without naming a host, a socket or a file."""
 _BIND = re.compile(r"(?<![:\w\\]):(?=\w)")
 
 
@@ -36,16 +45,24 @@ def without_secrets(url: str) -> str:
         return url.partition("://")[0] + "://..."
 
 
-def host_of(url: str) -> str:
-    """The host that a database's URL leads to; empty where that is this machine, or can't be told.
+def hosts_of(url: str) -> list[str]:
+    """All hosts that a database's URL leads to; none where these can't be told for certain.
 
-    A file's URL has none, nor one whose driver is told another place behind its question mark.
+    So it is with files, with sockets, and with settings that may name another place.
     """
     try:
         parsed = make_url(url)
     except (ArgumentError, ValueError):
-        return ""
-    return "" if _ELSEWHERE & parsed.query.keys() else parsed.host or ""
+        return []
+    if (
+        parsed.get_backend_name() not in _SERVERS
+        or not parsed.query.keys() <= _HARMLESS
+        # libpq takes a name like this for settings.
+        or set("=/\\;") & set(parsed.database or "")
+    ):
+        return []
+    hosts = (parsed.host or "").split(",")
+    return hosts if all(hosts) else []
 
 
 @contextmanager

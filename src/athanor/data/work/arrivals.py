@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
+from string import punctuation
 from typing import Any
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 import msgspec
 import pyarrow as pa
@@ -27,9 +28,9 @@ from athanor.data.records import NewSource
 from athanor.data.work import dvc, folders, parts
 from athanor.data.work.archives import unpacked_archive
 from athanor.data.work.delta import opened
-from athanor.data.work.duckfile import from_duckdb
+from athanor.data.work.duckfile import from_duckdb, is_duckdb
 from athanor.data.work.foreign_delta import copied, unread, why_copied
-from athanor.data.work.reach import check_source, opener
+from athanor.data.work.reach import check_source, is_query, is_web, local_path, opener
 from athanor.kernel.foreign import rows_of, without_secrets
 from athanor.kernel.remote import filesystem_of
 
@@ -70,10 +71,6 @@ def arrive(
     Raises: BadSource, SourceRefused, SourceUnreachable, ForeignDatabaseRefused, UnreadableFile.
     """
     new = msgspec.convert(source, NewSource)
-    try:
-        urlsplit(new.uri if "://" in new.uri else "")
-    except ValueError as error:
-        raise SourceUnreachable(new.uri, f"it is no address: {_said(error)}.") from error
     check_source(new, near=near)
     try:
         return asdict(_arrived(new, Path(scratch), known, near=near))
@@ -85,7 +82,7 @@ def arrive(
 
 
 def _arrived(new: NewSource, into: Path, known: dict[str, Any], *, near: bool) -> Arrival:
-    kind = new.kind or _kind_of(new)
+    kind = _kind_of(new)
     if kind == "query":
         return _query(new, into)
     if kind == "delta":
@@ -100,14 +97,18 @@ def _arrived(new: NewSource, into: Path, known: dict[str, Any], *, near: bool) -
 
 
 def _kind_of(new: NewSource) -> str:
-    if new.sql:
+    if is_query(new):
         return "query"
     if not new.uri:
         raise BadSource("The source has no address.", "Give a URL, a path on the server, or SQL.")
+    if new.kind:
+        return new.kind
+    path = local_path(new.uri)
+    if path is not None and path.is_file() and _is_packed(path):
+        return "folder"  # whatever its name says: an upload's is its sender's
     if new.uri.rstrip("/").endswith(".dvc"):
         return "dvc"
-    path = _local(new.uri)
-    if parts.is_pattern(new.uri) and not (path and path.exists()) and not _is_web(new.uri):
+    if parts.is_pattern(new.uri) and not (path and path.exists()) and not is_web(new.uri):
         return "files"
     if path is None:
         last = urlsplit(new.uri).path.rstrip("/").rsplit("/", 1)[-1]
@@ -122,23 +123,16 @@ def _kind_of(new: NewSource) -> str:
         raise SourceUnreachable(
             new.uri, "it is neither a file nor a folder (a device, a pipe, a socket?)."
         )
+    return "url"
+
+
+def _is_packed(path: Path) -> bool:
     with path.open("rb") as stream:
-        return "folder" if archive_kind(stream.read(1 << 16)) else "url"
-
-
-def _local(uri: str) -> Path | None:
-    """The path that an address means, if it is of this machine."""
-    if uri.startswith("file://"):
-        return Path(unquote(urlsplit(uri).path))
-    return None if "://" in uri else Path(uri)
-
-
-def _is_web(uri: str) -> bool:
-    return uri.startswith(("http://", "https://"))
+        return bool(archive_kind(stream.read(1 << 16)))
 
 
 def _is_delta(uri: str) -> bool:
-    if _is_web(uri):
+    if is_web(uri):
         return False
     try:
         return DeltaTable.is_deltatable(uri)
@@ -147,7 +141,7 @@ def _is_delta(uri: str) -> bool:
 
 
 def _url(new: NewSource, into: Path, *, near: bool) -> Arrival:
-    shown, path = shown_url(new.uri), _local(new.uri)
+    shown, path = shown_url(new.uri), local_path(new.uri)
     name = unquote(urlsplit(new.uri).path).rstrip("/").rsplit("/", 1)[-1] or "download"
     target = into / "arrived"
     if path is not None:
@@ -158,7 +152,7 @@ def _url(new: NewSource, into: Path, *, near: bool) -> Arrival:
         shutil.copyfile(path, target)
         return Arrival(path=str(target), file=path.name, kind="url", uri=str(path.absolute()))
     try:
-        if _is_web(new.uri):
+        if is_web(new.uri):
             _download(new.uri, target, near=near)
         else:
             filesystem, place = filesystem_of(new.uri, new.options)
@@ -174,7 +168,10 @@ def _url(new: NewSource, into: Path, *, near: bool) -> Arrival:
 
 
 def _download(url: str, target: Path, *, near: bool) -> None:
-    request = urllib.request.Request(url, headers={"User-Agent": _AGENT})  # noqa: S310 - http(s)
+    # Signs of other scripts, and blanks, as a browser sends them.
+    request = urllib.request.Request(  # noqa: S310 - http(s)
+        quote(url, safe=punctuation), headers={"User-Agent": _AGENT}
+    )
     with (
         opener(near=near).open(request, timeout=_SECONDS) as answer,
         target.open("wb") as out,
@@ -195,7 +192,7 @@ def _said(error: Exception) -> str:
 def _query(new: NewSource, into: Path) -> Arrival:
     """The rows of a query; kept in pieces first, as a column's type may show late."""
     target, pieces = into / "arrived.parquet", []
-    if new.uri.startswith("duckdb:"):
+    if is_duckdb(new.uri):
         from_duckdb(new.uri, new.sql, target)
         return Arrival(path=str(target), file="query", kind="query", uri=new.uri, keep=False)
     schema = pa.schema([])
@@ -261,7 +258,7 @@ def _texts(values: pa.Array) -> pa.Array:
 
 def _delta(new: NewSource, into: Path) -> Arrival:
     """A Delta table where it is; one whose files alone do not tell its rows is copied."""
-    path = _local(new.uri)
+    path = local_path(new.uri)
     uri = str(path.absolute()) if path is not None else new.uri.rstrip("/")
     try:
         table = opened(uri, new.version)
@@ -294,7 +291,7 @@ def _relative(file: str, uri: str) -> str:
 
 def _matching(new: NewSource, into: Path) -> Arrival:
     """The files that a pattern names, as one table."""
-    pattern, shown = _local(new.uri), shown_url(new.uri)
+    pattern, shown = local_path(new.uri), shown_url(new.uri)
     if pattern is not None and pattern.is_dir():
         found = [(name, pattern / name) for name in sorted(folders.files_below(pattern))]
     elif pattern is not None:
@@ -338,7 +335,7 @@ def _one_table(
 
 
 def _folder(new: NewSource, into: Path, known: dict[str, Any]) -> Arrival:
-    path = _local(new.uri)
+    path = local_path(new.uri)
     if path is None or not path.exists():
         raise SourceUnreachable(
             new.uri, "there is no such folder on the machine that the server runs on."
@@ -367,7 +364,7 @@ def _folder(new: NewSource, into: Path, known: dict[str, Any]) -> Arrival:
 
 
 def _dvc(new: NewSource, into: Path, known: dict[str, Any]) -> Arrival:
-    path = _local(new.uri)
+    path = local_path(new.uri)
     if path is None or not path.is_file():
         raise SourceUnreachable(
             new.uri, "there is no such .dvc file on the machine that the server runs on."

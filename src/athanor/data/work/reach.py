@@ -9,13 +9,15 @@ import http.client
 import re
 import socket
 import urllib.request
-from typing import Any
+from email.message import Message
+from pathlib import Path
+from typing import IO, Any
 from urllib.parse import unquote, urlsplit
 
-from athanor.data.errors import SourceRefused
+from athanor.data.errors import BadSource, SourceRefused, SourceUnreachable
 from athanor.data.records import NewSource
 from athanor.kernel.addresses import address_of
-from athanor.kernel.foreign import host_of, without_secrets
+from athanor.kernel.foreign import hosts_of, without_secrets
 
 _FAR = frozenset(
     {"http", "https", "s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl", "hf", "ftp", "sftp"}
@@ -23,34 +25,93 @@ _FAR = frozenset(
 """Schemes whose files lie elsewhere, whatever the rest of the URL says."""
 _SERVICES = frozenset({"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl", "hf"})
 """What stands for a host in their URLs is a bucket or a repository."""
+_WEB = frozenset({"http", "https"})
+_OPTIONS = frozenset(
+    {"anon", "key", "secret", "token", "region", "endpoint_url", "requester_pays", "username",
+     "password", "project", "account_key", "sas_token"}
+)  # fmt: skip
+"""What others may say to a store: nothing that names a host, a file or a setting of the server."""
 _TOLD = frozenset({"fd00:ec2::254", "100.100.100.200"})
 """Where Amazon by IPv6, and Alibaba, tell credentials."""
 _LINK = re.compile(r"::(?=[A-Za-z][\w+.-]*://)")
 _BRACKETS = re.compile(r"\[[^]]*\]")
 
 
+def is_query(new: NewSource) -> bool:
+    """Whether a source is a query on a database, whatever its address looks like.
+
+    Raises: BadSource where its kind says another thing than its SQL.
+    """
+    if new.sql and new.kind not in {"", "query"}:
+        raise BadSource(
+            f"A source with SQL is a query, and its kind says {new.kind!r}.",
+            "Leave out the kind, or the SQL.",
+        )
+    if new.kind == "query" and not new.sql:
+        raise BadSource("A query has no SQL.", "Give the SELECT as sql, or another kind.")
+    return bool(new.sql)
+
+
+def local_path(url: str) -> Path | None:
+    """The path that an address means, if it is of this machine.
+
+    Raises: SourceUnreachable where the address is none, or is that of a file of another machine.
+    """
+    if any(character < " " or character == "\x7f" for character in url):
+        raise SourceUnreachable(repr(url), "it is no address: it holds control characters.")
+    if "://" not in url:
+        return Path(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise SourceUnreachable(url, f"it is no address: {error}.") from error
+    if parts.scheme != "file":
+        return None
+    if parts.netloc.lower() not in {"", "localhost"}:
+        raise SourceUnreachable(
+            url,
+            f"it names a file of another machine, {parts.netloc}.",
+            hint="Write file:///PATH for a file of the server's machine.",
+        )
+    return Path(unquote(parts.path))
+
+
+def is_web(url: str) -> bool:
+    """Whether an address is read by HTTP."""
+    return urlsplit(url if "://" in url else "").scheme in _WEB
+
+
 def check_source(new: NewSource, *, near: bool) -> None:
     """See that a source may be read; `near` is whether it was named on this machine.
 
-    Raises: SourceRefused.
+    Raises: BadSource, SourceRefused, SourceUnreachable.
     """
-    for url in (new.uri, new.remote):
-        if not url:
-            continue
-        if new.sql and url == new.uri:
-            _check_database(url, near=near)
-        else:
-            _check_url(url, near=near)
-    for value in new.options.values():  # an endpoint of its own, a proxy
-        if "://" in value:
-            check_host(urlsplit(value).hostname or "", value, near=near)
+    if is_query(new):
+        if new.uri:
+            _check_database(new.uri, near=near)
+    elif new.uri:
+        _check_url(new.uri, near=near)
+        if new.kind in {"files", "delta"} and is_web(new.uri):
+            raise BadSource(
+                f"What is read by HTTP is one file, and the kind says {new.kind!r}.",
+                "Leave out the kind, or name the place by the scheme of its object store.",
+            )
+    if new.remote:
+        _check_url(new.remote, near=near)
+    _check_options(new, near=near)
 
 
 def check_host(host: str, url: str, *, near: bool) -> list[str]:
     """The addresses that a host has now; none where it has no name that is known.
 
-    Raises: SourceRefused.
+    Raises: SourceRefused, SourceUnreachable.
     """
+    if not host.isascii():
+        raise SourceUnreachable(
+            url,
+            f"{host!r} is no host's name: it holds other signs than ASCII.",
+            hint="Check it for look-alikes; write names of other scripts as xn--...",
+        )
     try:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
@@ -72,8 +133,13 @@ def opener(*, near: bool) -> urllib.request.OpenerDirector:
 
     def connected(address: tuple[str, int], *rest: Any) -> socket.socket:
         host, port = address
-        found = [] if host in proxies else check_host(host, host, near=near)
-        return socket.create_connection((found[0] if found else host, port), *rest)
+        if host in proxies:
+            return socket.create_connection(address, *rest)
+        found = check_host(host, host, near=near)
+        if not found:
+            # Looked up once only: the next answer might be another.
+            raise OSError(f"there is no host {host}")
+        return socket.create_connection((found[0], port), *rest)
 
     def judged(kind: type[http.client.HTTPConnection]) -> Any:
         def made(host: str, **options: Any) -> http.client.HTTPConnection:
@@ -91,13 +157,22 @@ def opener(*, near: bool) -> urllib.request.OpenerDirector:
         def https_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
             return self.do_open(judged(http.client.HTTPSConnection), req)
 
+    class Redirects(urllib.request.HTTPRedirectHandler):
+        def redirect_request(
+            self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str,
+            headers: Message, newurl: str,
+        ) -> urllib.request.Request | None:  # fmt: skip
+            # A proxy would connect to it unjudged.
+            check_host(urlsplit(newurl).hostname or "", newurl, near=near)
+            return super().redirect_request(req, fp, code, msg, headers, newurl)  # type: ignore[arg-type]
+
     found = urllib.request.OpenerDirector()
     for handler in (
         urllib.request.ProxyHandler(),
         ByHttp(),
         ByHttps(),
         urllib.request.HTTPDefaultErrorHandler(),
-        urllib.request.HTTPRedirectHandler(),
+        Redirects(),
         urllib.request.HTTPErrorProcessor(),
         urllib.request.UnknownHandler(),
     ):
@@ -106,20 +181,49 @@ def opener(*, near: bool) -> urllib.request.OpenerDirector:
 
 
 def _check_url(url: str, *, near: bool) -> None:
+    local = local_path(url) is not None
     # zip://inside.csv::http://host/a.zip is read through both.
     chained = "::" in _BRACKETS.sub("", url)
     for link in _LINK.split(url):
         parts = urlsplit(link if "://" in link else "")
-        scheme = parts.scheme.lower()
-        if not near and (scheme not in _FAR or chained):
+        if not near and (local or chained or parts.scheme not in _FAR):
             raise SourceRefused(url, "it is read on the server's own machine", near=True)
-        if parts.hostname and scheme not in {"", "file", "local", *_SERVICES}:
-            check_host(unquote(parts.hostname), url, near=near)
+        if parts.scheme in _SERVICES | {"", "file", "local"}:
+            continue
+        host = unquote(parts.hostname or "")
+        found = check_host(host, url, near=near) if host else []
+        if not (near or found or parts.scheme in _WEB):
+            _refuse_unknown(host, url)
+
+
+def _check_options(new: NewSource, *, near: bool) -> None:
+    for name, value in new.options.items():
+        if not near and name not in _OPTIONS:
+            raise SourceRefused(
+                new.uri, f"the option {name!r} may name what is the server's own", near=True
+            )
+        if "://" in value or name == "endpoint_url":  # an endpoint of its own, a proxy
+            host = urlsplit(value).hostname or ""
+            found = check_host(host, value, near=near) if host else []
+            if not (near or found):
+                _refuse_unknown(host, value)
+    if not near and "token" in new.options and urlsplit(new.uri).scheme in {"gs", "gcs"}:
+        raise SourceRefused(new.uri, "a token may be a file of the server", near=True)
 
 
 def _check_database(url: str, *, near: bool) -> None:
-    host, shown = host_of(url), without_secrets(url)
-    if host:
-        check_host(host, shown, near=near)
-    elif not near:
-        raise SourceRefused(shown, "it is read on the server's own machine", near=True)
+    hosts, shown = hosts_of(url), without_secrets(url)
+    if not (near or hosts):
+        raise SourceRefused(
+            shown,
+            "it may be a file, a socket or another place of the server's own machine",
+            near=True,
+        )
+    for host in hosts:
+        if not (check_host(host, shown, near=near) or near):
+            _refuse_unknown(host, shown)
+
+
+def _refuse_unknown(host: str, url: str) -> None:
+    # Whoever connects looks it up again, and might be told another address.
+    raise SourceRefused(url, f"there is no host {host!r}", near=True)
