@@ -1,13 +1,18 @@
 """Files of one's own that can't be run are refused by name and line."""
 
+import io
 import os
-from contextlib import closing
+import socket
+import sys
+import time
+from contextlib import closing, redirect_stdout
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from athanor.app.inprocess import InProcessTransport
+from athanor.app.running import output as output_of_scripts
 from athanor.app.running.commands import commands, mlflow_follows
 from athanor.app.running.files import (
     FileFailed,
@@ -17,7 +22,8 @@ from athanor.app.running.files import (
     functions_of,
     training_pipeline,
 )
-from athanor.app.running.output import Output
+from athanor.app.running.output import Output, printed
+from athanor.app.running.processes import LABEL, this_process
 from athanor.client import Client
 from athanor.client.http import HttpTransport
 from athanor.kernel import console
@@ -100,8 +106,76 @@ def test_a_script_that_raises_is_told_by_its_own_lines_and_the_run_by_its_error(
     assert "terminal alone had it" in nothing.stdout
 
 
-def test_the_last_of_a_long_output_is_kept() -> None:
+def test_the_last_of_a_long_output_is_kept_from_a_lines_beginning() -> None:
     output = Output(most=10)
-    for text in ("first ", "second ", "0123456789", "end"):
+    for text in ("first ", "second\n", "01\n2345678", "9\nend"):
         output.add(text)
-    assert output.text() == "3456789end"
+    assert output.text() == "… the first 25 characters are not kept\nend"
+    assert Output().text() == ""
+    output.add("a" * 30)
+    assert output.text() == "… the first 48 characters are not kept\n" + "a" * 10
+
+
+def test_what_is_printed_by_any_way_is_kept_and_no_stream_is_closed() -> None:
+    output, shown = Output(), io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
+    with redirect_stdout(shown), printed(output):
+        print("plain", "é")
+        sys.stdout.buffer.write(b"bytes \xe2\x82")
+        sys.stdout.buffer.write(b"\xac\n")
+        with sys.stdout as inside:
+            inside.writelines(["in a with\n"])
+        sys.stdout = io.TextIOWrapper(sys.stdout.buffer, encoding="utf-8")
+        print("wrapped anew, password=hunter2")
+    with redirect_stdout(shown), printed(output):
+        print("detached", file=io.TextIOWrapper(sys.stdout.detach(), encoding="utf-8"))
+    lines = "plain é\nbytes €\nin a with\nwrapped anew, password=hunter2\ndetached\n"
+    shown.flush()
+    assert shown.buffer.getvalue().decode() == lines
+    assert output.text() == lines.replace("hunter2", "***")
+    alone = io.StringIO()
+    with redirect_stdout(alone), printed(output):
+        print("no bytes below")
+    assert alone.getvalue() == "no bytes below\n"
+
+
+def test_a_script_that_is_ended_keeps_what_it_printed_and_one_that_is_gone_has_failed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    settings, _ = load_settings({"workspace": tmp_path / "workspace"})
+    monkeypatch.setattr(output_of_scripts, "_PAUSES", (0.05, 0.05))
+    with closing(InProcessTransport(settings)) as way:
+        client = Client(way)
+        monkeypatch.setattr(console, "_connect", [lambda: way])
+        killed = client.runs.start_run(
+            NewRun(
+                kind="script", name="killed", labels={LABEL: f"{socket.gethostname()} {1 << 30} 1"}
+            )
+        )
+        alive = client.runs.start_run(NewRun(kind="script", name="alive", labels=this_process()))
+        logs = CliRunner().invoke(commands, ["logs", killed.id])
+        script = tmp_path / "ended.py"
+        script.write_text(
+            "import os, time\nprint('begun')\n"
+            "from tests.app.test_running_files import wait_for_output\nwait_for_output()\n"
+            "print('went on')\nos.kill(os.getpid(), 15)\ntime.sleep(60)\n"
+        )
+        monkeypatch.setitem(sys.modules, "tests.app.test_running_files", sys.modules[__name__])
+        ran = CliRunner().invoke(commands, ["file", str(script)])
+        (ended,) = client.runs.runs(RunFilter(kind="script", name="ended"))
+        told = CliRunner().invoke(commands, ["logs", ended.id])
+        assert client.runs.run(killed.id).state == "failed"
+        assert client.runs.run(alive.id).state == "running"
+    assert "process is gone" in logs.stderr
+    assert (ran.exit_code, ended.state) == (143, "failed")
+    assert told.stdout == "begun\nwent on\n"
+    assert "SIGTERM" in told.stderr
+
+
+def wait_for_output() -> None:
+    """Return once what the script has printed so far is with its run, while it goes."""
+    client = Client(console.transport())
+    (run,) = client.runs.runs(RunFilter(kind="script", name="ended"))
+    deadline = time.monotonic() + 60
+    while output_of_scripts._kept(client, run.id) != "begun\n":
+        assert time.monotonic() < deadline
+        time.sleep(0.02)

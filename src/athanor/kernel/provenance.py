@@ -34,8 +34,10 @@ _GIT = (
     *("-c", "core.quotePath=false", "-c", "diff.noprefix=false"),
 )
 _NAMED_SO = r"(?:passw(?:or)?d|passphrase|secret|token|api[_-]?key|access[_-]?key|credentials?)"
+_COUNTED = r"(?![\w.\-]*tokens?[\w.\-]*[\"']?\s*[:=]\s*[\d.,]+(?:[\s;/)}\]]|$))"
+"""Tokens that a model reads are counted, and no secret."""
 _ASSIGNED = re.compile(
-    rf"(?i)([\w.\-]*{_NAMED_SO}[\w.\-]*[\"']?\s*[:=]\s*)([\"']?)[^\s\"',;]{{4,}}"
+    rf"(?i)(?<![\w.\-]){_COUNTED}([\w.\-]*{_NAMED_SO}[\w.\-]*[\"']?\s*[:=]\s*)([\"']?)[^\s\"',;]{{4,}}"
 )
 _SECRET_FLAG = re.compile(rf"(?i)^-{{1,2}}[\w\-]*{_NAMED_SO}[\w\-]*$")
 _CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")

@@ -24,14 +24,21 @@ from athanor.app.running.files import (
     functions_of,
     training_pipeline,
 )
-from athanor.app.running.output import Output, keep, printed, run_logs
+from athanor.app.running.output import Output, keep, printed, run_logs, sent_as_it_goes
+from athanor.app.running.processes import (
+    Terminated,
+    end_if_gone,
+    end_those_gone,
+    ended_as_by_hand,
+    this_process,
+)
 from athanor.app.sdk import recording
 from athanor.client import Client
 from athanor.client.http import HttpTransport
 from athanor.kernel import Invalid, NotFound, provenance
 from athanor.kernel.console import Json, RunId, emit, say, transport
 from athanor.kernel.redaction import redact
-from athanor.lineage import NewRun
+from athanor.lineage import NewRun, RunState
 from athanor.lineage import commands as lineage
 from athanor.pipelines import NewTrigger, PipelineRun, Submission
 from athanor.pipelines.ir.spec import ComponentInputs, Document
@@ -136,7 +143,7 @@ def show_run(run_id: RunId, *, json: Json = False) -> None:
     client = Client(transport())
     told = _told(client, run_id)
     hints = client.debug.diagnosis(run_id).hints if told else []
-    run = client.runs.run(run_id)
+    run = end_if_gone(client, client.runs.run(run_id))
     files = tracking.files_of(told, run.project) if told else []
     if json:
         whole = {"run": run, "edges": client.runs.edges(run_id)}
@@ -262,48 +269,70 @@ def _tell(client: Client, run: PipelineRun) -> None:
 
 def _run_script(file: Path, *, json: bool) -> None:
     client = Client(transport())
+    end_those_gone(client)
     run = client.runs.start_run(
         NewRun(
             kind="script",
             name=file.stem,
+            labels=this_process(),
             code=_code_of(file),
             environment=provenance.environment(),
         )
     )
-    started, cpu = time.perf_counter(), time.process_time()
-    state = "failed"
-    failure: dict[str, Any] | None = None
-    arguments = sys.argv
-    sys.argv = [str(file)]
     output = Output()
+    with ended_as_by_hand(), _recorded(client, run.id, output, json=json):
+        arguments = sys.argv
+        sys.argv = [str(file)]
+        try:
+            with (
+                recording(run.id),
+                mlflow_follows(transport()),
+                sent_as_it_goes(client, run.id, output),
+                printed(output),
+            ):
+                runpy.run_path(str(file), run_name="__main__")
+        except Exception as error:
+            with printed(output):
+                _print_failure(error, str(file))
+            raise
+        finally:
+            sys.argv = arguments
+
+
+@contextmanager
+def _recorded(client: Client, run_id: str, output: Output, *, json: bool) -> Iterator[None]:
+    """End a run as the script inside ends, with what it printed and used."""
+    started, cpu = time.perf_counter(), time.process_time()
+    ended: RunState = "failed"
+    failure: dict[str, Any] | None = None
     try:
-        with recording(run.id), mlflow_follows(transport()), printed(output):
-            runpy.run_path(str(file), run_name="__main__")
-        state = "done"
-    except SystemExit as ended:
-        state = "done" if not ended.code else "failed"
-        if isinstance(ended.code, str):
-            output.add(f"{ended.code}\n")
+        yield
+        ended = "done"
+    except Terminated:
+        failure = {"message": "It was ended from outside (SIGTERM)."}
+        raise
+    except SystemExit as left:
+        ended = "failed" if left.code else "done"
+        if isinstance(left.code, str):
+            output.add(f"{left.code}\n")
+        raise
+    except KeyboardInterrupt:
+        failure = {"message": "It was ended by hand (Ctrl-C)."}
         raise
     except Exception as error:
         failure = {"message": redact(f"{type(error).__name__}: {error}")}
-        with printed(output):
-            _print_failure(error, str(file))
         raise typer.Exit(1) from error
     finally:
-        sys.argv = arguments
         used = {
             "wall_seconds": time.perf_counter() - started,
             "cpu_seconds": time.process_time() - cpu,
         }
-        keep(client, run.id, output)
-        ended_run = client.runs.finish_run(
-            run.id, "done" if state == "done" else "failed", resources=used, error=failure
-        )
+        keep(client, run_id, output)
+        run = client.runs.finish_run(run_id, ended, resources=used, error=failure)
         if json:
-            emit(ended_run)
+            emit(run)
         else:
-            say(f"Run {run.id}: {ended_run.state}. More: athanor run show {run.id}")
+            say(f"Run {run.id}: {run.state}. More: athanor run show {run.id}")
 
 
 def _print_failure(error: Exception, file: str) -> None:
