@@ -1,5 +1,6 @@
 """How a view's rows become a version: its source is read, sorted, tested and stored."""
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -9,11 +10,24 @@ from typing import Any
 import msgspec
 
 from athanor.data import DatasetVersion
-from athanor.features.errors import BadView, ViewBusy, ViewCodeFailed, ViewRefused
+from athanor.features.errors import (
+    BadView,
+    EntityNotFound,
+    ViewBusy,
+    ViewCodeFailed,
+    ViewRefused,
+)
 from athanor.features.ground import Ground, Stores
 from athanor.features.shelf import Shelf
 from athanor.features.store.history import PendingRow
-from athanor.features.types import FORMAT_VERSION, FeatureView, Field, TestResult, ViewVersion
+from athanor.features.types import (
+    FORMAT_VERSION,
+    Entity,
+    FeatureView,
+    Field,
+    TestResult,
+    ViewVersion,
+)
 from athanor.kernel import AthanorError, Blob, NotFound, Principal
 from athanor.kernel.leases import OneAtATime
 from athanor.kernel.workers import WorkerDied
@@ -284,7 +298,9 @@ class Building:
             action = "features.view.built"
             if pending:
                 history.forget_pending(view.project, view.name, pending[-1].seq)
-            self._fix_key_types(view, version)
+            if version.rows:
+                names = (key.name for key in self._shelf.keys(view))
+                self.fix_key_types(view, dict(zip(names, version.key_types, strict=False)))
         detail = {"view": view.name, "version": number, "rows": version.rows,
                   "artifact": artifact_id, "digest": version.digest}  # fmt: skip
         self._ground.events.tell(who, action, view.name, detail, project=view.project)
@@ -329,16 +345,19 @@ class Building:
             made["cpu_seconds"],
         )
 
-    def _fix_key_types(self, view: FeatureView, version: ViewVersion) -> None:
-        """What an entity's keys are is known from its first rows on (R10)."""
-        types = dict(
-            zip((key.name for key in self._shelf.keys(view)), version.key_types, strict=False)
-        )
-        if not version.rows:
-            return
-        for name in view.entities:
-            entity = self._shelf.entity(view.project, name)
-            keys = tuple(replace(key, type=key.type or types[key.name]) for key in entity.keys)
+    def fix_key_types(self, view: FeatureView, types: Mapping[str, Any]) -> None:
+        """What an entity's keys are is known from its first rows on (R10).
+
+        Without types, the entities are only held: nobody else tells theirs before the ambient
+        transaction ends.
+        """
+        for name in sorted(view.entities):
+            entity = self._stores.definitions.find("entity", view.project, name, hold=True)
+            if not isinstance(entity, Entity):
+                raise EntityNotFound(name, ())
+            keys = tuple(
+                replace(key, type=key.type or types.get(key.name, "")) for key in entity.keys
+            )
             if keys != entity.keys:
                 self._stores.definitions.put("entity", replace(entity, keys=keys))
 

@@ -15,6 +15,7 @@ from athanor.features.types import (
     Applied,
     Definitions,
     DriftReport,
+    Dropped,
     Entity,
     FeastFiles,
     FeastImport,
@@ -178,6 +179,12 @@ class FeaturesClient:
                 raise BadPush(view, number, f"it is no row but {type(row).__name__}.")
         body = Push(rows=tuple(map(dict, rows)), to=to, idempotency_key=idempotency_key)
         return self._send("POST", f"/views/{segment(view)}/push", body=body).read(Pushed)
+
+    def drop(self, view: str, rows: Sequence[int]) -> Dropped:
+        """Take pushed rows back, by their numbers, that no version holds yet."""
+        return self._send("DELETE", f"/views/{segment(view)}/pushes", {"row": list(rows)}).read(
+            Dropped
+        )
 
     def freshness(self, view: str = "") -> list[Freshness]:
         """How old the newest rows of a view are, or of all."""

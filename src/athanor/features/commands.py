@@ -312,6 +312,22 @@ def push(
 
 
 @commands.command()
+def drop(
+    view: View,
+    row: Annotated[list[int], typer.Argument(help="Numbers of pushed rows, as a build tells.")],
+    *,
+    project: Project = DEFAULT_PROJECT,
+    json: Json = False,
+) -> None:
+    """Take pushed rows back that no version holds yet."""
+    dropped = _client(project).drop(view, row)
+    if json:
+        emit(dropped)
+        return
+    say(f"{counted(dropped.rows, 'row')} dropped, {dropped.online} of them taken from online.")
+
+
+@commands.command()
 def parity(
     features: Annotated[list[str], typer.Argument(help="A service, VIEW or VIEW:FEATURE.")],
     *,

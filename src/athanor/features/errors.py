@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from athanor.kernel.errors import Conflict, Invalid, NotFound, Unavailable, Unprocessable, nearest
+from athanor.kernel.wording import counted
 
 
 class BadFeatureName(Invalid):
@@ -246,12 +247,40 @@ class FormulaFailed(Unprocessable):
 class BadPush(Unprocessable):
     """Pushed rows do not fit their view."""
 
-    def __init__(self, view: str, row: int, what: str) -> None:
+    def __init__(self, view: str, row: int, what: str, *, hint: str = "") -> None:
         super().__init__(
             f"Row {row} pushed to view {view!r}: {what}",
-            hint="Give each row its keys, its event time (ISO 8601) and its features. "
+            hint=hint
+            or "Give each row its keys, its event time (ISO 8601) and its features. "
             "Nothing was kept.",
             details={"view": view, "row": row},
+        )
+
+
+class PushedRowsUnreadable(Unprocessable):
+    """Rows that were pushed before do not go together, or not with what was defined since."""
+
+    def __init__(self, view: str, rows: Sequence[tuple[int, str]]) -> None:
+        (number, what), others = rows[0], len(rows) - 1
+        more = f" and {counted(others, 'other')}" if others else ""
+        told = " ".join(str(seq) for seq, _ in rows[:50])
+        super().__init__(
+            f"Row {number}{more} among those pushed to view {view!r} can't be read: {what}",
+            hint="Declare the type that they have (entities: keys, views: features) and apply it, "
+            f"or drop them: athanor feature drop {view} {told}"
+            + (" ... (all of them stand in the details: rows)" if others >= 50 else ""),
+            details={"view": view, "rows": [seq for seq, _ in rows]},
+        )
+
+
+class PushedRowNotFound(NotFound):
+    """No pushed row of this number waits to be read into a version."""
+
+    def __init__(self, view: str, number: int) -> None:
+        super().__init__(
+            f"No row {number} waits among those pushed to view {view!r}.",
+            hint="Rows that a version holds already can't be dropped; nothing was changed.",
+            details={"view": view, "row": number},
         )
 
 

@@ -353,7 +353,7 @@ def key_of(keys: Sequence[KeyColumn], record: Mapping[str, Any], number: int) ->
         value = record[key.name]
         if value is None:
             return None
-        part = _part(key.type, value)
+        part = key_part(key.type, value)
         if part is None:
             told = f"{value!r}"[:60]
             raise BadOnlineRow(number, f"the key {key.name!r} should be {key.type}; it is {told}.")
@@ -369,7 +369,7 @@ def key_text(parts: Sequence[Any]) -> str:
     return orjson.dumps(parts[0] if len(parts) == 1 else parts).decode()
 
 
-def _part(kind: str, value: Any) -> Any:
+def key_part(kind: str, value: Any) -> Any:
     """One part of a key as it is kept, or None where it has another type."""
     if not kind:
         kind = "boolean" if isinstance(value, bool) else "integer"

@@ -14,6 +14,7 @@ from athanor.features.types import (
     Applied,
     Definitions,
     DriftReport,
+    Dropped,
     Entity,
     FeastFiles,
     FeastImport,
@@ -212,6 +213,18 @@ def push(
 ) -> Pushed:
     """Take fresh rows of a stream."""
     return views.push(who, name, push, project=project)
+
+
+@router.delete("/views/{name}/pushes")
+def drop(
+    name: str,
+    row: Annotated[list[int], Query(description="The number of a pushed row; may come often.")],
+    who: Caller,
+    views: TheViews,
+    project: Project = DEFAULT_PROJECT,
+) -> Dropped:
+    """Take pushed rows back that no version holds yet."""
+    return views.drop(who, name, row, project=project)
 
 
 @router.get("/freshness")

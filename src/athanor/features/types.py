@@ -258,6 +258,16 @@ class Pushed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Dropped:
+    """What became of pushed rows that were taken back."""
+
+    view: str
+    rows: int
+    online: int
+    """Keys that have no row online now; a full materialization brings older ones back."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Push:
     """Rows to be pushed: keys, event time, features; and the created time where the view has one.
 
@@ -421,10 +431,14 @@ class Freshness:
 
     view: str
     state: Literal["fresh", "stale", "empty"]
+    """Without a limit (`max_age` 0) whatever has rows is `fresh`; only their age tells more."""
     message: str
     last_event: datetime | None = None
+    """The newest event up to now."""
     age: float | None = None
     """Seconds since the newest event."""
+    ahead: int = 0
+    """Rows whose events lie in the future: as online, they do not count before."""
     max_age: float = 0.0
     """Seconds that are allowed: the view's `max_age`, else its `ttl`; 0 where it has neither."""
     built_at: datetime | None = None

@@ -1,13 +1,13 @@
 """Pushed rows, read without a heavy library: what is kept of them, and what goes online."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from athanor.features.errors import BadOnlineRow, BadPush
-from athanor.features.lookup import KeyColumn, key_of, pack, plain_value
+from athanor.features.errors import BadPush
+from athanor.features.lookup import key_part, key_text, pack, plain_value
 from athanor.features.types import OnlineRecord
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -50,14 +50,18 @@ def records_of(
     described: Mapping[str, Any],
     fields: Sequence[tuple[str, str]],
     now: datetime,
-) -> tuple[list[dict[str, Any]], list[Fresh]]:
-    """Rows as the history keeps them (times as ISO 8601), and as they go online.
+    before: Sequence[Mapping[str, Any]] = (),
+) -> tuple[list[dict[str, Any]], list[Fresh], dict[str, str]]:
+    """Rows as the history keeps them (times as ISO 8601), as they go online, and the keys' types.
 
+    A type that nobody declared is that of the rows `before`, else of the first row.
     Raises: BadPush, which names the row (from 1) and the column.
     """
-    keys = [KeyColumn(name=key["name"], type=key["type"] or "") for key in described["keys"]]
+    keys = {key["name"]: key["type"] or _key_type(_first(before, key["name"]))
+            for key in described["keys"]}  # fmt: skip
+    families = {name: _family(_first(before, name)) for name, kind in fields if not kind}
     event_time, created_time = described["event_time"], described["created_time"]
-    names = {*(key.name for key in keys), event_time, *(name for name, _ in fields)}
+    names = {*keys, event_time, *(name for name, _ in fields)}
     if created_time:
         names.add(created_time)
     kept: list[dict[str, Any]] = []
@@ -76,15 +80,17 @@ def records_of(
         features = {
             name: _feature(view, number, name, kind, row.get(name)) for name, kind in fields
         }
-        given = {key.name: row.get(key.name) for key in keys}
-        try:
-            key = key_of([_typed(key, given) for key in keys], row, number)
-        except BadOnlineRow as error:
-            raise BadPush(view, number, error.message.partition(": ")[2]) from None
+        for name, family in families.items():
+            families[name] = family or _family(features[name])
+            if features[name] is not None and _family(features[name]) != families[name]:
+                told = f"{features[name]!r}"[:60]
+                what = f"{name!r} was {families[name]} in the rows before; it is {told}."
+                raise BadPush(view, number, what)
+        parts, key = _key(view, number, keys, row)
         times = {event_time: plain_value(event)}
         if created_time:
             times[created_time] = plain_value(created)
-        kept.append({name: plain_value(value) for name, value in given.items()} | times | features)
+        kept.append(parts | times | features)
         fresh.append(
             Fresh(
                 key=key,
@@ -93,14 +99,60 @@ def records_of(
                 packed=pack(features),
             )
         )
-    return kept, fresh
+    return kept, fresh, keys
 
 
-def _typed(key: KeyColumn, given: Mapping[str, Any]) -> KeyColumn:
-    """A key whose type nobody said yet is what comes first."""
-    if key.type:
-        return key
-    return KeyColumn(name=key.name, type="text" if isinstance(given[key.name], str) else "integer")
+def _key(
+    view: str, number: int, keys: dict[str, str], row: Mapping[str, Any]
+) -> tuple[dict[str, Any], str | None]:
+    """A row's key part by part, and as it is kept online; tells `keys` the types it had not.
+
+    Raises: BadPush.
+    """
+    parts: dict[str, Any] = {}
+    for name in list(keys):
+        if name not in row:
+            raise BadPush(view, number, f"the key {name!r} is missing.")
+        value = row[name]
+        keys[name] = keys[name] or _key_type(value)
+        parts[name] = None if value is None else key_part(keys[name], value)
+        if value is not None and parts[name] is None:
+            told = f"{value!r}"[:60]
+            what = f"the key {name!r} should be {keys[name]}; it is {told}."
+            raise BadPush(view, number, what, hint=_TYPES)
+    if all(part == "" for part in parts.values()):
+        raise BadPush(view, number, f"the key {', '.join(map(repr, parts))} is empty.")
+    if None in parts.values():
+        return parts, None
+    try:
+        return parts, key_text(list(parts.values()))
+    except TypeError as error:  # no valid Unicode
+        raise BadPush(view, number, f"its key can't be read: {error}.") from None
+
+
+_TYPES = (
+    "A key has the type that its entity declares, else that of the first rows. Nothing was kept."
+)
+
+
+def _first(rows: Iterable[Mapping[str, Any]], name: str) -> Any:
+    """The first value of a column that is not missing."""
+    return next((row[name] for row in rows if row.get(name) is not None), None)
+
+
+def _key_type(value: Any) -> str:
+    """What a key is whose type nobody declared; "" where a missing one does not tell."""
+    if value is None:
+        return ""
+    return "text" if isinstance(value, str) else "integer"
+
+
+def _family(value: Any) -> str:
+    """Values of one family can stand in one column: whole numbers and others can."""
+    if value is None:
+        return ""
+    kind = _guessed(value)
+    return "number" if kind == "integer" else kind
 
 
 def _instant(view: str, number: int, name: str, value: Any) -> datetime | None:
@@ -123,8 +175,9 @@ def _instant(view: str, number: int, name: str, value: Any) -> datetime | None:
 def _feature(view: str, number: int, name: str, kind: str, value: Any) -> Any:
     if value is None:
         return None
+    kind = kind or _guessed(value)
     try:
-        return _READERS[kind or _guessed(value)](value)
+        return _READERS[kind](value)
     except (TypeError, ValueError, OverflowError):
         told = f"{value!r}"[:60]
         raise BadPush(view, number, f"{name!r} should be {kind}; it is {told}.") from None

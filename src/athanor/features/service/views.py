@@ -7,15 +7,21 @@ from typing import Any
 import msgspec
 
 from athanor.features.building import Building
-from athanor.features.errors import BadPush, NotPushable, ViewVersionNotFound
+from athanor.features.errors import (
+    BadPush,
+    NotPushable,
+    PushedRowNotFound,
+    ViewVersionNotFound,
+)
 from athanor.features.ground import Ground, Stores
 from athanor.features.logic.pushes import records_of
-from athanor.features.lookup import aware
+from athanor.features.lookup import aware, instant, key_text
 from athanor.features.shelf import Shelf
 from athanor.features.spans import span
 from athanor.features.store.history import PendingRow
 from athanor.features.types import (
     DriftReport,
+    Dropped,
     FeatureView,
     Freshness,
     Push,
@@ -24,9 +30,12 @@ from athanor.features.types import (
 )
 from athanor.kernel import DEFAULT_PROJECT, AthanorError, Principal
 from athanor.kernel.database import microseconds
+from athanor.kernel.wording import counted
 
 _MOST_ROWS = 10_000
 _ONE_PUSH = 10_000
+_FIRST_ROWS = 100
+"""So many tell the types that nobody declared."""
 
 
 class FeatureViews:
@@ -109,6 +118,44 @@ class FeatureViews:
                 self._history.keep_receipt(project, pushed, push.idempotency_key, now)
         return pushed
 
+    def drop(
+        self, who: Principal, name: str, numbers: Sequence[int], *, project: str = DEFAULT_PROJECT
+    ) -> Dropped:
+        """Remove pushed rows that no version holds yet, and what they brought online.
+
+        What was online before a row is there again after a full materialization.
+        Raises: ViewNotFound, PushedRowNotFound.
+        """
+        self._access.require(who, "features.drop", name)
+        view = self._shelf.view(project, name)
+        with self._ground.database.transaction():
+            waiting = {item.seq: item.row for item in self._history.pending(project, name)}
+            for number in numbers:
+                if number not in waiting:
+                    raise PushedRowNotFound(name, number)
+            self._history.drop_pending(project, name, numbers)
+            gone = {number: waiting.pop(number) for number in dict.fromkeys(numbers)}
+            left = {self._place(view, row) for row in waiting.values()}
+            places = {self._place(view, row) for row in gone.values()} - left
+            online = sum(self._taken_back(view, *place) for place in places if place[0])
+            detail = {"view": name, "rows": len(gone), "online": online}
+            self._ground.events.tell(who, "features.rows.dropped", name, detail, project=project)
+        return Dropped(view=name, rows=len(gone), online=online)
+
+    def _place(self, view: FeatureView, row: dict[str, Any]) -> tuple[str, int]:
+        """A pushed row's key as it is kept online, or "", and its event."""
+        parts = [row.get(key.name) for key in self._shelf.keys(view)]
+        event = microseconds(aware(datetime.fromisoformat(row[view.event_time])))
+        return "" if None in parts else key_text(parts), event
+
+    def _taken_back(self, view: FeatureView, key: str, event: int) -> int:
+        """Remove a key's online row where it is of this event; how many."""
+        online, space = self._stores.online, self._shelf.space(view)
+        name = f"{view.project}/{view.name}"
+        if (name, event) not in {(row[0], row[1]) for row in online.read(space, key)}:
+            return 0
+        return online.remove_row(space, key, name)
+
     def freshness(
         self, who: Principal, name: str = "", *, project: str = DEFAULT_PROJECT
     ) -> list[Freshness]:
@@ -162,14 +209,23 @@ class FeatureViews:
         """Rows kept as `push.to` says, in the ambient transaction."""
         # After an erasure rows come behind those that are online still.
         latest = self._shelf.described_by(view)
+        # Counted first: another push to this view waits here until this one has ended.
+        first = self._history.count_pushes(view.project, view.name, len(push.rows))
         described = self._building.described(view, latest)
-        fields = self._shelf.fields(view)
-        rows, records = records_of(
-            view.name, push.rows, described, [(item.name, item.type) for item in fields], now
-        )
+        if not all(key["type"] for key in described["keys"]):
+            self._building.fix_key_types(view, {})
+            described = self._building.described(view, latest)
+        fields = [(item.name, item.type) for item in self._shelf.fields(view)]
+        told = [kind for _, kind in fields] + [key["type"] for key in described["keys"]]
+        before = []
+        if not all(told):
+            first_rows = self._history.pending(view.project, view.name, _FIRST_ROWS)
+            before = [item.row for item in first_rows]
+        rows, records, types = records_of(view.name, push.rows, described, fields, now, before)
+        if not all(key["type"] for key in described["keys"]):
+            self._building.fix_key_types(view, types)
         online = 0
         number = 0 if latest is None else latest.number
-        first = self._history.count_pushes(view.project, view.name, len(rows))
         if push.to != "online":
             kept = [
                 PendingRow(seq=first + place, version=number, row=row)
@@ -187,6 +243,24 @@ class FeatureViews:
             online = self._stores.online.put(self._shelf.space(view), name, base, due)
         return Pushed(view=view.name, rows=len(rows), online=online)
 
+    def _newest_event(
+        self, view: FeatureView, version: ViewVersion | None, now: datetime
+    ) -> tuple[datetime | None, int]:
+        """The newest event up to now among a version's rows, and how many come later."""
+        last = None if version is None else version.last_event
+        if version is None or last is None or last <= now:
+            return last, 0
+        if not version.blob:  # its rows were erased: the first event is all that is known
+            return version.first_event, 0
+        with self._ground.scratch() as scratch:
+            task = {
+                "file": self._ground.local(version.blob, scratch),
+                "event_time": view.event_time,
+                "now": microseconds(now),
+            }
+            found = self._ground.work("look:until", task)
+        return (None if found["last"] is None else instant(found["last"])), found["ahead"]
+
     def _freshness(self, who: Principal, view: FeatureView) -> Freshness:
         latest = self._history.find_version(view.project, view.name, None)
         pending = self._history.pending(view.project, view.name)
@@ -195,14 +269,11 @@ class FeatureViews:
         erased = self._shelf.erased(view) if latest is None else None
         online = erased is not None and self._stores.online.holds(f"{view.project}/{view.name}")
         read = erased if online else latest
-        events = [read.last_event] if read is not None and read.last_event else []
-        events += [
-            datetime.fromisoformat(item.row[view.event_time])
-            for item in pending
-            if item.row.get(view.event_time)
-        ]
         now = self._ground.clock.now()
-        last = max(events, default=None)
+        last, ahead = self._newest_event(view, read, now)
+        told = [datetime.fromisoformat(item.row[view.event_time]) for item in pending]
+        ahead += sum(event > now for event in told)
+        last = max([event for event in [last, *told] if event and event <= now], default=None)
         age = None if last is None else (now - last).total_seconds()
         behind: list[str] = []
         if latest is not None:
@@ -216,7 +287,7 @@ class FeatureViews:
         if not limit:
             message = "No limit is set: give the view a ttl or a max_age."
         if age is None:
-            word, message = "empty", "It has no rows yet."
+            word, message = "empty", "It has no rows yet." if not ahead else ""
             if erased is not None:
                 message = "Its stored rows went with those of a person; it is read anew when used."
         elif limit and age > limit:
@@ -227,10 +298,13 @@ class FeatureViews:
             message = "Its stored rows went with those of a person; what is online serves reads."
         elif behind:
             message = f"Newer rows wait to be read: {', '.join(behind)}."
+        if ahead:
+            message += f" {counted(ahead, 'row', 'lie')} in the future and will count from then on."
         return Freshness(
             view=view.name,
             state=word,  # type: ignore[arg-type]
-            message=message,
+            message=message.strip(),
+            ahead=ahead,
             last_event=last,
             age=age,
             max_age=limit,

@@ -27,8 +27,8 @@ class DefinitionStore(Protocol):
         """Add a definition, or replace the one of this project, kind and name."""
         ...
 
-    def find(self, kind: str, project: str, name: str) -> Definition | None:
-        """The definition of this name."""
+    def find(self, kind: str, project: str, name: str, *, hold: bool = False) -> Definition | None:
+        """The definition of this name; held, nobody else changes it before the transaction ends."""
         ...
 
     def listed(self, kind: str, project: str | None = None) -> list[Any]:
@@ -67,12 +67,14 @@ class SqlDefinitionStore:
                 .on_conflict_do_update(index_elements=["project", "kind", "name"], set_=changes)
             )
 
-    def find(self, kind: str, project: str, name: str) -> Definition | None:
+    def find(self, kind: str, project: str, name: str, *, hold: bool = False) -> Definition | None:
         """The definition of this name."""
         table = definition_table.c
         query = select(definition_table).where(
             table.project == project, table.kind == kind, table.name == name
         )
+        if hold:
+            query = query.with_for_update()
         with self._database.connection() as connection:
             row = connection.execute(query).mappings().first()
         return None if row is None else _definition(row)

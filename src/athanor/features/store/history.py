@@ -65,8 +65,12 @@ class HistoryStore(Protocol):
         """Keep pushed rows."""
         ...
 
-    def pending(self, project: str, view: str) -> list[PendingRow]:
-        """Pushed rows that are in no version yet, in their order."""
+    def pending(self, project: str, view: str, most: int | None = None) -> list[PendingRow]:
+        """Pushed rows that are in no version yet, in their order; the first of them."""
+        ...
+
+    def drop_pending(self, project: str, view: str, numbers: Sequence[int]) -> None:
+        """Remove pushed rows of these numbers."""
         ...
 
     def forget_pending(self, project: str, view: str, seq: int) -> int:
@@ -185,16 +189,26 @@ class SqlHistoryStore:
             with self._database.connection() as connection:
                 connection.execute(push_table.insert(), kept)
 
-    def pending(self, project: str, view: str) -> list[PendingRow]:
+    def pending(self, project: str, view: str, most: int | None = None) -> list[PendingRow]:
         """Pushed rows that are in no version yet."""
         table = push_table.c
         query = (
             select(table.seq, table.version, table.row)
             .where(table.project == project, table.view == view)
             .order_by(table.seq)
+            .limit(most)
         )
         with self._database.connection() as connection:
             return [PendingRow(**row) for row in connection.execute(query).mappings()]
+
+    def drop_pending(self, project: str, view: str, numbers: Sequence[int]) -> None:
+        """Remove pushed rows of these numbers."""
+        table = push_table.c
+        gone = push_table.delete().where(
+            table.project == project, table.view == view, table.seq.in_(numbers)
+        )
+        with self._database.connection() as connection:
+            connection.execute(gone)
 
     def forget_pending(self, project: str, view: str, seq: int) -> int:
         """Remove pushed rows up to a number."""

@@ -12,8 +12,22 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from athanor.features.errors import BadView, FeatureColumnMissing
-from athanor.features.logic.columns import STORED, as_feature, as_instants, as_key, whole
+from athanor.features.errors import (
+    BadInstant,
+    BadView,
+    FeatureColumnMissing,
+    KeyTypeMismatch,
+    PushedRowsUnreadable,
+    UnusableColumn,
+)
+from athanor.features.logic.columns import (
+    STORED,
+    as_feature,
+    as_instants,
+    as_key,
+    value_type,
+    whole,
+)
 from athanor.features.logic.joining import MISSING, availability, group_starts, sorted_order
 from athanor.features.logic.pushes import GENERATION_BITS, PUSHED
 from athanor.features.lookup import instant
@@ -102,8 +116,60 @@ def shaped(table: pa.Table, task: dict[str, Any], *, where: str = "") -> pa.Tabl
 
 
 def of_pending(pending: list[dict[str, Any]], task: dict[str, Any]) -> pa.Table:
-    """Pushed rows that are in no version yet, shaped and with their order."""
-    rows = of_pushes([item["row"] for item in pending])
+    """Pushed rows that are in no version yet, shaped and with their order.
+
+    Raises: PushedRowsUnreadable, which names the rows.
+    """
+    try:
+        return _pushed(pending, task)
+    except _UNREADABLE as error:
+        found = _unreadable(pending, task)
+        raise PushedRowsUnreadable(
+            task["view"], found or [(pending[0]["seq"], str(error))]
+        ) from error
+
+
+_UNREADABLE = (pa.ArrowException, BadInstant, FeatureColumnMissing, KeyTypeMismatch,
+               OverflowError, UnusableColumn)  # fmt: skip
+
+
+def _unreadable(pending: list[dict[str, Any]], task: dict[str, Any]) -> list[tuple[int, str]]:
+    """(number, why) of the rows that are not of the types told, or not of those of the first."""
+    rows = [item["row"] for item in pending]
+    keys = [
+        key | {"type": key["type"] or _told([row.get(key["name"]) for row in rows], key=True)}
+        for key in task["keys"]
+    ]
+    features = [
+        item | {"type": item["type"] or _told([row.get(item["name"]) for row in rows])}
+        for item in task["features"]
+    ]
+    typed = task | {"keys": keys, "features": features}
+    found = []
+    for item in pending:
+        try:
+            _pushed([item], typed)
+        except _UNREADABLE as error:
+            found.append((item["seq"], str(error)))
+    return found
+
+
+def _told(values: list[Any], *, key: bool = False) -> str:
+    """The type of the first value that is not missing; numbers, where any has a fraction."""
+    value = next((value for value in values if value is not None), None)
+    if value is None:
+        return ""
+    kind = value_type(pa.array([value]).type) or ""
+    if kind not in {"integer", "number"}:
+        return kind
+    return "number" if not key and any(isinstance(item, float) for item in values) else "integer"
+
+
+def _pushed(pending: list[dict[str, Any]], task: dict[str, Any]) -> pa.Table:
+    # What the view got since is missing there.
+    empty = dict.fromkeys([*([task["created_time"]] if task["created_time"] else []),
+                           *(item["name"] for item in task["features"])])  # fmt: skip
+    rows = of_pushes([empty | item["row"] for item in pending])
     for key in task["keys"]:
         # JSON knows no dates: they are kept as text.
         if key["type"] in {"date", "timestamp"} and key["name"] in rows.column_names:
@@ -257,10 +323,12 @@ def _tested(
             test, about["unique"], f"{said}; some have." if not about["unique"] else said
         )
     if test.kind == "fresh":
-        limit, last = float(given.get("seconds", 86_400)), about["last_event"]
-        age = None if last is None else time.time() - last.timestamp()
+        limit, now = float(given.get("seconds", 86_400)), time.time_ns() // 1_000
+        events = _microseconds(table, task["event_time"]) if rows else np.zeros(0, np.int64)
+        past = events[events <= now]
+        age = (now - int(past.max())) / 1e6 if len(past) else None
         passed = age is not None and age <= limit
-        shown = "there are no rows." if age is None else f"the newest event is {age:.0f} s old."
+        shown = "none came yet." if age is None else f"the newest event is {age:.0f} s old."
         return _result(test, passed, f"events of the last {limit:g} s are expected; {shown}")
     column = _column(table, test.column, f"View {task['view']!r}", "tested")
     if test.kind == "missing":

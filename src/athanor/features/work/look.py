@@ -24,6 +24,17 @@ def newest(task: dict[str, Any]) -> dict[str, Any]:
     return {"rows": [{name: told(value) for name, value in row.items()} for row in rows]}
 
 
+def until(task: dict[str, Any]) -> dict[str, Any]:
+    """The newest event up to now (microseconds), and how many rows come later."""
+    file = pq.ParquetFile(task["file"])
+    if task["event_time"] not in file.schema_arrow.names:
+        return {"last": None, "ahead": 0}
+    events = file.read(columns=[task["event_time"]]).column(0)
+    stamps = events.cast(pa.timestamp("us", "UTC")).cast(pa.int64())
+    past = stamps.filter(pa.compute.less_equal(stamps, task["now"]))
+    return {"last": pa.compute.max(past).as_py(), "ahead": len(stamps) - len(past)}
+
+
 def told(value: Any) -> Any:
     """A value as JSON knows it; NaN and infinities as text."""
     if isinstance(value, float) and not math.isfinite(value):
