@@ -1,9 +1,11 @@
 """The same verbs over routes, client and commands, in the app in this process."""
 
+import io
 import json
 import os
 import re
 import time
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -182,3 +184,14 @@ def test_expectations_survive_the_wire(data: Data) -> None:
     before = data.expectations("churn")
     assert data.expect("churn", wanted) == wanted
     data.expect("churn", before)
+
+
+def test_uploads_may_be_called_anything(transport: Transport) -> None:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("a.csv", "a,b\n1,2\n")
+    for name in ("..", "a\0b\n.zip", "x" * 300 + ".zip", "b\\..", "c.dvc"):
+        answer = transport.send(
+            "PUT", "/datasets/named/versions", query={"file": name}, content=packed.getvalue()
+        )
+        assert answer.json()["rows"] == 1

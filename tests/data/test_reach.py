@@ -1,5 +1,6 @@
 """What sources may be read: by who is on the server's machine, and by others."""
 
+import hashlib
 import socket
 from collections.abc import Iterator
 from functools import partial
@@ -12,10 +13,10 @@ import pytest
 from starlette.requests import Request
 
 from athanor.data import NewSource
-from athanor.data.errors import BadSource, SourceRefused, SourceUnreachable
-from athanor.data.routes.nearness import is_near
+from athanor.data.errors import BadSource, SourceRefused, SourceUnreachable, UnreadableFile
 from athanor.data.work import reach
 from athanor.kernel import OWNER
+from athanor.kernel.nearness import is_near
 from athanor.testing.data import DataRoom
 from tests.data.conftest import Written
 
@@ -126,6 +127,16 @@ def test_folders_of_this_machine(room: DataRoom, tmp_path: Path) -> None:
     with pytest.raises(SourceRefused):
         room.watches.watch(OWNER, "a", str(tmp_path), near=False)
     assert room.watches.watches(OWNER) == []
+
+
+def test_the_name_of_an_upload_chooses_no_reader(room: DataRoom, written: Written) -> None:
+    """What looks like an archive is none but that, whatever stands beside it."""
+    rows = written("a.csv", "a,b\n1,2\n")
+    md5 = hashlib.md5(rows.read_bytes(), usedforsecurity=False).hexdigest()
+    both = rows.with_name("x.dvc")
+    both.write_bytes(f"outs:\n- md5: {md5}\n  path: a.csv\n#".ljust(257, "x").encode() + b"ustar\n")
+    with pytest.raises(UnreadableFile, match="archive is damaged"):
+        room.sources.add_from(OWNER, "a", NewSource(uri=str(both)))
 
 
 class _Moved(BaseHTTPRequestHandler):

@@ -232,6 +232,8 @@ def test_a_file_that_both_see_is_not_sent(shop: House, tmp_path: Path) -> None:
     assert found == sent_file(batches, path)
     with pytest.raises(BatchFileElsewhere):
         batches.add_near(OWNER, "near.csv", str(path), "0" * 64)
+    with pytest.raises(BatchFileElsewhere):
+        batches.add_near(OWNER, "near.csv", str(path), nearby.sealed(path), near=False)
 
 
 def test_a_column_of_the_results_name_is_refused(shop: House, tmp_path: Path) -> None:

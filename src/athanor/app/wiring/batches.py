@@ -30,6 +30,7 @@ def join_batches(house: "House") -> None:
         sql=house.services[Sql],
         loading=house.services[Scanner],
         workspace=house.settings.workspace,
+        sources_near=house.settings.sources_near,
     )
     BatchRunner(store, ground, desk)
     house.services[Batches] = Batches(

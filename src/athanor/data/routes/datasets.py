@@ -9,7 +9,6 @@ from starlette.concurrency import run_in_threadpool
 
 from athanor.data.logic.forms import archive_kind
 from athanor.data.records import NewSource
-from athanor.data.routes.nearness import Near
 from athanor.data.service import Datasets, Sources, Sql, Watches
 from athanor.data.types import (
     CheckResult,
@@ -30,6 +29,7 @@ from athanor.data.types import (
 )
 from athanor.data.types import Query as SqlQuery
 from athanor.kernel.http import Caller, provide, room_router
+from athanor.kernel.nearness import Near
 
 router = room_router("data")
 TheDatasets = Annotated[Datasets, provide(Datasets)]
@@ -37,6 +37,7 @@ TheWatches = Annotated[Watches, provide(Watches)]
 TheSql = Annotated[Sql, provide(Sql)]
 TheSources = Annotated[Sources, provide(Sources)]
 Names = Annotated[list[str], Query()]
+_NAME_BYTES = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +114,7 @@ async def add(  # noqa: PLR0917 - one parameter a part of the request
         with path.open("rb") as stream:
             packed = archive_kind(stream.read(1 << 16))
         if packed:
-            named = path.rename(folder / (PurePath(file).name or "upload"))
+            named = path.rename(folder / _as_name(file))
             source = NewSource(
                 uri=str(named),
                 mode=mode,
@@ -134,6 +135,13 @@ async def add(  # noqa: PLR0917 - one parameter a part of the request
             look=keeping.look,
         )
         return await run_in_threadpool(datasets.add, who, name, new)
+
+
+def _as_name(file: str) -> str:
+    """A name that a file system takes, of whatever an upload is called; its end tells its kind."""
+    bare = "".join(sign for sign in PurePath(file.replace("\\", "/")).name if sign.isprintable())
+    cut = bare.encode("utf-8", "ignore")[-_NAME_BYTES:].decode("utf-8", "ignore")
+    return "upload" if cut in {"", ".", ".."} else cut
 
 
 @router.get("/datasets/{name}")

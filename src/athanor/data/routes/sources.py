@@ -11,10 +11,10 @@ from starlette.background import BackgroundTask
 from starlette.responses import FileResponse, Response
 
 from athanor.data.records import CONTENT_TYPES, ContentFormat, DvcExport, NewSource, SqlExport
-from athanor.data.routes.nearness import Near
 from athanor.data.service import Sources, Sql
 from athanor.data.types import DatasetVersion
 from athanor.kernel.http import Caller, provide, room_router
+from athanor.kernel.nearness import Near
 
 router = room_router("data")
 TheSources = Annotated[Sources, provide(Sources)]

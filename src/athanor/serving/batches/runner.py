@@ -60,6 +60,8 @@ class BatchGround:
     sql: Sql
     loading: Loading
     workspace: Path
+    sources_near: bool
+    """Whether callers from elsewhere may name this machine's files, too."""
 
 
 class BatchRunner:

@@ -6,6 +6,7 @@ from fastapi import Query, Request
 from starlette.concurrency import run_in_threadpool
 
 from athanor.kernel.http import Caller, provide, room_router
+from athanor.kernel.nearness import Near
 from athanor.serving.service.batches import Batches
 from athanor.serving.types.batches import Batch, BatchFile, NewBatch
 
@@ -19,6 +20,7 @@ TheBatches = Annotated[Batches, provide(Batches)]
 async def add_file(
     request: Request,
     who: Caller,
+    near: Near,
     batches: TheBatches,
     file: str,
     path: str = "",
@@ -29,7 +31,7 @@ async def add_file(
     A client on this machine may name the file's `path` instead, with its seal.
     """
     if path:
-        return await run_in_threadpool(batches.add_near, who, file, path, seal)
+        return await run_in_threadpool(batches.add_near, who, file, path, seal, near=near)
     waiting: list[bytes] = []
     size = 0
     with batches.add_file(who, file) as arriving:

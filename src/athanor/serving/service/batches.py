@@ -188,13 +188,17 @@ class Batches:
         with self._ground.storage.incoming() as incoming:
             yield Arriving(name, incoming)
 
-    def add_near(self, who: Principal, file: str, path: str, seal: str) -> BatchFile:
+    def add_near(
+        self, who: Principal, file: str, path: str, seal: str, *, near: bool = True
+    ) -> BatchFile:
         """Take in a file that lies where its caller and this process both see it.
 
+        `near` is whether it was named on this machine: the files of others have to be sent.
         Raises: BatchFileElsewhere (it has to be sent), BadBatch, DiskNearlyFull.
         """
         self._access.require(who, "serving.add_file", file)
-        stream = nearby.opened(path, seal)
+        allowed = near or self._ground.sources_near
+        stream = nearby.opened(path, seal) if allowed else None
         if stream is None:
             raise BatchFileElsewhere(file)
         with stream, self.add_file(who, file) as arriving:
