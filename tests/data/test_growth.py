@@ -2,14 +2,15 @@
 
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable, write_deltalake
 
-from athanor.data import DatasetVersion, NewSource, NewVersion
-from athanor.data.errors import SchemaChanged
+from athanor.data import DatasetVersion, NewSource, NewVersion, ReadOptions
+from athanor.data.errors import OtherDateOrder, SchemaChanged
 from athanor.data.types import Mode
 from athanor.kernel import OWNER
 from athanor.kernel.database import Database
@@ -122,3 +123,36 @@ def test_times_without_a_zone_may_come_later(
         table = DeltaTable(version.table_uri, version=version.delta_version)
         assert table.to_pyarrow_table().num_rows == version.rows
     assert DeltaTable(first.table_uri).version() == third.delta_version
+
+
+def test_rows_have_the_order_of_day_and_month_that_the_table_has(
+    room: DataRoom, written: Written
+) -> None:
+    def put(text: str, mode: Mode = "append", **read: Any) -> DatasetVersion:
+        new = NewVersion(path=written("e.csv", text), mode=mode, read=ReadOptions(**read))
+        return room.datasets.add(OWNER, "e", new)
+
+    put("a\n03/04/2026\n04/05/2026\n")
+    words = r"row 2: column 'a' holds '25/04/2026', .* day, month, year; .* by guess"
+    with pytest.raises(OtherDateOrder, match=words) as caught:
+        put("a\n05/04/2026\n25/04/2026\n")
+    assert (caught.value.status, "--dates dmy" in caught.value.hint) == (422, True)
+    put("a\n03/04/2026\n", "replace", dates="dmy")
+    assert put("a\n2026-05-01\n").columns[0].note == "dates are read as day, month, year."
+    put("a\n05/06/2026\n")
+    put("a\n05/31/2026\n", dates="mdy")
+    days = [row["a"] for row in room.datasets.rows(OWNER, "e")]
+    assert days == ["2026-04-03", "2026-05-01", "2026-06-05", "2026-05-31"]
+    put("a\n03/04/2026\n", "replace")
+    assert "by guess" not in put("a\n05/31/2026\n").columns[0].note
+    with pytest.raises(OtherDateOrder, match=r"were read as month, day, year\. "):
+        put("a\n25/04/2026\n")
+
+
+def test_items_of_lists_and_fields_of_structs_grow_too(room: DataRoom, written: Written) -> None:
+    for text in ('{"a":[1],"s":{"x":[{"y":1}],"z":1}}', '{"a":[1.5],"s":{"x":[{"y":0.5}],"z":2}}'):
+        new = NewVersion(path=written("l.jsonl", text), mode="append", look=False)
+        version = room.datasets.add(OWNER, "l", new)
+    assert [row["a"] for row in room.datasets.rows(OWNER, "l")] == [[1.0], [1.5]]
+    assert room.datasets.rows(OWNER, "l")[1]["s"] == {"x": [{"y": 0.5}], "z": 2}
+    assert version.columns[0].stored == "list<element: double>"

@@ -56,6 +56,14 @@ def test_words_and_numbers_are_words_in_all_files(room: DataRoom, tmp_path: Path
     assert "Column 'code' is integer in a.csv, text in b.csv: it is text." in notes
 
 
+def test_files_of_one_table_are_read_in_the_order_of_day_and_month_that_one_shows(
+    room: DataRoom, tmp_path: Path
+) -> None:
+    (tmp_path / "a.csv").write_text("d,e\n03/04/2026,03/04/2026\n")
+    (tmp_path / "b.csv").write_text("d,e\n25/04/2026,04/05/2026\n")
+    assert taken(room, tmp_path) == [("2026-04-03", "2026-03-04"), ("2026-04-25", "2026-04-05")]
+
+
 def test_an_archive_of_tables_is_one_table(room: DataRoom, tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
         archive.writestr("a.csv", "id,v\n1,2\n")

@@ -160,6 +160,7 @@ class SourceVerbs:
             "delimiter": new.read.delimiter,
             "decimal": new.read.decimal,
             "encoding": new.read.encoding,
+            "dates": new.read.dates,
             "first": new.read.first,
             "keep": new.keep,
             "schema_rule": new.schema,

@@ -15,6 +15,7 @@ from athanor.data.records import ContentFormat, NewSource, SqlExport
 from athanor.data.types import (
     CheckResult,
     DatasetVersion,
+    DateWay,
     Expectation,
     Mode,
     NewVersion,
@@ -75,6 +76,9 @@ def add(
         float, typer.Option(min=0.0, max=1.0, help="Only the first share of the rows, 0 to 1.")
     ] = 1.0,
     decimal: Annotated[str, typer.Option(help='"." or ","; found if not given.')] = "",
+    dates: Annotated[
+        DateWay, typer.Option(help="dmy or mdy: is 03/04/2026 in April or March; else found.")
+    ] = "",
     sql: Annotated[str, typer.Option(help="A query; its rows, of SOURCE or our tables.")] = "",
     labels: Annotated[str, typer.Option(help="A folder's file that labels its files.")] = "",
     remote: Annotated[str, typer.Option(help="The DVC remote of a .dvc file.")] = "",
@@ -101,6 +105,7 @@ def add(
         delimiter=delimiter,
         decimal=decimal,
         encoding=encoding,
+        dates=dates,
         first=first,
     )
     mode: Mode = "append" if append else "replace"

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
+from athanor.data.types.datasets import DATE_ORDERS
 from athanor.kernel.errors import (
     Conflict,
     Forbidden,
@@ -252,6 +253,29 @@ class WrongTypes(UnreadableFile):
             "count": count,
             "rows": [number for number, _ in cells],
         }
+
+
+class OtherDateOrder(UnreadableFile):
+    """Rows that are appended have day and month in another order than the rows before."""
+
+    def __init__(
+        self, file: str, column: str, cell: tuple[int, str], *, way: str, sure: bool
+    ) -> None:
+        row, value = cell
+        other = next(order for order in DATE_ORDERS if order != way)
+        super().__init__(
+            file,
+            f"row {row}: column {column!r} holds {value[:60]!r}, which can only be "
+            f"{DATE_ORDERS[other]}; the dataset's dates were read as {DATE_ORDERS[way]}"
+            + ("." if sure else ", by guess, as no part of theirs is above 12."),
+            hint=(
+                f"If this file alone is written so, say it: --dates {other}. If the earlier rows "
+                f"are too, they were read wrongly: add them anew with --dates {other}, without "
+                "--append."
+            ),
+            row=row,
+        )
+        self.details |= {"column": column, "value": value, "order": way, "sure": sure}
 
 
 class DuplicateColumns(UnreadableFile):

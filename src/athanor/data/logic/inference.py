@@ -12,6 +12,7 @@ from typing import Any, Literal
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from athanor.data.logic.orders import DateOrder
 from athanor.data.types import ColumnType
 
 Kind = Literal["integer", "number", "boolean", "date", "timestamp", "text"]
@@ -101,9 +102,19 @@ class Guess:
     """What is known of one column after the batches so far."""
 
     def __init__(
-        self, name: str, *, decimal: str, missing: Sequence[str], wanted: Kind | None = None
+        self,
+        name: str,
+        *,
+        decimal: str,
+        missing: Sequence[str],
+        wanted: Kind | None = None,
+        dates: DateOrder | None = None,
     ) -> None:
         self.name = name
+        self.dates = dates
+        """The order of its dates, where it is stated or that of earlier rows."""
+        self._other_way = Against()
+        """The dates that can only be read in the other order."""
         self._decimal = decimal
         self._empty = pa.array(["", *missing])
         self._gone = pa.array(["", *missing, *MARKERS])
@@ -168,6 +179,16 @@ class Guess:
             return self._text(told), False
         return self._text(self._mixed_dates()), False
 
+    def other_way(self) -> tuple[int, str] | None:
+        """A (row, value) that shows that its dates are not of the order of the rows before.
+
+        None where others are of that order: then it is a wrong cell.
+        """
+        if self.dates is None or self.dates.stated or not self._other_way.cells:
+            return None
+        own = self._second_above_12 if self.dates.way == "mdy" else self._first_above_12
+        return None if own else self._other_way.cells[0]
+
     def _mixed_dates(self) -> str:
         if len(self._forms) < 2:
             return ""
@@ -205,10 +226,10 @@ class Guess:
         if key == "boolean":
             return Plan(name=self.name, kind="boolean", markers=True, note=" ".join(notes))
         order, zoned = self._order(), self._zoned > 0
-        if order == "dmy":
-            notes.append("dates are read as day, month, year.")
-        if order == "mdy":
-            notes.append("dates are read as month, day, year.")
+        if order != "ymd":
+            sure = self._first_above_12 or self._second_above_12
+            sure = sure or (self.dates is not None and self.dates.sure)
+            notes.append(DateOrder(way=order, sure=sure).note())
         if zoned:
             notes.append("times are kept in UTC.")
         kind = "timestamp" if self._times or wanted == "timestamp" else "date"
@@ -218,6 +239,8 @@ class Guess:
     def _order(self) -> Literal["ymd", "dmy", "mdy"]:
         if not self._other_order:
             return "ymd"
+        if self.dates is not None:
+            return self.dates.way
         if self._second_above_12:
             return "mdy"
         # Neither part is above 12: a decimal comma and a dot come from lands of day first.
@@ -291,7 +314,11 @@ class Guess:
             picked = values.filter(others)
             self._first_above_12 |= _any(pc.match_substring_regex(picked, _DAY_ABOVE_12))
             self._second_above_12 |= _any(pc.match_substring_regex(picked, _SECOND_ABOVE_12))
-            if self._first_above_12 and self._second_above_12:
+            if self.dates is not None:
+                wrong = _DAY_ABOVE_12 if self.dates.way == "mdy" else _SECOND_ABOVE_12
+                unfit = pc.and_(others, pc.match_substring_regex(values, wrong))
+                rows.note(values, pc.invert(unfit), self._other_way)
+            elif self._first_above_12 and self._second_above_12:
                 against.good_before = against.good_before or 0
                 rows.note(values, pc.invert(others), against)
                 return

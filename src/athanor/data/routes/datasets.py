@@ -14,6 +14,7 @@ from athanor.data.types import (
     CheckResult,
     Dataset,
     DatasetVersion,
+    DateWay,
     Expectation,
     Mode,
     NewVersion,
@@ -74,6 +75,7 @@ def _reading(
     delimiter: str = "",
     decimal: str = "",
     encoding: str = "",
+    dates: DateWay = "",
     first: Annotated[float, Query(gt=0, le=1)] = 1.0,
 ) -> ReadOptions:
     return ReadOptions(
@@ -82,6 +84,7 @@ def _reading(
         delimiter=delimiter,
         decimal=decimal,
         encoding=encoding,
+        dates=dates,
         first=first,
     )
 

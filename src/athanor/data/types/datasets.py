@@ -17,6 +17,8 @@ Severity = Literal["fail", "warn"]
 SchemaRule = Literal["widen", "strict", "union"]
 """`widen`: columns may come, whole numbers become numbers, days become times. `strict`: nothing may
 change. `union`: columns may also be absent; they are missing in the new rows."""
+DateWay = Literal["", "dmy", "mdy"]
+DATE_ORDERS = {"dmy": "day, month, year", "mdy": "month, day, year"}
 ColumnType = Literal[
     "integer", "number", "boolean", "text", "date", "timestamp", "decimal", "binary", "nested"
 ]
@@ -50,6 +52,9 @@ class ReadOptions:
     """"." or ","; empty: found."""
     encoding: str = ""
     """A Python codec's name; empty: found."""
+    dates: DateWay = ""
+    """Whether 03/04/2026 is in April ("dmy") or in March ("mdy"); empty: as in the rows that these
+    are appended to, else found: month first, where no part is above 12."""
     first: float = 1.0
     """Only this share of the rows, 0 to 1: the first by the time column, else in file order."""
 

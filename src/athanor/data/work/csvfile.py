@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import pyarrow as pa
 from pyarrow import csv as pacsv
@@ -12,6 +13,7 @@ from pyarrow import csv as pacsv
 from athanor.data.errors import (
     DuplicateColumns,
     EmptyFile,
+    OtherDateOrder,
     RaggedRows,
     TooManyColumns,
     UnreadableFile,
@@ -25,6 +27,7 @@ from athanor.data.logic.forms import (
     stated_delimiter,
 )
 from athanor.data.logic.inference import Guess, Kind, Plan, convert
+from athanor.data.logic.orders import DateOrder
 from athanor.data.types import ReadOptions
 from athanor.data.work.text import plain_text
 
@@ -64,14 +67,21 @@ class CsvFile:
 
 
 def open_csv(
-    path: Path, file: str, into: Path, options: ReadOptions, wanted: Mapping[str, Kind]
+    path: Path,
+    file: str,
+    into: Path,
+    options: ReadOptions,
+    wanted: Mapping[str, Kind],
+    orders: Mapping[str, DateOrder] = MappingProxyType({}),
 ) -> CsvFile:
     """Look a CSV file through: encoding, dialect, names, and the type of each column.
 
     `wanted` gives the types that columns must have (those of the dataset's earlier versions);
     cells that do not fit then turn the column to text, and its plan tells which they are.
+    `orders` gives the order of day and month in the rows that these come after.
 
-    Raises: EmptyFile, UnreadableFile, DuplicateColumns, RaggedRows, WrongTypes, TooManyColumns.
+    Raises: EmptyFile, UnreadableFile, DuplicateColumns, RaggedRows, WrongTypes, TooManyColumns,
+    OtherDateOrder.
     """
     plain, encoding = plain_text(path, file, into, options.encoding)
     with plain.open("rb") as stream:
@@ -98,7 +108,8 @@ def open_csv(
         notes = ["The file has no header; columns are called column_1, column_2 ..."]
     if twice := repeated(names):
         raise DuplicateColumns(file, twice)
-    plans, rows = _plans(plain, file, dialect, names, options, wanted)
+    guesses = _guesses(dialect, names, options, wanted, orders)
+    plans, rows = _plans(plain, file, dialect, names, guesses)
     notes += [f"Column {plan.name!r} {plan.note}" for plan in plans if plan.note]
     return CsvFile(
         path=plain,
@@ -112,23 +123,29 @@ def open_csv(
     )
 
 
-def _plans(
-    path: Path,
-    file: str,
+def _guesses(
     dialect: Dialect,
     names: Sequence[str],
     options: ReadOptions,
     wanted: Mapping[str, Kind],
-) -> tuple[list[Plan], int]:
-    guesses = [
+    orders: Mapping[str, DateOrder],
+) -> list[Guess]:
+    stated = DateOrder(way=options.dates, sure=True, stated=True) if options.dates else None
+    return [
         Guess(
             name,
             decimal=dialect.decimal,
             missing=options.missing,
             wanted="text" if name in options.text else wanted.get(name),
+            dates=stated or orders.get(name),
         )
         for name in names
     ]
+
+
+def _plans(
+    path: Path, file: str, dialect: Dialect, names: Sequence[str], guesses: Sequence[Guess]
+) -> tuple[list[Plan], int]:
     rows, last = 0, ""
     for batch in _words(path, file, dialect, names):
         for place, guess in enumerate(guesses):
@@ -140,6 +157,9 @@ def _plans(
     _check_closed(path, file, rows, last)
     plans = []
     for guess in guesses:
+        if guess.dates is not None and (cell := guess.other_way()) is not None:
+            order = guess.dates
+            raise OtherDateOrder(file, guess.name, cell, way=order.way, sure=order.sure)
         plan, mistaken = guess.decide()
         if mistaken:
             against = plan.against

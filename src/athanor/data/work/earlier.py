@@ -43,8 +43,8 @@ def merged(table: pa.Schema, new: pa.Schema) -> tuple[pa.Schema, bool]:
     """The schema of a table with rows of another schema, and whether its old rows must change.
 
     Whole numbers become numbers where either side has them, decimals get the digits of both, days
-    become times; columns that only one side has are missing in the other's rows. The table's order
-    comes first.
+    become times, in lists and structs too; columns that only one side has are missing in the
+    other's rows. The table's order comes first.
     """
     fields, rewrites = [], False
     for field in table:
@@ -69,6 +69,17 @@ def _wider(first: pa.DataType, second: pa.DataType) -> pa.DataType:
         return pa.float64()
     if kinds == {"date", "timestamp"}:
         return first if column_type(first) == "timestamp" else second
+    if pa.types.is_list(first) and pa.types.is_list(second):
+        item = first.value_field
+        return pa.list_(item.with_type(_wider(item.type, second.value_type)))
+    if pa.types.is_struct(first) and pa.types.is_struct(second):
+        new = {field.name: field.type for field in second}
+        return pa.struct(
+            [
+                field.with_type(_wider(field.type, new.get(field.name, field.type)))
+                for field in first
+            ]
+        )
     return first
 
 

@@ -2,7 +2,7 @@
 
 import importlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from athanor.data.errors import NoRoomForTable, UnfitTable, UnknownColumn
+from athanor.data.logic import orders
 from athanor.data.logic.expectations import suggested
 from athanor.data.logic.normalise import column_type, normal_schema
 from athanor.data.types import (
@@ -31,7 +32,7 @@ from athanor.data.work.first import first_of
 from athanor.data.work.growth import Growth
 from athanor.data.work.places import located
 from athanor.data.work.profile import connected, profile_of
-from athanor.data.work.reading import NoRows, Reading, look_through
+from athanor.data.work.reading import NoRows, Reading, look_through, notes_by_column
 from athanor.data.work.tablefile import TypedFile, open_parquet, pieces_of, within_calendar
 from athanor.kernel.errors import AthanorError
 from athanor.lineage.logic.digests import table_digest
@@ -140,7 +141,8 @@ def _made(task: Task) -> Made:
         return _in_place(task, task.in_place)
     growth = task.growth()
     path, scratch = Path(task.path), Path(task.scratch)
-    reading = look_through(path, task.file, scratch, task.read, growth.wanted())
+    wanted, dates = growth.wanted(), growth.orders()
+    reading = look_through(path, task.file, scratch, task.read, wanted, dates)
     reading = replace(reading, notes=(*task.told, *reading.notes))
     own = reading.rows.schema()
     _check_roles(task.named, own.names)
@@ -411,8 +413,9 @@ def _digest(paths: Sequence[str], schema: pa.Schema) -> str:
 def _columns(
     schema: pa.Schema, reading: Reading, before: Sequence[Column] = ()
 ) -> tuple[Column, ...]:
-    notes = _notes_by_column(reading.notes)
+    notes = notes_by_column(reading.notes)
     kept = {column.name: (column.stored, column.given) for column in before}
+    told = {column.name: column.note for column in before}
     own = set(reading.rows.schema().names)
 
     def given(field: pa.Field) -> str:
@@ -428,20 +431,11 @@ def _columns(
             name=field.name,
             type=column_type(field.type),
             stored=str(field.type),
-            note=notes.get(field.name, ""),
+            note=orders.kept(notes.get(field.name, ""), told.get(field.name, "")),
             given=given(field),
         )
         for field in schema
     )
-
-
-def _notes_by_column(notes: Sequence[str]) -> Mapping[str, str]:
-    found = {}
-    for note in notes:
-        if note.startswith("Column '"):
-            name, _, rest = note.removeprefix("Column '").partition("' ")
-            found[name] = rest
-    return found
 
 
 def _left_out(profile: Profile, checks: Sequence[CheckResult]) -> dict[str, str]:

@@ -15,11 +15,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from athanor.data.errors import UnreadableFile
+from athanor.data.logic import orders
 from athanor.data.logic.inference import STORED, Kind
 from athanor.data.logic.normalise import column_type
+from athanor.data.logic.orders import DateOrder, Way
 from athanor.data.types import ColumnType, ReadOptions
 from athanor.data.work.earlier import aligned, merged
-from athanor.data.work.reading import Reading, look_through
+from athanor.data.work.reading import Reading, look_through, notes_by_column
 
 _TABLES = frozenset({".csv", ".tsv", ".parquet", ".pq", ".jsonl", ".ndjson", ".arrow", ".feather"})
 _PACKED = frozenset({".gz", ".bz2", ".xz", ".zst"})
@@ -64,6 +66,12 @@ class _Part:
 
     def kind(self, column: str) -> ColumnType:
         return column_type(self.schema().field(column).type)
+
+    def orders(self) -> dict[str, DateOrder]:
+        """How the dates of its columns were read, by its notes."""
+        notes = notes_by_column(self.reading.notes)
+        found = {name: orders.told(note) for name, note in notes.items()}
+        return {name: order for name, order in found.items() if order is not None}
 
     def is_empty(self, column: str) -> bool:
         """Whether it has no value there: its type tells nothing then."""
@@ -158,14 +166,33 @@ def _agreed(parts: Sequence[_Part], into: Path, options: ReadOptions) -> list[st
             text.append(name)
             notes.append(_mixed(name, parts))
     plain = replace(options, text=tuple(text))
+    sure = _sure_orders(parts)
     for place, part in enumerate(parts):
         names = part.schema().names
         told = {name: kind for name, kind in wanted.items() if part.kind(name) != kind}
-        if told or any(part.kind(name) != "text" for name in text if name in names):
+        unlike = any(
+            not order.sure and name in sure and order.way != sure[name].way
+            for name, order in part.orders().items()
+        )
+        if told or unlike or any(part.kind(name) != "text" for name in text if name in names):
             scratch = into / f"again-{place}"
             scratch.mkdir()
-            part.reading = look_through(part.path, part.name, scratch, plain, told)
+            dates = sure if unlike else {}
+            part.reading = look_through(part.path, part.name, scratch, plain, told, dates)
     return notes
+
+
+def _sure_orders(parts: Sequence[_Part]) -> dict[str, DateOrder]:
+    """By column the order of its dates that some files show, where no other shows another."""
+    found: dict[str, set[Way]] = {}
+    for part in parts:
+        for name, order in part.orders().items():
+            found.setdefault(name, set()).update({order.way} if order.sure else ())
+    return {
+        name: DateOrder(way=next(iter(ways)), sure=True)
+        for name, ways in found.items()
+        if len(ways) == 1
+    }
 
 
 def _mixed(name: str, parts: Sequence[_Part]) -> str:

@@ -1,8 +1,9 @@
 """Any file that a user hands in, as typed batches with what was found out on the way."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Protocol
 
 import pyarrow as pa
@@ -10,6 +11,7 @@ import pyarrow as pa
 from athanor.data.errors import EmptyFile
 from athanor.data.logic.forms import encoding_of, is_arrow, is_parquet
 from athanor.data.logic.inference import Against, Kind
+from athanor.data.logic.orders import DateOrder
 from athanor.data.types import ReadOptions
 from athanor.data.work.csvfile import CsvFile, open_csv
 from athanor.data.work.jsonfile import open_jsonl
@@ -60,9 +62,16 @@ class Reading:
 
 
 def look_through(
-    path: Path, file: str, into: Path, options: ReadOptions, wanted: Mapping[str, Kind]
+    path: Path,
+    file: str,
+    into: Path,
+    options: ReadOptions,
+    wanted: Mapping[str, Kind],
+    orders: Mapping[str, DateOrder] = MappingProxyType({}),
 ) -> Reading:
     """Find out what a file holds, whatever its name says; `into` is a folder for twins.
+
+    `wanted` gives the types of columns, `orders` those of the dates in the rows before.
 
     Raises: UnreadableFile and its kinds.
     """
@@ -82,7 +91,7 @@ def look_through(
     named = file.lower().endswith((".json", ".jsonl", ".ndjson"))
     if _begins_json(begins) or (named and begins[:1] in {"[", "{", '"'}):
         return _of_typed(open_jsonl(bare, file, into, wanted, options), compression)
-    return _of_csv(open_csv(bare, file, into, options, wanted), compression)
+    return _of_csv(open_csv(bare, file, into, options, wanted, orders), compression)
 
 
 def _of_csv(found: CsvFile, compression: str) -> Reading:
@@ -121,3 +130,13 @@ def _of_typed(found: TypedFile, compression: str) -> Reading:
         mismatched=found.mismatched,
         changed=found.changed(),
     )
+
+
+def notes_by_column(notes: Sequence[str]) -> dict[str, str]:
+    """What notes say of columns, by the columns' names."""
+    found = {}
+    for note in notes:
+        if note.startswith("Column '"):
+            name, _, rest = note.removeprefix("Column '").partition("' ")
+            found[name] = rest
+    return found
