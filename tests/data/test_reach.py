@@ -2,6 +2,7 @@
 
 import hashlib
 import socket
+import urllib.request
 from collections.abc import Iterator
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -16,6 +17,7 @@ from athanor.data import NewSource
 from athanor.data.errors import BadSource, SourceRefused, SourceUnreachable, UnreadableFile
 from athanor.data.work import reach
 from athanor.kernel import OWNER
+from athanor.kernel.addresses import address_of, is_public
 from athanor.kernel.nearness import is_near
 from athanor.testing.data import DataRoom
 from tests.data.conftest import Written
@@ -166,6 +168,49 @@ def test_a_redirect_leads_nowhere_else(room: DataRoom, moved: str) -> None:
     with pytest.raises((SourceRefused, SourceUnreachable)):
         room.sources.add_from(OWNER, "a", NewSource(uri=moved))
     assert room.datasets.datasets(OWNER) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "public"),
+    [
+        ("8.8.8.8", True),
+        ("2001:4860:4860::8888", True),
+        ("64:ff9b::808:808", True),
+        ("64:ff9b:1::7f00:1", False),
+        ("::127.0.0.1", False),
+        ("::ffff:0:10.0.0.1", False),
+        ("2002:7f00:1::", False),
+        ("fec0::1", False),
+        ("ff02::1", False),
+        ("::1", False),
+        ("::", False),
+        ("224.0.0.1", False),
+        ("100.64.0.1", False),
+    ],
+)
+def test_what_is_public(text: str, public: bool) -> None:
+    assert is_public(address_of(text)) is public
+
+
+def test_names_of_this_machine_are_judged_by_their_addresses(
+    room: DataRoom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As localtest.me, which anybody may look up, is at 127.0.0.1; one of several is enough."""
+    found = [(2, 1, 6, "", (text, 0)) for text in ("8.8.8.8", "127.0.0.1")]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+    for source in (NewSource(uri="http://localtest.me/a.csv"),
+                   NewSource(uri="ftp://localtest.me/a.csv"),
+                   NewSource(uri="postgresql://localtest.me/x", sql="select 1")):  # fmt: skip
+        with pytest.raises(SourceRefused, match=r"localtest.me is at 127.0.0.1"):
+            room.sources.add_from(OWNER, "a", source, near=False)
+
+
+def test_a_redirect_behind_a_proxy_is_judged(moved: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The proxy would connect to whatever it is told."""
+    proxy = moved.removesuffix("/a.csv")
+    monkeypatch.setattr(urllib.request, "getproxies", lambda: {"http": proxy})
+    with pytest.raises((SourceRefused, OSError)):
+        reach.opener(near=False).open("http://elsewhere.test/a.csv", timeout=5)
 
 
 def test_a_name_that_changes_its_mind(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from urllib.parse import SplitResult
 
-from athanor.kernel.addresses import address_of
+from athanor.kernel.addresses import address_of, is_public
 from athanor.registry.errors import BadWebhook
 from athanor.registry.webhooks import Reach
 
@@ -32,7 +32,7 @@ def addresses_of(url: SplitResult, reach: Reach) -> list[str]:
     for address in addresses:
         plain = address_of(address)
         local = reach.loopback and plain.is_loopback
-        if not (reach.private or local or plain.is_global):
+        if not (reach.private or local or is_public(plain)):
             raise BadWebhook(
                 f"Webhook URL must not resolve to a non-public IP address. {host!r} resolves to "
                 f"{address}."

@@ -16,7 +16,7 @@ from urllib.parse import unquote, urlsplit
 
 from athanor.data.errors import BadSource, SourceRefused, SourceUnreachable
 from athanor.data.records import NewSource
-from athanor.kernel.addresses import address_of
+from athanor.kernel.addresses import address_of, is_public
 from athanor.kernel.foreign import hosts_of, without_secrets
 
 _FAR = frozenset(
@@ -121,7 +121,7 @@ def check_host(host: str, url: str, *, near: bool) -> list[str]:
         address = address_of(text)
         if address.is_link_local or str(address) in _TOLD:
             raise SourceRefused(url, f"{host} is at {text}, where clouds tell credentials")
-        if not near and not address.is_global:
+        if not (near or is_public(address)):
             raise SourceRefused(url, f"{host} is at {text}, an address of the server's own network",
                                 near=True)  # fmt: skip
     return addresses
