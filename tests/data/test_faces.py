@@ -78,10 +78,13 @@ def test_checks_and_quarantine(data: Data) -> None:
 
 def test_options_of_reading_reach_the_reader(data: Data, folder: Path) -> None:
     path = folder / "odd.csv"
-    path.write_bytes("näme;n\nä;1,5\nö;none at all\n".encode("latin-1"))
-    read = ReadOptions(missing=("none at all",), encoding="latin-1", delimiter=";", decimal=",")
+    path.write_bytes("näme;n;d\nä;1,5;03/04/2026\nö;none at all;\n".encode("latin-1"))
+    read = ReadOptions(
+        missing=("none at all",), encoding="latin-1", delimiter=";", decimal=",", dates="mdy"
+    )
     version = data.add("odd", NewVersion(path=path, file_name="rénamed.csv", read=read))
-    assert [column.type for column in version.columns] == ["text", "number"]
+    assert [column.type for column in version.columns] == ["text", "number", "date"]
+    assert data.rows("odd")[0]["d"] == "2026-03-04"
     assert version.source.file == "rénamed.csv"
 
 

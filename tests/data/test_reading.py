@@ -333,3 +333,26 @@ def test_numbers_and_times_come_back_as_they_were_written(
 def test_a_wish_that_no_file_fulfils_is_refused(reads: Read, options: dict[str, str]) -> None:
     with pytest.raises(UnreadableFile, match=r"can't be a|no encoding"):
         reads(PLAIN, **options)
+
+
+@pytest.mark.parametrize(
+    ("text", "row"),
+    [
+        ("a,b\n1,x\n9007199254740993,y\n0.5,z\n", 2),
+        ("a;b\n0,5;x\n+9007199254740993;y\n", 2),
+        ('{"a":9007199254740993}\n{"a":0.5}\n', 1),
+        ('{"a":[0.5]}\n{"a":[2,9007199254740993]}\n{"a":[1.5]}\n', 2),
+    ],
+)
+def test_digits_that_a_double_does_not_hold_are_told(reads: Read, text: str, row: int) -> None:
+    [note] = reads(text)[0].notes
+    assert f"row {row} has " in note
+    assert "9007199254740993, which is kept as 9007199254740992" in note
+    exact = text.replace("9007199254740993", "9007199254740994")
+    assert reads(exact)[0].notes == ()
+
+
+def test_whole_numbers_alone_lose_no_digit(reads: Read) -> None:
+    for text in ("a\n9223372036854775807\n1\n", '{"a":9223372036854775807}\n{"a":1}\n'):
+        reading, table = reads(text)
+        assert (reading.notes, table["a"][0].as_py()) == ((), 9223372036854775807)

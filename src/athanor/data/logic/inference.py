@@ -22,11 +22,14 @@ MARKERS = ("?", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "NAN", "null", "NULL",
 """Words that mean a missing value where a column is else of numbers or dates."""
 
 _KEPT_CELLS = 20
+_EXACT, _EXACT_DIGITS = 2.0**53, 16
+"""Whole numbers of fewer digits are doubles without loss."""
 _PROBE = 1_000
 _INTEGER = r"^[+-]?[0-9]{1,19}$"
 _NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$|^[+-]?(?i:inf|infinity)$"
 _COMMA = r"^[+-]?([0-9]+|[0-9]{1,3}(\.[0-9]{3})+)(,[0-9]*)?([eE][+-]?[0-9]+)?$"
 _LONG_INTEGER = r"^[+-]?[0-9]{19,}$"
+_MANY_DIGITS = r"^[+-]?[0-9]{16,19}$"
 _LEADING_ZERO = r"^[+-]?0[0-9]"
 _BOOLEAN = r"^(?i:true|false)$"
 _TIME = r"[ T][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,9})?)?"
@@ -127,6 +130,8 @@ class Guess:
         self._whole = True
         self._zero_led = False
         self._too_long = False
+        self._inexact = Against()
+        """The whole numbers that no double holds."""
         self._times = False
         self._zoned = 0
         self._zoneless = 0
@@ -221,6 +226,8 @@ class Guess:
             if self._too_long and wanted is None:
                 return self._text("has whole numbers beyond 64 bits, which are kept as text.")
             kind: Kind = "integer" if self._whole and wanted != "number" else "number"
+            if kind == "number" and self._inexact.cells:
+                notes.append(rounded(*self._inexact.cells[0]))
             return Plan(name=self.name, kind=kind, decimal=self._decimal, markers=True,
                         note=" ".join(notes))  # fmt: skip
         if key == "boolean":
@@ -268,6 +275,7 @@ class Guess:
         return {"number": self._numbers, "boolean": self._booleans, "date": self._dates}
 
     def _numbers(self, values: pa.Array, rows: "_Rows", against: Against) -> None:
+        self._note_inexact(values, rows)
         if self._decimal != ",":
             if self._whole and _casts(values, pa.int64()):
                 self._note_zeros(values)
@@ -288,6 +296,21 @@ class Guess:
         whole = pc.all(pc.match_substring_regex(good, _INTEGER)).as_py()
         if self._whole and not (whole and _casts(good, pa.int64())):
             self._whole = False
+
+    def _note_inexact(self, values: pa.Array, rows: "_Rows") -> None:
+        if self._inexact.cells or pc.max(pc.binary_length(values)).as_py() < _EXACT_DIGITS:
+            return
+        if _are_small(values):
+            return
+        many = pc.match_substring_regex(values, _MANY_DIGITS)
+        if not _any(many):
+            return
+        digits = pc.replace_substring_regex(values.filter(many), r"^\+", "")
+        try:
+            lost = inexact(pc.cast(digits, pa.int64()))
+        except pa.ArrowInvalid:
+            return  # beyond 64 bits, which is told in another way
+        rows.note(values, pc.invert(pc.replace_with_mask(many, many, lost)), self._inexact)
 
     def _note_zeros(self, values: pa.Array) -> None:
         if not self._zero_led:
@@ -329,6 +352,23 @@ class Guess:
         self._times |= _any(iso_time) or _any(time)
         fits = _real_days(values, fits, self._order())
         rows.note(values, fits, against)
+
+
+def inexact(whole: pa.Array) -> pa.Array:
+    """Which of 64-bit whole numbers no double holds: those beyond 2^53 whose last bits are set."""
+    doubles = pc.cast(whole, pa.float64(), safe=False)
+    # The largest are rounded to 2^63, which no whole number of 64 bits is.
+    beyond = pc.greater_equal(doubles, 2.0**63)
+    kept = pc.if_else(beyond, 0.0, doubles)
+    return pc.or_(beyond, pc.not_equal(pc.cast(kept, pa.int64()), whole))
+
+
+def rounded(row: int, value: str) -> str:
+    """The note on a column of numbers that holds such a whole number, beside others."""
+    return (
+        f"has whole numbers whose last digits no double holds: row {row} has {value}, which is "
+        f"kept as {int(float(value))}; as text they are kept (--text)."
+    )
 
 
 def is_mistake(values: int, against: Against) -> bool:
@@ -407,6 +447,14 @@ def _real_days(values: pa.Array, fits: pa.Array, order: str) -> pa.Array:
         return fits
     wrong = pc.is_in(pa.array(range(len(values))), value_set=pa.array(bad))
     return pc.and_(fits, pc.invert(wrong))
+
+
+def _are_small(numbers: pa.Array) -> bool:
+    """Whether all numbers, as words, are of a size at which doubles hold every whole one."""
+    try:
+        return bool(pc.max(pc.abs(pc.cast(numbers, pa.float64()))).as_py() < _EXACT)
+    except pa.ArrowInvalid:
+        return False
 
 
 def _casts(values: pa.Array, target: pa.DataType) -> bool:

@@ -3,7 +3,7 @@
 import io
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 import orjson
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyarrow import json as pajson
 
 from athanor.data.errors import TooManyColumns, UnreadableFile
-from athanor.data.logic.inference import Kind
+from athanor.data.logic.inference import Kind, inexact, rounded
 from athanor.data.types import ReadOptions
 from athanor.data.work.csvfile import MOST_COLUMNS
 from athanor.data.work.tablefile import Found, TypedFile, typed
@@ -28,6 +29,8 @@ _STRING = re.compile(rb'"(?:[^"\\\n]|\\.)*"')
 _NO_SIGNS = bytes(set(range(256)) - set(b"[]{}\n"))
 _LONG = re.compile(rb"(?:\d{20}|9(?:22[3-9]|2[3-9]\d|[3-9]\d\d)\d{15})")
 """What a whole number beyond 64 bits has in it, and some that are none."""
+_MANY = re.compile(rb"\d{16}")
+_EXACT = 2.0**53
 _LEAST, _MOST, _DIGITS = -(1 << 63), (1 << 63) - 1, 38
 _CHANGED = re.compile(r"Column\(/?(?P<column>.*?)\) (?P<what>.*?)(?: in row (?P<row>\d+))?$")
 _ROW = re.compile(r"in row (\d+)")
@@ -47,7 +50,7 @@ def open_jsonl(
         first = stream.readline(256).strip()
     if begins != b"{" or first == b"{":
         plain = _as_lines(plain, file, into / "lines")
-    schema, rows, long = _schema_of(plain, file)
+    schema, rows, long, lost = _schema_of(plain, file)
     if long:
         schema = _with_decimals(plain, file, schema, long)
 
@@ -59,20 +62,27 @@ def open_jsonl(
     found = Found(path=plain, file=file, format="jsonl", read=read, schema=schema, rows=rows)
     read_as = typed(found, wanted, options)
     notes = [f"Column {name!r} has whole numbers beyond 64 bits: decimals." for name in long]
+    notes += [
+        f"Column {name!r} {rounded(row, str(value))}"
+        for name, (row, value) in lost.items()
+        if name not in long and _holds_doubles(read_as.stored.field(name).type)
+    ]
     return replace(read_as, notes=(*read_as.notes, *notes))
 
 
 Long = dict[str, tuple[int, int]]
-"""By column a row that holds a whole number beyond 64 bits, and that number."""
+"""By column a row that holds a whole number beyond 64 bits, or beyond doubles, and that number."""
 
 
-def _schema_of(path: Path, file: str) -> tuple[pa.Schema, int, Long]:
+def _schema_of(path: Path, file: str) -> tuple[pa.Schema, int, Long, Long]:
     schema, rows = pa.schema([]), 0
     long: Long = {}
+    lost: Long = {}
     for piece, before in _pieces(path, file):
         _check_brackets(piece, file, before)
         _note_long(piece, before, long)
         table = _parsed(piece, file, before, None)
+        _note_lost(table, piece, before, lost)
         rows += table.num_rows
         _check_depth(table.schema, file)
         try:
@@ -86,7 +96,7 @@ def _schema_of(path: Path, file: str) -> tuple[pa.Schema, int, Long]:
             ) from error
         if len(schema) > MOST_COLUMNS:
             raise TooManyColumns(file, len(schema), MOST_COLUMNS)
-    return schema, rows, long
+    return schema, rows, long, lost
 
 
 def _note_long(piece: bytes, before: int, long: Long) -> None:
@@ -106,6 +116,51 @@ def _note_long(piece: bytes, before: int, long: Long) -> None:
                 long[name] = before + place + 1, found
 
 
+def _note_lost(table: pa.Table, piece: bytes, before: int, lost: Long) -> None:
+    """Note whole numbers that no double holds, in columns of doubles and in those that may be."""
+    suspects = set()
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        if name in lost:
+            continue
+        if pa.types.is_integer(column.type):
+            whole = column.combine_chunks()
+            place = pc.index(inexact(whole), pa.scalar(value=True)).as_py()
+            if place >= 0:
+                lost[name] = before + place + 1, whole[place].as_py()
+        elif _holds_doubles(column.type) and _is_large(column.combine_chunks()):
+            suspects.add(name)
+    if not suspects:
+        return
+    for place, line in enumerate(piece.split(b"\n")):
+        if _MANY.search(line):
+            try:
+                told = orjson.loads(line)
+            except ValueError:
+                continue  # Arrow takes NaN and the like, which are no JSON
+            for name in suspects & told.keys() - lost.keys():
+                found = _first(told[name], lambda whole: int(float(whole)) != whole)
+                if found is not None:
+                    lost[name] = before + place + 1, found
+
+
+def _holds_doubles(kind: pa.DataType) -> bool:
+    if pa.types.is_nested(kind):
+        return any(_holds_doubles(kind.field(place).type) for place in range(kind.num_fields))
+    return bool(pa.types.is_floating(kind))
+
+
+def _is_large(values: pa.Array) -> bool:
+    """Whether a double within is of a size at which whole numbers have gaps."""
+    if pa.types.is_list(values.type):
+        return _is_large(values.flatten())
+    if pa.types.is_struct(values.type):
+        return any(_is_large(part) for part in values.flatten())
+    if not pa.types.is_floating(values.type):
+        return False
+    found = pc.max(pc.abs(values)).as_py()
+    return found is not None and found >= _EXACT
+
+
 def _whole(digits: str) -> int:
     """A whole number; of more digits than any column has, the first."""
     return int(digits[: _DIGITS + 2])
@@ -113,9 +168,14 @@ def _whole(digits: str) -> int:
 
 def _beyond(value: Any) -> int | None:
     """The first whole number beyond 64 bits in a value."""
+    return _first(value, lambda whole: not _LEAST <= whole <= _MOST)
+
+
+def _first(value: Any, sought: Callable[[int], bool]) -> int | None:
+    """The first whole number in a value that is sought."""
     waiting = [value]
     for item in waiting:
-        if isinstance(item, int) and not _LEAST <= item <= _MOST:
+        if isinstance(item, int) and sought(item):
             return item
         if isinstance(item, dict | list):
             waiting += item.values() if isinstance(item, dict) else item
