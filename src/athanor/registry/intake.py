@@ -15,7 +15,13 @@ from athanor.registry.errors import (
 )
 from athanor.registry.folders import digest_of_folder, model_artifact
 from athanor.registry.logic.mlmodel import parse
-from athanor.registry.logic.sources import Source, local_path, not_of_the_run, read_source
+from athanor.registry.logic.sources import (
+    Source,
+    local_path,
+    not_of_the_run,
+    not_of_the_version,
+    read_source,
+)
 from athanor.registry.ports import Origins
 from athanor.registry.store import CatalogStore, ModelStore
 from athanor.registry.types import (
@@ -185,11 +191,17 @@ class Intake:
         kept = self._models.find_version(model.name, number)
         if kept is None:
             raise ModelVersionNotFound(model.name, source.rest)
+        if new.run_id not in {"", None, kept.run_id} or new.model_id not in {
+            "",
+            None,
+            kept.model_id,
+        }:
+            raise not_of_the_version(new.source)
         return _Origin(
             f"models:/{model.name}/{kept.number}",
             kept.location or kept.source or files_of(kept),
-            new.run_id or kept.run_id,
-            new.model_id or kept.model_id,
+            kept.run_id,
+            kept.model_id,
             copied=kept,
         )
 

@@ -53,7 +53,7 @@ def read_source(source: str) -> Source:
 
 
 def check_absolute(source: str) -> None:
-    """Refuse a source whose path, decoded to its end, holds `..` or a NUL.
+    """Refuse a source whose path, decoded to its end, is empty or holds `..` or a NUL.
 
     Raises: BadModelSource.
     """
@@ -64,8 +64,7 @@ def check_absolute(source: str) -> None:
             break
         plain = decoded
     path = re.sub("/+", "/", urlparse(plain).path.rstrip("/"))
-    resolved = posixpath.normpath(path) if path else ""
-    if "\x00" in path or ".." in plain.split("/") or (path and resolved != path):
+    if "\x00" in path or ".." in plain.split("/") or posixpath.normpath(path) != path:
         raise _relative(source)
 
 
@@ -82,6 +81,14 @@ def not_of_the_run(source: str, parameter: str) -> BadModelSource:
         f"source, the {parameter} request parameter has to be specified and the local path has to "
         "be contained within the artifact directory of the run specified by the "
         f"{parameter}."
+    )
+
+
+def not_of_the_version(source: str) -> BadModelSource:
+    """The refusal of a run or logged model that is not that of the version which is copied."""
+    return BadModelSource(
+        f"Invalid model version source: '{source}'. The run_id and model_id request parameters "
+        "must match the referenced model version."
     )
 
 

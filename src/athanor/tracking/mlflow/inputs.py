@@ -10,7 +10,7 @@ from athanor.kernel import Principal
 from athanor.tracking.errors import BadInput
 from athanor.tracking.inputs import DatasetInfo, DatasetInput, ModelOutput, RunInputs
 from athanor.tracking.logic.paths import below
-from athanor.tracking.logic.rules import check_run_id
+from athanor.tracking.logic.rules import check_run_id, experiment_id
 from athanor.tracking.mlflow.experiments import Tag
 from athanor.tracking.mlflow.failures import invalid
 from athanor.tracking.mlflow.records import Record, Required
@@ -145,6 +145,7 @@ class _Routes:
                 f"SearchDatasets request cannot specify more than {_EXPERIMENTS} experiment_ids. "
                 f"Received {len(asked)} experiment_ids."
             )
+        asked = [experiment_id(given) for given in asked]
         found = [
             {"experiment_id": each.experiment, "name": each.name, "digest": each.digest}
             | ({"context": each.context} if each.context else {})
