@@ -65,6 +65,17 @@ def hosts_of(url: str) -> list[str]:
     return hosts if all(hosts) else []
 
 
+def duckdb_file(url: str) -> str | None:
+    """The file that a DuckDB URL names, "" where it names none; None: it is another database's."""
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):
+        return None
+    if parsed.get_backend_name() != "duckdb":
+        return None
+    return "" if parsed.host or parsed.query else parsed.database or ""
+
+
 @contextmanager
 def rows_of(
     url: str, sql: str, chunk: int

@@ -28,10 +28,10 @@ from athanor.data.records import NewSource
 from athanor.data.work import dvc, folders, parts
 from athanor.data.work.archives import unpacked_archive
 from athanor.data.work.delta import opened
-from athanor.data.work.duckfile import from_duckdb, is_duckdb
+from athanor.data.work.duckfile import from_duckdb
 from athanor.data.work.foreign_delta import copied, unread, why_copied
 from athanor.data.work.reach import check_source, is_query, is_web, local_path, opener
-from athanor.kernel.foreign import rows_of, without_secrets
+from athanor.kernel.foreign import duckdb_file, rows_of, without_secrets
 from athanor.kernel.remote import filesystem_of
 
 _CHUNK_ROWS = 50_000
@@ -192,8 +192,9 @@ def _said(error: Exception) -> str:
 def _query(new: NewSource, into: Path) -> Arrival:
     """The rows of a query; kept in pieces first, as a column's type may show late."""
     target, pieces = into / "arrived.parquet", []
-    if is_duckdb(new.uri):
-        from_duckdb(new.uri, new.sql, target)
+    file = duckdb_file(new.uri)
+    if file is not None:
+        from_duckdb(new.uri, file, new.sql, target)
         return Arrival(path=str(target), file="query", kind="query", uri=new.uri, keep=False)
     schema = pa.schema([])
     with rows_of(new.uri, new.sql, _CHUNK_ROWS) as (names, chunks):

@@ -5,34 +5,23 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
 
 from athanor.kernel.foreign import ForeignDatabaseRefused, without_secrets
 
 _ROWS = 100_000
 
 
-def is_duckdb(url: str) -> bool:
-    """Whether a database's URL is that of a DuckDB file."""
-    try:
-        return make_url(url).get_backend_name() == "duckdb"
-    except (ArgumentError, ValueError):
-        return False
-
-
-def from_duckdb(url: str, sql: str, target: Path) -> None:
-    """Write what a query on `duckdb:///PATH` gives to a Parquet file, with DuckDB's own types.
+def from_duckdb(url: str, file: str, sql: str, target: Path) -> None:
+    """Write what a query on a DuckDB file gives to a Parquet file, with DuckDB's own types.
 
     The query reads that file and nothing else of this machine.
     Raises: ForeignDatabaseRefused.
     """
-    parsed = make_url(url)
-    if parsed.host or parsed.query:
+    if not file:
         raise ForeignDatabaseRefused(
             without_secrets(url), "it is no file of the server's machine.", "Write duckdb:///PATH."
         )
-    path = Path(parsed.database or "")
+    path = Path(file)
     if not path.is_file():
         raise ForeignDatabaseRefused(url, "there is no such file.")
     closed: dict[str, str | bool | int | float | list[str]] = {
