@@ -6,11 +6,13 @@ import sqlite3
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from athanor.app.moving.errors import BrokenStore, ForeignStore, NoStore, NoSuchExperiments
+from athanor.app.moving.mlflow.locations import Locations
 from athanor.app.moving.mlflow.opening import open_store
 from athanor.client import Client
 from athanor.kernel import Transport
@@ -209,6 +211,58 @@ def test_a_broken_part_is_named(tmp_path: Path) -> None:
     (store / "123" / f"{0:032x}" / "meta.yaml").write_text("{[")
     with pytest.raises(BrokenStore, match=r"meta\.yaml"):
         list(source.runs(source.experiments()[0]))
+
+
+@pytest.mark.parametrize(
+    ("path", "content", "named"),
+    [
+        ("meta.yaml", None, "123/meta.yaml: there is no such file"),
+        ("RUN/meta.yaml", None, "meta.yaml: there is no such file"),
+        ("RUN/meta.yaml", "artifact_uri: /elsewhere\nend_time: 17", "no status and no start_time"),
+        ("RUN/meta.yaml", "start_time: 1\nstatus: 77\n", "meta.yaml: 77 is no status"),
+        ("RUN/meta.yaml", "start_time: 1\nstatus: 3\nuser_id: ad", "not written to its end"),
+        ("RUN/meta.yaml", "start_time: noon\nstatus: 3\n", "meta.yaml: invalid literal"),
+        ("RUN/metrics/loss", "1 2 99999999999999999999\n", "loss: 9+ is no step"),
+        ("RUN/metrics/loss", b"\xff\xfe 1 2\n", "metrics/loss: 'utf-8' codec"),
+        ("RUN/inputs/i/meta.yaml", "source_id: a\nsource_type: DATASET\n", "no dataset 'a'"),
+        ("models/m-1/meta.yaml", "name: m\nstatus: 9\n", "9 is no status of a logged model"),
+        ("../models/churn/tags/a", "b", "churn/meta.yaml: there is no such file"),
+        ("../models/churn/aliases/best", "zz", "aliases/best: 'zz' is no version"),
+    ],
+)
+def test_damage_is_named_and_nothing_is_left_out_without_a_word(
+    tmp_path: Path, path: str, content: str | bytes | None, named: str
+) -> None:
+    store = file_store(tmp_path / "mlruns", 1)
+    damaged = store / "123" / path.replace("RUN", f"{0:032x}")
+    damaged.parent.mkdir(parents=True, exist_ok=True)
+    if content is None:
+        damaged.unlink()
+    else:
+        damaged.write_bytes(content.encode() if isinstance(content, str) else content)
+    if "aliases" in path:
+        (damaged.parents[1] / "meta.yaml").write_text("name: churn\n")
+    with pytest.raises(BrokenStore, match=named):  # noqa: PT012 - whichever of them reads it
+        source = open_store(str(store))
+        for experiment in source.experiments():
+            for runs in source.runs(experiment):
+                source.points(runs)
+            list(source.logged_models(experiment))
+        list(source.models())
+
+
+def test_folders_of_artifacts_alone_are_no_damage_and_lost_ones_are_told(tmp_path: Path) -> None:
+    store = file_store(tmp_path / "mlruns", 1)
+    (store / "7" / "0123" / "artifacts").mkdir(parents=True)
+    run = store / "123" / f"{0:032x}"
+    source = open_store(str(store))
+    (experiment,) = source.experiments()
+    (found,) = next(source.runs(experiment))
+    assert source.files(found).missing == ""
+    lost = replace(found, location="/nope/nowhere")
+    assert source.files(lost).missing == "there is no folder /nope/nowhere"
+    assert len(source.files(lost).found) == len(list((run / "artifacts").rglob("*.txt")))
+    assert "nowhere" in Locations(base=tmp_path).files("/nope/nowhere").missing
 
 
 def test_a_metric_that_is_being_written_is_read_up_to_its_last_whole_line(tmp_path: Path) -> None:

@@ -4,7 +4,9 @@ The layout is public and old: runs of MLflow 0.x to 3.x lie in it.
 """
 
 import os
+import struct
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -67,19 +69,7 @@ class FileStore:
         """
         found = []
         for folder in self._experiment_folders():
-            meta = _meta(folder)
-            experiment = ExperimentRecord(
-                id=folder.name,
-                name=str(meta.get("name", folder.name)),
-                project=str(meta.get("workspace") or "default"),
-                location=str(meta.get("artifact_location") or folder),
-                lifecycle="deleted"
-                if folder.parent.name == _TRASH
-                else lifecycle(meta.get("lifecycle_stage")),
-                created_at=instant(meta.get("creation_time")),
-                updated_at=instant(meta.get("last_update_time")),
-                tags=_texts(folder / "tags"),
-            )
+            experiment = _experiment(folder)
             self._folders[experiment.id] = folder
             found.append(experiment)
         return sorted(found, key=lambda experiment: (len(experiment.id), experiment.id))
@@ -95,7 +85,7 @@ class FileStore:
         }
         batch: list[RunRecord] = []
         for place in _subfolders(folder):
-            if place.name in _RESERVED or not (place / _META).is_file():
+            if place.name in _RESERVED or not _is_owner(place):
                 continue
             batch.append(self._run(place, experiment, datasets))
             if len(batch) == BATCH:
@@ -121,10 +111,7 @@ class FileStore:
         found = {}
         for run in runs:
             metrics = self._folders[run.experiment] / run.id / "metrics"
-            found[run.id] = [
-                packed(path.relative_to(metrics).as_posix(), map(_point, _lines(path)))
-                for path in _files(metrics)
-            ]
+            found[run.id] = [_series(path, metrics) for path in _files(metrics)]
         return found
 
     def logged_models(self, experiment: ExperimentRecord) -> Iterator[list[LoggedModelRecord]]:
@@ -135,7 +122,7 @@ class FileStore:
         places = [
             place
             for place in _subfolders(self._folders[experiment.id] / _MODELS)
-            if (place / _META).is_file()
+            if _is_owner(place)
         ]
         for first in range(0, len(places), BATCH):
             yield [_logged_model(place, experiment) for place in places[first : first + BATCH]]
@@ -145,11 +132,13 @@ class FileStore:
 
         Raises: BrokenStore.
         """
-        found = [
-            _model(path.parent)
-            for path in sorted((self._root / _MODELS).rglob(_META))
-            if not path.parent.name.startswith("version-")
-        ]
+        places: set[Path] = set()
+        for folder in _subfolders(self._root / _MODELS):
+            told = [path.parent for path in folder.rglob(_META)] or [folder] * bool(_files(folder))
+            places |= {
+                place.parent if place.name.startswith("version-") else place for place in told
+            }
+        found = [_model(place) for place in sorted(places)]
         if found:
             yield found
 
@@ -175,116 +164,158 @@ class FileStore:
             folder
             for parent in (self._root, self._root / _TRASH)
             for folder in _subfolders(parent)
-            if folder.name not in {_TRASH, _MODELS} and (folder / _META).is_file()
+            if folder.name not in {_TRASH, _MODELS} and _is_experiment(folder)
         ]
 
     def _run(
         self, place: Path, experiment: ExperimentRecord, datasets: dict[str, DatasetInfo]
     ) -> RunRecord:
-        meta = _meta(place)
+        meta = _meta(place, "status", "start_time")
         tags = _texts(place / "tags")
-        state = meta.get("status", 3)
-        inputs = [_meta(folder) for folder in _subfolders(place / "inputs")]
-        outputs = [_meta(folder) for folder in _subfolders(place / "outputs")]
-        used = RunInputs(
-            datasets=[
-                DatasetInput(dataset=datasets[told["source_id"]], tags=dict(told.get("tags") or {}))
-                for told in inputs
-                if told.get("source_type") == "DATASET" and told.get("source_id") in datasets
-            ],
-            models=[
-                str(told["source_id"]) for told in inputs if told.get("source_type") == "MODEL"
-            ],
-            outputs=[
-                ModelOutput(model_id=str(told["destination_id"]), step=int(told.get("step", 0)))
-                for told in outputs
-            ],
+        state = meta.get("status")
+        named = STATE_NUMBERS.get(state) if isinstance(state, int) else str(state)
+        known = STATES.get(named or "")
+        if known is None:
+            raise BrokenStore(str(place / _META), f"{state!r} is no status of a run")
+        with _damage_named(place):
+            return RunRecord(
+                id=place.name,
+                experiment=experiment.id,
+                project=experiment.project,
+                name=str(
+                    meta.get("run_name") or meta.get("name") or tags.get("mlflow.runName", "")
+                ),
+                state=known,
+                user=str(meta.get("user_id") or ""),
+                lifecycle=lifecycle(meta.get("lifecycle_stage")),
+                location=str(meta.get("artifact_uri") or ""),
+                started_at=instant(meta.get("start_time")),
+                ended_at=instant(meta.get("end_time")),
+                deleted_at=instant(meta.get("deleted_time")),
+                tags=tags,
+                params=_texts(place / "params"),
+                used=_used(place, datasets),
+            )
+
+
+def _experiment(folder: Path) -> ExperimentRecord:
+    meta = _meta(folder, "name")
+    with _damage_named(folder):
+        return ExperimentRecord(
+            id=folder.name,
+            name=str(meta["name"]),
+            project=str(meta.get("workspace") or "default"),
+            location=str(meta.get("artifact_location") or folder),
+            lifecycle="deleted"
+            if folder.parent.name == _TRASH
+            else lifecycle(meta.get("lifecycle_stage")),
+            created_at=instant(meta.get("creation_time")),
+            updated_at=instant(meta.get("last_update_time")),
+            tags=_texts(folder / "tags"),
         )
-        return RunRecord(
-            id=place.name,
-            experiment=experiment.id,
-            project=experiment.project,
-            name=str(meta.get("run_name") or meta.get("name") or tags.get("mlflow.runName", "")),
-            state=STATES[STATE_NUMBERS.get(state, str(state))],
-            user=str(meta.get("user_id") or ""),
-            lifecycle=lifecycle(meta.get("lifecycle_stage")),
-            location=str(meta.get("artifact_uri") or ""),
-            started_at=instant(meta.get("start_time")),
-            ended_at=instant(meta.get("end_time")),
-            deleted_at=instant(meta.get("deleted_time")),
-            tags=tags,
-            params=_texts(place / "params"),
-            used=used,
-        )
+
+
+def _used(place: Path, datasets: dict[str, DatasetInfo]) -> RunInputs:
+    used = RunInputs(datasets=[], models=[], outputs=[])
+    for folder in _subfolders(place / "inputs"):
+        told = _meta(folder, "source_type", "source_id")
+        with _damage_named(folder):
+            if told["source_type"] == "MODEL":
+                used.models.append(str(told["source_id"]))
+            elif told["source_id"] not in datasets:
+                raise BrokenStore(
+                    str(folder / _META), f"there is no dataset {str(told['source_id'])!r}"
+                )
+            else:
+                tags = {str(key): str(value) for key, value in (told.get("tags") or {}).items()}
+                used.datasets.append(DatasetInput(dataset=datasets[told["source_id"]], tags=tags))
+    for folder in _subfolders(place / "outputs"):
+        told = _meta(folder, "destination_id")
+        with _damage_named(folder):
+            output = ModelOutput(
+                model_id=str(told["destination_id"]), step=_step(told.get("step") or 0)
+            )
+            used.outputs.append(output)
+    return used
 
 
 def _model(place: Path) -> ModelRecord:
-    meta = _meta(place)
-    every = [
-        (folder, _meta(folder))
+    meta = _meta(place, "name")
+    versions = [
+        _version(folder, _meta(folder, "version"))
         for folder in _subfolders(place)
         if folder.name.startswith("version-")
     ]
-    versions = [_version(folder, told) for folder, told in every]
-    return ModelRecord(
-        name=str(meta.get("name", place.name)),
-        project=str(meta.get("workspace") or "default"),
-        description=str(meta.get("description") or ""),
-        created_at=instant(meta.get("creation_timestamp")),
-        updated_at=instant(meta.get("last_updated_timestamp")),
-        last_number=max((version.number for version in versions), default=0),
-        tags=_texts(place / "tags"),
-        aliases={alias: int(number) for alias, number in _texts(place / "aliases").items()},
-        versions=sorted(
-            (version for version in versions if version.stage != GONE),
-            key=lambda version: version.number,
-        ),
-    )
+    aliases = {}
+    for alias, number in _texts(place / "aliases").items():
+        if not number.strip().isdecimal():
+            raise BrokenStore(str(place / "aliases" / alias), f"{number[:60]!r} is no version")
+        aliases[alias] = int(number)
+    with _damage_named(place):
+        return ModelRecord(
+            name=str(meta["name"]),
+            project=str(meta.get("workspace") or "default"),
+            description=str(meta.get("description") or ""),
+            created_at=instant(meta.get("creation_timestamp")),
+            updated_at=instant(meta.get("last_updated_timestamp")),
+            last_number=max((version.number for version in versions), default=0),
+            tags=_texts(place / "tags"),
+            aliases=aliases,
+            versions=sorted(
+                (version for version in versions if version.stage != GONE),
+                key=lambda version: version.number,
+            ),
+        )
 
 
 def _version(folder: Path, meta: dict[str, Any]) -> VersionRecord:
-    return VersionRecord(
-        number=int(meta.get("version") or folder.name.removeprefix("version-")),
-        source=str(meta.get("source") or ""),
-        location=str(meta.get("storage_location") or ""),
-        run=meta.get("run_id") or None,
-        run_link=str(meta.get("run_link") or ""),
-        logged_model=meta.get("model_id") or None,
-        stage=str(meta.get("current_stage") or "None"),
-        status=str(meta.get("status") or "READY"),
-        status_message=str(meta.get("status_message") or ""),
-        description=str(meta.get("description") or ""),
-        user=str(meta.get("user_id") or ""),
-        created_at=instant(meta.get("creation_timestamp")),
-        updated_at=instant(meta.get("last_updated_timestamp")),
-        tags=_texts(folder / "tags"),
-    )
+    with _damage_named(folder):
+        return VersionRecord(
+            number=int(meta["version"]),
+            source=str(meta.get("source") or ""),
+            location=str(meta.get("storage_location") or ""),
+            run=meta.get("run_id") or None,
+            run_link=str(meta.get("run_link") or ""),
+            logged_model=meta.get("model_id") or None,
+            stage=str(meta.get("current_stage") or "None"),
+            status=str(meta.get("status") or "READY"),
+            status_message=str(meta.get("status_message") or ""),
+            description=str(meta.get("description") or ""),
+            user=str(meta.get("user_id") or ""),
+            created_at=instant(meta.get("creation_timestamp")),
+            updated_at=instant(meta.get("last_updated_timestamp")),
+            tags=_texts(folder / "tags"),
+        )
 
 
 def _logged_model(place: Path, experiment: ExperimentRecord) -> LoggedModelRecord:
-    meta = _meta(place)
+    meta = _meta(place, "status")
+    state = meta["status"]
+    if not isinstance(state, int | str) or state not in MODEL_STATUSES:
+        raise BrokenStore(str(place / _META), f"{state!r} is no status of a logged model")
     metrics = place / "metrics"
-    return LoggedModelRecord(
-        id=place.name,
-        experiment=experiment.id,
-        project=experiment.project,
-        name=str(meta.get("name") or ""),
-        location=str(meta.get("artifact_location") or ""),
-        status=MODEL_STATUSES.get(meta.get("status"), "ready"),
-        status_message=str(meta.get("status_message") or ""),
-        type=str(meta.get("model_type") or ""),
-        run=meta.get("source_run_id") or None,
-        lifecycle=lifecycle(meta.get("lifecycle_stage")),
-        created_at=instant(meta.get("creation_timestamp")),
-        updated_at=instant(meta.get("last_updated_timestamp")),
-        params=_texts(place / "params"),
-        tags=_texts(place / "tags"),
-        points=[
-            point
-            for path in _files(metrics)
-            for point in _model_points(path.relative_to(metrics).as_posix(), path)
-        ],
-    )
+    with _damage_named(place):
+        return LoggedModelRecord(
+            id=place.name,
+            experiment=experiment.id,
+            project=experiment.project,
+            name=str(meta.get("name") or ""),
+            location=str(meta.get("artifact_location") or ""),
+            status=MODEL_STATUSES[state],
+            status_message=str(meta.get("status_message") or ""),
+            type=str(meta.get("model_type") or ""),
+            run=meta.get("source_run_id") or None,
+            lifecycle=lifecycle(meta.get("lifecycle_stage")),
+            created_at=instant(meta.get("creation_timestamp")),
+            updated_at=instant(meta.get("last_updated_timestamp")),
+            params=_texts(place / "params"),
+            tags=_texts(place / "tags"),
+            points=[
+                point
+                for path in _files(metrics)
+                for point in _model_points(path.relative_to(metrics).as_posix(), path)
+            ],
+        )
 
 
 def _model_points(key: str, path: Path) -> Iterator[ModelPoint]:
@@ -296,7 +327,7 @@ def _model_points(key: str, path: Path) -> Iterator[ModelPoint]:
         yield ModelPoint(
             key=key,
             value=value if abs(value) < float("inf") else str(value),
-            step=int(parts[2]),
+            step=_step(parts[2]),
             at=at,
             run=parts[3],
             # A dataset's name may have spaces in it; its digest has none.
@@ -316,14 +347,20 @@ def _dataset(meta: dict[str, Any]) -> DatasetInfo:
     )
 
 
+def _series(path: Path, metrics: Path) -> PointsRecord:
+    with _damage_named(path):
+        return packed(path.relative_to(metrics).as_posix(), map(_point, _lines(path)))
+
+
 def _point(parts: list[str]) -> tuple[float, int, int]:
-    step = int(parts[2]) if len(parts) > 2 else 0
+    step = _step(parts[2]) if len(parts) > 2 else 0
     return float(parts[1]), step, microseconds(int(parts[0]))
 
 
 def _lines(path: Path) -> Iterator[list[str]]:
     """The words of each line; the last line may be half-written, and is left out then."""
-    text = path.read_text("utf-8")
+    with _damage_named(path):
+        text = path.read_text("utf-8")
     lines = text.split("\n")
     whole = lines[:-1]
     for number, line in enumerate(lines):
@@ -339,14 +376,64 @@ def _lines(path: Path) -> Iterator[list[str]]:
         yield parts
 
 
-def _meta(folder: Path) -> dict[str, Any]:
+def _step(told: object) -> int:
+    """A step. Raises: ValueError where it is none, or has more than 64 bits."""
+    step = int(str(told))
+    if not -(1 << 63) <= step < 1 << 63:
+        raise ValueError(f"{step} is no step: it has more than 64 bits")
+    return step
+
+
+@contextmanager
+def _damage_named(place: Path) -> Iterator[None]:
+    """What can't be read inside is damage of the store, at this place.
+
+    Raises: BrokenStore.
+    """
+    try:
+        yield
+    except (OSError, ValueError, TypeError, LookupError, ArithmeticError, AttributeError) as error:
+        path = place / _META if place.is_dir() else place
+        raise BrokenStore(str(path), str(error).split("\n", 1)[0]) from error
+    except struct.error as error:
+        raise BrokenStore(str(place), str(error)) from error
+
+
+def _is_experiment(folder: Path) -> bool:
+    """Whether a folder is an experiment, be it one without its meta.yaml.
+
+    Folders of artifacts alone lie there too, where runs are kept in a database.
+    """
+    owners = [*_subfolders(folder), *_subfolders(folder / _MODELS)]
+    return (folder / _META).is_file() or any(_is_owner(place) for place in owners)
+
+
+def _is_owner(place: Path) -> bool:
+    """Whether a folder is a run or a logged model, be it one without its meta.yaml."""
+    told = (place / _META, place / "metrics", place / "params", place / "tags")
+    return any(path.exists() for path in told)
+
+
+def _meta(folder: Path, *needed: str) -> dict[str, Any]:
+    """What a folder says of itself.
+
+    Raises: BrokenStore, also where a name that it needs is missing, or its end.
+    """
     path = folder / _META
     try:
-        found = read_yaml(path.read_bytes())
+        text = path.read_bytes()
+        found = read_yaml(text)
+    except FileNotFoundError as error:
+        raise BrokenStore(str(path), "there is no such file") from error
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise BrokenStore(str(path), str(error).split("\n", 1)[0]) from error
     if not isinstance(found, dict):
         raise BrokenStore(str(path), "it is empty or no mapping")
+    absent = [name for name in needed if found.get(name) is None]
+    if absent:
+        raise BrokenStore(str(path), f"it has no {' and no '.join(absent)}")
+    if not text.endswith(b"\n"):
+        raise BrokenStore(str(path), "its last line has no end: it was not written to its end")
     return found
 
 

@@ -54,13 +54,15 @@ class Locations:
         if beside is not None:
             places.append(beside)
         places += self._moved(given)
+        missing = f"there is no folder {location}"
         for place in places:
             if location and place.is_dir():
-                return Files(found=sorted(_walk(place), key=lambda file: file.path))
-        if beside is not None or not self._expected(given):
-            # A run that logged no file has no folder.
-            return Files()
-        return Files(missing=f"there is no folder {location}")
+                found = sorted(_walk(place), key=lambda file: file.path)
+                elsewhere = place == beside and given.parts[-2:] != beside.parts[-2:]
+                return Files(found=found, missing=missing if elsewhere else "")
+        # A run that logged no file has no folder.
+        lost = self._expected(given) if beside is None else given.parts[-2:] != beside.parts[-2:]
+        return Files(missing=missing if lost else "")
 
     def _moved(self, given: Path) -> Iterator[Path]:
         """Where the folder would lie if it had been moved together with the store."""
@@ -74,7 +76,8 @@ class Locations:
     def _expected(self, given: Path) -> bool:
         """Whether a missing folder means missing files: its root is missing too."""
         root = given if given.is_absolute() else self.base / given
-        return len(root.parents) > 2 and not any(parent.is_dir() for parent in root.parents[:3])
+        above = [parent for parent in root.parents[:3] if parent != parent.parent]
+        return bool(above) and not any(parent.is_dir() for parent in above)
 
 
 def _walk(folder: Path) -> Iterator[Found]:
