@@ -25,7 +25,7 @@ from athanor.data.errors import (
 )
 from athanor.data.logic.queries import read_query
 from athanor.data.work.plain import plain_value
-from athanor.data.work.sql import run
+from athanor.data.work.sql import export, run
 from athanor.kernel import OWNER, Column, Relation, Scan
 from athanor.testing.data import DataRoom
 from tests.data.conftest import Written, churn, customers
@@ -294,3 +294,19 @@ def test_values_that_json_or_python_lack_are_told_as_text(room: DataRoom) -> Non
          "[10000-01-01]"],
         ["2026-01-31", "2026-01-31T00:00:00", None, None, None, None],
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("form", ["json", "parquet", "arrow", "csv", "jsonl"])
+def test_what_a_form_lacks_is_told_as_duckdb_writes_it(form: str, tmp_path: Path) -> None:
+    asked = (
+        "SELECT timetz '10:00:00+01' AS a, bitstring '0101' AS b, 1::uhugeint << 127 AS c, "
+        "{'d': timetz '10:00:00+01', 'e': [bitstring '01']} AS d"
+    )
+    if form == "json":
+        [row] = run(asked, {}, limit=1, memory_mb=100)["rows"]
+        assert row[:3] == ["10:00:00+01", "0101", str(1 << 127)]
+        assert row[3] == {"d": "10:00:00+01", "e": ["01"]}
+        return
+    export(asked, {}, 100, str(tmp_path / "told"), form)
+    written = (tmp_path / "told").read_bytes()
+    assert all(word in written for word in (b"10:00:00+01", b"0101", str(1 << 127).encode()))

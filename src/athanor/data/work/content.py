@@ -14,7 +14,7 @@ from athanor.data.logic.given import restored, type_named
 from athanor.data.types import Column
 from athanor.data.work.earlier import aligned
 from athanor.data.work.places import located, repeating
-from athanor.data.work.plain import plain_value
+from athanor.data.work.telling import plain_values
 
 _BATCH_ROWS = 65_536
 
@@ -120,10 +120,9 @@ def _as_flat(values: pa.Array) -> pa.Array:
         return _as_flat(values.dictionary_decode())
     if not _is_deep(values.type):
         return values
-    told = (plain_value(value) for value in values.to_pylist())
     texts = [
         None if value is None else value if isinstance(value, str) else orjson.dumps(value).decode()
-        for value in told
+        for value in plain_values(values)
     ]
     return pa.array(texts, pa.string())
 
@@ -133,9 +132,9 @@ def _jsonl(batches: Iterator[pa.RecordBatch], schema: pa.Schema, target: Path) -
     rows = 0
     with target.open("wb") as stream:
         for batch in batches:
-            for row in batch.to_pylist():
-                told = {name: plain_value(value) for name, value in row.items()}
-                stream.write(orjson.dumps(told) + b"\n")
+            columns = [plain_values(column) for column in batch.columns]
+            for row in zip(*columns, strict=True):
+                stream.write(orjson.dumps(dict(zip(batch.schema.names, row, strict=True))) + b"\n")
             rows += batch.num_rows
     return rows
 

@@ -19,7 +19,7 @@ from athanor.data.errors import BadQuery, NotReadOnly, QueryTooLarge
 from athanor.data.logic.profiling import quoted
 from athanor.data.work.content import written
 from athanor.data.work.places import located
-from athanor.data.work.plain import plain_value
+from athanor.data.work.telling import plain_values, told_as
 
 _BATCH_ROWS = 65_536
 
@@ -34,8 +34,8 @@ def run(sql: str, tables: dict[str, dict[str, Any]], limit: int, memory_mb: int)
     began = time.monotonic()
     with _answer(sql, tables, memory_mb) as relation:
         names, types = relation.columns, [str(kind) for kind in relation.types]
-        found = relation.limit(limit + 1).to_arrow_table()
-    columns = [_values(column) for column in found.columns]
+        found = told_as(relation.limit(limit + 1), "json").to_arrow_table()
+    columns = [plain_values(column) for column in found.columns]
     rows = [list(row) for row in zip(*columns, strict=True)]
     return {
         "columns": list(names),
@@ -46,26 +46,6 @@ def run(sql: str, tables: dict[str, dict[str, Any]], limit: int, memory_mb: int)
     }
 
 
-def _values(column: pa.ChunkedArray) -> list[Any]:
-    """A column's values as JSON-able data; times that Python does not have, as DuckDB writes them.
-
-    Those are infinities and what lies outside of the years 1 to 9999.
-    """
-    try:
-        return [plain_value(value) for value in column.to_pylist()]
-    except (OverflowError, ValueError):
-        found: list[Any] = []
-    with duckdb.connect(":memory:", config={"threads": 1}) as connection:
-        told = connection.from_arrow(pa.table({"told": column}))
-        texts = told.project("CAST(told AS VARCHAR)").fetchall()
-    for value, (text,) in zip(column, texts, strict=True):
-        try:
-            found.append(plain_value(value.as_py()))
-        except (OverflowError, ValueError):
-            found.append(text)
-    return found
-
-
 def copy(sql: str, tables: dict[str, dict[str, Any]], path: str, memory_mb: int) -> dict[str, int]:
     """Write all rows of a query to a Parquet file, batch by batch; says how many.
 
@@ -73,7 +53,7 @@ def copy(sql: str, tables: dict[str, dict[str, Any]], path: str, memory_mb: int)
     """
     rows = 0
     with _answer(sql, tables, memory_mb) as relation:
-        reader = relation.to_arrow_reader(_COPIED_ROWS)
+        reader = told_as(relation, "parquet").to_arrow_reader(_COPIED_ROWS)
         with pq.ParquetWriter(path, reader.schema, compression="zstd") as writer:
             for batch in reader:
                 writer.write_batch(batch)
@@ -89,7 +69,7 @@ def export(
     Raises: BadQuery, NotReadOnly, QueryTooLarge.
     """
     with _answer(sql, tables, memory_mb) as relation:
-        reader = relation.to_arrow_reader(_BATCH_ROWS)
+        reader = told_as(relation, form).to_arrow_reader(_BATCH_ROWS)
         rows = written(iter(reader), reader.schema, Path(target), form)
     return {"rows": rows}
 
