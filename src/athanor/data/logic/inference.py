@@ -367,7 +367,7 @@ def rounded(row: int, value: str) -> str:
     """The note on a column of numbers that holds such a whole number, beside others."""
     return (
         f"has whole numbers whose last digits no double holds: row {row} has {value}, which is "
-        f"kept as {int(float(value))}; as text they are kept (--text)."
+        f"kept as {int(float(value))}; texts keep all digits."
     )
 
 
