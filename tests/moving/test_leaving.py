@@ -13,6 +13,7 @@ from sklearn.linear_model import LogisticRegression
 
 import athanor
 from athanor.app import cli, connect
+from athanor.app.moving.boards import NoScalars
 from athanor.app.moving.errors import PlaceTaken
 from athanor.app.moving.mlflow.writing import MlflowExport
 from athanor.client import Client
@@ -137,6 +138,11 @@ def test_event_files_show_as_metrics_and_leave_as_they_came(
         assert cli.call("run", "import-tensorboard", other, str(out)) == 0
         _wait_for(client, other, "train/epoch_loss", 1200)
         assert _wait_for(client, other, "own", 1)[0].step == 7
+        alone = str(folder / name)
+        assert cli.call("run", "import-tensorboard", other, alone) == 0
+        (folder / name).write_bytes(b"no record at all")
+        with pytest.raises(NoScalars):
+            cli.call("run", "import-tensorboard", other, alone)
     finally:
         connect.close_all()
     (file,) = (out / run_id).iterdir()

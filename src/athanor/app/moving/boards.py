@@ -16,7 +16,13 @@ from athanor.client import Client
 from athanor.kernel import Invalid, NotFound
 from athanor.kernel.console import Json, RunId, emit, say, transport
 from athanor.tracking import place_of
-from athanor.tracking.logic.boards.events import Scalar, event_file, is_event_file
+from athanor.tracking.logic.boards.events import (
+    Reading,
+    Scalar,
+    event_file,
+    is_event_file,
+    read_scalars,
+)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -29,6 +35,16 @@ class NoEventFiles(NotFound):
         super().__init__(
             f"There is no event file of TensorBoard in {folder}.",
             hint="Give the folder that TensorBoard is started with: its --logdir.",
+        )
+
+
+class NoScalars(Invalid):
+    """Files with the name of event files, and no scalar in any of them."""
+
+    def __init__(self, place: Path) -> None:
+        super().__init__(
+            f"No event file of {place} holds a scalar that can be read.",
+            hint="Look at it with TensorBoard: it is damaged, or holds pictures or graphs alone.",
         )
 
 
@@ -86,12 +102,19 @@ def _root(folder: Path, found: Sequence[Path]) -> Path:
     return folder
 
 
+def _has_scalar(path: Path) -> bool:
+    with path.open("rb") as stream:
+        return next(iter(read_scalars(stream, Reading())), None) is not None
+
+
 _DATA = {"train", "training", "val", "valid", "validation", "test", "eval", "evaluation"}
 
 
 def import_tensorboard(
     run: RunId,
-    folder: Annotated[Path, typer.Argument(help="What TensorBoard would be started with.")],
+    folder: Annotated[
+        Path, typer.Argument(help="What TensorBoard would be started with, or an event file.")
+    ],
     *,
     json: Json = False,
 ) -> None:
@@ -104,9 +127,13 @@ def import_tensorboard(
     place = place_of(info.artifact_uri)
     if place.kind != "tree":
         raise KeptElsewhere(run, info.artifact_uri)
-    found = sorted(path for path in folder.rglob("*") if is_event_file(path.name))
+    every = [folder] if folder.is_file() else folder.rglob("*")
+    found = sorted(path for path in every if is_event_file(path.name) and path.is_file())
     if not found:
         raise NoEventFiles(folder)
+    if not any(map(_has_scalar, found)):
+        raise NoScalars(folder)
+    folder = folder.parent if folder.is_file() else folder
     root = _root(folder, found)
     for path in found:
         below = path.relative_to(root).as_posix()
