@@ -235,6 +235,13 @@ def test_any_text_is_read_or_refused(text: str) -> None:
         read_query(text)
 
 
+def test_a_refusal_names_the_statement_and_the_digest() -> None:
+    for statement in ("explain select 1", "call duckdb_settings()", "prepare a as select 1"):
+        with pytest.raises(NotReadOnly, match=statement.split()[0].upper()):
+            read_query(statement)
+    assert read_query("select * from people@sha256:zz").names == ("people@sha256:zz",)
+
+
 def test_a_query_nested_without_end_is_refused() -> None:
     with pytest.raises(BadQuery):
         read_query("select " + "(" * 20_000 + "1" + ")" * 20_000)

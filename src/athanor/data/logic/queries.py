@@ -21,7 +21,7 @@ _AT_NAME = re.compile(
         (?:FOR\s+)?(?:SYSTEM_TIME\s+|SYSTEM_VERSION\s+|VERSION\s+|TIMESTAMP\s+)?AS\s+OF\s+
         (?:VERSION\s+|TIMESTAMP\s+|DATE\s+)?(?P<of>'[^']*'|v?\d+(?![\w.])|latest\b)"""
     r"""|'(?:[^']|'')*'|"(?:[^"]|"")*"|--[^\n]*|/\*.*?\*/"""
-    rf"""|(?P<name>[A-Za-z_][A-Za-z0-9_-]*(?:@(?:{_DATE}|v?[0-9]+|latest|sha256:[0-9a-f]{{6,64}}
+    rf"""|(?P<name>[A-Za-z_][A-Za-z0-9_-]*(?:@(?:{_DATE}|v?[0-9]+|latest|sha256:[0-9a-z]+
         |[A-Za-z][A-Za-z0-9_]*){_PART}|\#[A-Za-z][A-Za-z0-9_.]*))(?![A-Za-z0-9_@])""",
     re.DOTALL | re.VERBOSE | re.IGNORECASE,
 )
@@ -58,7 +58,9 @@ def read_query(sql: str) -> Reads:
         raise BadQuery(f"{len(statements)} statements were given; one is expected.")
     statement = statements[0]
     if not isinstance(statement, exp.Query):
-        raise NotReadOnly(type(statement).__name__.upper())
+        # What the parser does not know is a command to it.
+        told = statement.this if isinstance(statement, exp.Command) else type(statement).__name__
+        raise NotReadOnly(str(told).upper())
     for node in statement.find_all(exp.DML, exp.DDL, exp.Into, exp.Command, exp.Lock):
         if not isinstance(node, exp.Query):
             raise NotReadOnly(type(node).__name__.upper())
