@@ -2080,6 +2080,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/features/views/{name}/pushes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Drop
+         * @description Take pushed rows back that no version holds yet.
+         */
+        delete: operations["features_drop"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/features/views/{name}/rows": {
         parameters: {
             query?: never;
@@ -6886,6 +6906,18 @@ export interface components {
             view: string;
         };
         /**
+         * Dropped
+         * @description What became of pushed rows that were taken back.
+         */
+        Dropped: {
+            /** Online */
+            online: number;
+            /** Rows */
+            rows: number;
+            /** View */
+            view: string;
+        };
+        /**
          * DvcExport
          * @description A DVC project that holds a version.
          */
@@ -7701,6 +7733,11 @@ export interface components {
         Freshness: {
             /** Age */
             age?: number | null;
+            /**
+             * Ahead
+             * @default 0
+             */
+            ahead: number;
             /**
              * Behind
              * @default []
@@ -10258,6 +10295,12 @@ export interface components {
          */
         ReadOptions: {
             /**
+             * Dates
+             * @default
+             * @enum {string}
+             */
+            dates: "" | "dmy" | "mdy";
+            /**
              * Decimal
              * @default
              */
@@ -12475,6 +12518,7 @@ export type Description = components['schemas']['Description'];
 export type Diagnosis = components['schemas']['Diagnosis'];
 export type Diff = components['schemas']['Diff'];
 export type DriftReport = components['schemas']['DriftReport'];
+export type Dropped = components['schemas']['Dropped'];
 export type DvcExport = components['schemas']['DvcExport'];
 export type Edge = components['schemas']['Edge'];
 export type EdgeAndArtifact = components['schemas']['EdgeAndArtifact'];
@@ -13701,6 +13745,7 @@ export interface operations {
     data_datasets_add: {
         parameters: {
             query?: {
+                dates?: "" | "dmy" | "mdy";
                 decimal?: string;
                 delimiter?: string;
                 encoding?: string;
@@ -16575,6 +16620,42 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Pushed"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    features_drop: {
+        parameters: {
+            query: {
+                /** @description The project that names are of. */
+                project?: string;
+                /** @description The number of a pushed row; may come often. */
+                row: number[];
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Dropped"];
                 };
             };
             /** @description Validation Error */
