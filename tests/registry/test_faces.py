@@ -33,7 +33,7 @@ from athanor.registry.packaging import load_model
 from athanor.responsible import ReportNotFound
 from athanor.testing.server import RunningServer, running_server
 from athanor.tracking import Batch, NewTrackedRun
-from athanor.tracking.logic.boards.events import event_file
+from athanor.tracking.logic.boards.events import Scalar, event_file
 
 
 @pytest.fixture(scope="module")
@@ -176,13 +176,14 @@ def test_what_runs_told_is_shown_in_short(
         client.tracking.log(run.id, batch)
     events = tmp_path / "logs" / "events.out.tfevents.1.here"
     events.parent.mkdir()
-    events.write_bytes(b"".join(event_file([], started=1.0)))
+    scalar = Scalar(tag="loss", value=0.5, step=1, at=1_700_000_000_000_000)
+    events.write_bytes(b"".join(event_file([scalar], started=1.0)))
     begun = runs[0].id[:-4]
     assert f"with run {runs[0].id}" in told("run", "import-tensorboard", begun, str(events.parent))
     shown = told("run", "show", runs[0].id)
     assert f"{'x' * 200}… (5,000 characters)" in shown
     assert "tensorboard/" in shown
-    assert "It told no metric." in shown
+    assert "It told no metric." in told("run", "show", runs[1].id)
     found = told("run", "list", "--filter", "params.p LIKE 'x%'")
     assert "params.p" in found
     assert "unset" not in found

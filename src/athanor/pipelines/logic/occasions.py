@@ -17,6 +17,7 @@ _VERBS = {
     "features.definition": "removed",
     "features.definitions": "applied",
     "features.key": "erased",
+    "features.rows": "dropped",
     "features.training_set": "created",
     "features.view": "built materialized refused",
     "governance.person": "erased",
