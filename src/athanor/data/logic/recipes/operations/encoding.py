@@ -85,7 +85,7 @@ def _learnt_pairs(step: Context) -> list[tuple[Any, float]]:
         raise step.wrong(f"{step['column']!r} has more than {_MOST} categories.",
                          "Group the rare ones by a step `group_rare` before.")  # fmt: skip
     return [(choice_literal(step, kind, item["k"], "the category").value, float(item["v"]))
-            for item in found]  # fmt: skip
+            for item in found if item["v"] is not None]  # fmt: skip
 
 
 def _frequency(step: Context) -> Plan:
@@ -119,6 +119,8 @@ def _learn_target(step: Context) -> Mapping[str, str]:
             raise step.wrong("a target of texts needs 'positive', the class whose rate is learnt.")
         goal = f"({goal} = {_text(step['positive'])})"
     goal = f"CAST({goal} AS DOUBLE)"
+    # A mean of what is no number, or endless, says nothing of a category.
+    goal = f"CASE WHEN isfinite({goal}) THEN {goal} END"
     mean = f"(SELECT avg({goal} ORDER BY {ROW}) FROM {{table}})"
     return {
         "mean": f"avg({goal} ORDER BY {ROW})",
