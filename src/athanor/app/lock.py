@@ -114,11 +114,15 @@ def is_alive(pid: int) -> bool:
         return False
     except PermissionError:
         return True
+    return system_word_of(pid, 0) not in {"Z", "X"}
+
+
+def system_word_of(pid: int, place: int) -> str:
+    """What Linux says of a process behind its name: 0 is its state, 19 its start; else empty."""
     try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[place]
     except (OSError, IndexError):
-        return True
-    return state not in {"Z", "X"}
+        return ""
 
 
 def write_server(workspace: Path, about: dict[str, Any]) -> None:

@@ -6,10 +6,9 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from types import FrameType
 
-from athanor.app.lock import is_alive
+from athanor.app.lock import is_alive, system_word_of
 from athanor.client import Client
 from athanor.kernel import AthanorError
 from athanor.lineage import Run, RunFilter
@@ -26,10 +25,9 @@ def this_process() -> dict[str, str]:
 
 def end_if_gone(client: Client, run: Run) -> Run:
     """The run; ended as failed where it is open and its process, of this machine, is gone."""
-    host, _, process = run.labels.get(LABEL, "").rpartition(" ")[0].rpartition(" ")
+    host, process, start = ["", "", *run.labels.get(LABEL, "").rsplit(" ", 2)][-3:]
     if run.state != "running" or host != socket.gethostname() or not process.isdigit():
         return run
-    start = run.labels[LABEL].rpartition(" ")[2]
     if is_alive(int(process)) and _start_of(int(process)) == start:
         return run
     with suppress(AthanorError):  # it ended by itself just now, or others saw it first
@@ -77,7 +75,4 @@ class Terminated(SystemExit):
 
 def _start_of(process: int) -> str:
     """When a process began, by the system's own count; empty where it does not tell."""
-    try:
-        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[19]
-    except (OSError, IndexError):
-        return ""
+    return system_word_of(process, 19)
