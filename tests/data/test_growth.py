@@ -125,6 +125,18 @@ def test_times_without_a_zone_may_come_later(
     assert DeltaTable(first.table_uri).version() == third.delta_version
 
 
+def test_times_without_a_zone_in_a_map(room: DataRoom, tmp_path: Path) -> None:
+    """Delta's library sees them in columns, lists and structs alone."""
+    path = tmp_path / "m.parquet"
+    kind = pa.map_(pa.string(), pa.timestamp("us"))
+    pq.write_table(pa.table({"m": pa.array([[("a", 1)]], kind)}), path)
+    for rows in (1, 2):
+        new = NewVersion(path=path, mode="append", look=False)
+        version = room.datasets.add(OWNER, "m", new)
+        found = DeltaTable(version.table_uri, version=version.delta_version).to_pyarrow_table()
+        assert found.num_rows == version.rows == rows
+
+
 def test_rows_have_the_order_of_day_and_month_that_the_table_has(
     room: DataRoom, written: Written
 ) -> None:

@@ -65,6 +65,8 @@ FILES = {
     "digits.jsonl": ('{"a": ' + "9" * 5000 + "}\n", "row 1: column 'a' holds 9999"),
     "nought.jsonl": ('{"a\\u0000b": 1}\n', "the name of column 1 holds a zero byte"),
     "cell.csv": ("0" * (200 << 10) + "\n1\n", "first rows can't be read: field larger"),
+    "within.json": ('[{"a":[{"x":1}, {"X":2}]}]', "column 'a' holds fields whose names are one"),
+    "zero.jsonl": ('{"a": {"b\\u0000": 1}}\n', "'a' holds a field with a zero byte in its name"),
     "nameless.jsonl": ('{"": 1}\n', "column 1 has no name"),
     "page.csv": ("<!DOCTYPE html>\n<html></html>\n", "an HTML page"),
     "zero.csv": ("a,b\n1,x\0y\n", r"line 2 \(byte 7\) holds a zero byte"),

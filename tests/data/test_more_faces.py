@@ -98,7 +98,7 @@ def test_commands_about_versions(data: Data, folder: Path) -> None:
     printed("mark", "churn@1", "--tag", "gold", "--note", "the first", "--owner", "ann")
     assert json.loads(printed("mark", "churn", "--json"))[0]["tags"] == ["gold"]
     assert json.loads(printed("show", "churn@gold", "--json"))["version"]["number"] == 1
-    assert "100 rows that are equal" in printed("overlaps", "churn@1", "churn@2")
+    assert "100 rows equal to one" in printed("overlaps", "churn@1", "churn@2")
     project = folder / "project"
     assert json.loads(printed("dvc", "churn", str(project), "--json"))["files"] == 2
     assert json.loads(printed("add", "back", str(project / "churn.dvc"), "--json"))["rows"] == 2

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -221,6 +222,7 @@ def test_json_lines_are_read(reads: Read) -> None:
 
 
 def test_types_that_delta_changes_are_normalised_and_noted(tmp_path: Path) -> None:
+    keys = pa.array([UUID(int=1), UUID(int=2)], pa.uuid())
     table = pa.table({
         "tiny": pa.array([1, 255], pa.uint8()),
         "huge": pa.array([1, 2**64 - 1], pa.uint64()),
@@ -231,6 +233,10 @@ def test_types_that_delta_changes_are_normalised_and_noted(tmp_path: Path) -> No
         "lasts": pa.array([1, 2], pa.duration("s")),
         "clock": pa.array([1, 2], pa.time64("us")),
         "plain": pa.array([1, 2]),
+        "key": keys,
+        "keys": pa.ListArray.from_arrays(pa.array([0, 0, 2], pa.int32()), keys),
+        "said": pa.ExtensionArray.from_storage(pa.json_(), pa.array(["{}", None])),
+        "told": pa.array([[("a", 2**64 - 1)], None], pa.map_(pa.string(), pa.uint64())),
     })  # fmt: skip
     path = tmp_path / "types.parquet"
     pq.write_table(table.drop_columns(["half"]), path)
@@ -238,12 +244,17 @@ def test_types_that_delta_changes_are_normalised_and_noted(tmp_path: Path) -> No
     assert {field.name: str(field.type) for field in read_back.schema} == {
         "tiny": "int16", "huge": "decimal128(20, 0)", "code": "string", "when": "timestamp[us]",
         "there": "timestamp[us, tz=UTC]", "lasts": "int64", "clock": "string", "plain": "int64",
+        "key": "string", "keys": "list<item: string>", "said": "string",
+        "told": "map<string, decimal128(20, 0)>",
     }  # fmt: skip
     assert read_back["tiny"].to_pylist() == [1, 255]
     assert int(read_back["huge"].to_pylist()[1]) == 2**64 - 1
+    assert read_back["key"][1].as_py() == "00000000-0000-0000-0000-000000000002"
+    assert read_back["keys"].to_pylist() == [[], read_back["key"].to_pylist()]
+    assert int(read_back["told"].to_pylist()[0][0][1]) == 2**64 - 1
     # A dictionary of texts is another layout of the same values.
     assert not any("'plain'" in note or "'code'" in note for note in reading.notes)
-    assert sum("is stored as" in note for note in reading.notes) == 6
+    assert sum("is stored as" in note for note in reading.notes) == 10
 
 
 REAL = {

@@ -222,6 +222,14 @@ def test_whole_numbers_beyond_64_bits_come_as_text(room: DataRoom) -> None:
     assert row == ("12345678901234567890123",)
 
 
+def test_numbers_of_32_bits_have_no_digits_that_nobody_wrote(room: DataRoom) -> None:
+    sql = (
+        "select 0.1::float, 'inf'::float, [0.1::float], [0.1]::float[1]"
+    )
+    [row] = room.sql.query(OWNER, Query(sql=sql)).rows
+    assert row == (0.1, "inf", [0.1], [0.1])
+
+
 def test_plain_values() -> None:
     assert plain_value(Decimal(10**18)) == 10**18
     assert plain_value([2**63 - 1, 2**63, -(2**64)]) == [2**63 - 1, str(2**63), str(-(2**64))]

@@ -1,9 +1,11 @@
 """Arrow types that Delta changes or refuses, brought to types that it keeps, with a note on each.
 
 Delta refuses unsigned 64-bit integers, times of day, half floats and durations, narrows
-nanoseconds silently and turns other time zones to UTC.
+nanoseconds silently and turns other time zones to UTC. UUIDs and JSON, which Arrow knows as
+extensions, are kept as the texts that they are.
 """
 
+import uuid
 from dataclasses import dataclass
 from functools import cache
 
@@ -13,7 +15,10 @@ import pyarrow.parquet as pq
 
 from athanor.data.types import ColumnType
 
-_UNSIGNED = {
+_OTHERS = {
+    pa.uuid(): pa.string(),
+    pa.float16(): pa.float32(),
+    pa.date64(): pa.date32(),
     pa.uint8(): pa.int16(),
     pa.uint16(): pa.int32(),
     pa.uint32(): pa.int64(),
@@ -59,6 +64,8 @@ def to_normal(values: pa.Array, target: pa.DataType) -> pa.Array:
     given = values.type
     if given == target:
         return values
+    if _is_extended(given):
+        return to_normal(_plain(values), target)
     if pa.types.is_dictionary(given):
         return to_normal(pc.cast(values, given.value_type), target)
     if pa.types.is_run_end_encoded(given):
@@ -130,29 +137,62 @@ def column_type(stored: pa.DataType) -> ColumnType:
     return "nested"
 
 
+def _plain(values: pa.Array) -> pa.Array:
+    """Values without Arrow's extensions, in lists and structs too."""
+    kind = values.type
+    if isinstance(kind, pa.BaseExtensionType):
+        if kind == pa.uuid():
+            cells = values.storage.to_pylist()
+            return pa.array([c and str(uuid.UUID(bytes=c)) for c in cells], pa.string())
+        return _plain(values.storage)
+    if not _is_extended(kind):
+        return values
+    if pa.types.is_struct(kind):
+        parts = [_plain(values.field(place)) for place in range(kind.num_fields)]
+        return pa.StructArray.from_arrays(parts, kind.names, mask=values.is_null())
+    if not pa.types.is_list(kind):
+        values = pc.cast(values, pa.list_(kind.value_type))
+    return pa.ListArray.from_arrays(values.offsets, _plain(values.values), mask=values.is_null())
+
+
+@cache
+def _is_extended(kind: pa.DataType) -> bool:
+    """Whether an extension type stands in it, where it can be taken out."""
+    if pa.types.is_struct(kind):
+        return any(_is_extended(field.type) for field in kind)
+    if _is_listed(kind):
+        return _is_extended(kind.value_type)
+    return isinstance(kind, pa.BaseExtensionType)
+
+
 def _normal(given: pa.DataType) -> pa.DataType:
-    if given in _UNSIGNED:
-        return _UNSIGNED[given]
+    if given in _OTHERS:
+        return _OTHERS[given]
+    if isinstance(given, pa.BaseExtensionType):
+        return _normal(given.storage_type)
     if pa.types.is_dictionary(given) or pa.types.is_run_end_encoded(given):
         return _normal(given.value_type)
-    if pa.types.is_float16(given):
-        return pa.float32()
     if pa.types.is_null(given) or pa.types.is_time(given) or _is_wordy(given):
         return pa.string()
     if pa.types.is_duration(given):
         return pa.int64()
-    if pa.types.is_date64(given):
-        return pa.date32()
     if pa.types.is_timestamp(given):
         return pa.timestamp("us", tz=None if given.tz is None else "UTC")
     if pa.types.is_large_binary(given) or pa.types.is_fixed_size_binary(given):
         return pa.binary()
     if pa.types.is_decimal256(given):
         return pa.decimal128(38, min(given.scale, 38))
+    return _of_parts(given)
+
+
+def _of_parts(given: pa.DataType) -> pa.DataType:
+    """A type whose parts are the normal ones."""
     if pa.types.is_struct(given):
         return pa.struct([pa.field(item.name, _normal(item.type)) for item in given])
-    if pa.types.is_list(given) or pa.types.is_large_list(given) or _is_fixed_list(given):
+    if _is_listed(given):
         return pa.list_(_normal(given.value_type))
+    if pa.types.is_map(given):
+        return pa.map_(_normal(given.key_type), _normal(given.item_type))
     return given
 
 
@@ -167,5 +207,8 @@ def _is_wordy(given: pa.DataType) -> bool:
     return bool(pa.types.is_large_string(given) or str(given) == "string_view")
 
 
-def _is_fixed_list(given: pa.DataType) -> bool:
-    return bool(pa.types.is_fixed_size_list(given))
+def _is_listed(given: pa.DataType) -> bool:
+    kinds = pa.types
+    return bool(
+        kinds.is_list(given) or kinds.is_large_list(given) or kinds.is_fixed_size_list(given)
+    )

@@ -15,8 +15,9 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from deltalake import DeltaTable, Schema, TableFeatures
+from deltalake import DeltaTable, Field, Schema, TableFeatures
 from deltalake.exceptions import DeltaError
+from deltalake.schema import PrimitiveType
 from deltalake.transaction import (
     AddAction,
     CommitProperties,
@@ -41,9 +42,10 @@ CONFIGURATION = {
     # Readers take the files as they are: no deletion vectors, no renamed columns.
     "delta.enableDeletionVectors": "false",
 }
-_NAIVE, _NAIVE_TYPE = "timestampNtz", '"timestamp_ntz"'
-"""The feature that a table must name before a schema may hold times without a zone, and the word
-for such a time in a schema; tables without them stay readable to engines that know no features."""
+_NAIVE, _NAIVE_TYPE, _MAP = "timestampNtz", '"timestamp_ntz"', '"type":"map"'
+"""The feature that a table must name before a schema may hold times without a zone, and the words
+for such a time and for a map in a schema; tables without them stay readable to engines that know
+no features."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,24 +113,22 @@ def committed(
     adds = [_placed(file, uri) for file in files]
     stored = Schema.from_arrow(schema)
     about = CommitProperties(custom_metadata={"engine": "athanor"})
+    text = stored.to_json()
+    naive = _NAIVE_TYPE in text
     found = _newest(uri)
+    if found is None and naive and _MAP in text:
+        # The library sees such times in columns, lists and structs, and not in maps.
+        _create(uri, Schema([Field("at", PrimitiveType("timestamp_ntz"))]), [], about)
+        found = 0
     if found is None:
-        create_table_with_add_actions(
-            uri,
-            stored,
-            adds,
-            mode="error",
-            configuration=CONFIGURATION,
-            commit_properties=about,
-            storage_options=table_options(uri),
-        )
+        _create(uri, stored, adds, about)
         expected = 0
     else:
         table = opened(uri)
         if append and base is not None and found != base:
             table.restore(base)
             table = opened(uri)
-        if _NAIVE_TYPE in stored.to_json() and not _names_naive(table):
+        if naive and not _names_naive(table):
             # First, as a commit of its own: nothing could open the table after the other order.
             table.alter.add_feature(
                 TableFeatures.TimestampWithoutTimezone,
@@ -145,6 +145,18 @@ def committed(
     if version_of(uri) != expected:
         raise LostTheLease(uri.rstrip("/").rsplit("/", 1)[-1])
     return expected
+
+
+def _create(uri: str, schema: Schema, adds: list[AddAction], about: CommitProperties) -> None:
+    create_table_with_add_actions(
+        uri,
+        schema,
+        adds,
+        mode="error",
+        configuration=CONFIGURATION,
+        commit_properties=about,
+        storage_options=table_options(uri),
+    )
 
 
 def _names_naive(table: DeltaTable) -> bool:

@@ -236,11 +236,11 @@ def _binned(before: Mapping[Any, int], after: Mapping[Any, int]) -> tuple[Any, A
             sides.append(np.bincount(bins, weights, minlength=len(edges) + 1))
         return sides[0], sides[1]
     known = sorted(before, key=lambda value: (-before[value], str(value)))[:20]
-    counted = [[side.get(value, 0) for value in known] for side in (before, after)]
-    rests = [sum(side.values()) - sum(row) for side, row in zip((before, after), counted,
+    tallies = [[side.get(value, 0) for value in known] for side in (before, after)]
+    rests = [sum(side.values()) - sum(row) for side, row in zip((before, after), tallies,
                                                                strict=True)]  # fmt: skip
     return tuple(
-        np.array([*row, rest], dtype=float) for row, rest in zip(counted, rests, strict=True)
+        np.array([*row, rest], dtype=float) for row, rest in zip(tallies, rests, strict=True)
     )  # type: ignore[return-value]
 
 
@@ -287,7 +287,7 @@ def _sql(subject: Subject, item: Expectation) -> Finding:
     rows: tuple[int, ...] = ()
     if found["columns"][:1] == [row if condition else "row_number"]:
         rows = tuple(int(row[0]) for row in found["rows"][:20])
-    words = f"{more_than}{count} rows break: {what}"
+    words = f"{more_than}{counted(count, 'row', 'break')}: {what}"
     return Finding(passed=False, message=words, count=count, rows=rows)
 
 

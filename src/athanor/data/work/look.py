@@ -12,8 +12,8 @@ from athanor.data.work.earlier import Base
 from athanor.data.work.findings import Subject
 from athanor.data.work.ingest import present
 from athanor.data.work.places import located
-from athanor.data.work.plain import plain_value
 from athanor.data.work.profile import connected, profile_of
+from athanor.data.work.telling import plain_values
 from athanor.data.work.verify import verified
 
 _NUMBER = "athanor_row_number"
@@ -30,12 +30,11 @@ def rows(version: dict[str, Any], numbers: list[int]) -> list[dict[str, Any]]:
             f"SELECT * FROM (SELECT row_number() OVER () AS {_NUMBER}, * FROM source "  # noqa: S608
             f"LIMIT {max(numbers)}) WHERE {_NUMBER} IN ({listed}) ORDER BY {_NUMBER}"
         ).to_arrow_table()
+    columns = {name: plain_values(found[name]) for name in found.column_names}
+    numbered = columns.pop(_NUMBER)
     return [
-        {
-            "row": row.pop(_NUMBER),
-            "values": {name: plain_value(value) for name, value in row.items()},
-        }
-        for row in found.to_pylist()
+        {"row": number, "values": {name: cells[place] for name, cells in columns.items()}}
+        for place, number in enumerate(numbered)
     ]
 
 

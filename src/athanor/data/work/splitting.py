@@ -304,17 +304,17 @@ def _overlaps(
     found = []
     first, second = view.names
     told = [name for name in names if name != roles.id and not (files and name == "path")]
-    asked: list[tuple[Any, str, Sequence[str], str]] = []
+    asked: list[tuple[Any, str, Sequence[str], str, str]] = []
     if files and "digest" in names:
-        asked.append(("file", "digest", ["digest"], "files with the content of a file"))
+        asked.append(("file", "digest", ["digest"], "file", "with the content of one"))
     elif told:
-        asked.append(("rows", "", told, "rows that are equal to a row"))
+        asked.append(("rows", "", told, "row", "equal to one"))
     if roles.id in names:
-        asked.append(("id", roles.id, [roles.id], f"rows whose {roles.id!r} is that of a row"))
-    for kind, column, columns, words in asked:
+        asked.append(("id", roles.id, [roles.id], "row", f"whose {roles.id!r} is that of one"))
+    for kind, column, columns, noun, words in asked:
         count, rows = _shared(connection, view, columns)
         if count:
-            message = f"{second!r} has {count} {words} of {first!r}."
+            message = f"{second!r} has {counted(count, noun)} {words} of {first!r}."
             found.append(Overlap(kind=kind, parts=view.names, column=column, count=count, rows=rows,
                                  message=message))  # fmt: skip
     if timed and roles.time in names:

@@ -262,12 +262,31 @@ def _check_columns(found: Found) -> None:
     if twice := repeated(given.names):
         raise DuplicateColumns(file, twice)
     for field in given:
+        if strange := _unnamed(field.type):
+            raise UnreadableFile(
+                file,
+                f"column {field.name!r} holds {strange}.",
+                hint="Give each field within a value a name of its own.",
+            )
         if unkept(normal_type(field.type).type):
             raise UnreadableFile(
                 file,
                 f"column {field.name!r} is of the type {field.type}, which no dataset can keep.",
                 hint="Write it as numbers, texts, times, lists or structs, or leave it out.",
             )
+
+
+def _unnamed(kind: pa.DataType) -> str:
+    """What is wrong with the names within a nested type; "" if nothing is."""
+    if not pa.types.is_nested(kind):
+        return ""
+    parts = [kind.field(place) for place in range(kind.num_fields)]
+    if pa.types.is_struct(kind):
+        if twice := repeated([part.name for part in parts]):
+            return f"fields whose names are one but for upper and lower case: {', '.join(twice)}"
+        if any("\0" in part.name for part in parts):
+            return "a field with a zero byte in its name"
+    return next((found for part in parts if (found := _unnamed(part.type))), "")
 
 
 def _widens(want: str, found: str) -> bool:

@@ -5,6 +5,7 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from athanor.data.logic.profiling import quoted
 from athanor.data.work.plain import plain_value
@@ -61,8 +62,11 @@ def _told(kind: Any, lacking: Mapping[str, str]) -> str:
 def plain_values(column: pa.Array | pa.ChunkedArray) -> list[Any]:
     """A column's values as JSON-able data; times that Python does not have, as DuckDB writes them.
 
-    Those are infinities and what lies outside of the years 1 to 9999.
+    Those are infinities and what lies outside of the years 1 to 9999. Numbers of 32 bits are those
+    of the fewest digits that mean them: 0.1, not 0.10000000149011612.
     """
+    if (texts_of := _singles_as(column.type, pa.string())) != column.type:
+        column = pc.cast(pc.cast(column, texts_of), _singles_as(column.type, pa.float64()))
     try:
         return [plain_value(value) for value in _python_values(column)]
     except (OverflowError, ValueError):
@@ -76,6 +80,21 @@ def plain_values(column: pa.Array | pa.ChunkedArray) -> list[Any]:
         except (OverflowError, ValueError):
             found.append(text)
     return found
+
+
+def _singles_as(kind: pa.DataType, wanted: pa.DataType) -> pa.DataType:
+    """A type with another one in place of numbers of 32 bits, in lists and structs too."""
+    if kind == pa.float32():
+        return wanted
+    if pa.types.is_struct(kind):
+        return pa.struct([field.with_type(_singles_as(field.type, wanted)) for field in kind])
+    if pa.types.is_list(kind):
+        item = kind.value_field
+        return pa.list_(item.with_type(_singles_as(item.type, wanted)))
+    if pa.types.is_fixed_size_list(kind):
+        item = kind.value_field
+        return pa.list_(item.with_type(_singles_as(item.type, wanted)), kind.list_size)
+    return kind
 
 
 def _python_values(column: pa.Array | pa.ChunkedArray) -> list[Any]:
