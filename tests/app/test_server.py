@@ -14,6 +14,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import jsonschema_rs
 import pytest
 
 from athanor.lineage import NewRun, RunFilter
@@ -31,7 +32,7 @@ def fetch(
 ) -> tuple[int, Any]:
     request = urllib.request.Request(url, headers=headers or {}, data=data)  # noqa: S310 - loopback
     try:
-        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 - loopback
+        with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310 - loopback
             return answer.status, answer.read()
     except urllib.error.HTTPError as error:
         return error.code, error.read()
@@ -53,6 +54,19 @@ def test_it_is_healthy_and_tells_its_metrics(server: RunningServer) -> None:
     assert json.loads(fetch(f"{server.url}/readyz")[1])["status"] == "ready"
     assert b"athanor_http_requests_total" in fetch(f"{server.url}/metrics")[1]
     assert json.loads(fetch(f"{server.url}/openapi.json")[1])["openapi"].startswith("3.1")
+
+
+def test_every_operation_declares_the_form_in_which_it_fails(server: RunningServer) -> None:
+    told = json.loads(fetch(f"{server.url}/openapi.json")[1])
+    operations = [each for methods in told["paths"].values() for each in methods.values()]
+    declared = [each["responses"]["default"]["content"]["application/json"] for each in operations]
+    form = told["components"]["schemas"]["Failure"]
+    for path in ("/api/v1/runs/none", "/api/v1/runs?limit=many"):
+        failure = json.loads(fetch(f"{server.url}{path}")[1])
+        assert jsonschema_rs.is_valid(form, failure)
+        assert set(failure) == set(form["properties"])
+    assert {each["schema"]["$ref"] for each in declared} == {"#/components/schemas/Failure"}
+    assert not any("422" in each["responses"] for each in operations)
 
 
 def test_the_workspace_and_its_token_are_the_owners_alone(server: RunningServer) -> None:

@@ -13,6 +13,20 @@ from athanor.kernel.http import operation_id
 from athanor.kernel.transport import PREFIX
 
 _BEHIND: Final = len(PREFIX) + 1
+_FAILURE: Final = {
+    "title": "Failure",
+    "description": "What went wrong, where, and what to do about it.",
+    "type": "object",
+    "required": ["error", "status", "message", "hint", "details"],
+    "properties": {
+        "error": {"type": "string", "description": "Its name for programs: dataset_not_found."},
+        "status": {"type": "integer", "description": "The HTTP status."},
+        "message": {"type": "string"},
+        "hint": {"type": "string", "description": "What to do about it; may be empty."},
+        "details": {"type": "object", "additionalProperties": True},
+    },
+}
+"""What `kernel.errors.error_to_dict` writes."""
 
 
 class Shelf(BaseRoute):
@@ -58,7 +72,24 @@ class Api(FastAPI):
             self.openapi_schema = get_openapi(
                 title=self.title, version=self.version, routes=[*rooms, *self.routes]
             )
+            _tell_failures(self.openapi_schema)
         return self.openapi_schema
+
+
+def _tell_failures(description: dict[str, Any]) -> None:
+    """Every operation fails in one form, and never in FastAPI's own."""
+    schemas = description["components"]["schemas"]
+    for name in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(name, None)
+    schemas["Failure"] = _FAILURE
+    told = {
+        "description": "It failed",
+        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Failure"}}},
+    }
+    for methods in description["paths"].values():
+        for operation in methods.values():
+            operation["responses"].pop("422", None)
+            operation["responses"]["default"] = told
 
 
 def _part(path: str) -> str:
