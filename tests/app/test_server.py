@@ -104,6 +104,17 @@ def test_nothing_there_and_nonsense_get_a_clear_answer(server: RunningServer) ->
         assert told["hint"], path
 
 
+def test_a_method_that_a_path_lacks_is_refused_with_those_that_it_takes(
+    server: RunningServer,
+) -> None:
+    asked = urllib.request.Request(f"{server.url}/api/v1/experiments", method="DELETE")  # noqa: S310
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(asked, timeout=60)  # noqa: S310 - loopback
+    assert refused.value.code == 405
+    assert refused.value.headers["Allow"] == "POST"
+    assert "POST" in json.loads(refused.value.read())["hint"]
+
+
 def test_events_arrive_live(server: RunningServer) -> None:
     client = server.client()
     seen: list[bytes] = []

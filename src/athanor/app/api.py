@@ -66,6 +66,18 @@ class NoSuchRoute(NotFound):
         )
 
 
+class MethodNotAllowed(NotFound):
+    """What is at this path does not take this method."""
+
+    status = 405
+
+    def __init__(self, method: str, path: str, allowed: str) -> None:
+        super().__init__(
+            f"{path} does not take {method}.",
+            hint=f"It takes {allowed}. All routes stand in /openapi.json.",
+        )
+
+
 class Unstorable(Invalid):
     """A value of the request is beyond what the database or a worker can hold."""
 
@@ -435,8 +447,14 @@ async def _on_unfit(_request: Request, error: Any) -> Response:
 
 
 async def _on_http(request: Request, error: Any) -> Response:
-    if error.status_code in {404, 405}:
-        return _as_response(NoSuchRoute(request.method, request.url.path))
+    method, path = request.method, request.url.path
+    if error.status_code == NoSuchRoute.status:
+        return _as_response(NoSuchRoute(method, path))
+    if error.status_code == MethodNotAllowed.status:
+        allowed = error.headers["Allow"]
+        answer = _as_response(MethodNotAllowed(method, path, allowed))
+        answer.headers["Allow"] = allowed
+        return answer
     answer = _as_response(Malformed(str(error.detail)))
     answer.status_code = error.status_code
     return answer

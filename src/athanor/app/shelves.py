@@ -1,11 +1,13 @@
 """The API's app: rooms' routes stand on a shelf, and are taken from it when first asked for."""
 
+from http import HTTPStatus
 from typing import Any, Final
 
 from fastapi import APIRouter, FastAPI
 from fastapi.openapi.utils import get_openapi
 from starlette.concurrency import run_in_threadpool
-from starlette.routing import BaseRoute, Match
+from starlette.exceptions import HTTPException
+from starlette.routing import BaseRoute, Match, Route
 from starlette.types import Receive, Scope, Send
 
 from athanor.app.wiring.routes import ROUTES, all_routers, routers_of
@@ -48,7 +50,18 @@ class Shelf(BaseRoute):
         if router is None:
             router = await run_in_threadpool(_gathered, part)
             self._loaded[part] = router
-        await router(scope, receive, send)
+        try:
+            await router(scope, receive, send)
+        except HTTPException as refused:
+            if refused.status_code != HTTPStatus.METHOD_NOT_ALLOWED:
+                raise
+            # Starlette names the methods of one route; several share a path.
+            here = [each for each in router.routes if each.matches(scope)[0] is not Match.NONE]
+            allowed = {
+                name for each in here if isinstance(each, Route) for name in each.methods or ()
+            }
+            allow = {"Allow": ", ".join(sorted(allowed))}
+            raise HTTPException(refused.status_code, headers=allow) from None
 
 
 class Api(FastAPI):
