@@ -273,6 +273,10 @@ class Events:
 
     def tell_all(self, who: Principal, action: str, news: Sequence[Happening]) -> None:
         """As `tell`, of many subjects to which the same happened."""
+        self.tell_each(who, [(action, item) for item in news])
+
+    def tell_each(self, who: Principal, news: Sequence[tuple[str, Happening]]) -> None:
+        """As `tell`, of many actions in their order."""
         at = self._clock.now()
         events = [
             Event(
@@ -285,7 +289,7 @@ class Events:
                 subject=subject,
                 detail=redact(dict(detail)),
             )
-            for subject, detail, project in news
+            for action, (subject, detail, project) in news
         ]
         self._store.append(*events)
 

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
         Node,
         Run,
         RunAmendment,
+        RunEnd,
         RunFilter,
         RunState,
     )
@@ -74,6 +75,7 @@ __getattr__ = lazily(
         "Resolver": "ports",
         "Run": "types",
         "RunAmendment": "types",
+        "RunEnd": "types",
         "RunEnded": "errors",
         "RunFilter": "types",
         "RunNotFound": "errors",
@@ -109,6 +111,7 @@ __all__ = [
     "Resolver",
     "Run",
     "RunAmendment",
+    "RunEnd",
     "RunEnded",
     "RunFilter",
     "RunNotFound",

@@ -27,6 +27,7 @@ from athanor.lineage.types import (
     NewRun,
     Run,
     RunAmendment,
+    RunEnd,
     RunFilter,
     RunState,
 )
@@ -292,6 +293,15 @@ class Lineage:
         if resolver is None or not rest:
             raise BadReference(reference, self._resolvers)
         return resolver(who, rest)
+
+    def keep_tasks(self, opened: Sequence[Run], ended: Sequence[RunEnd]) -> None:
+        """Open and close runs of a room that asked for them, and that tells of them itself.
+
+        Those that are there stay as they are, and so do those that have ended.
+        """
+        with self._database.transaction():
+            self._store.add_runs(opened)
+            self._store.end_runs(ended, self._clock.now())
 
     def offer_resolver(self, kind: str, resolver: Resolver) -> None:
         """Say who finds the artifacts behind references of a kind."""

@@ -1,6 +1,7 @@
 """Where runs, artifacts and edges are kept."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, Protocol
 
 import orjson
@@ -24,7 +25,17 @@ from sqlalchemy import (
 from athanor.kernel import Database, Instant, Json, metadata
 from athanor.kernel.database import microseconds, moment, to_json
 from athanor.kernel.plain import Columns, Plain, Row, marks
-from athanor.lineage.types import Artifact, Direction, Edge, Link, Node, Run, RunFilter
+from athanor.lineage.types import (
+    ENDED,
+    Artifact,
+    Direction,
+    Edge,
+    Link,
+    Node,
+    Run,
+    RunEnd,
+    RunFilter,
+)
 
 
 class LineageStore(Protocol):
@@ -52,6 +63,10 @@ class LineageStore(Protocol):
 
     def change_run(self, run_id: str, changes: dict[str, Any]) -> None:
         """Set fields of a run."""
+        ...
+
+    def end_runs(self, ends: Sequence[RunEnd], at: datetime) -> None:
+        """Close runs; those that have ended stay as they are."""
         ...
 
     def list_runs(self, query: RunFilter) -> list[Run]:
@@ -151,6 +166,10 @@ _ADD_RUN = (
     f"INSERT INTO lineage_run ({_NAMES})"  # noqa: S608 - names are our own
     f" VALUES ({marks(len(Run.__dataclass_fields__))}) ON CONFLICT DO NOTHING"
 )
+_END_RUN = f"""
+UPDATE lineage_run SET state = ?, ended_at = ?, resources = ?, error = ?
+WHERE id = ? AND state NOT IN ({", ".join(f"'{state}'" for state in sorted(ENDED))})
+"""  # noqa: S608 - same
 _FIND_RUN = f"SELECT {_NAMES} FROM lineage_run WHERE id = ?"  # noqa: S608 - names are our own
 
 # Walks from one node to the next: a run leads up to what it consumed and down to what it produced,
@@ -212,6 +231,23 @@ class SqlLineageStore:
         text, values = _CHANGED.changes(changes)
         query = f"UPDATE lineage_run {text} WHERE id = ?"
         self._plain.run(query, (*values, run_id))
+
+    def end_runs(self, ends: Sequence[RunEnd], at: datetime) -> None:
+        """Close runs that are open."""
+        moment_ = microseconds(at)
+        self._plain.many(
+            _END_RUN,
+            [
+                (
+                    end.state,
+                    moment_,
+                    to_json(end.resources),
+                    None if end.error is None else to_json(end.error),
+                    end.id,
+                )
+                for end in ends
+            ],
+        )
 
     def list_runs(self, query: RunFilter) -> list[Run]:
         """Runs, newest first."""

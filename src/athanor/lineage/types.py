@@ -60,6 +60,17 @@ class NewRun:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RunEnd:
+    """How a run ended."""
+
+    id: str
+    state: RunState
+    resources: dict[str, float] = field(default_factory=dict)
+    """All that it used."""
+    error: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunAmendment:
     """What is to be corrected about a run; None leaves a field as it is."""
 

@@ -1,10 +1,11 @@
 """What every `LineageStore` must do."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from athanor.kernel.ids import new_id
-from athanor.lineage import Artifact, Edge, Run, RunFilter
+from athanor.lineage import Artifact, Edge, Run, RunEnd, RunFilter
 from athanor.lineage.store import LineageStore
 
 _AT = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
@@ -90,6 +91,26 @@ class LineageStoreContract:
         assert changed is not None
         assert (changed.state, changed.ended_at, changed.labels) == ("done", _AT, {"a": "b"})
         assert changed.name == run.name
+
+    def test_many_runs_are_closed_at_once(self, store: LineageStore) -> None:
+        going, failed, over = (
+            store.add_run(a_run(state=state)) for state in ("running", "running", "done")
+        )
+        error = {"error": "lost", "message": "Lost.", "hint": ""}
+        store.end_runs(
+            [
+                RunEnd(id=going.id, state="done", resources={"cpu_seconds": 1.5}),
+                RunEnd(id=failed.id, state="failed", error=error),
+                RunEnd(id=over.id, state="stopped"),
+            ],
+            _AT,
+        )
+        found = [store.find_run(run.id) for run in (going, failed, over)]
+        assert found == [
+            replace(going, state="done", ended_at=_AT, resources={"cpu_seconds": 1.5}),
+            replace(failed, state="failed", ended_at=_AT, error=error),
+            over,
+        ]
 
     def test_runs_are_listed_newest_first_in_pages(self, store: LineageStore) -> None:
         runs = [store.add_run(a_run(str(number), id=f"{number:032x}")) for number in range(5)]

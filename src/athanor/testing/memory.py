@@ -12,7 +12,7 @@ from typing import Any
 
 from athanor.kernel.events import Event
 from athanor.kernel.jobs import LEASE, Job
-from athanor.lineage import Artifact, Edge, Link, Node, Run, RunFilter
+from athanor.lineage import ENDED, Artifact, Edge, Link, Node, Run, RunEnd, RunFilter
 from athanor.lineage.types import Direction
 
 
@@ -187,6 +187,13 @@ class MemoryLineageStore:
         """Set fields of a run."""
         if run_id in self._runs:
             self._runs[run_id] = replace(self._runs[run_id], **changes)
+
+    def end_runs(self, ends: Sequence[RunEnd], at: datetime) -> None:
+        """Close runs; those that have ended stay as they are."""
+        for end in ends:
+            if end.id in self._runs and self._runs[end.id].state not in ENDED:
+                changes = {"state": end.state, "resources": end.resources, "error": end.error}
+                self.change_run(end.id, changes | {"ended_at": at})
 
     def list_runs(self, query: RunFilter) -> list[Run]:
         """Runs, newest first."""

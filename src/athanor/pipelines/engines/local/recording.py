@@ -16,13 +16,15 @@ from athanor.kernel import (
     Clock,
     Database,
     Events,
+    Happening,
     Principal,
     Storage,
     error_to_dict,
     new_id,
     provenance,
 )
-from athanor.lineage import Artifact, Lineage, NewArtifact, NewRun
+from athanor.lineage import Artifact, Lineage, NewArtifact, Run, RunEnd
+from athanor.pipelines.engines.local.book import Book, Books
 from athanor.pipelines.engines.local.exchange import MadeArtifact
 from athanor.pipelines.logic.planner import Bindings, Launch, Planned, Planner, Settled
 from athanor.pipelines.news import RunNews
@@ -63,12 +65,12 @@ class Recorder:
         self._storage = storage
         self._database = database
         self._lineage = lineage
-        self._events = events
         self._clock = clock
+        self._books = Books(database, lineage, events)
 
     def together(self) -> AbstractContextManager[object]:
         """What is written down inside is one transaction: all of it, or nothing."""
-        return self._database.transaction(flat=True)
+        return self._books.together()
 
     def begin(self, ordered: Ordered) -> None:
         """A run goes on."""
@@ -130,7 +132,7 @@ class Recorder:
     ) -> None:
         """An attempt begins: the task's run is open in the lineage, with what it consumes."""
         run = ordered.run
-        with self._database.transaction():
+        with self._books.noting() as book:
             self._store.change_task(
                 task.id,
                 {
@@ -144,10 +146,10 @@ class Recorder:
                     "error": None,
                 },
             )
-            self._open(ordered, task, launch.inputs)
+            self._open(book, ordered, task, launch.inputs)
             if task.attempt == 0:
                 detail = {"run": run.id, "task": task.name, "pipeline": run.pipeline}
-                self._tell(ordered, "pipelines.task.started", task.id, detail)
+                _tell(book, ordered, "pipelines.task.started", task.id, detail)
 
     def reuse(
         self,
@@ -161,7 +163,7 @@ class Recorder:
         """A task takes its outputs from an equal one."""
         now = self._clock.now()
         reason = f"equal to task {entry.task}"
-        with self._database.transaction():
+        with self._books.noting() as book:
             self._store.change_task(
                 task.id,
                 {
@@ -177,44 +179,46 @@ class Recorder:
                     "ended_at": now,
                 },
             )
-            self._open(ordered, task, launch.inputs)
+            self._open(book, ordered, task, launch.inputs, cached=True)
             self._produced(ordered.who, task.id, entry.made)
-            self._lineage.finish_run(ordered.who, task.id, "cached")
-            self._tell_end(ordered, task, "cached", made=[] if not entry.made else None)
+            known: list[str] | None = None if entry.made else []
+            _tell_end(book, ordered, task, "cached", made=known)
         return Bindings(parameters=entry.outputs, artifacts=entry.made)
 
     def finish(self, ordered: Ordered, task: Task, ending: Ending) -> Bindings | None:
         """An attempt has ended for good. None when it was not the running one any more."""
         who = ordered.who
-        made = {name: list(items) for name, items in ending.made.items()}
         error = _told(ending.error, task.run, task.name)
-        with self._database.transaction():
-            changes = {
-                "state": ending.state,
-                "outputs": dict(ending.parameters),
-                "error": error,
-                "reason": ending.reason,
-                "resources": dict(ending.resources),
-                "ended_at": self._clock.now(),
-            }
+        outputs, resources = dict(ending.parameters), dict(ending.resources)
+        made = {name: list(items) for name, items in ending.made.items()}
+        made |= {name: [new_id() for _ in items] for name, items in ending.artifacts.items()}
+        changes: dict[str, Any] = {
+            "state": ending.state,
+            "outputs": outputs,
+            "made": made,
+            "error": error,
+            "reason": ending.reason,
+            "resources": resources,
+            "ended_at": self._clock.now(),
+        }
+        with self._books.noting() as book:
             if not self._store.change_task(task.id, changes, attempt=task.attempt):
                 return None
             for name, items in ending.artifacts.items():
-                made[name] = [self._record(ordered, task, name, item).id for item in items]
-            if made:
-                self._store.change_task(task.id, {"made": made})
+                for id_, item in zip(made[name], items, strict=True):
+                    self._record(ordered, id_, f"{task.name}/{name}", item)
             self._produced(who, task.id, made)
-            self._lineage.finish_run(
-                who, task.id, ending.state, resources=dict(ending.resources), error=error
+            book.ended.append(
+                RunEnd(id=task.id, state=ending.state, resources=resources, error=error)
             )
             if ending.state == "done" and task.key and task.kind == "step":
-                entry = CacheEntry(task=task.id, outputs=dict(ending.parameters), made=made)
+                entry = CacheEntry(task=task.id, outputs=outputs, made=made)
                 project = ordered.run.project
                 self._store.remember(project, task.key, entry, self._clock.now())
             types = {item.type for items in ending.artifacts.values() for item in items}
             known = None if ending.made else sorted(types)
-            self._tell_end(ordered, task, ending.state, error, made=known)
-        return Bindings(parameters=dict(ending.parameters), artifacts=made)
+            _tell_end(book, ordered, task, ending.state, error, made=known)
+        return Bindings(parameters=outputs, artifacts=made)
 
     def try_again(self, task: Task, error: AthanorError | None) -> bool:
         """An attempt has failed and there will be another one; False if it was not the running one.
@@ -234,7 +238,7 @@ class Recorder:
         run, who = ordered.run, ordered.who
         outputs: dict[str, Any] = dict(planner.outputs.parameters)
         told = _told(error, run.id)
-        with self._database.transaction():
+        with self._books.noting() as book:
             for name, items in planner.outputs.artifacts.items():
                 found = [self._lineage.artifact(who, item) for item in items]
                 values = [asdict(artifact_value(artifact)) for artifact in found]
@@ -252,79 +256,93 @@ class Recorder:
             self._lineage.finish_run(who, run.id, planner.state, error=told)
             self._database.after_commit(partial(self._news.tell, run.id))
             detail = {"pipeline": run.pipeline, "state": planner.state, "trigger": run.trigger}
-            self._tell(ordered, "pipelines.run.finished", run.id, detail)
+            _tell(book, ordered, "pipelines.run.finished", run.id, detail)
 
     def abandon(self, ordered: Ordered, error: AthanorError) -> None:
         """A run that can't be planned at all fails."""
         run = ordered.run
         told = _told(error, run.id)
         changes = {"state": "failed", "error": told, "ended_at": self._clock.now()}
-        with self._database.transaction():
+        with self._books.noting() as book:
             if self._store.change_run(run.id, changes):
                 self._lineage.finish_run(ordered.who, run.id, "failed", error=told)
                 self._database.after_commit(partial(self._news.tell, run.id))
                 detail = {"pipeline": run.pipeline, "state": "failed", "trigger": run.trigger}
-                self._tell(ordered, "pipelines.run.finished", run.id, detail)
+                _tell(book, ordered, "pipelines.run.finished", run.id, detail)
 
-    def _open(self, ordered: Ordered, task: Task, inputs: Bindings) -> None:
+    def _open(
+        self, book: Book, ordered: Ordered, task: Task, inputs: Bindings, *, cached: bool = False
+    ) -> None:
+        """Open a task's run in the lineage, with what it consumes; and close that of a cached one.
+
+        It is noted, or written at once where something is said of it.
+        """
         run = ordered.run
-        self._lineage.start_run(
-            ordered.who,
-            NewRun(
-                kind="task",
-                name=f"{run.pipeline}/{task.name}",
-                project=run.project,
-                id=task.id,
-                parent=run.id,
-                labels={"pipeline": run.pipeline, "task": task.name},
-                environment=provenance.environment_in_brief(),
-            ),
+        opened = Run(
+            id=task.id,
+            kind="task",
+            name=f"{run.pipeline}/{task.name}",
+            project=run.project,
+            state="running",
+            parent=run.id,
+            created_by=ordered.who.name,
+            started_at=self._clock.now(),
+            labels={"pipeline": run.pipeline, "task": task.name},
+            environment=provenance.environment_in_brief(),
         )
+        ended = [RunEnd(id=task.id, state="cached")] if cached else []
+        if not cached and not inputs.artifacts:
+            book.opened.append(opened)
+            return
+        self._lineage.keep_tasks([opened], ended)
         for name, items in inputs.artifacts.items():
             for item in items:
                 self._lineage.consumed(ordered.who, task.id, item, name)
 
-    def _record(self, ordered: Ordered, task: Task, name: str, made: MadeArtifact) -> Artifact:
+    def _record(self, ordered: Ordered, id_: str, name: str, made: MadeArtifact) -> None:
         new = NewArtifact(
+            id=id_,
             type=made.type,
-            name=f"{task.name}/{name}",
+            name=name,
             uri=made.uri,
             digest=made.digest,
             size=made.size,
             metadata=dict(made.metadata),
             project=ordered.run.project,
         )
-        return self._lineage.record(ordered.who, new)
+        self._lineage.record(ordered.who, new)
 
     def _produced(self, who: Principal, task_id: str, made: Mapping[str, list[str]]) -> None:
         for name, items in made.items():
             for item in items:
                 self._lineage.produced(who, task_id, item, name)
 
-    def _tell_end(
-        self,
-        ordered: Ordered,
-        task: Task,
-        state: TaskState,
-        error: dict[str, Any] | None = None,
-        *,
-        made: list[str] | None,
-    ) -> None:
-        """Tell of a task's end, and of which types what it made is, where that is known."""
-        detail: dict[str, Any] = {
-            "run": ordered.run.id,
-            "task": task.name,
-            "pipeline": ordered.run.pipeline,
-            "state": state,
-        }
-        if made is not None:
-            detail["made"] = made
-        if error is not None:
-            detail["message"] = error["message"]
-        self._tell(ordered, "pipelines.task.finished", task.id, detail)
 
-    def _tell(self, ordered: Ordered, action: str, subject: str, detail: dict[str, Any]) -> None:
-        self._events.tell(ordered.who, action, subject, detail, project=ordered.run.project)
+def _tell_end(
+    book: Book,
+    ordered: Ordered,
+    task: Task,
+    state: TaskState,
+    error: dict[str, Any] | None = None,
+    *,
+    made: list[str] | None,
+) -> None:
+    """Tell of a task's end, and of which types what it made is, where that is known."""
+    detail: dict[str, Any] = {
+        "run": ordered.run.id,
+        "task": task.name,
+        "pipeline": ordered.run.pipeline,
+        "state": state,
+    }
+    if made is not None:
+        detail["made"] = made
+    if error is not None:
+        detail["message"] = error["message"]
+    _tell(book, ordered, "pipelines.task.finished", task.id, detail)
+
+
+def _tell(book: Book, ordered: Ordered, action: str, subject: str, detail: dict[str, Any]) -> None:
+    book.told.append((ordered.who, (action, Happening(subject, detail, ordered.run.project))))
 
 
 def artifact_value(artifact: Artifact) -> ArtifactValue:
