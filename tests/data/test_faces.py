@@ -141,6 +141,13 @@ def test_commands_print_json(data: Data, folder: Path) -> None:
     assert json.loads(printed("versions", "churn", "--json"))[0]["state"] == "quarantined"
     assert json.loads(printed("show", "churn", "--rows", "1", "--json"))["rows"][0]["age"] == 20
     assert json.loads(printed("profile", "churn", "--json"))["rows"] == 100
+    against = json.loads(printed("profile", "churn", "--target", "age", "--json"))
+    assert against["target"] == "age"
+    assert [item["correlation"] for item in against["columns"]][3] == pytest.approx(-0.05, abs=0.2)
+    told = printed("profile", "churn", "--target", "spent")
+    assert "with spent" in told
+    with pytest.raises(UnknownColumn, match="'nowhere', which was named as the target"):
+        printed("profile", "churn", "--target", "nowhere")
     shown = json.loads(printed("checks", "churn", "--json"))
     assert (shown["version"], shown["state"]) == (2, "quarantined")
     again = json.loads(printed("checks", "churn@1", "--again", "--json"))

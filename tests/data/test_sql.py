@@ -223,9 +223,7 @@ def test_whole_numbers_beyond_64_bits_come_as_text(room: DataRoom) -> None:
 
 
 def test_numbers_of_32_bits_have_no_digits_that_nobody_wrote(room: DataRoom) -> None:
-    sql = (
-        "select 0.1::float, 'inf'::float, [0.1::float], [0.1]::float[1]"
-    )
+    sql = "select 0.1::float, 'inf'::float, [0.1::float], [0.1]::float[1]"
     [row] = room.sql.query(OWNER, Query(sql=sql)).rows
     assert row == (0.1, "inf", [0.1], [0.1])
 

@@ -211,7 +211,7 @@ def test_seeded_leaks_between_parts_are_found(room: DataRoom, written: Written) 
     assert told[0].rows == (206,)
     halves = room.splits.overlaps(OWNER, "leaking#train", "leaking#test")
     assert [(item.kind, item.count, item.rows) for item in halves] == [("rows", 1, (206,))]
-    assert "'leaking@1#test' has 1 rows" in halves[0].message
+    assert "'leaking@1#test' has 1 row equal" in halves[0].message
     assert room.splits.overlaps(OWNER, "clean#train", "clean#test") == []
     [same] = room.splits.overlaps(OWNER, "leaking", "leaking")
     assert same.count == room.datasets.version(OWNER, "leaking").rows

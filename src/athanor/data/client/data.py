@@ -49,9 +49,11 @@ class Data(SourceVerbs, VersionVerbs):
         """The version that NAME, NAME@3, NAME@<date>, NAME@sha256:... or NAME@<tag> means."""
         return self._transport.send("GET", version_path(reference)).read(DatasetVersion)
 
-    def profile(self, reference: str) -> Profile:
-        """What a version holds, column by column."""
-        return self._transport.send("GET", f"{version_path(reference)}/profile").read(Profile)
+    def profile(self, reference: str, *, target: str = "") -> Profile:
+        """What a version holds, column by column; against `target` in place of the dataset's."""
+        query = {"target": target} if target else None
+        answer = self._transport.send("GET", f"{version_path(reference)}/profile", query=query)
+        return answer.read(Profile)
 
     def rows(self, reference: str, *, limit: int = 20) -> list[dict[str, Any]]:
         """The first rows of a version, at most 1,000."""

@@ -230,28 +230,6 @@ def versions(
 
 
 @commands.command()
-def profile(reference: Reference, *, json: Json = False) -> None:
-    """Print what a version holds, column by column."""
-    found = Data(transport()).profile(reference)
-    if json:
-        emit(found)
-        return
-    say(f"{found.rows} rows, {len(found.columns)} columns, {found.duplicates} repeated rows")
-    table(
-        ("column", "type", "means", "missing", "distinct", "min", "mean", "max", "most frequent"),
-        [
-            (item.name, item.type, item.semantic, item.missing, item.distinct,
-             _number(item.minimum), _number(item.mean), _number(item.maximum),
-             ", ".join(f"{top.value} ({top.count})" for top in item.top[:2]))
-            for item in found.columns
-        ],
-        right=("missing", "distinct", "min", "mean", "max"),
-    )  # fmt: skip
-    for warning in found.warnings:
-        say(f"- {warning.message}")
-
-
-@commands.command()
 def checks(
     reference: Reference,
     *,
@@ -482,12 +460,6 @@ def _note(version: DatasetVersion, name: str) -> str:
     if name in version.left_out:
         return "left out of training"
     return next((column.note for column in version.columns if column.name == name), "")
-
-
-def _number(value: float | str | None) -> str:
-    if isinstance(value, (int, float)):
-        return f"{value:.6g}"
-    return value or ""
 
 
 def _short(value: object) -> str:

@@ -27,6 +27,8 @@ _FOREIGN = (
     (b"SQLite format 3", "an SQLite database"),
     (b"ORC", "an ORC file"),
     (b"Obj\x01", "an Avro file"),
+    (b"\x89HDF", "an HDF5 file"),
+    (b"\x93NUMPY", "an array of NumPy"),
     (b"Rar!", "a RAR archive"),
     (b"7z\xbc\xaf", "a 7z archive"),
     (b"\xd0\xcf\x11\xe0", "an old Office document"),

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from athanor.data.logic.orders import DateOrder
 from athanor.data.types import ColumnType
+from athanor.kernel.wording import counted
 
 Kind = Literal["integer", "number", "boolean", "date", "timestamp", "text"]
 
@@ -219,7 +220,8 @@ class Guess:
     def _fitting(self, key: str, wanted: Kind | None = None) -> Plan:
         notes = []
         if self._markers:
-            notes.append(f"{self._markers} cells such as '?' or 'NA' are read as missing.")
+            cells = counted(self._markers, "cell")
+            notes.append(f"has {cells} such as '?' or 'NA', read as missing.")
         if key == "number":
             if self._zero_led and wanted is None:
                 return self._text("has values with leading zeros, which are kept as text.")

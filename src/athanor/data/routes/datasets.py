@@ -168,9 +168,11 @@ def version(name: str, number: str, who: Caller, datasets: TheDatasets) -> Datas
 
 
 @router.get("/datasets/{name}/versions/{number}/profile")
-def profile(name: str, number: str, who: Caller, datasets: TheDatasets) -> Profile:
-    """What a version holds, column by column."""
-    return datasets.profile(who, f"{name}@{number}")
+def profile(
+    name: str, number: str, who: Caller, datasets: TheDatasets, target: str = ""
+) -> Profile:
+    """What a version holds, column by column; against `target` in place of the dataset's own."""
+    return datasets.profile(who, f"{name}@{number}", target=target)
 
 
 @router.get("/datasets/{name}/versions/{number}/rows")

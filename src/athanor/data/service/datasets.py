@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from athanor.data.errors import BadSource, NotQuarantined
+from athanor.data.errors import BadSource, NotQuarantined, UnknownColumn
 from athanor.data.logic.names import parsed_reference
 from athanor.data.logic.rules import check_columns, check_expectation
 from athanor.data.service.finder import Finder
@@ -105,13 +106,19 @@ class Datasets:
         found = self._store.list_versions(dataset.id)
         return [version for version in found if deleted or version.deleted_at is None]
 
-    def profile(self, who: Principal, reference: str, *, project: str = DEFAULT_PROJECT) -> Profile:
+    def profile(
+        self, who: Principal, reference: str, *, target: str = "", project: str = DEFAULT_PROJECT
+    ) -> Profile:
         """What a version holds, column by column; it was measured when the version was added.
 
-        Raises: DatasetNotFound, VersionNotFound, NoReadyVersion, BadVersionReference.
+        Against another target than the version's own it is measured now.
+        Raises: DatasetNotFound, VersionNotFound, NoReadyVersion, BadVersionReference,
+            UnknownColumn.
         """
         self._access.require(who, "data.profile", reference)
         version = self._version(project, reference)
+        if target and target != version.roles.target:
+            return self._profiled_against(version, target)
         if not version.profile_digest:
             return self._profiled(project, version)
         stored = self._ground.storage.read(version.profile_digest)
@@ -254,6 +261,15 @@ class Datasets:
         blob = self._ground.storage.put_bytes(msgspec.json.encode(found))
         dataset = self._dataset(project, version.dataset)
         self._store.set_profile(dataset.id, version.number, blob.digest)
+        return msgspec.convert(found, Profile)
+
+    def _profiled_against(self, version: DatasetVersion, target: str) -> Profile:
+        names = [column.name for column in version.columns]
+        if target not in names:
+            raise UnknownColumn("target", target, names)
+        roles = msgspec.to_builtins(replace(version.roles, target=target))
+        task = {"version": as_task(version), "roles": roles}
+        found = self._ground.workers.call("athanor.data.work.look:profile", task)
         return msgspec.convert(found, Profile)
 
     def _rows(self, version: DatasetVersion, numbers: list[int]) -> list[NumberedRow]:

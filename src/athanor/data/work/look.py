@@ -7,6 +7,7 @@ import msgspec
 import pyarrow.parquet as pq
 
 from athanor.data.logic.expectations import suggested
+from athanor.data.logic.profiling import quoted
 from athanor.data.types import Expectation, Profile, Roles
 from athanor.data.work.earlier import Base
 from athanor.data.work.findings import Subject
@@ -16,8 +17,6 @@ from athanor.data.work.profile import connected, profile_of
 from athanor.data.work.telling import plain_values
 from athanor.data.work.verify import verified
 
-_NUMBER = "athanor_row_number"
-
 
 def rows(version: dict[str, Any], numbers: list[int]) -> list[dict[str, Any]]:
     """The rows of these numbers (from 1), each with its number."""
@@ -26,15 +25,17 @@ def rows(version: dict[str, Any], numbers: list[int]) -> list[dict[str, Any]]:
     with connected(_leading(msgspec.convert(version, Base), max(numbers))) as connection:
         # Numbers are ours, and few: they may stand in the text.
         listed = ", ".join(str(int(number)) for number in numbers)
+        names = connection.view("source").columns
+        # Longer than any of theirs, and so none of them.
+        number = quoted("#" * (1 + max(map(len, names))))
         found = connection.sql(
-            f"SELECT * FROM (SELECT row_number() OVER () AS {_NUMBER}, * FROM source "  # noqa: S608
-            f"LIMIT {max(numbers)}) WHERE {_NUMBER} IN ({listed}) ORDER BY {_NUMBER}"
+            f"SELECT * FROM (SELECT row_number() OVER () AS {number}, * FROM source "  # noqa: S608
+            f"LIMIT {max(numbers)}) WHERE {number} IN ({listed}) ORDER BY {number}"
         ).to_arrow_table()
-    columns = {name: plain_values(found[name]) for name in found.column_names}
-    numbered = columns.pop(_NUMBER)
+    numbered, *cells = (plain_values(column) for column in found.columns)
     return [
-        {"row": number, "values": {name: cells[place] for name, cells in columns.items()}}
-        for place, number in enumerate(numbered)
+        {"row": place, "values": dict(zip(names, row, strict=True))}
+        for place, *row in zip(numbered, *cells, strict=True)
     ]
 
 
