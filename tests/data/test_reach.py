@@ -18,9 +18,11 @@ from athanor.data.errors import BadSource, SourceRefused, SourceUnreachable, Unr
 from athanor.data.work import reach
 from athanor.kernel import OWNER
 from athanor.kernel.addresses import address_of, is_public
+from athanor.kernel.database import Database
 from athanor.kernel.nearness import is_near
-from athanor.testing.data import DataRoom
-from tests.data.conftest import Written
+from athanor.kernel.schema import create_all
+from athanor.testing.data import DataRoom, open_data_room
+from tests.data.conftest import HereWorkers, Written
 
 HERE = ["/etc/passwd", "file:///etc/passwd", "sales-*.csv", "local:///etc/passwd", "memory://a.csv",
         "zip://a.csv::http://example.org/a.zip", "http://127.0.0.1/a.csv", "http://[::1]/a.csv",
@@ -57,40 +59,64 @@ NOBODYS = ["http://169.254.169.254/latest/meta-data/", "http://[fe80::1]/", "htt
            "zip://a.csv::http://169.254.169.254/a.zip", "ftp://169.254.169.254/a.csv"]  # fmt: skip
 
 
+@pytest.fixture(scope="module")
+def refusing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DataRoom]:
+    """One room for all that is refused: nothing of it stays."""
+    folder = tmp_path_factory.mktemp("refusing")
+    database = Database.open(f"sqlite:///{folder}/a.db")
+    create_all(database)
+    yield open_data_room(database, folder / "storage", HereWorkers())
+    database.close()
+
+
+@pytest.fixture(autouse=True)
+def _no_names_but_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No name server is asked: addresses are read, and localhost is known."""
+
+    def found(host: str, *rest: Any, **options: Any) -> Any:
+        options["flags"] = 0 if host == "localhost" else socket.AI_NUMERICHOST
+        return _ASKED(host, *rest, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", found)
+
+
+_ASKED = socket.getaddrinfo
+
+
 @pytest.mark.parametrize("uri", HERE)
-def test_callers_from_elsewhere_name_nothing_of_this_machine(room: DataRoom, uri: str) -> None:
+def test_callers_from_elsewhere_name_nothing_of_this_machine(refusing: DataRoom, uri: str) -> None:
     with pytest.raises(SourceRefused) as caught:
-        room.sources.add_from(OWNER, "a", NewSource(uri=uri), near=False)
+        refusing.sources.add_from(OWNER, "a", NewSource(uri=uri), near=False)
     assert caught.value.status == 403
     assert "sources_near" in caught.value.hint
-    assert room.datasets.datasets(OWNER) == []
+    assert refusing.datasets.datasets(OWNER) == []
 
 
 @pytest.mark.parametrize("uri", QUERIES)
-def test_nor_its_databases(room: DataRoom, uri: str) -> None:
+def test_nor_its_databases(refusing: DataRoom, uri: str) -> None:
     with pytest.raises(SourceRefused) as caught:
-        room.sources.add_from(OWNER, "a", NewSource(uri=uri, sql="select 1"), near=False)
+        refusing.sources.add_from(OWNER, "a", NewSource(uri=uri, sql="select 1"), near=False)
     assert "secret" not in caught.value.message
 
 
 @pytest.mark.parametrize("options", OPTIONS)
-def test_nor_its_object_stores(room: DataRoom, options: dict[str, str]) -> None:
+def test_nor_its_object_stores(refusing: DataRoom, options: dict[str, str]) -> None:
     far = NewSource(uri="s3://b/a.csv", options=options)
     with pytest.raises(SourceRefused):
-        room.sources.add_from(OWNER, "a", far, near=False)
+        refusing.sources.add_from(OWNER, "a", far, near=False)
 
 
-def test_nor_a_token_in_a_file_of_it(room: DataRoom) -> None:
+def test_nor_a_token_in_a_file_of_it(refusing: DataRoom) -> None:
     far = NewSource(uri="gs://b/a.csv", options={"token": "/etc/passwd"})
     with pytest.raises(SourceRefused):
-        room.sources.add_from(OWNER, "a", far, near=False)
+        refusing.sources.add_from(OWNER, "a", far, near=False)
 
 
 @pytest.mark.parametrize("near", [True, False])
 @pytest.mark.parametrize("uri", NONE)
-def test_what_is_no_address(room: DataRoom, uri: str, near: bool) -> None:
+def test_what_is_no_address(refusing: DataRoom, uri: str, near: bool) -> None:
     with pytest.raises(SourceUnreachable) as caught:
-        room.sources.add_from(OWNER, "a", NewSource(uri=uri), near=near)
+        refusing.sources.add_from(OWNER, "a", NewSource(uri=uri), near=near)
     assert "codec" not in caught.value.message
 
 
@@ -104,11 +130,11 @@ def test_what_is_no_address(room: DataRoom, uri: str, near: bool) -> None:
         NewSource(uri="http://8.8.8.8/x", kind="delta"),
     ],
 )
-def test_what_is_judged_is_what_is_read(room: DataRoom, source: NewSource) -> None:
+def test_what_is_judged_is_what_is_read(refusing: DataRoom, source: NewSource) -> None:
     """No source is judged as a database and read as a file, or the other way round."""
     for near in (True, False):
         with pytest.raises(BadSource):
-            room.sources.add_from(OWNER, "a", source, near=near)
+            refusing.sources.add_from(OWNER, "a", source, near=near)
 
 
 def test_databases_elsewhere_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -120,15 +146,15 @@ def test_databases_elsewhere_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("uri", NOBODYS)
 @pytest.mark.parametrize("near", [True, False])
-def test_credentials_of_clouds_are_read_by_nobody(room: DataRoom, uri: str, near: bool) -> None:
+def test_credentials_of_clouds_are_read_by_nobody(refusing: DataRoom, uri: str, near: bool) -> None:
     with pytest.raises(SourceRefused):
-        room.sources.add_from(OWNER, "a", NewSource(uri=uri), near=near)
+        refusing.sources.add_from(OWNER, "a", NewSource(uri=uri), near=near)
 
 
-def test_folders_of_this_machine(room: DataRoom, tmp_path: Path) -> None:
+def test_folders_of_this_machine(refusing: DataRoom, tmp_path: Path) -> None:
     with pytest.raises(SourceRefused):
-        room.watches.watch(OWNER, "a", str(tmp_path), near=False)
-    assert room.watches.watches(OWNER) == []
+        refusing.watches.watch(OWNER, "a", str(tmp_path), near=False)
+    assert refusing.watches.watches(OWNER) == []
 
 
 def test_the_name_of_an_upload_chooses_no_reader(room: DataRoom, written: Written) -> None:
@@ -158,16 +184,16 @@ class _Moved(BaseHTTPRequestHandler):
 @pytest.fixture(params=["http://169.254.169.254/x.csv", "file:///etc/passwd"])
 def moved(request: pytest.FixtureRequest) -> Iterator[str]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Moved, to=request.param))
-    Thread(target=server.serve_forever, daemon=True).start()
+    Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     yield f"http://127.0.0.1:{server.server_address[1]}/a.csv"
     server.shutdown()
     server.server_close()
 
 
-def test_a_redirect_leads_nowhere_else(room: DataRoom, moved: str) -> None:
+def test_a_redirect_leads_nowhere_else(refusing: DataRoom, moved: str) -> None:
     with pytest.raises((SourceRefused, SourceUnreachable)):
-        room.sources.add_from(OWNER, "a", NewSource(uri=moved))
-    assert room.datasets.datasets(OWNER) == []
+        refusing.sources.add_from(OWNER, "a", NewSource(uri=moved))
+    assert refusing.datasets.datasets(OWNER) == []
 
 
 @pytest.mark.parametrize(
@@ -193,7 +219,7 @@ def test_what_is_public(text: str, public: bool) -> None:
 
 
 def test_names_of_this_machine_are_judged_by_their_addresses(
-    room: DataRoom, monkeypatch: pytest.MonkeyPatch
+    refusing: DataRoom, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As localtest.me, which anybody may look up, is at 127.0.0.1; one of several is enough."""
     found = [(2, 1, 6, "", (text, 0)) for text in ("8.8.8.8", "127.0.0.1")]
@@ -202,7 +228,7 @@ def test_names_of_this_machine_are_judged_by_their_addresses(
                    NewSource(uri="ftp://localtest.me/a.csv"),
                    NewSource(uri="postgresql://localtest.me/x", sql="select 1")):  # fmt: skip
         with pytest.raises(SourceRefused, match=r"localtest.me is at 127.0.0.1"):
-            room.sources.add_from(OWNER, "a", source, near=False)
+            refusing.sources.add_from(OWNER, "a", source, near=False)
 
 
 def test_a_redirect_behind_a_proxy_is_judged(moved: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -220,6 +246,42 @@ def test_a_name_that_changes_its_mind(monkeypatch: pytest.MonkeyPatch) -> None:
     reach.check_source(NewSource(uri="http://rebind.test/a.csv"), near=False)
     with pytest.raises(SourceRefused, match=r"rebind.test is at 127.0.0.1"):
         reach.opener(near=False).open("http://rebind.test/a.csv", timeout=5)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        NewSource(uri="ftp://rebind.test/a.csv"),
+        NewSource(uri="postgresql+psycopg://rebind.test/x", sql="select 1"),
+        NewSource(uri="s3://b/a.csv", options={"endpoint_url": "http://rebind.test:9000"}),
+    ],
+)
+def test_nor_where_a_library_connects_by_itself(
+    refusing: DataRoom, source: NewSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = iter(["93.184.216.34", "127.0.0.1"])
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [(2, 1, 6, "", (next(told), 80))])
+    with pytest.raises(SourceRefused, match=r"rebind.test is at 127.0.0.1"):
+        refusing.sources.add_from(OWNER, "a", source, near=False)
+
+
+def test_such_a_library_is_told_the_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [(2, 1, 6, "", ("8.8.8.8", 0))])
+    for told, asked in {
+        "ftp://u:p@a.test:2121/b%20c.csv": "ftp://u:p@8.8.8.8:2121/b%20c.csv",
+        "s3://bucket/a.csv": "s3://bucket/a.csv",
+        "https://a.test/a.csv": "https://a.test/a.csv",
+    }.items():
+        assert reach.settled(NewSource(uri=told), near=False).uri == asked
+    for told, asked in {
+        "postgresql+psycopg://u:p@a.test,b.test:5433/x": "hostaddr=8.8.8.8%2C8.8.8.8",
+        "mysql+pymysql://u:p@a.test/x?charset=utf8": "mysql+pymysql://u:p@8.8.8.8/x?charset=utf8",
+    }.items():
+        new = NewSource(uri=told, sql="select 1")
+        assert asked in reach.settled(new, near=False).uri
+        assert reach.settled(new, near=True) is new
+    store = NewSource(uri="s3://b/a.csv", options={"endpoint_url": "http://a.test:9000"})
+    assert reach.settled(store, near=False).options == {"endpoint_url": "http://8.8.8.8:9000"}
 
 
 def test_who_is_on_this_machine_names_what_he_likes(room: DataRoom, written: Written) -> None:

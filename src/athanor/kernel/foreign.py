@@ -23,6 +23,7 @@ _HARMLESS = frozenset(
      "target_session_attrs", "encoding", "gssencmode", "channel_binding", "keepalives"}
 )  # fmt: skip
 """What may stand behind the question mark without naming a host, a socket or a file."""
+_LIBPQ = frozenset({"psycopg", "psycopg2", "psycopg2cffi"})
 _BIND = re.compile(r"(?<![:\w\\]):(?=\w)")
 
 
@@ -63,6 +64,20 @@ def hosts_of(url: str) -> list[str]:
         return []
     hosts = (parsed.host or "").split(",")
     return hosts if all(hosts) else []
+
+
+def at_addresses(url: str, addresses: Sequence[str]) -> str:
+    """A database's URL that leads to addresses, which stand in the order of its hosts.
+
+    What is built on libpq keeps the names, too: certificates are checked by them.
+    """
+    parsed = make_url(url)
+    told = ",".join(addresses)
+    if parsed.get_driver_name() in _LIBPQ:
+        found = parsed.update_query_dict({"hostaddr": told})
+    else:
+        found = parsed.set(host=told)
+    return found.render_as_string(hide_password=False)
 
 
 def duckdb_file(url: str) -> str | None:

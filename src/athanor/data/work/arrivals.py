@@ -30,7 +30,7 @@ from athanor.data.work.archives import unpacked_archive
 from athanor.data.work.delta import opened
 from athanor.data.work.duckfile import from_duckdb
 from athanor.data.work.foreign_delta import copied, unread, why_copied
-from athanor.data.work.reach import check_source, is_query, is_web, local_path, opener
+from athanor.data.work.reach import check_source, is_query, is_web, local_path, opener, settled
 from athanor.kernel.foreign import duckdb_file, rows_of, without_secrets
 from athanor.kernel.remote import filesystem_of
 
@@ -72,8 +72,12 @@ def arrive(
     """
     new = msgspec.convert(source, NewSource)
     check_source(new, near=near)
+    place = settled(new, near=near)
     try:
-        return asdict(_arrived(new, Path(scratch), known, near=near))
+        found = _arrived(place, Path(scratch), known, near=near)
+        if place.uri != new.uri:
+            found = replace(found, uri=(without_secrets if new.sql else shown_url)(new.uri))
+        return asdict(found)
     except OSError as error:
         if error.errno == errno.ENOSPC:
             raise

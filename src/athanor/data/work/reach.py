@@ -9,15 +9,16 @@ import http.client
 import re
 import socket
 import urllib.request
+from dataclasses import replace
 from email.message import Message
 from pathlib import Path
-from typing import IO, Any
-from urllib.parse import unquote, urlsplit
+from typing import IO, Any, NoReturn
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from athanor.data.errors import BadSource, SourceRefused, SourceUnreachable
 from athanor.data.records import NewSource
 from athanor.kernel.addresses import address_of, is_public
-from athanor.kernel.foreign import hosts_of, without_secrets
+from athanor.kernel.foreign import at_addresses, hosts_of, without_secrets
 
 _FAR = frozenset(
     {"http", "https", "s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl", "hf", "ftp", "sftp"}
@@ -99,6 +100,44 @@ def check_source(new: NewSource, *, near: bool) -> None:
     if new.remote:
         _check_url(new.remote, near=near)
     _check_options(new, near=near)
+
+
+def settled(new: NewSource, *, near: bool) -> NewSource:
+    """A source with addresses, judged now, in place of the names of its hosts.
+
+    For libraries that connect by themselves: the name would be looked up again, and might mean
+    another address by then. HTTP is judged where it connects, and an endpoint by HTTPS proves its
+    name. Who is near may name any address.
+    Raises: SourceRefused, SourceUnreachable.
+    """
+    if near or not new.uri or (is_web(new.uri) and not new.sql):
+        return new
+    if is_query(new):
+        shown = without_secrets(new.uri)
+        addresses = [_address_of(host, shown) for host in hosts_of(new.uri)]
+        return replace(new, uri=at_addresses(new.uri, addresses))
+    if urlsplit(new.uri).scheme not in _SERVICES:
+        return replace(new, uri=_settled_url(new.uri))
+    endpoint = new.options.get("endpoint_url", "")
+    if urlsplit(endpoint).scheme == "http":
+        return replace(new, options={**new.options, "endpoint_url": _settled_url(endpoint)})
+    return new
+
+
+def _settled_url(url: str) -> str:
+    parts = urlsplit(url)
+    user, at, place = parts.netloc.rpartition("@")
+    address = _address_of(unquote(parts.hostname or ""), url)
+    port = place.rpartition(":")[2] if parts.port else ""
+    netloc = f"{user}{at}{f'[{address}]' if ':' in address else address}"
+    return urlunsplit(parts._replace(netloc=f"{netloc}:{port}" if port else netloc))
+
+
+def _address_of(host: str, url: str) -> str:
+    found = check_host(host, url, near=False)
+    if not found:
+        _refuse_unknown(host, url)
+    return found[0]
 
 
 def check_host(host: str, url: str, *, near: bool) -> list[str]:
@@ -224,6 +263,6 @@ def _check_database(url: str, *, near: bool) -> None:
             _refuse_unknown(host, shown)
 
 
-def _refuse_unknown(host: str, url: str) -> None:
+def _refuse_unknown(host: str, url: str) -> NoReturn:
     # Whoever connects looks it up again, and might be told another address.
     raise SourceRefused(url, f"there is no host {host!r}", near=True)
