@@ -14,6 +14,7 @@ import select
 import signal
 import socket
 import sys
+import time
 import traceback
 from collections.abc import Sequence
 from typing import Any, NoReturn
@@ -28,6 +29,7 @@ from athanor.kernel.zygote.running import (
 )
 from athanor.kernel.zygote.trimming import rest
 
+_TELL_SECONDS = 0.02
 _RSS_UNIT = 1 if sys.platform == "darwin" else 1024
 # Without the wrapper, which turns what it takes and gives into enumerations: that touches many
 # pages, and each page that a fork touches is copied.
@@ -45,6 +47,9 @@ class Forkserver:
         self._server = server
         self._reader = Reader(server)
         self._workers: dict[int, str] = {}  # pid: the request's id
+        self._untold: list[int] = []
+        """Silent workers whose ids the server does not know yet: most end before it asks."""
+        self._tell_at = 0.0
         self._stopping = False
         self._wakeup = socket.socketpair()
         for end in self._wakeup:
@@ -71,11 +76,13 @@ class Forkserver:
     def _serve(self) -> None:
         ends = [self._server, self._wakeup[0]]
         while not self._stopping:
-            ready, _, _ = select.select(ends, [], [])
+            ready, _, _ = select.select(ends, [], [], _TELL_SECONDS if self._untold else None)
             if self._wakeup[0] in ready:
                 with contextlib.suppress(BlockingIOError):
                     self._wakeup[0].recv(4096)
             self._reap()
+            if self._untold and (not ready or time.monotonic() > self._tell_at):
+                self._tell_begun()
             if self._server in ready:
                 if not self._reader.fill():
                     return
@@ -91,6 +98,7 @@ class Forkserver:
                 if number == request["kill"]:
                     signal_group(pid, request["signal"])
             return
+        _prepare(request)
         try:
             self._fork(request)
         except OSError as error:
@@ -116,7 +124,18 @@ class Forkserver:
             if not request.get("session", True):
                 os.setpgid(pid, pid)
         self._workers[pid] = request["id"]
-        self._tell({"id": request["id"], "pid": pid})
+        if "payload" not in request:
+            self._tell({"id": request["id"], "pid": pid})
+            return
+        if not self._untold:
+            self._tell_at = time.monotonic() + _TELL_SECONDS
+        self._untold.append(pid)
+
+    def _tell_begun(self) -> None:
+        """Tell the ids of those that take longer than a moment."""
+        for pid in self._untold:
+            self._tell({"id": self._workers[pid], "pid": pid})
+        self._untold.clear()
 
     def _become_worker(self, parent: int, request: dict[str, Any]) -> NoReturn:
         signal.set_wakeup_fd(-1)
@@ -152,10 +171,26 @@ class Forkserver:
             pid, status, usage = os.wait4(ended.si_pid, 0)
             number = self._workers.pop(pid, None)
             if number is not None:
-                self._tell({"id": number, "exit": exit_record(status, usage)})
+                told: dict[str, Any] = {"id": number, "exit": exit_record(status, usage)}
+                if pid in self._untold:
+                    self._untold.remove(pid)
+                    told["pid"] = pid
+                self._tell(told)
 
     def _tell(self, message: dict[str, Any]) -> None:
         send(self._server, encode(message))
+
+
+def _prepare(request: dict[str, Any]) -> None:
+    """Let the target's module, if it can, read its payload here: ten times as fast as in a fork.
+
+    Where it fails, it will fail in the fork, and be told there.
+    """
+    module = sys.modules.get(request["target"].partition(":")[0])
+    prepare = getattr(module, "prepare", None)
+    if prepare is not None and "payload" in request:
+        with contextlib.suppress(Exception):
+            request["payload"] = prepare(request["payload"])
 
 
 def exit_record(status: int, usage: resource.struct_rusage) -> dict[str, Any]:

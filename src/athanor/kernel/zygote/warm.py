@@ -238,7 +238,8 @@ class ZygoteWorkers(Calling):
             return
         if "pid" in message:
             worker.began(message["pid"])
-            return
+            if "exit" not in message:
+                return
         if worker.silent:
             self._strike_off(message["id"])
         if "exit" in message:

@@ -25,6 +25,7 @@ from athanor.pipelines.engines.local.compiling import (
     compiled,
     compiled_ahead,
     file_of,
+    make_ready,
 )
 from athanor.pipelines.engines.local.exchange import (
     LOCK_FILE,
@@ -50,11 +51,22 @@ _REHEARSALS = 64
 _VARYING = inspect.CO_VARARGS | inspect.CO_VARKEYWORDS
 
 
-def main(folder: str, order: bytes | None = None, code: bytes | None = None) -> None:
+def prepare(payload: dict[str, Any]) -> dict[str, Any]:
+    """In the zygote: read what `main` is given."""
+    order, code = payload.get("order"), payload.get("code")
+    if order is None:
+        return payload
+    read = read_order(order)
+    if code is not None:
+        make_ready(read.embedded, code)
+    return payload | {"order": read}
+
+
+def main(folder: str, order: Order | bytes | None = None, code: bytes | None = None) -> None:
     """Run the attempt in a folder; its order may be given, and its function's compiled code."""
     owner = os.getpid()
     lock = _locked(folder)
-    read = read_order(order or Path(folder, TASK_FILE).read_bytes())
+    read = order if isinstance(order, Order) else _read(folder, order)
     _confine(read)
     adopt()
     result = _attempt(folder, read, code)
@@ -101,6 +113,10 @@ def rehearse() -> None:
 
 def nothing() -> None:
     """Return at once: what a process costs by itself."""
+
+
+def _read(folder: str, order: bytes | None) -> Order:
+    return read_order(order or Path(folder, TASK_FILE).read_bytes())
 
 
 def _locked(folder: str) -> int:

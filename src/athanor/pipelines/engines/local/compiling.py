@@ -28,8 +28,29 @@ def compiled_ahead(embedded: Embedded) -> bytes | None:
         return None
 
 
+_ready: dict[tuple[bytes, str], tuple[CodeType, list[str], int]] = {}
+"""Code that a zygote has made ready, with its lines and their length."""
+_MOST_READY = 16
+
+
+def make_ready(embedded: Embedded, ahead: bytes) -> None:
+    """Have a step's code ready for all forks of this process."""
+    key = (ahead, embedded.source)
+    if key in _ready or (lines := _spread(embedded)) is None:
+        return
+    if len(_ready) >= _MOST_READY:
+        _ready.clear()
+    text = [f"{line}\n" for line in lines]
+    code = marshal.loads(ahead)  # noqa: S302 - from our own engine, by our own pipe
+    _ready[key] = (code, text, sum(map(len, text)))
+
+
 def compiled(embedded: Embedded, file: str, ahead: bytes | None = None) -> CodeType:
     """The source compiled, if that was not done ahead; tracebacks find its lines."""
+    if ahead is not None and (ready := _ready.get((ahead, embedded.source))) is not None:
+        code, text, length = ready
+        linecache.cache[file] = (length, None, text, file)
+        return code
     lines = _spread(embedded)
     tree: ast.Module | str
     if lines is not None:

@@ -17,6 +17,8 @@ from athanor.pipelines.errors import BadPipeline, BadStep, NoMaterializer, Wrong
 from athanor.pipelines.logic.values import fit, shown, unbounded, unkept
 
 _NESTED = frozenset({"LIST", "STRUCT"})
+_SURE = 1 << 62
+"""A whole number between minus this and this can be kept."""
 _DATASET_TYPES = {"table", "dataset"}
 
 
@@ -174,6 +176,8 @@ def fitted_output(value: Any, kind: str, step: str, name: str) -> Any:
 
     Raises: BadStep.
     """
+    if _fits_plainly(value, kind):
+        return value
     where = f"Step {step!r}"
     if (fault := unkept(value)) is not None:
         raise BadStep(
@@ -192,6 +196,16 @@ def fitted_output(value: Any, kind: str, step: str, name: str) -> Any:
             f"{error.message}",
             hint="Return what the type hint says, or change the hint.",
         ) from None
+
+
+def _fits_plainly(value: Any, kind: str) -> bool:
+    """Whether a value is one of those that most steps return, and that nothing is to do for."""
+    given = type(value)
+    if given is int:
+        return kind == "NUMBER_INTEGER" and -_SURE < value < _SURE
+    if given is str:
+        return kind == "STRING" and value.isascii()
+    return given is bool and kind == "BOOLEAN"
 
 
 def _is_a(value: object, wanted: type) -> bool:
