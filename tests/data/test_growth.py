@@ -161,6 +161,26 @@ def test_rows_have_the_order_of_day_and_month_that_the_table_has(
         put("a\n25/04/2026\n")
 
 
+def test_files_of_a_pattern_and_of_a_folder_have_it_too(room: DataRoom, written: Written) -> None:
+    """And what they tell of it is kept for whatever comes after them."""
+
+    def put(uri: str, mode: Mode = "append") -> DatasetVersion:
+        return room.sources.add_from(OWNER, "e", NewSource(uri=uri, mode=mode))
+
+    written("a.csv", "a\n25/04/2026\n")
+    pattern = str(written("b.csv", "a\n03/04/2026\n").with_name("*.csv"))
+    assert "day, month, year." in put(pattern, "replace").columns[0].note
+    single = written("single", "a\n05/06/2026\n")
+    assert put(str(single)).columns[0].note == "dates are read as day, month, year."
+    more = written("one.tsv", "a\n07/08/2026\n").with_name("*.tsv")
+    assert put(str(more)).rows == 4
+    days = [row["a"] for row in room.datasets.rows(OWNER, "e")]
+    assert days == ["2026-04-25", "2026-04-03", "2026-06-05", "2026-08-07"]
+    written("one.tsv", "a\n05/31/2026\n")
+    with pytest.raises(OtherDateOrder, match=r"one.tsv: row 1: .* read as day, month, year\."):
+        put(str(more))
+
+
 def test_items_of_lists_and_fields_of_structs_grow_too(room: DataRoom, written: Written) -> None:
     for text in ('{"a":[1],"s":{"x":[{"y":1}],"z":1}}', '{"a":[1.5],"s":{"x":[{"y":0.5}],"z":2}}'):
         new = NewVersion(path=written("l.jsonl", text), mode="append", look=False)

@@ -4,6 +4,7 @@ Parts that are all at most 12 can be read both ways. What a column was read as s
 so that rows that are appended are read as those before them.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -37,6 +38,12 @@ def told(note: str) -> DateOrder | None:
         if _READ + DATE_ORDERS[way] in note:
             return DateOrder(way=way, sure=_GUESSED not in note)
     return None
+
+
+def by_column(notes: Mapping[str, str]) -> dict[str, DateOrder]:
+    """The orders that the notes of columns tell."""
+    found = {name: told(note) for name, note in notes.items()}
+    return {name: order for name, order in found.items() if order is not None}
 
 
 def kept(note: str, before: str) -> str:

@@ -203,12 +203,15 @@ class Sources:
         return msgspec.convert(found, DvcExport)
 
     def _known(self, project: str, name: str, scratch: Path) -> dict[str, Any]:
-        """The index of the latest version's packs, where it has some."""
+        """The notes of the latest version's columns; the index of its packs, where it has some."""
         dataset = self._store.find_dataset(project, name)
         latest = None if dataset is None else self._store.latest_version(dataset.id)
-        if latest is None or not latest.source.packs:
-            return {}
-        return {"index": self._packs(latest, scratch, whole=False)[""]}
+        if latest is None:
+            return {"notes": {}}
+        known: dict[str, Any] = {"notes": {item.name: item.note for item in latest.columns}}
+        if latest.source.packs:
+            known["index"] = self._packs(latest, scratch, whole=False)[""]
+        return known
 
     def _packs(
         self, version: DatasetVersion, scratch: Path, *, whole: bool = True

@@ -23,6 +23,7 @@ from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from athanor.data.errors import BadSource, EmptyFile, SourceUnreachable
+from athanor.data.logic import orders
 from athanor.data.logic.forms import archive_kind
 from athanor.data.records import NewSource
 from athanor.data.work import dvc, folders, parts
@@ -65,7 +66,10 @@ class Arrival:
 def arrive(
     *, source: dict[str, Any], scratch: str, known: dict[str, Any], near: bool
 ) -> dict[str, Any]:
-    """Bring what a `NewSource` (as plain data) names; `known` is the latest version's place.
+    """Bring what a `NewSource` (as plain data) names.
+
+    `known` is what there is of the latest version: the `notes` of its columns, and the path of the
+    `index` of its packs, where it has some.
 
     `near` is whether it was named on this machine.
     Raises: BadSource, SourceRefused, SourceUnreachable, ForeignDatabaseRefused, UnreadableFile.
@@ -92,7 +96,7 @@ def _arrived(new: NewSource, into: Path, known: dict[str, Any], *, near: bool) -
     if kind == "delta":
         return _delta(new, into)
     if kind == "files":
-        return _matching(new, into)
+        return _matching(new, into, known)
     if kind == "folder":
         return _folder(new, into, known)
     if kind == "dvc":
@@ -294,7 +298,7 @@ def _relative(file: str, uri: str) -> str:
     return bare.removeprefix(root)
 
 
-def _matching(new: NewSource, into: Path) -> Arrival:
+def _matching(new: NewSource, into: Path, known: dict[str, Any]) -> Arrival:
     """The files that a pattern names, as one table."""
     pattern, shown = local_path(new.uri), shown_url(new.uri)
     if pattern is not None and pattern.is_dir():
@@ -309,7 +313,8 @@ def _matching(new: NewSource, into: Path) -> Arrival:
     root = os.path.commonpath([os.path.dirname(name) for name, _ in found])  # noqa: PTH120
     told = [(os.path.relpath(name, root or "."), path) for name, path in found]
     uri = str(pattern.absolute()) if pattern is not None else shown
-    return _one_table(new, told, into, Arrival(file=Path(shown).name, kind="files", uri=uri))
+    whole = Arrival(file=Path(shown).name, kind="files", uri=uri)
+    return _one_table(new, told, into, whole, known)
 
 
 def _fetched(new: NewSource, into: Path) -> list[tuple[str, Path]]:
@@ -333,9 +338,14 @@ def _fetched(new: NewSource, into: Path) -> list[tuple[str, Path]]:
 
 
 def _one_table(
-    new: NewSource, files: Sequence[tuple[str, Path]], into: Path, told: Arrival
+    new: NewSource,
+    files: Sequence[tuple[str, Path]],
+    into: Path,
+    told: Arrival,
+    known: dict[str, Any],
 ) -> Arrival:
-    path, notes = parts.one_table(told.file, files, into, new.read)
+    dates = orders.by_column(known["notes"]) if new.mode == "append" else {}
+    path, notes = parts.one_table(told.file, files, into, new.read, dates)
     return replace(told, path=str(path), keep=False, notes=(*told.notes, *notes))
 
 
@@ -355,7 +365,7 @@ def _folder(new: NewSource, into: Path, known: dict[str, Any]) -> Arrival:
     if not (new.kind or new.labels) and parts.all_tables(names):
         files = [(name, root / name) for name in names]
         found = Arrival(file=path.name, kind="files", uri=str(path.absolute()))
-        return _one_table(new, files, into, found)
+        return _one_table(new, files, into, found, known)
     made = folders.manifest(root, into, new.labels, known)
     return Arrival(
         path=str(made.manifest),

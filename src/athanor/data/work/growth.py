@@ -12,7 +12,7 @@ from athanor.data.logic.expectations import typed_columns
 from athanor.data.logic.forms import repeated
 from athanor.data.logic.inference import STORED, Kind
 from athanor.data.logic.normalise import column_type
-from athanor.data.logic.orders import DateOrder, told
+from athanor.data.logic.orders import DateOrder, by_column
 from athanor.data.types import Expectation, SchemaRule
 from athanor.data.work.earlier import Base, merged, schema_of
 from athanor.data.work.reading import Reading
@@ -60,8 +60,7 @@ class Growth:
         """The order of day and month in the dates of the rows that others come after."""
         if self.base is None or not self.append:
             return {}
-        found = {column.name: told(column.note) for column in self.base.columns}
-        return {name: order for name, order in found.items() if order is not None}
+        return by_column({column.name: column.note for column in self.base.columns})
 
     def relaxed(self, own: pa.Schema) -> tuple[Expectation, ...] | None:
         """What the rows must fulfil: `union` expects no column, `strict` wants them all.

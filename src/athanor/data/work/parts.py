@@ -6,7 +6,7 @@ columns, as in Spark and Hive.
 """
 
 import glob
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path, PurePosixPath
@@ -15,10 +15,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from athanor.data.errors import UnreadableFile
-from athanor.data.logic import orders
 from athanor.data.logic.inference import STORED, Kind
 from athanor.data.logic.normalise import column_type
-from athanor.data.logic.orders import DateOrder, Way
+from athanor.data.logic.orders import DateOrder, Way, by_column
 from athanor.data.types import ColumnType, ReadOptions
 from athanor.data.work.earlier import aligned, merged
 from athanor.data.work.reading import Reading, look_through, notes_by_column
@@ -69,9 +68,7 @@ class _Part:
 
     def orders(self) -> dict[str, DateOrder]:
         """How the dates of its columns were read, by its notes."""
-        notes = notes_by_column(self.reading.notes)
-        found = {name: orders.told(note) for name, note in notes.items()}
-        return {name: order for name, order in found.items() if order is not None}
+        return by_column(notes_by_column(self.reading.notes))
 
     def is_empty(self, column: str) -> bool:
         """Whether it has no value there: its type tells nothing then."""
@@ -79,12 +76,17 @@ class _Part:
 
 
 def one_table(
-    table: str, files: Iterable[tuple[str, Path]], into: Path, options: ReadOptions
+    table: str,
+    files: Iterable[tuple[str, Path]],
+    into: Path,
+    options: ReadOptions,
+    dates: Mapping[str, DateOrder],
 ) -> tuple[Path, tuple[str, ...]]:
     """Write the rows of all files, given by name and path, to one Parquet file; with notes.
 
-    The files must have the same columns, in any order. A column that holds words in one file and
-    numbers in another is text in all.
+    `dates` are the orders of day and month in the rows before them. The files must have the same
+    columns, in any order. A column that holds words in one file and numbers in another is text in
+    all.
     Raises: UnreadableFile and its kinds, each naming its file.
     """
     told = [(name, path) for name, path in files if not PurePosixPath(name).name.startswith("_")]
@@ -97,10 +99,11 @@ def one_table(
     for place, (name, path) in enumerate(told):
         scratch = into / f"part-{place}"
         scratch.mkdir()
-        parts.append(_Part(name, path, _said(name), look_through(path, name, scratch, options, {})))
+        reading = look_through(path, name, scratch, options, {}, dates)
+        parts.append(_Part(name, path, _said(name), reading))
     _check_columns(table, parts)
     notes = [f"{len(parts)} files are one table: {parts[0].name} to {parts[-1].name}."]
-    notes += _agreed(parts, into, options)
+    notes += _agreed(parts, into, options, dates)
     schema = parts[0].schema()
     for part in parts[1:]:
         schema, _ = merged(schema, part.schema())
@@ -150,7 +153,9 @@ def _check_columns(table: str, parts: Sequence[_Part]) -> None:
             )  # fmt: skip
 
 
-def _agreed(parts: Sequence[_Part], into: Path, options: ReadOptions) -> list[str]:
+def _agreed(
+    parts: Sequence[_Part], into: Path, options: ReadOptions, dates: Mapping[str, DateOrder]
+) -> list[str]:
     """Read again the files whose columns are of another type than the others'; with notes."""
     notes, text = [], list(options.text)
     wanted: dict[str, Kind] = {}
@@ -177,9 +182,22 @@ def _agreed(parts: Sequence[_Part], into: Path, options: ReadOptions) -> list[st
         if told or unlike or any(part.kind(name) != "text" for name in text if name in names):
             scratch = into / f"again-{place}"
             scratch.mkdir()
-            dates = sure if unlike else {}
-            part.reading = look_through(part.path, part.name, scratch, plain, told, dates)
-    return notes
+            known = {**dates, **sure} if unlike else dates
+            part.reading = look_through(part.path, part.name, scratch, plain, told, known)
+    return notes + [f"Column {name!r} {order.note()}" for name, order in _orders(parts).items()]
+
+
+def _orders(parts: Sequence[_Part]) -> dict[str, DateOrder]:
+    """By column the order of its dates, where all files that tell one tell the same."""
+    found: dict[str, list[DateOrder]] = {}
+    for part in parts:
+        for name, order in part.orders().items():
+            found.setdefault(name, []).append(order)
+    return {
+        name: DateOrder(way=told[0].way, sure=any(order.sure for order in told))
+        for name, told in found.items()
+        if len({order.way for order in told}) == 1
+    }
 
 
 def _sure_orders(parts: Sequence[_Part]) -> dict[str, DateOrder]:
