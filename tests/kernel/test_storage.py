@@ -1,5 +1,6 @@
 """Blobs: named by their content, whole or not there, found damaged when they are."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -89,6 +90,19 @@ def test_large_and_small_pieces_are_hashed_in_their_order(storage: Storage) -> N
             incoming.write(piece)
         kept = incoming.keep()
     assert kept == storage.put_bytes(b"".join(pieces))
+
+
+@pytest.mark.parametrize("size", [0, 1, 4_096, (4 << 20) + 1, 13 << 20])
+def test_a_file_that_is_copied_whole_is_kept_as_it_is(
+    storage: Storage, tmp_path: Path, size: int
+) -> None:
+    content = os.urandom(size)
+    (tmp_path / "large").write_bytes(content)
+    with (tmp_path / "large").open("rb") as stream, storage.incoming() as incoming:
+        incoming.write_all(stream)
+        kept = incoming.keep()
+    assert kept == storage.put_bytes(content)
+    assert storage.read(kept.digest) == content
 
 
 def test_what_stops_arriving_leaves_nothing(storage: Storage) -> None:

@@ -9,7 +9,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from athanor.app.house import House
+from athanor.kernel import nearby
 from athanor.kernel.permissions import OWNER
+from athanor.serving.batches.near import NearFiles
 from athanor.serving.batches.work import csvlines, score
 from athanor.serving.batches.work.files import as_parquet
 from athanor.serving.errors.batches import CsvNotPlain
@@ -91,6 +93,38 @@ def test_a_row_that_is_another_is_found_while_it_is_read(tmp_path: Path, cell: b
     file = {"csv": str(path), "names": lines.names, "delimiter": lines.delimiter}
     with pytest.raises(CsvNotPlain):
         list(csvlines.read(file, lines.pieces[0][:2], ["a", "c"], lines.schema))
+
+
+@pytest.mark.parametrize("then", ["same", "other", "gone"])
+def test_a_file_is_read_where_its_owner_has_it_while_it_stays_the_same(
+    tmp_path: Path, then: str
+) -> None:
+    near, kept = tmp_path / "near.csv", tmp_path / "kept"
+    near.write_bytes(b"a,c\n1,x\n2,y\n")
+    kept.write_bytes(b"a,c\n3,x\n4,y\n")  # another, to be told apart
+    known = NearFiles()
+    known.note("sha256:aa", str(near), nearby.stamp_of(str(near)))
+    if then == "other":
+        near.write_bytes(b"a,c\n5,x\n6,y\n7,z\n")
+    elif then == "gone":
+        near.unlink()
+    file = {"csv": str(kept), "near": known.find("sha256:aa"), "names": ["a", "c"]}
+    schema = pa.schema([("a", pa.float64())])
+    read = csvlines.read({**file, "delimiter": ","}, (4, 12), ["a"], schema)
+    found = pa.Table.from_batches(read)["a"].to_pylist()
+    assert found == ([1.0, 2.0] if then == "same" else [3.0, 4.0])
+
+
+def test_a_file_that_changes_while_it_is_read_is_read_anew(tmp_path: Path) -> None:
+    near = tmp_path / "near.csv"
+    near.write_bytes(b"a,c\n1,x\n2,y\n")
+    known = {"path": str(near), "stamp": nearby.stamp_of(str(near))}
+    file = {"csv": str(tmp_path / "kept"), "names": ["a", "c"], "delimiter": ","}
+    read = csvlines.read({**file, "near": known}, (4, 12), ["a"], pa.schema([("a", pa.float64())]))
+    next(read)
+    near.write_bytes(b"a,c\n1,x\n9,y\n8,z\n")
+    with pytest.raises(CsvNotPlain, match="written to while"):
+        list(read)
 
 
 @pytest.mark.parametrize("odd", [False, True])

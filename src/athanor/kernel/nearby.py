@@ -45,11 +45,23 @@ def holds(stream: IO[bytes], seal: str) -> bool:
         return False
 
 
+def stamp_of(file: int | str) -> list[int]:
+    """What the system tells of a file, open or by name: another once it was written to; [] if gone.
+
+    Unlike a seal, this shows nothing of who asks.
+    """
+    try:
+        about = Path(file).stat() if isinstance(file, str) else os.fstat(file)
+    except (OSError, ValueError):
+        return []
+    return [about.st_dev, about.st_ino, about.st_size, about.st_mtime_ns]
+
+
 def _seal(stream: IO[bytes]) -> str:
-    about = os.fstat(stream.fileno())
-    told = (about.st_dev, about.st_ino, about.st_size, about.st_mtime_ns)
+    told = tuple(stamp_of(stream.fileno()))
+    size = os.fstat(stream.fileno()).st_size
     seen = hashlib.sha256(repr(told).encode())
-    for place in (0, max(0, about.st_size - _SHOWN)):
+    for place in (0, max(0, size - _SHOWN)):
         stream.seek(place)
         seen.update(stream.read(_SHOWN))
     stream.seek(0)

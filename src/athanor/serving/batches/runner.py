@@ -8,7 +8,7 @@ import logging
 import os
 import shutil
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from athanor.kernel.storage import Storage
 from athanor.kernel.workers import Child, WorkerDied, Workers
 from athanor.lineage import Lineage
 from athanor.serving.batches.desk import Desk
+from athanor.serving.batches.near import NearFiles
 from athanor.serving.errors.batches import BatchWorkersDied, CsvNotPlain, TooManyRowErrors
 from athanor.serving.logic.outputs import made_columns
 from athanor.serving.model_folders import ModelFolders
@@ -62,6 +63,7 @@ class BatchGround:
     workspace: Path
     sources_near: bool
     """Whether callers from elsewhere may name this machine's files, too."""
+    near: NearFiles = field(default_factory=NearFiles)
 
 
 class BatchRunner:
@@ -226,7 +228,8 @@ class BatchRunner:
             local = ground.storage.path_of(item["digest"])
             if local is None:
                 ground.storage.fetch_file(item["digest"], path)
-            files.append({"file": item["file"], "path": str(local or path)})
+            near = ground.near.find(item["digest"])
+            files.append({"file": item["file"], "path": str(local or path), "near": near})
         return {"files": files}
 
     def _consumed(self, who: Principal, batch: Batch, relations: list[str]) -> None:

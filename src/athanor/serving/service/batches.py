@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
-from typing import Any, TypeAlias
+from typing import IO, Any, TypeAlias
 
 import msgspec
 
@@ -38,7 +38,6 @@ BatchList: TypeAlias = list[Batch]
 _LEAST_ROWS, _MOST_ROWS = 1_000, 10_000_000
 _MOST_WORKERS = 64
 _MOST_LISTED = 1_000
-_PIECE = 4 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +62,10 @@ class Arriving:
     def write(self, piece: bytes) -> None:
         """Take the next piece. Raises: DiskNearlyFull."""
         self._incoming.write(piece)
+
+    def write_all(self, stream: IO[bytes]) -> None:
+        """Take all of a stream. Raises: DiskNearlyFull."""
+        self._incoming.write_all(stream)
 
     def keep(self) -> BatchFile:
         """The file, once all of it has come. Raises: DiskNearlyFull."""
@@ -202,11 +205,13 @@ class Batches:
         if stream is None:
             raise BatchFileElsewhere(file)
         with stream, self.add_file(who, file) as arriving:
-            while piece := stream.read(_PIECE):
-                arriving.write(piece)
+            stamp = nearby.stamp_of(stream.fileno())
+            arriving.write_all(stream)
             if not nearby.holds(stream, seal):
                 raise BadBatch(f"{file} was written to while it was read.", "Send it again.")
-            return arriving.keep()
+            kept = arriving.keep()
+            self._ground.near.note(kept.digest, path, stamp)
+            return kept
 
     def _found(self, batch_id: str) -> Batch:
         found = self._store.find(batch_id) if is_id(batch_id) else None

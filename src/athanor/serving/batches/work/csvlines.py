@@ -7,15 +7,21 @@ is read raises `CsvNotPlain`, and is planned anew as Parquet.
 
 import csv
 import mmap
+import os
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 from pyarrow import csv as arrow_csv
 
+from athanor.serving.batches.near import is_same
 from athanor.serving.errors.batches import CsvNotPlain
 from athanor.serving.types import Signature
 
@@ -35,6 +41,8 @@ _LARGE = 4 << 20
 _BLOCK = 2 << 20
 """What is parsed at once; more does not stay in the processor's caches."""
 _SCANNED = 1 << 18
+_THREADS = 2
+"""That look for lines' ends: more wait for memory."""
 _LONGEST_LINE = 1 << 20
 _SHORTEST_LINE = 2
 """Bytes with the line's end, of a row that has two cells: a shorter one may be an empty line."""
@@ -105,6 +113,8 @@ def read(
     file: Mapping[str, Any], piece: Sequence[int], columns: Sequence[str], schema: pa.Schema
 ) -> Iterator[pa.RecordBatch]:
     """The rows of a range of bytes. Raises: CsvNotPlain."""
+    near = file.get("near")
+    path = near["path"] if near and is_same(near) else file["csv"]
     types = {
         name: TYPES["string"] if pa.types.is_string(kind) else kind
         for name, kind in zip(schema.names, schema.types, strict=True)
@@ -117,15 +127,18 @@ def read(
         delimiter=file["delimiter"], quote_char=False, newlines_in_values=False
     )
     try:
-        with pa.memory_map(file["csv"]) as source:
-            source.seek(start)
-            data = source.read_buffer(end - start)
-            with arrow_csv.open_csv(
-                pa.BufferReader(data), reading, parsing, converting(types, columns)
-            ) as reader:
-                yield from reader
-    except (pa.ArrowException, ValueError) as error:
-        raise CsvNotPlain(file["csv"], str(error)) from error
+        # Not mapped: whoever shortens the file would end the process.
+        with (
+            pa.OSFile(path) as source,
+            arrow_csv.open_csv(
+                source.get_stream(start, end - start), reading, parsing, converting(types, columns)
+            ) as reader,
+        ):
+            yield from reader
+    except (pa.ArrowException, ValueError, FileNotFoundError) as error:
+        raise CsvNotPlain(path, str(error)) from error
+    if path != file["csv"] and not is_same(near):
+        raise CsvNotPlain(path, "it was written to while it was read")
 
 
 def converting(
@@ -144,37 +157,75 @@ def _plain(kind: pa.DataType) -> pa.DataType:
     return kind.value_type if pa.types.is_dictionary(kind) else kind
 
 
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """What was seen of a range of a file's bytes."""
+
+    start: int
+    ends: int
+    """How many lines end in it."""
+    first: int
+    """Behind the first line's end, as a place in the file; 0 where none ends."""
+    last: int
+    shortest: int
+    """Bytes of the shortest line that begins and ends in it."""
+    quotes: bool
+
+
 def _pieces(path: Path, rows: int) -> list[tuple[int, int, int]] | None:
     """Ranges of so many lines after the first; None where anything is quoted, or a line empty."""
-    found: list[tuple[int, int, int]] = []
-    with (
-        path.open("rb") as stream,
-        mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as all_,
-    ):
-        size = len(all_)
-        begin = last = all_.find(b"\n") + 1
-        if not begin or all_.find(b'"', 0, begin) >= 0:
+    with path.open("rb") as stream, ThreadPoolExecutor(_THREADS) as pool:
+        size = os.fstat(stream.fileno()).st_size
+        head = stream.readline(_LONGEST_LINE)
+        begin = len(head)
+        if not head.endswith(b"\n") or b'"' in head:
             return None
-        count = 0
-        for place in range(begin, size, _SCANNED):
-            block = all_[place : place + _SCANNED]
-            if b'"' in block:
+        looked = partial(_looked_at, stream.fileno(), size)
+        blocks = list(pool.map(looked, range(begin, size, _SCANNED)))
+        last, count = begin, 0
+        cuts: list[tuple[int, int]] = []
+        """Places, and the lines before them."""
+        for block in blocks:
+            if block.quotes:
                 return None
-            ends = np.flatnonzero(np.frombuffer(block, np.uint8) == ord("\n")) + (place + 1)
-            if not len(ends):
+            if not block.ends:
                 continue
-            if np.diff(ends, prepend=last).min() <= _SHORTEST_LINE:
+            if min(block.shortest, block.first - last) <= _SHORTEST_LINE:
                 return None
-            last = int(ends[-1])
-            while count + len(ends) >= rows:
-                cut = int(ends[rows - count - 1])
-                found.append((begin, cut, rows))
-                ends, begin, count = ends[rows - count :], cut, 0
-            count += len(ends)
-        if last < size:  # the last line has no end
-            if size - last < _SHORTEST_LINE:
-                return None
-            count += 1
-        if count:
-            found.append((begin, size, count))
-    return found
+            last = block.last
+            wanted = range(rows - count % rows - 1, block.ends, rows)
+            if wanted:
+                ends = _ends(_bytes_of(stream.fileno(), block.start, size), block.start)
+                cuts += [(int(ends[place]), count + place + 1) for place in wanted]
+            count += block.ends
+    if last < size:  # the last line has no end
+        if size - last < _SHORTEST_LINE:
+            return None
+        count += 1
+    if not cuts or cuts[-1][1] < count:
+        cuts.append((size, count))
+    starts = [(begin, 0), *cuts]
+    return [
+        (first, end, behind - before)
+        for (first, before), (end, behind) in pairwise(starts)
+        if behind > before
+    ]
+
+
+def _looked_at(file: int, size: int, start: int) -> _Block:
+    data = _bytes_of(file, start, size)
+    ends = _ends(data, start)
+    quotes = b'"' in data
+    if not len(ends):
+        return _Block(start, 0, 0, 0, len(data), quotes)
+    shortest = int(np.diff(ends).min(initial=_LONGEST_LINE))
+    return _Block(start, len(ends), int(ends[0]), int(ends[-1]), shortest, quotes)
+
+
+def _bytes_of(file: int, start: int, size: int) -> bytes:
+    return os.pread(file, min(_SCANNED, size - start), start)
+
+
+def _ends(data: bytes, start: int) -> NDArray[np.int64]:
+    """The places behind line ends, in the file."""
+    return np.flatnonzero(np.frombuffer(data, np.uint8) == ord("\n")) + (start + 1)

@@ -7,12 +7,14 @@ import importlib
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from athanor.serving.batches.near import is_same
 from athanor.serving.batches.work.columns import check_inputs, input_types
 from athanor.serving.batches.work.csvlines import large_lines
 from athanor.serving.batches.work.files import as_parquet, is_plain_csv
@@ -39,7 +41,8 @@ def make(
 
     Args:
         folder: the batch's own; `input-*.parquet` and `plan.json` are put there.
-        source: {"parquet": [path]} or {"files": [{"file", "path"}]}.
+        source: {"parquet": [path]} or {"files": [{"file", "path", "near"}]}; `near` is where the
+            file lies, too, as `NearFiles.find` tells, or None.
         signature: the model's, as plain data.
         made: names of the columns that predictions make.
         settings: `keep`, `chunk_rows`.
@@ -53,12 +56,23 @@ def make(
     schemas = [_schema_of(path) for path in files]
     pieces: list[list[tuple[int, int, int]]] = [[] for _ in files]
     for number, item in enumerate(source.get("files", ())):
-        path = Path(item["path"])
+        path, near = Path(item["path"]), item.get("near")
         lines = None
         if is_plain_csv(item["file"]) and not (home / NOT_PLAIN).exists():
-            lines = large_lines(path, model, keep, chunk_rows)
+            if is_same(near):
+                with suppress(OSError):
+                    lines = large_lines(Path(near["path"]), model, keep, chunk_rows)
+            if not is_same(near):
+                lines, near = large_lines(path, model, keep, chunk_rows), None
         if lines is not None:
-            files.append({"csv": str(path), "names": lines.names, "delimiter": lines.delimiter})
+            files.append(
+                {
+                    "csv": str(path),
+                    "near": near,
+                    "names": lines.names,
+                    "delimiter": lines.delimiter,
+                }
+            )
             schemas.append(lines.schema)
             pieces.append(lines.pieces)
             continue

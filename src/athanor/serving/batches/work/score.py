@@ -120,11 +120,13 @@ def _score_chunk(
         whole = pa.schema([*kept, *made, *reasons])
     passing = target.with_suffix(".part")
     row, group = int(chunk["start"]), list[pa.RecordBatch]()
-    # Numbers seldom repeat. Text whose words came coded is written so, and is plain to readers.
+    # Numbers seldom repeat, and what was just computed hardly shrinks. Text whose words came coded
+    # is written so, and is plain to readers.
+    packed: dict[str, str] = dict.fromkeys(kinds, "zstd")
+    packed |= {item.name: "snappy" for item in made if kinds[item.name] == "double"}
     with pq.ParquetWriter(
-        passing, whole, compression="zstd", compression_level=1,
-        use_dictionary=texts or False, store_schema=not plain,
-    ) as writer:  # fmt: skip
+        passing, whole, compression=packed, use_dictionary=texts or False, store_schema=not plain
+    ) as writer:
         for batch in _rows(plan, chunk, scorer.columns, words):
             errors.reasons.clear()
             arrays = _scored(scorer, batch, row, errors)
