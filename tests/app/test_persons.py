@@ -16,11 +16,12 @@ from athanor.app.inprocess import InProcessTransport
 from athanor.app.persons import log
 from athanor.app.persons.commands import commands
 from athanor.app.persons.holders import rows_of
-from athanor.app.persons.searching import rows_in
+from athanor.app.persons.searching import rows_in, search
 from athanor.app.persons.service import NobodyNamed
 from athanor.client import Client
 from athanor.data import Datasets, NewVersion, Roles
 from athanor.data.types.recipes import Step
+from athanor.data.work.persons import counts
 from athanor.features import Entity, FeatureView, Field, SpineSource, TrainingRequest, ViewSource
 from athanor.features.errors import TrainingSetErased
 from athanor.kernel import AthanorError
@@ -197,10 +198,37 @@ def test_rows_of_an_input_example(example: str, rows: int) -> None:
         ("text/csv\n\ncustomer,x\n7,1\n17,7\n", 1),
         ("x|customer\n7|8\n", 0),
         ("customer 7", None),
+        ("\ufeffcustomer,x\n7,1\n", 1),
     ],
 )
 def test_rows_in_files_of_any_kind(content: str, rows: int | None) -> None:
     assert rows_in(content.encode(), "customer", "7") == rows
+
+
+def test_numbers_are_compared_as_numbers(tmp_path: Path) -> None:
+    """A column with missing keys is one of floats; of types that are not read it is only told."""
+    rows = {
+        "float": pa.array([7.0, 70.0, None, 7.5]),
+        "decimal": pa.array([7, 70], pa.decimal128(10, 2)),
+        "text": pa.array(["7", "7.0"]),
+        "nested": pa.array([[7], None]),
+    }
+    for name, column in rows.items():
+        table, file = pa.table({"customer": column}), tmp_path / f"{name}.parquet"
+        pq.write_table(table, file)
+        with pa.ipc.new_file(tmp_path / f"{name}.arrow", table.schema) as writer:
+            writer.write_table(table)
+    (tmp_path / "wide.csv").write_text("customer;x\n1234567;1\n", "utf-16")
+    found = search(str(tmp_path / "none"), [str(tmp_path)], "customer", "7")
+    assert {Path(name).stem: count for name, count in found["rows"].items()} == {
+        "float": 1, "decimal": 1, "text": 1,
+    }  # fmt: skip
+    assert len(found["rows"]) == 6
+    assert counts([str(tmp_path / "float.parquet")], "customer", "7") == {
+        str(tmp_path / "float.parquet"): 1
+    }
+    told = search(str(tmp_path / "none"), [str(tmp_path)], "customer", "1234567")
+    assert told == {"rows": {}, "mentions": [str(tmp_path / "wide.csv")]}
 
 
 @pytest.mark.parametrize("column", ["customer", '~of/ "x" \\'])

@@ -1,9 +1,11 @@
 """A person's rows in files of any kind: Parquet, Arrow, JSON, CSV, text. Runs in a worker.
 
 A table has the column that names persons: its rows are counted. Anything else can only hold the
-value as text, which is told where the value is long enough not to stand there by chance.
+value as text, which is told where the value is long enough not to stand there by chance. What is
+compressed or pickled is not opened.
 """
 
+import codecs
 import csv
 import io
 import json
@@ -17,7 +19,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from athanor.data.logic.profiling import quoted
+from athanor.data.work.persons import is_persons
 from athanor.kernel.storage import Storage
 
 _TOLD_FROM = 6
@@ -58,8 +60,13 @@ class _Look:
 
     def __init__(self, column: str, value: str) -> None:
         self._column, self._value = column, value
-        escaped = msgspec.json.encode(value)[1:-1]
-        self._needles = {value.encode(), escaped, _ascii(value)}
+        self._needles = {
+            value.encode(),
+            msgspec.json.encode(value)[1:-1],
+            json.dumps(value)[1:-1].encode(),  # as JSON of ASCII alone
+            value.encode("utf-16-le"),
+            value.encode("utf-16-be"),
+        }
         self.rows: dict[str, int] = {}
         self.mentions: list[str] = []
 
@@ -82,8 +89,8 @@ class _Look:
                 return self._in_batches(_of_file(pa.ipc.open_file(stream)))
             if head[:4] == b"\xff\xff\xff\xff":
                 return self._in_batches(iter(pa.ipc.open_stream(stream)))
-        except (pa.ArrowException, OSError):
-            return None
+        except (pa.ArrowException, duckdb.Error, OSError):
+            return None  # damaged, or of a type that is not read here
         if not self._is_there(stream):
             return 0
         stream.seek(0)
@@ -102,17 +109,16 @@ class _Look:
             for batch in batches:
                 if self._column not in batch.schema.names:
                     return 0
-                connection.register("rows", pa.Table.from_batches([batch]))
-                sql = (
-                    f"SELECT count(*) FROM rows "  # noqa: S608 - quoted
-                    f"WHERE CAST({quoted(self._column)} AS VARCHAR) = ?"
-                )
-                [(count,)] = connection.execute(sql, [self._value]).fetchall()
+                # This column alone: of the others DuckDB may not know the types.
+                connection.register("rows", pa.Table.from_batches([batch.select([self._column])]))
+                sql = f"SELECT count(*) FROM rows WHERE {is_persons(self._column)}"  # noqa: S608
+                [(count,)] = connection.execute(sql, {"person": self._value}).fetchall()
                 found += int(count)
         return found
 
     def _in_text(self, content: bytes) -> int | None:
         """Rows in JSON, in JSON by lines, behind a request's head, or in CSV."""
+        content = content.removeprefix(codecs.BOM_UTF8)
         head, gap, body = content.partition(b"\n\n")
         if gap and b"/" in head[:200] and b"\n" not in head:
             content = body  # a request as it is kept: its type, an empty line, its bytes
@@ -221,7 +227,3 @@ def _of_file(reader: Any) -> Iterator[pa.RecordBatch]:
 def _listed(item: Any, name: str) -> list[Any]:
     found = item.get(name) if isinstance(item, dict) else None
     return found if isinstance(found, list) else []
-
-
-def _ascii(value: str) -> bytes:
-    return json.dumps(value)[1:-1].encode()

@@ -26,6 +26,7 @@ _FOLDERS = ("work", "cache")
 _IN_MODEL = "part of a model's files, which stay: train it anew"
 _LEARNT = "what a recipe learnt, by which deployments go on: apply it anew"
 _ERASED = "(erased)"
+_BLACKENED = "the value was taken out of it; its counts stay"
 _MENTIONED = (
     "NOT removed: the value stands in it as text, not in a table; remove it where it came from"
 )
@@ -78,10 +79,12 @@ class StoredHolder:
             note = ""
             for owner in owners:
                 if owner.table == "monitoring_monitor":
-                    self._blacken(owner, person)
-                    note = "the value was taken out of it; its counts stay"
+                    note = _BLACKENED if self._blacken(owner, person) else _MENTIONED
                 elif owner.table == "serving_ticket":
                     self._end(owner)
+            if note == _MENTIONED:
+                done.append(replace(item, note=note))
+                continue
             if _is_blob(where):
                 self._places.storage.erase(where)
             else:
@@ -147,20 +150,27 @@ class StoredHolder:
                 self._places.storage.erase(digest)
         self._tickets.remove(ticket_id)
 
-    def _blacken(self, owner: Owner, person: Person) -> None:
-        """Write a monitor's summary of its reference without the value."""
+    def _blacken(self, owner: Owner, person: Person) -> bool:
+        """Write a monitor's summary of its reference without the value.
+
+        False where the value stands in another place of it, and the summary is as it was.
+        """
         storage, endpoint = self._places.storage, owner.name.removeprefix("reference of ")
         with self._database.transaction():
             monitor = self._monitors.lock(endpoint)
             if monitor is None or not monitor.sketch:
-                return
+                return True
             summary = msgspec.json.decode(storage.read(monitor.sketch))
             plan = summary.get("plans", {}).get(person.column, {})
             for name in ("levels", "rare"):
-                plan[name] = [_ERASED if level == person.value else level
-                              for level in plan.get(name, [])]  # fmt: skip
+                if name in plan:
+                    plan[name] = [_ERASED if str(level) == person.value else level
+                                  for level in plan[name]]  # fmt: skip
             blob = storage.put_bytes(msgspec.json.encode(summary))
+            if blob.digest == monitor.sketch:
+                return False
             self._monitors.change(replace(monitor, sketch=blob.digest))
+            return True
 
 
 def _is_blob(where: str) -> bool:

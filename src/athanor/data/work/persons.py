@@ -23,8 +23,8 @@ def counts(files: list[str], column: str, value: str) -> dict[str, int]:
             except (pa.ArrowException, OSError):
                 continue  # no Parquet file, or one that is gone
             [(count,)] = connection.execute(
-                f"SELECT count(*) FROM read_parquet(?) WHERE {_is(column)}",  # noqa: S608 - quoted
-                [path, value],
+                f"SELECT count(*) FROM read_parquet($file) WHERE {is_persons(column)}",  # noqa: S608
+                {"file": path, "person": value},
             ).fetchall()
             found[file] = int(count)
     return found
@@ -39,8 +39,8 @@ def without(version: dict[str, Any], column: str, value: str, target: str) -> in
         listed = ", ".join("'" + path.replace("'", "''") + "'" for path in paths)
         relation = connection.sql(
             f"SELECT * FROM read_parquet([{listed}], union_by_name = true) "  # noqa: S608 - quoted
-            f"WHERE ({_is(column)}) IS NOT TRUE",
-            params=[value],
+            f"WHERE ({is_persons(column)}) IS NOT TRUE",
+            params={"person": value},
         )
         reader = relation.to_arrow_reader(65_536)
         schema, rows = pq.read_schema(paths[-1]).remove_metadata(), 0
@@ -56,5 +56,12 @@ def without(version: dict[str, Any], column: str, value: str, target: str) -> in
     return rows
 
 
-def _is(column: str) -> str:
-    return f"CAST({quoted(column)} AS VARCHAR) = ?"
+def is_persons(column: str) -> str:
+    """SQL that says whether a row is of `$person`; 12.0 among numbers is the person 12."""
+    cell = f"CAST({quoted(column)} AS VARCHAR)"
+    kind = f"typeof({quoted(column)})"
+    whole = "regexp_replace({}, '\\.0+$', '')"
+    return (
+        f"CASE WHEN {kind} IN ('DOUBLE', 'FLOAT') OR {kind} LIKE 'DECIMAL%' "
+        f"THEN {whole.format(cell)} = {whole.format('$person')} ELSE {cell} = $person END"
+    )
