@@ -1,5 +1,8 @@
 """Definitions of Feast repositories, read without running them."""
 
+import pytest
+
+from athanor.features.errors import BadFeastRepository
 from athanor.features.logic.feast import read_repository
 
 SHARED = """
@@ -106,3 +109,47 @@ def test_a_warehouses_rows_are_asked_for_and_what_needs_them_waits() -> None:
     whole = read_repository({"defs.py": WAREHOUSE}, {}, known={"stats"})
     assert [view.source.dataset for view in whole.definitions.views] == ["stats", "stats"]
     assert (whole.skipped, len(whole.definitions.services)) == ((), 1)
+
+
+def test_what_a_file_changes_otherwise_is_not_guessed() -> None:
+    """A list that grows is followed or forgotten, and nothing that is passed over is unsaid."""
+    files = {
+        "sources/tables.py": SHARED + "rows = FileSource(name='rows', path='a.parquet')\n",
+        "views/tables.py": SHARED + "rows = FileSource(name='other', path='b.parquet')\n",
+        "views/all.py": SHARED
+        + """
+from sources.tables import rows
+fields = [Field(name="rate", dtype=Float32)]
+fields += [Field(name="trips", dtype=Int64)]
+grown = FeatureView(name="grown", entities=[driver], source=rows, schema=fields)
+fields.append(Field(name="more", dtype=Int64))
+appended = FeatureView(name="appended", entities=[driver], source=rows, schema=fields)
+if HERE:
+    inside = FeatureView(name="inside", entities=[driver], source=rows, schema=[])
+driver = made()
+late = FeatureView(name="late", entities=[driver], source=rows,
+                   schema=[Field(name="rate", dtype=Float32)])
+""",
+    }
+    found = read_repository(files, {})
+    [view] = found.definitions.views
+    assert (view.name, [field.name for field in view.features]) == ("grown", ["rate", "trips"])
+    assert found.sources["rows"] == "a.parquet"
+    lines = [item.split(":")[1] for item in found.skipped if item.startswith("views/all.py")]
+    assert lines == ["17", "18", "21"]
+
+
+def test_arguments_that_feast_would_refuse_are_named() -> None:
+    calls = (
+        "Entity(join_keys=['x'])", "Entity(name='b', join_keys=5)",
+        "FeatureService('f', features=5)",
+        "FeatureView(name='v', entities=[driver], ttl=timedelta(days=days()))",
+        "FeatureView(name='v', entities=5, ttl=timedelta(years=1), source=rows, schema=[])",
+        "FileSource(name=-'a')",
+    )  # fmt: skip
+    for call in calls:
+        found = read_repository({"a.py": SHARED + f"x = {call}"}, {})
+        assert [item.name for item in found.definitions.entities] == ["driver"]
+        assert [item[:9] for item in found.skipped] == ["a.py:11: "], call
+    with pytest.raises(BadFeastRepository, match=r"a\.py"):
+        read_repository({"a.py": SHARED + "x = " + "-" * 5000 + "1"}, {})

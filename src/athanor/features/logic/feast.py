@@ -1,9 +1,10 @@
 """Definitions of a Feast repository as ours; what has no counterpart is named as skipped."""
 
 import ast
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from functools import partial
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, TypeVar
 
 from athanor.features.errors import BadFeastRepository, BadFeatureFormula
 from athanor.features.logic import formulas
@@ -27,6 +28,7 @@ from athanor.features.types import (
     ViewSource,
 )
 
+_T = TypeVar("_T")
 _FILES = frozenset({"FileSource", "PushSource", "KafkaSource", "KinesisSource"})
 """Sources whose rows lie in a file, or are pushed."""
 
@@ -64,21 +66,24 @@ class _Made:
     def definitions(self) -> FeastImport:
         """Everything that has a counterpart."""
         calls = list(self._reading.calls.values())
-        entities = [self._entity(call) for call in calls if call.kind == "Entity"]
+        entities = [
+            entity for call in calls if call.kind == "Entity"
+            if (entity := self._made(call, self._entity)) is not None
+        ]  # fmt: skip
         known = {entity.name for entity in entities}
         for call in calls:
             if call.kind in VIEWS:
-                view = self._view(call, known)
+                view = self._made(call, partial(self._view, known=known))
                 if view is not None:
                     self._views[view.name] = view
         computed = [
             made for call, node in self._reading.functions
-            if (made := self._on_demand(call, node)) is not None
+            if (made := self._made(call, partial(self._on_demand, node=node))) is not None
         ]  # fmt: skip
         names = {*self._views, *(view.name for view in computed)}
         services = [
             service for call in calls if call.kind == "FeatureService"
-            if (service := self._service(call, names)) is not None
+            if (service := self._made(call, partial(self._service, names=names))) is not None
         ]  # fmt: skip
         return FeastImport(
             definitions=Definitions(
@@ -90,6 +95,17 @@ class _Made:
             sources=self._sources,
             skipped=tuple(self._skipped),
         )
+
+    def _made(self, call: Call, make: Callable[[Call], _T | None]) -> _T | None:
+        """What a call makes; one that Feast would refuse, too, is skipped."""
+        try:
+            return make(call)
+        except (TypeError, ValueError, LookupError, AttributeError):
+            told = f"{call.kind} {call.given.get('name', '')!r}"
+            self._skipped.append(
+                f"{call.place}: {told}: these are not the arguments that it takes."
+            )
+            return None
 
     def _entity(self, call: Call) -> Entity:
         given = call.given

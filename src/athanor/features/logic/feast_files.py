@@ -7,6 +7,7 @@ read from the syntax tree, names and all. What is computed otherwise is named as
 import ast
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import takewhile
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -57,6 +58,13 @@ class Reading:
     skipped: list[str] = field(default_factory=list)
 
 
+_MEANING = frozenset({
+    "name", "entities", "schema", "source", "sources", "features", "join_keys", "join_key", "path",
+    "ttl", "timestamp_field", "event_timestamp_column", "created_timestamp_column",
+    "field_mapping", "batch_source", "dtype", "value_type",
+})  # fmt: skip
+"""Arguments without which a definition would be another one; of the rest, what is not read is left
+out."""
 _POSITIONS: Mapping[str, tuple[str, ...]] = {
     "Field": ("name", "dtype"),
     "Feature": ("name", "dtype"),
@@ -72,22 +80,23 @@ def read_files(files: Mapping[str, str]) -> Reading:
     reading = Reading()
     modules: dict[str, dict[str, Any]] = {}
     for path in _in_order(files):
-        _read_file(path, files[path], modules, reading)
+        try:
+            _read_file(path, files[path], modules, reading)
+        except RecursionError:
+            raise BadFeastRepository(f"{path}: an expression is nested too deeply.") from None
     return reading
 
 
 def _in_order(files: Mapping[str, str]) -> list[str]:
     """The files, those that others import first."""
-    names = {_module(path): path for path in files}
     done: list[str] = []
 
     def add(path: str, above: tuple[str, ...]) -> None:
         if path in done or path in above:
             return
         for module in _imports(files[path]):
-            for name in (module, module.rpartition(".")[2]):
-                if name in names:
-                    add(names[name], (*above, path))
+            if found := _file_of(module, path, files):
+                add(found, (*above, path))
         done.append(path)
 
     for path in sorted(files):
@@ -95,15 +104,34 @@ def _in_order(files: Mapping[str, str]) -> list[str]:
     return done
 
 
-def _module(path: str) -> str:
-    return PurePosixPath(path).stem
+def _file_of(module: str, importer: str, files: Iterable[str]) -> str | None:
+    """The file that a module's name means: the one whose path ends so, the nearest of several."""
+    wanted = module.strip(".").split(".")
+    nearest: tuple[int, str] | None = None
+    for path in sorted(files):
+        parts = PurePosixPath(path).with_suffix("").parts
+        parts = parts[:-1] if parts[-1] == "__init__" else parts
+        same = _alike(reversed(parts), reversed(wanted))
+        # A package's own name may stand before what is in it: `repo.views` is views.py, too.
+        if not same or same < min(len(parts), len(wanted)):
+            continue
+        shared = _alike(PurePosixPath(path).parts, PurePosixPath(importer).parts)
+        if nearest is None or 1000 * same + shared > nearest[0]:
+            nearest = (1000 * same + shared, path)
+    return nearest[1] if nearest else None
+
+
+def _alike(first: Iterable[str], second: Iterable[str]) -> int:
+    """How many parts are the same before one differs."""
+    pairs = zip(first, second, strict=False)
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
 def _imports(text: str) -> Iterable[str]:
     try:
         tree = ast.parse(text)
-    except SyntaxError:
-        return []
+    except (SyntaxError, ValueError, RecursionError):
+        return []  # told when it is read
     return [node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
 
 
@@ -115,26 +143,74 @@ def _read_file(path: str, text: str, modules: dict[str, dict[str, Any]], reading
     names: dict[str, Any] = {}
     for node in tree.body:
         if isinstance(node, ast.ImportFrom):
-            known = modules.get((node.module or "").rpartition(".")[2], {})
-            names |= {item.asname or item.name: known[item.name] for item in node.names
-                      if item.name in known}  # fmt: skip
-        elif isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
-            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-            try:
-                value = _value(node.value, names, reading, path)
-            except _Unread as error:
-                if _mentions(node.value):
-                    reading.skipped.append(f"{path}:{node.lineno}: {error}")
-                continue
-            names |= {target.id: value for target in targets if isinstance(target, ast.Name)}
-        elif isinstance(node, ast.FunctionDef):
+            found = _file_of(node.module or "", path, modules)
+            known = modules[found] if found else {}
+            for item in node.names:
+                names.pop(item.asname or item.name, None)
+                if item.name in known:
+                    names[item.asname or item.name] = known[item.name]
+        elif isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign):
+            _read_assignment(node, names, reading, path)
+        elif isinstance(node, ast.FunctionDef) and _makes_view(node):
             _read_function(node, names, reading, path)
         elif isinstance(node, ast.Expr) and _mentions(node.value):
             try:
                 _value(node.value, names, reading, path)
             except _Unread as error:
                 reading.skipped.append(f"{path}:{node.lineno}: {error}")
-    modules[_module(path)] = names
+        elif not isinstance(node, ast.Import):
+            if _mentions(node):
+                what = type(node).__name__.removesuffix("Def").lower()
+                reading.skipped.append(
+                    f"{path}:{node.lineno}: what stands in {what!r} is not read."
+                )
+            _forget(node, names)
+    modules[path] = names
+
+
+def _read_assignment(
+    node: ast.Assign | ast.AnnAssign | ast.AugAssign,
+    names: dict[str, Any],
+    reading: Reading,
+    path: str,
+) -> None:
+    if node.value is None:
+        return
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+    made: ast.expr = node.value
+    if isinstance(node, ast.AugAssign):
+        before = ast.parse(ast.unparse(node.target), mode="eval").body
+        made = ast.copy_location(ast.BinOp(before, node.op, node.value), node)
+    try:
+        value = _value(made, names, reading, path)
+    except _Unread as error:
+        if _mentions(node.value):
+            reading.skipped.append(f"{path}:{node.lineno}: {error}")
+        _forget(node, names)
+        return
+    _forget(node, names)
+    names |= {target.id: value for target in targets if isinstance(target, ast.Name)}
+
+
+def _forget(node: ast.AST, names: dict[str, Any]) -> None:
+    """Know no more what a statement that is not followed may have changed."""
+    for item in ast.walk(node):
+        match item:
+            case ast.Name(ctx=ast.Store() | ast.Del()):
+                names.pop(item.id, None)
+            case (
+                ast.Attribute(value=ast.Name(id=name), ctx=ast.Store())
+                | ast.Subscript(value=ast.Name(id=name), ctx=ast.Store() | ast.Del())
+                | ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr=(
+                    "append" | "extend" | "insert" | "remove" | "pop" | "clear" | "update"
+                )))
+            ):  # fmt: skip
+                names.pop(name, None)
+
+
+def _makes_view(node: ast.FunctionDef) -> bool:
+    made = [item.func for item in node.decorator_list if isinstance(item, ast.Call)]
+    return any(name_of(item) == "on_demand_feature_view" for item in made)
 
 
 def _mentions(node: ast.AST) -> bool:
@@ -166,6 +242,13 @@ def name_of(node: ast.expr) -> str:
 
 def _value(node: ast.expr, names: dict[str, Any], reading: Reading, path: str) -> Any:
     """What an expression gives, as far as it is plain."""
+    try:
+        return _plain(node, names, reading, path)
+    except (TypeError, ValueError, LookupError, OverflowError):
+        raise _unread(node) from None  # it would fail when it is run, too
+
+
+def _plain(node: ast.expr, names: dict[str, Any], reading: Reading, path: str) -> Any:
     match node:
         case ast.Constant():
             return node.value
@@ -176,6 +259,8 @@ def _value(node: ast.expr, names: dict[str, Any], reading: Reading, path: str) -
         case ast.List() | ast.Tuple() | ast.Set():
             return [_value(item, names, reading, path) for item in node.elts]
         case ast.Dict():
+            if None in node.keys:
+                raise _unread(node)
             return {
                 _value(key, names, reading, path): _value(value, names, reading, path)
                 for key, value in zip(node.keys, node.values, strict=True)
@@ -220,15 +305,14 @@ def _chosen(node: ast.Subscript, names: dict[str, Any], reading: Reading, path: 
 def _arithmetic(node: ast.BinOp, names: dict[str, Any], reading: Reading, path: str) -> Any:
     left = _value(node.left, names, reading, path)
     right = _value(node.right, names, reading, path)
-    try:
-        if isinstance(node.op, ast.Add):
-            return left + right
-        if isinstance(node.op, ast.Div) and isinstance(left, str) and isinstance(right, str):
-            return str(PurePosixPath(left, right))
-        if isinstance(node.op, ast.Mult) and isinstance(left, int | float):
-            return left * right
-    except TypeError:
-        pass
+    if isinstance(node.op, ast.Add):
+        return left + right
+    if isinstance(node.op, ast.Div) and isinstance(left, str) and isinstance(right, str):
+        return str(PurePosixPath(left, right))
+    if isinstance(node.op, ast.Mult) and all(
+        isinstance(side, int | float) for side in (left, right)
+    ):
+        return left * right
     raise _unread(node)
 
 
@@ -304,7 +388,6 @@ def _call(node: ast.Call, names: dict[str, Any], reading: Reading, path: str) ->
         try:
             given[keyword.arg] = _value(keyword.value, names, reading, path)
         except _Unread:
-            if keyword.arg in {"name", "entities", "schema", "source", "sources", "features",
-                               "join_keys", "path"}:  # fmt: skip
+            if keyword.arg in _MEANING:
                 raise
     return Call(kind, given, f"{path}:{node.lineno}")
