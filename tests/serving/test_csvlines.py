@@ -95,6 +95,28 @@ def test_a_row_that_is_another_is_found_while_it_is_read(tmp_path: Path, cell: b
         list(csvlines.read(file, lines.pieces[0][:2], ["a", "c"], lines.schema))
 
 
+def test_a_range_is_read_in_parts_that_end_with_lines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(csvlines, "_SEGMENT", 3 << 19)
+    path, rows = tmp_path / "a.csv", 50_000
+    path.write_text("a,c\n" + "".join(f"{row},{'x' * (row % 199)}\n" for row in range(rows)))
+    file = {"csv": str(path), "names": ["a", "c"], "delimiter": ","}
+    schema = pa.schema([("a", pa.float64())])
+    read = csvlines.read(file, (4, path.stat().st_size), ["a"], schema)
+    assert pa.Table.from_batches(read)["a"].to_pylist() == [*range(rows)]
+
+
+@pytest.mark.parametrize("size", [3 << 20, 5 << 20])
+def test_a_line_without_end_is_no_ordinary_one(tmp_path: Path, size: int) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes(b"a,c\n1," + b"x" * size + b"\n2,y\n")
+    file = {"csv": str(path), "names": ["a", "c"], "delimiter": ","}
+    read = csvlines.read(file, (4, path.stat().st_size), ["a"], pa.schema([("a", pa.float64())]))
+    with pytest.raises(CsvNotPlain):
+        list(read)
+
+
 @pytest.mark.parametrize("then", ["same", "other", "gone"])
 def test_a_file_is_read_where_its_owner_has_it_while_it_stays_the_same(
     tmp_path: Path, then: str

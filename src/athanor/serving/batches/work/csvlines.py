@@ -40,6 +40,8 @@ _LARGE = 4 << 20
 """Bytes: smaller files are read at once."""
 _BLOCK = 2 << 20
 """What is parsed at once; more does not stay in the processor's caches."""
+_SEGMENT = 32 << 20
+"""Whose rows are in memory at once."""
 _SCANNED = 1 << 18
 _THREADS = 2
 """That look for lines' ends: more wait for memory."""
@@ -127,18 +129,33 @@ def read(
         delimiter=file["delimiter"], quote_char=False, newlines_in_values=False
     )
     try:
-        # Not mapped: whoever shortens the file would end the process.
-        with (
-            pa.OSFile(path) as source,
-            arrow_csv.open_csv(
-                source.get_stream(start, end - start), reading, parsing, converting(types, columns)
-            ) as reader,
-        ):
-            yield from reader
+        # Not mapped: whoever shortens the file would end the process. Not as a stream of batches,
+        # which takes turns with a thread for every block.
+        with pa.OSFile(path) as source:
+            for first, behind in _segments(path, start, end):
+                part = source.get_stream(first, behind - first)
+                options = converting(types, columns)
+                yield from arrow_csv.read_csv(part, reading, parsing, options).to_batches()
     except (pa.ArrowException, ValueError, FileNotFoundError) as error:
         raise CsvNotPlain(path, str(error)) from error
     if path != file["csv"] and not is_same(near):
         raise CsvNotPlain(path, "it was written to while it was read")
+
+
+def _segments(path: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """A range in parts that end with lines; the first is short, for who looks at a few rows."""
+    size = _BLOCK
+    with Path(path).open("rb") as stream:
+        while start < end:
+            behind = min(end, start + size)
+            if behind < end:
+                stream.seek(behind - _LONGEST_LINE)
+                last = stream.read(_LONGEST_LINE).rfind(b"\n")
+                if last < 0:
+                    raise CsvNotPlain(path, f"a line has more than {_LONGEST_LINE:,} bytes")
+                behind += last + 1 - _LONGEST_LINE
+            yield start, behind
+            start, size = behind, _SEGMENT
 
 
 def converting(

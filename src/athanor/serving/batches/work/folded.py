@@ -151,11 +151,16 @@ class Folded:
             values = vectors.numbers(node)
             if totals is None:
                 totals = np.repeat(sums.plus[:, None], len(values), axis=1)
+                term = np.empty_like(values)
             for place in range(count):
-                totals[place] += weights[place] * values
+                np.multiply(values, weights[place], out=term)
+                totals[place] += term
         for table in sums.tables.values():
             found = vectors.looked_up(table.of, table.known, table.unseen, table.null, count).T
-            totals = sums.plus[:, None] + found if totals is None else totals + found
+            if totals is None:
+                totals = sums.plus[:, None] + found
+            else:
+                totals += found
         if totals is None:
             raise Refused
         return totals.T
@@ -230,7 +235,7 @@ def _finished(head: Head, sums: Floats) -> Floats:
         case "expit" | "huber":
             z = sums[:, 0]
             p = 1.0 / (1.0 + np.exp(-z)) if head.link == "expit" else (z.clip(-1.0, 1.0) + 1.0) / 2
-            return np.stack([1.0 - p, p], axis=1)
+            return np.stack([1.0 - p, p]).T  # each class's in one piece
         case "softmax":
             e = np.exp(sums - sums.max(axis=1, keepdims=True))
         case _:

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from athanor.registry.packaging import LoadedModel, opened, probabilities
-from athanor.serving.batches.work.classes import Floats, class_arrays, made_schema
+from athanor.serving.batches.work.classes import Floats, Places, class_arrays, made_schema
 from athanor.serving.batches.work.columns import frame, input_types
 from athanor.serving.batches.work.folded import Folded, agree, proved
 from athanor.serving.batches.work.rows import RowScorer, elsewhere
@@ -25,6 +25,7 @@ Probe: TypeAlias = Callable[[], pa.RecordBatch]
 
 _TRIED_ROWS = 4_096
 _FEW_ROWS = 50_000
+_TWO = 2
 
 
 class Scorer(Protocol):
@@ -116,10 +117,19 @@ class FrameScorer:
         """The made columns of what `numbers` gives."""
         if self._labels is None:
             return [pa.array(numbers.reshape(len(numbers)))]
-        single = numbers.shape[1] == 1
-        best = (numbers[:, 0] > 0.0).astype(np.intp) if single else numbers.argmax(axis=1)
+        best = _best(numbers)
         chances = numbers if self._chances else None
         return class_arrays(self._signature, self._classes, best, chances)
+
+
+def _best(numbers: Floats) -> Places:
+    """The place of each row's best class, the first of equal ones; of margins, whether it is 1."""
+    if numbers.shape[1] == 1:
+        return (numbers[:, 0] > 0.0).astype(np.intp)
+    if numbers.shape[1] == _TWO and not np.isnan(numbers).any():
+        return (numbers[:, 1] > numbers[:, 0]).astype(np.intp)
+    best: Places = numbers.argmax(axis=1)
+    return best
 
 
 class ColumnScorer:

@@ -96,7 +96,8 @@ class Vectors:
             found = np.array([
                 missing if word is None else known.get(word, strange) for word in source.words
             ]).reshape(len(source.words), width)  # fmt: skip
-            taken: Floats = found[source.places]
+            taken: Floats = found.take(source.places, axis=0)
+            doubtful = bool(np.isnan(found).any())
         else:
             keys = sorted(float(key) for key in known if isinstance(key, int | float))
             table = np.array([known[key] for key in keys] or [missing]).reshape(-1, width)
@@ -104,7 +105,8 @@ class Vectors:
             hit = np.array(keys or [math.nan])[at] == source
             taken = np.where(hit[:, None], table[at], strange)
             taken[np.isnan(source)] = missing
-        if (unseen is None or null is None) and np.isnan(taken).any():
+            doubtful = True
+        if doubtful and (unseen is None or null is None) and np.isnan(taken).any():
             raise Refused
         return taken
 
