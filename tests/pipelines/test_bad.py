@@ -144,11 +144,19 @@ def test_tasks_that_wait_for_each_other_are_named() -> None:
         pipeline(ring).compile()
 
 
-def test_a_placeholder_for_nothing_is_refused_before_anything_runs(room: Room) -> None:
+@pytest.mark.parametrize("mark", ["inputs.parameters['wurd']", "inputs.wurd", "pipeline_wurd"])
+@pytest.mark.parametrize("kind", ["command", "function"])
+def test_a_placeholder_for_nothing_is_refused_before_anything_runs(
+    room: Room, kind: str, mark: str
+) -> None:
+    executor = kubeflow.command("echo")
+    if kind == "function":
+        executor = kubeflow.function("echo", "def echo(word: str):\n    print('{{$.inputs.own}}')")
+    executor["container"]["args"].append(f"{{{{$.{mark}}}}}")
     text = kubeflow.document(
         kubeflow.dag({"echo": kubeflow.task("echo", wired={"word": kubeflow.constant("a")})}),
         {"echo": kubeflow.component("echo", inputs={"word": "STRING"})},
-        {"echo": kubeflow.command("echo", "{{$.inputs.parameters['wurd']}}")},
+        {"echo": executor},
     )
     with pytest.raises(UnknownPlaceholder, match="wurd"):
         room.pipelines.submit(OWNER, Submission(yaml=text))

@@ -31,7 +31,7 @@ from athanor.pipelines.ir.spec import (
 from athanor.pipelines.logic.conditions import check_words
 from athanor.pipelines.logic.containers import named_in, read_lightweight
 from athanor.pipelines.logic.embedding import read_embedded
-from athanor.pipelines.logic.placeholders import has_placeholder, mentioned
+from athanor.pipelines.logic.placeholders import has_placeholder, mentioned, unheard_of
 from athanor.pipelines.logic.values import WORDS, fit, listed, type_of
 
 _CHANNEL = "pipelinechannel--"
@@ -315,9 +315,15 @@ def _check_executor(spec: PipelineSpec, where: str, component: ComponentSpec) ->
 
 
 def _check_command(where: str, component: ComponentSpec, container: ContainerSpec) -> None:
-    """The placeholders of a command name inputs and outputs of its component."""
-    if read_lightweight(container) is not None:
-        return
+    """The placeholders of a command name inputs and outputs of its component.
+
+    Those in the source of a function are its author's texts.
+    """
+    words = container.args
+    if read_lightweight(container) is None:
+        words = [*container.command, *container.args]
+    for mark in unheard_of(words):
+        raise UnknownPlaceholder(mark, where)
     inputs = component.input_definitions or ComponentInputs()
     outputs = component.output_definitions or ComponentOutputs()
     known: dict[tuple[str, str], Mapping[str, Any]] = {
@@ -326,7 +332,7 @@ def _check_command(where: str, component: ComponentSpec, container: ContainerSpe
         ("outputs", "parameters"): outputs.parameters,
         ("outputs", "artifacts"): outputs.artifacts,
     }
-    for mark, side, what, name in named_in([*container.command, *container.args]):
+    for mark, side, what, name in named_in(words):
         there = known[side, what]
         if name not in there and not name.startswith(_CHANNEL):
             raise UnknownPlaceholder(mark, where, there)

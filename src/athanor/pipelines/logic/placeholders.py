@@ -18,11 +18,28 @@ from athanor.pipelines.logic.values import as_text
 
 _MARK = re.compile(r"\{\{\$(?P<body>[^{}]*)\}\}")
 _PARAMETER = re.compile(r"\.inputs\.parameters\[(['\"])(?P<name>.+?)\1\]")
+_NAMED = re.compile(r"\.(inputs|outputs)\.(parameters|artifacts)\[\\?['\"][^'\"\]]+['\"]\]")
 _SELECTOR = re.compile(r"parseJson\(string_value\)(?P<steps>(?:\[(?:\"[^\"]*\"|'[^']*'|\d+)\])+)")
 _STEP = re.compile(r"\[(?:\"([^\"]*)\"|'([^']*)'|(\d+))\]")
 
 _OURS = (".inputs", ".outputs", ".pipeline_", ".workspace_path")
 """How the protocol's own placeholders begin; other texts between such brackets are the author's."""
+
+_OF_THE_RUN = frozenset(
+    {
+        ".outputs.output_file",
+        ".pipeline_job_create_time_utc",
+        ".pipeline_job_name",
+        ".pipeline_job_resource_name",
+        ".pipeline_job_schedule_time_utc",
+        ".pipeline_job_uuid",
+        ".pipeline_root",
+        ".pipeline_task_name",
+        ".pipeline_task_uuid",
+        ".workspace_path",
+    }
+)
+"""What the protocol's placeholders may say beside names of inputs and outputs."""
 
 Find = Callable[[str], Any]
 """From what stands between `{{$` and `}}` to its value; UNSET where it is not known."""
@@ -61,6 +78,13 @@ def mentioned(value: Any) -> set[str]:
 def has_placeholder(value: Any) -> bool:
     """Whether some text in a value has a placeholder of the protocol's."""
     return any(body.startswith(_OURS) for body in _bodies(value))
+
+
+def unheard_of(value: Any) -> Iterator[str]:
+    """The placeholders of the protocol's that name neither an input, an output, nor a run's own."""
+    for body in _bodies(value):
+        if body.startswith(_OURS) and body not in _OF_THE_RUN and not _NAMED.match(body):
+            yield "{{$" + body + "}}"
 
 
 def select(value: Any, selector: str, where: str) -> Any:
