@@ -68,6 +68,18 @@ def test_a_feature_without_a_declared_type_has_that_of_the_first_rows(visits: Fe
     assert visits.views.build(OWNER, "visits").rows == 2
 
 
+def test_a_value_that_no_column_could_hold_beside_others(visits: FeaturesRoom) -> None:
+    push(visits, 1, shown=1 << 53)
+    with pytest.raises(BadPush, match=r"'shown' is 9007199254740993, .* not declared") as refused:
+        push(visits, 2, shown=(1 << 53) + 1)
+    assert "integer" in refused.value.hint
+    push(visits, 3, shown=1.5)
+    with pytest.raises(BadPush, match="'shown' should be text"):
+        push(visits, 4, shown="\ud800")
+    push(visits, 5, pages=(1 << 53) + 1)
+    assert visits.views.build(OWNER, "visits").rows == 3
+
+
 def test_rows_that_are_mixed_already_are_named_and_dropped(visits: FeaturesRoom) -> None:
     times = {"at": "2026-05-20T00:00:00+00:00", "pages": 3}
     kept = [

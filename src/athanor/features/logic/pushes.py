@@ -130,6 +130,7 @@ def _key(
         raise BadPush(view, number, f"its key can't be read: {error}.") from None
 
 
+_EXACT = 1 << 53
 _TYPES = (
     "A key has the type that its entity declares, else that of the first rows. Nothing was kept."
 )
@@ -175,6 +176,11 @@ def _instant(view: str, number: int, name: str, value: Any) -> datetime | None:
 def _feature(view: str, number: int, name: str, kind: str, value: Any) -> Any:
     if value is None:
         return None
+    if not kind and _guessed(value) == "integer" and abs(value) > _EXACT:
+        # Rows before or after may hold fractions: the column would be one of floats.
+        what = f"{name!r} is {value}, a whole number of more digits than a float holds"
+        hint = "Declare the feature's type in the view: integer. Nothing was kept."
+        raise BadPush(view, number, f"{what[:200]}, and its type is not declared.", hint=hint)
     kind = kind or _guessed(value)
     try:
         return _READERS[kind](value)
@@ -219,6 +225,7 @@ def _truth(value: Any) -> bool:
 def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise TypeError
+    value.encode()  # half of a surrogate pair is no text
     return value
 
 
