@@ -214,9 +214,7 @@ class TestLooksOnSqlite:
                 events.tell(OWNER, "a.b.made", "x")
         steps: list[None] = []
         with sqlite.reading():
-            connection = sqlite.ambient()
-            assert connection is not None
-            driver: Any = connection.connection.driver_connection
+            driver: Any = sqlite.driver()
             driver.set_progress_handler(lambda: steps.append(None), 100)
             try:
                 found = store.since(store.last() - 1, 500)

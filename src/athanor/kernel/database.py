@@ -168,6 +168,8 @@ class DatabaseFull(StorageFull):
 @dataclass(slots=True)
 class _Transaction:
     connection: Connection
+    raw: Any
+    """The driver's own."""
     depth: int = 0
     news: set[News] = field(default_factory=set)
     """What those who wait for it are to look at."""
@@ -277,10 +279,13 @@ class Database:
             with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as fresh:
                 yield fresh
 
-    def ambient(self) -> Connection | None:
-        """The connection of the transaction or the shared reading under way."""
+    def driver(self) -> Any | None:
+        """The driver's own connection of the transaction or the shared reading under way."""
         current = self._current.get()
-        return self._reading.get() if current is None else current.connection
+        if current is not None:
+            return current.raw
+        reading = self._reading.get()
+        return None if reading is None else reading.connection.driver_connection
 
     @contextmanager
     def reading(self) -> Iterator[None]:
@@ -383,7 +388,7 @@ class Database:
         name = f"inner_{current.depth}"
         planned = len(current.after_commit)
         # Straight to the driver: there are many of them, and SQLAlchemy costs ten times as much.
-        raw: Any = current.connection.connection.driver_connection
+        raw = current.raw
         raw.execute(f"SAVEPOINT {name}")
         try:
             yield
@@ -413,7 +418,7 @@ class Database:
         with connection:
             try:
                 with connection.begin():
-                    yield _Transaction(connection)
+                    yield _Transaction(connection, connection.connection.driver_connection)
             except Exception as error:
                 if _is_broken(connection):
                     raise DatabaseUnavailable(error) from error
@@ -434,7 +439,7 @@ class Database:
         group = self._group
         # What fails in the first member undoes all there is: it needs no savepoint.
         inside = group.size > 1
-        transaction = _Transaction(writer)
+        transaction = _Transaction(writer, writer.connection.driver_connection)
         try:
             yield transaction
             if inside:

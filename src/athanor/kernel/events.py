@@ -343,10 +343,11 @@ class Events:
         Called by the server's dispatcher; safe to call from several processes.
         """
         with self._database.reading():
-            newest = self._store.last()
-            if newest == self._delivered and not self._failures:
-                return 0
             fresh = self._fresh()
+            if fresh is not None:
+                newest = fresh[-1].seq if fresh else self._delivered
+            elif (newest := self._store.last()) == self._delivered and not self._failures:
+                return 0
             concerned = self._concerned(fresh)
         handled = sum(self._deliver_to(item) for item in concerned)
         if fresh is None:

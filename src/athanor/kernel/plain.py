@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import orjson
-from sqlalchemy import Boolean, Connection, Table
+from sqlalchemy import Boolean, Table
 from sqlalchemy.exc import DBAPIError
 
 from athanor.kernel.database import Database, Instant, Json, microseconds, moment, to_json
@@ -62,14 +62,13 @@ class Plain:
 
         Raises: DBAPIError: the driver's failures as SQLAlchemy's, which the house knows by name.
         """
-        connection = self._database.ambient()
-        if connection is None:
+        raw = self._database.driver()
+        if raw is None:
             with self._database.connection() as fresh:
-                return self._done(fresh, text, act)
-        return self._done(connection, text, act)
+                return self._done(fresh.connection.driver_connection, text, act)
+        return self._done(raw, text, act)
 
-    def _done(self, connection: Connection, text: str, act: Callable[[Any, str], Any]) -> Any:
-        raw: Any = connection.connection.driver_connection
+    def _done(self, raw: Any, text: str, act: Callable[[Any, str], Any]) -> Any:
         try:
             return act(raw, self._own(text))
         except self._failure as error:
@@ -79,7 +78,7 @@ class Plain:
                 error,
                 self._failure,
                 hide_parameters=True,
-                dialect=connection.dialect,
+                dialect=self._database.engine.dialect,
             ) from error
 
     def _own(self, text: str) -> str:

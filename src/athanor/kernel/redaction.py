@@ -6,6 +6,8 @@ from typing import Any
 
 MASK = "***"
 _SHORT = 64
+_SHORTEST = 19
+"""Characters of the shortest secret that is known by its form, but for one in an address."""
 
 _KEYS = re.compile(
     r"(^|[_\-.])(passw(or)?d|passphrase|secret|token|api[_-]?key|access[_-]?key|private[_-]?key"
@@ -26,7 +28,7 @@ _VALUES = re.compile(
 def redact(value: Any) -> Any:
     """The same value with secrets masked: by the name of a key, and by the form of a text."""
     if isinstance(value, str):
-        return _VALUES.sub(MASK, value)
+        return value if _too_short(value) else _VALUES.sub(MASK, value)
     if isinstance(value, dict):
         return {
             key: MASK
@@ -37,6 +39,11 @@ def redact(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [redact(item) for item in value]
     return value
+
+
+def _too_short(text: str) -> bool:
+    """Whether a text has no room for any of those forms."""
+    return len(text) < _SHORTEST and "://" not in text
 
 
 def _is_secret(key: str) -> bool:

@@ -92,7 +92,11 @@ def _short(value: str | None) -> str:
     return text[:19] + "..." if text.startswith("sha256:") else text[:80]
 
 
+# Made once: `dumps` makes one for each value.
+_encoder = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=shown
+)
+
+
 def _text(value: Any) -> str:
-    return json.dumps(
-        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=shown
-    )
+    return _encoder.encode(value)

@@ -35,6 +35,8 @@ def fitting_of(
 
     `volumes` holds the folders that outlive runs. Raises: SecretNotFound, BadStep.
     """
+    if not settings:
+        return Fitting()
     found = Fitting(seconds=float(settings.get("activeDeadlineSeconds") or 0))
     for kind in ("secret", "configMap"):
         for item in settings.get(f"{kind}AsEnv") or ():
