@@ -1,204 +1,23 @@
-"""`athanor deploy` and `athanor endpoint`."""
+"""`athanor deploy` and `athanor endpoint`.
 
-from pathlib import Path
-from typing import Annotated, Any
+They are loaded when they are first used: `athanor batch` needs neither.
+"""
 
-import typer
+from typing import TYPE_CHECKING
 
-from athanor.kernel.console import Json, emit, say, table, transport
-from athanor.serving.client import EndpointsClient
-from athanor.serving.commands import deployments, exports, recording, tickets
-from athanor.serving.commands.deploying import deploy
-from athanor.serving.commands.records import FileUnreadable, records_of
-from athanor.serving.commands.telling import named, rollback_to, serves, tell_moved
-from athanor.serving.types import NewLabel, PredictionQuery
+from athanor.kernel.front_door import lazily
 
-commands = typer.Typer(
-    no_args_is_help=True, add_completion=False, help="Names that answer with a model's predictions."
-)
-
-__all__ = ["commands", "deploy"]
-
-Name = Annotated[str, typer.Argument(metavar="ENDPOINT")]
-
-_BATCH = 500
-_SHOWN_CLASSES = 5
-
-
-@commands.callback()
-def _group() -> None:
-    """Endpoints: what they serve, and what they answered."""
-
-
-@commands.command("list")
-def list_endpoints(*, json: Json = False) -> None:
-    """Print every endpoint."""
-    found = _endpoints().list()
-    if json:
-        emit(found)
-        return
-    table(
-        ("endpoint", "serves", "on its way", "rollback to", "address"),
-        [
-            (
-                item.name,
-                serves(item),
-                named(item.candidate),
-                rollback_to(item),
-                item.url or "(no server runs)",
-            )
-            for item in found
-        ],
-        empty="No endpoints yet. Make one: athanor deploy MODEL --endpoint NAME",
+if TYPE_CHECKING:
+    from athanor.serving.commands.deploying import (
+        deploy,
+    )
+    from athanor.serving.commands.endpoints import (
+        commands,
     )
 
+__getattr__ = lazily(__name__, {"commands": "endpoints", "deploy": "deploying"})
 
-@commands.command()
-def promote(name: Name, *, json: Json = False) -> None:
-    """Have the canary take over now."""
-    tell_moved(_endpoints().promote(name), json=json)
-
-
-@commands.command()
-def rollback(name: Name, *, json: Json = False) -> None:
-    """End the canary, or bring back the deployment before."""
-    tell_moved(_endpoints().rollback(name), json=json)
-
-
-@commands.command()
-def remove(name: Name, *, json: Json = False) -> None:
-    """Take an endpoint away; its predictions stay in the log."""
-    _endpoints().remove(name)
-    if json:
-        emit({"removed": name})
-    else:
-        say(f"Endpoint {name} is gone; its predictions stay in the log.")
-
-
-@commands.command()
-def label(
-    name: Name,
-    file: Annotated[
-        Path | None,
-        typer.Argument(help="CSV or JSON with the columns `label` and `id` or `key`."),
-    ] = None,
-    *,
-    prediction: Annotated[str | None, typer.Option("--id", help="One prediction's id.")] = None,
-    key: Annotated[str | None, typer.Option(help="One row's key.")] = None,
-    value: Annotated[str | None, typer.Option("--label", help="Its label.")] = None,
-    json: Json = False,
-) -> None:
-    """Send the truth about predictions."""
-    client = _endpoints()
-    if file is not None:
-        labels = [_label(file, place, row) for place, row in enumerate(records_of(file))]
-    elif value is not None:
-        labels = [NewLabel(label=value, id=prediction, key=key)]
-    else:
-        problem = "neither a file nor --label was given"
-        raise FileUnreadable(Path("labels"), problem)
-    count, unknown = 0, set[str]()
-    for start in range(0, len(labels), _BATCH):
-        received = client.label(name, labels[start : start + _BATCH])
-        count += received.count
-        unknown.update(received.unknown_classes)
-    if json:
-        emit({"endpoint": name, "count": count, "unknown_classes": sorted(unknown)})
-        return
-    say(f"{count} labels kept for endpoint {name}.")
-    if unknown:
-        shown = ", ".join(repr(item) for item in sorted(unknown)[:_SHOWN_CLASSES])
-        say(f"The model that answers knows no class {shown}: is this the truth?", style="yellow")
-
-
-@commands.command()
-def predict(
-    name: Name,
-    file: Annotated[Path, typer.Argument(help="CSV or JSON records; - is standard input (JSON).")],
-    *,
-    json: Json = False,
-) -> None:
-    """Ask an endpoint for each record of a file."""
-    client = _endpoints()
-    records = list(records_of(file))
-    answers: list[dict[str, Any]] = []
-    for start in range(0, len(records), _BATCH):
-        answers += client.predict(name, records[start : start + _BATCH])["predictions"]
-    if json:
-        emit(answers)
-        return
-    table(
-        ("prediction", "label", "score"),
-        [(item["id"], _said(item), _figure(item["score"])) for item in answers],
-        empty="The file has no records.",
-        right=("score",),
-    )
-
-
-@commands.command()
-def logs(
-    name: Name,
-    *,
-    limit: Annotated[int, typer.Option(help="How many; the newest come first.")] = 20,
-    labelled: Annotated[
-        bool | None, typer.Option(help="Only those with a label, or without one.")
-    ] = None,
-    json: Json = False,
-) -> None:
-    """Print logged predictions with their labels."""
-    query = PredictionQuery(limit=limit, labelled=labelled)
-    found = _endpoints().predictions(name, query)
-    if json:
-        emit(found)
-        return
-    table(
-        ("prediction", "at", "model", "key", "predicted", "score", "label", "ms"),
-        [
-            (
-                item.id,
-                f"{item.predicted_at:%Y-%m-%d %H:%M:%S}",
-                f"{item.model}@{item.version}",
-                item.key,
-                item.label,
-                None if item.score is None else f"{item.score:.4f}",
-                item.truth,
-                f"{item.latency * 1000:.1f}",
-            )
-            for item in found
-        ],
-        empty="Nothing was predicted yet.",
-        right=("score", "ms"),
-    )
-
-
-for command in deployments.COMMANDS:
-    commands.command()(command)
-commands.command("export")(exports.export)
-commands.command("snippet")(exports.snippet)
-commands.command("recording")(recording.recording)
-commands.command("submit")(tickets.submit)
-commands.command("ticket")(tickets.ticket)
-commands.command("tickets")(tickets.tickets)
-commands.command("withdraw")(tickets.withdraw)
-
-
-def _endpoints() -> EndpointsClient:
-    return EndpointsClient(transport())
-
-
-def _label(file: Path, place: int, row: dict[str, Any]) -> NewLabel:
-    if row.get("label") is None or (not row.get("id") and not row.get("key")):
-        raise FileUnreadable(file, f"row {place} has no label, or neither an id nor a key")
-    if row.get("id"):
-        return NewLabel(label=row["label"], id=str(row["id"]))
-    return NewLabel(label=row["label"], key=str(row["key"]))
-
-
-def _said(answer: dict[str, Any]) -> str:
-    """The label, or what the model says in its place."""
-    label = answer["label"]
-    return str(answer.get("value", label) if label is None else label)
-
-
-def _figure(value: float | None) -> str:
-    return "" if value is None else f"{value:.4f}"
+__all__ = [
+    "commands",
+    "deploy",
+]

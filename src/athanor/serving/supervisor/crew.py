@@ -14,8 +14,16 @@ from athanor.kernel.workers import Child, Exit, Workers, WorkFailed
 logger = logging.getLogger(__name__)
 
 NATIVE = "athanor.serving.runtimes.native:main"
-PRELOAD: tuple[str, ...] = ("athanor.serving.runtimes.native",)
-"""What a warm zygote loads ahead, so that a model that sleeps wakes within a tenth of a second."""
+PRELOAD: tuple[str, ...] = (
+    "athanor.serving.runtimes.native",
+    "athanor.serving.batches.work.plan",
+    "athanor.serving.batches.work.score",
+    "athanor.serving.batches.work.gather",
+)
+"""What a warm zygote loads ahead: a model that sleeps wakes within a tenth of a second.
+
+A batch needs its modules in several processes.
+"""
 _QUICK_DEATH_SECONDS = 10.0
 _LONGEST_PAUSE = 10.0
 _LEAVING_SECONDS = 30.0
