@@ -69,13 +69,13 @@ def test_a_feature_without_a_declared_type_has_that_of_the_first_rows(visits: Fe
 
 
 def test_a_value_that_no_column_could_hold_beside_others(visits: FeaturesRoom) -> None:
-    push(visits, 1, shown=1 << 53)
-    with pytest.raises(BadPush, match=r"'shown' is 9007199254740993, .* not declared") as refused:
-        push(visits, 2, shown=(1 << 53) + 1)
-    assert "integer" in refused.value.hint
-    push(visits, 3, shown=1.5)
-    with pytest.raises(BadPush, match="'shown' should be text"):
-        push(visits, 4, shown="\ud800")
+    push(visits, 1, shown=(1 << 53) + 1)
+    for value in (1.5, "\ud800"):
+        with pytest.raises(BadPush, match="'shown' "):
+            push(visits, 2, shown=value)
+    with pytest.raises(BadPush, match="'shown' holds whole numbers of more digits"):
+        push(visits, 3, shown=2.0)
+    push(visits, 4, shown=3)
     push(visits, 5, pages=(1 << 53) + 1)
     assert visits.views.build(OWNER, "visits").rows == 3
 

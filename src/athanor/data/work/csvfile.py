@@ -30,6 +30,7 @@ from athanor.data.logic.inference import Guess, Kind, Plan, convert
 from athanor.data.logic.orders import DateOrder
 from athanor.data.types import ReadOptions
 from athanor.data.work.text import plain_text
+from athanor.kernel.wording import counted
 
 MOST_COLUMNS = 2_000
 _BLOCK = 16 << 20
@@ -184,7 +185,7 @@ def _check_closed(path: Path, file: str, rows: int, last: str) -> None:
     raise UnreadableFile(
         file,
         f"a quote is opened in the last cell of row {rows} ({last.splitlines()[0][:60]!r}) and "
-        f"never closed: it swallows the {last.count(chr(10))} lines below.",
+        f"never closed: it swallows {counted(last.count(chr(10)), 'line')} below.",
         hint='Close the quote there; a quote that is part of a cell is written twice: "".',
         row=rows,
     )

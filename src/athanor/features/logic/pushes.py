@@ -60,6 +60,7 @@ def records_of(
     keys = {key["name"]: key["type"] or _key_type(_first(before, key["name"]))
             for key in described["keys"]}  # fmt: skip
     families = {name: _family(_first(before, name)) for name, kind in fields if not kind}
+    digits = {name: {_digits(row.get(name)) for row in before} for name in families}
     event_time, created_time = described["event_time"], described["created_time"]
     names = {*keys, event_time, *(name for name, _ in fields)}
     if created_time:
@@ -80,12 +81,7 @@ def records_of(
         features = {
             name: _feature(view, number, name, kind, row.get(name)) for name, kind in fields
         }
-        for name, family in families.items():
-            families[name] = family or _family(features[name])
-            if features[name] is not None and _family(features[name]) != families[name]:
-                told = f"{features[name]!r}"[:60]
-                what = f"{name!r} was {families[name]} in the rows before; it is {told}."
-                raise BadPush(view, number, what)
+        _check_together(view, number, features, families, digits)
         parts, key = _key(view, number, keys, row)
         times = {event_time: plain_value(event)}
         if created_time:
@@ -156,6 +152,37 @@ def _family(value: Any) -> str:
     return "number" if kind == "integer" else kind
 
 
+def _check_together(
+    view: str,
+    number: int,
+    features: Mapping[str, Any],
+    families: dict[str, str],
+    digits: dict[str, set[str]],
+) -> None:
+    """See that values without a declared type can stand in one column with those before.
+
+    Raises: BadPush.
+    """
+    for name, family in families.items():
+        value = features[name]
+        families[name] = family or _family(value)
+        if value is not None and _family(value) != families[name]:
+            what = f"{name!r} was {families[name]} in the rows before; it is {f'{value!r}'[:60]}."
+            raise BadPush(view, number, what)
+        digits[name].add(_digits(value))
+        if digits[name] >= {"long", "float"}:
+            told = f"{name!r} holds whole numbers of more digits than a float has, and others"
+            hint = "Declare its type in the view: integer, or number. Nothing was kept."
+            raise BadPush(view, number, f"{told}: {value!r}"[:200], hint=hint)
+
+
+def _digits(value: Any) -> str:
+    """What a number needs: all digits of a "long" one, or a "float"; a column can't be both."""
+    if isinstance(value, int) and abs(value) > _EXACT:
+        return "long"
+    return "float" if isinstance(value, float) else ""
+
+
 def _instant(view: str, number: int, name: str, value: Any) -> datetime | None:
     if value is None:
         return None
@@ -176,11 +203,6 @@ def _instant(view: str, number: int, name: str, value: Any) -> datetime | None:
 def _feature(view: str, number: int, name: str, kind: str, value: Any) -> Any:
     if value is None:
         return None
-    if not kind and _guessed(value) == "integer" and abs(value) > _EXACT:
-        # Rows before or after may hold fractions: the column would be one of floats.
-        what = f"{name!r} is {value}, a whole number of more digits than a float holds"
-        hint = "Declare the feature's type in the view: integer. Nothing was kept."
-        raise BadPush(view, number, f"{what[:200]}, and its type is not declared.", hint=hint)
     kind = kind or _guessed(value)
     try:
         return _READERS[kind](value)
