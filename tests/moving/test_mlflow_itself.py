@@ -1,6 +1,7 @@
 """A store that MLflow made comes in equal, and leaves equal, as MLflow's own client sees it."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +96,8 @@ def test_a_server_is_read_as_its_database_is(
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", server.about["token"])
     with running_server(tmp_path / "other") as other:
-        tally = bring_in(open_store(server.url), other.client())
+        with closing(open_store(server.url)) as source:
+            tally = bring_in(source, other.client())
         assert (tally.missing, tally.refused) == ([], [])
         given, taken = (
             {
