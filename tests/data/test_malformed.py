@@ -71,6 +71,7 @@ FILES = {
     "page.csv": ("<!DOCTYPE html>\n<html></html>\n", "an HTML page"),
     "zero.csv": ("a,b\n1,x\0y\n", r"line 2 \(byte 7\) holds a zero byte"),
     "open.csv": ('a,b\n1,"x\n2,3\n4,5\n', r"last cell of row 1 \('x'\) and never closed"),
+    "half.csv": ('a,b\n1,"x ""y', r"last cell of row 1 \('x \"y'\) and never closed; .* cut off"),
     "one.csv": ("a,b", "no row below it"),
 }
 

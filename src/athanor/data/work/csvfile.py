@@ -174,18 +174,22 @@ def _check_closed(path: Path, file: str, rows: int, last: str) -> None:
 
     Raises: UnreadableFile.
     """
-    if "\n" not in last:
+    if not last:
         return
+    opened = '"{}'.format(last.replace('"', '""')).encode()
     with path.open("rb") as stream:
         stream.seek(0, 2)
-        stream.seek(max(stream.tell() - 64, 0))
-        tail = stream.read().rstrip()
-    if tail.endswith(b'"'):
+        stream.seek(max(stream.tell() - max(64, len(opened)), 0))
+        tail = stream.read()
+    lines = last.count("\n")
+    # Without a line's end in it, it is open where the file is cut off within it.
+    if tail.rstrip().endswith(b'"') if lines else not tail.endswith(opened):
         return
+    what = f": it swallows {counted(lines, 'line')} below." if lines else "; the file is cut off."
     raise UnreadableFile(
         file,
         f"a quote is opened in the last cell of row {rows} ({last.splitlines()[0][:60]!r}) and "
-        f"never closed: it swallows {counted(last.count(chr(10)), 'line')} below.",
+        f"never closed{what}",
         hint='Close the quote there; a quote that is part of a cell is written twice: "".',
         row=rows,
     )
