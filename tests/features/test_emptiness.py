@@ -123,3 +123,14 @@ def test_a_training_set_of_erased_rows_says_so(shop: FeaturesRoom) -> None:
         shop.training.rebuild(OWNER, "train@1")
     assert refused.value.status == 409
     assert shop.training.rebuild(OWNER, "train@2").identical
+
+
+def test_views_that_share_their_rows_are_erased_together(shop: FeaturesRoom) -> None:
+    twin = replace(DEFINITIONS.views[0], name="twin")
+    shop.features.apply(OWNER, Definitions(views=(twin,)))
+    built = [shop.views.build(OWNER, name) for name in ("spending", "twin")]
+    assert built[0].blob == built[1].blob
+    gone = shop.holder.erase(Person(column="customer", value="1"), OWNER)
+    assert {item.name: item.rows for item in gone} == {"spending@1": 2, "twin@1": 2}
+    assert shop.views.versions(OWNER, "twin")[0].state == "erased"
+    assert shop.views.build(OWNER, "twin").number == 2

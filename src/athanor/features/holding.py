@@ -1,6 +1,6 @@
 """Rows of a person in the feature store: found, and removed for good."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
@@ -14,6 +14,25 @@ from athanor.kernel import Principal
 from athanor.kernel.holder import Holding, Person
 
 _ROOM = "features"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Found:
+    """What of a view is to be erased."""
+
+    view: FeatureView
+    affected: list[tuple[ViewVersion, int]]
+    """Versions that hold the person's rows, and how many."""
+    kept: list[PendingRow]
+    """Pushed rows of others that these versions alone hold."""
+    erased: list[ViewVersion]
+    """What takes the versions' place."""
+
+    @property
+    def blobs(self) -> set[str]:
+        """The files of its versions."""
+        held = {blob for version, _ in self.affected for blob in (version.blob, version.history)}
+        return held - {""}
 
 
 class FeatureHolder:
@@ -44,35 +63,45 @@ class FeatureHolder:
     def erase(self, person: Person, who: Principal) -> list[Holding]:
         """Remove them; a view of which a version held some is read anew when it is next used."""
         self._ground.access.require(who, "features.erase_person", person.column)
-        gone = []
-        for view in self._views(person):
-            title = f"{view.project}/{view.name}"
-            affected = self._affected(view, person)
-            kept = self._history(view, person) if affected else []
-            erased = [self._without(view, version, person) for version, _ in affected]
-            with self._ground.database.transaction():
-                keys = self._online(view, person)
-                for key in keys:
-                    self._stores.online.remove_row(self._shelf.space(view), key, title)
-                pending = self._pending(view)
-                others = [row for row in pending if not _is_of(row, person)]
-                if pending:
-                    self._stores.history.forget_pending(view.project, view.name, pending[-1].seq)
-                now = self._ground.clock.now()
-                self._stores.history.add_pushes(view.project, view.name, kept + others, now)
-                for version in erased:
-                    self._stores.history.replace_version(version)
-            for version, rows in affected:
-                for digest in filter(None, (version.blob, version.history)):
-                    self._ground.storage.remove(digest)
-                gone.append(replace(_holding(version, rows), erased=True))
-            pushed = len(pending) - len(others)
-            gone += [
-                Holding(room=_ROOM, kind="feature", name=f"{title} {what}", rows=rows, erased=True)
-                for what, rows in (("online", len(keys)), ("pushed", pushed))
-                if rows
-            ]
+        # Views with the same rows share a blob: all are looked through before one goes.
+        found = [self._found(view, person) for view in self._views(person)]
+        gone = [holding for each in found for holding in self._left_out(each, person)]
+        for digest in {blob for each in found for blob in each.blobs}:
+            self._ground.storage.remove(digest)
         return gone
+
+    def _found(self, view: FeatureView, person: Person) -> _Found:
+        """What of a view holds the person's rows, and what is told of it without them."""
+        affected = self._affected(view, person)
+        return _Found(
+            view=view,
+            affected=affected,
+            kept=self._history(view, person) if affected else [],
+            erased=[self._without(view, version, person) for version, _ in affected],
+        )
+
+    def _left_out(self, found: _Found, person: Person) -> list[Holding]:
+        """Have a view without the person's rows, but for its blobs."""
+        view, title = found.view, f"{found.view.project}/{found.view.name}"
+        with self._ground.database.transaction():
+            keys = self._online(view, person)
+            for key in keys:
+                self._stores.online.remove_row(self._shelf.space(view), key, title)
+            pending = self._pending(view)
+            others = [row for row in pending if not _is_of(row, person)]
+            if pending:
+                self._stores.history.forget_pending(view.project, view.name, pending[-1].seq)
+            now = self._ground.clock.now()
+            self._stores.history.add_pushes(view.project, view.name, found.kept + others, now)
+            for version in found.erased:
+                self._stores.history.replace_version(version)
+        told = [
+            *(_holding(version, rows) for version, rows in found.affected),
+            *(Holding(room=_ROOM, kind="feature", name=f"{title} {what}", rows=rows)
+              for what, rows in (("online", len(keys)), ("pushed", len(pending) - len(others)))
+              if rows),
+        ]  # fmt: skip
+        return [replace(item, erased=True) for item in told]
 
     def _views(self, person: Person) -> list[FeatureView]:
         """The views that know the column, as a key or as a feature."""
