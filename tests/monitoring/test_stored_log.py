@@ -6,8 +6,12 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
+from deltalake import DeltaTable, write_deltalake
 
+from athanor.monitoring.errors import LogMoved
 from athanor.monitoring.work.log import latest_labels, predictions
+from athanor.serving.warehouse import LABELS
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -55,3 +59,23 @@ def test_stored_labels_are_read(tmp_path: Path) -> None:
     ]  # fmt: skip
     pq.write_table(pa.Table.from_pylist(labels), path)
     assert latest_labels({"parquet": [str(path)]}, "churn") == ({"1": "left"}, {"k": "stayed"})
+
+
+def test_tables_from_which_rows_were_erased_are_read(tmp_path: Path) -> None:
+    """Delta's DELETE writes a file's texts as views; a file that it removed is looked for anew."""
+    tables = {"predictions": str(tmp_path / "p"), "labels": str(tmp_path / "l")}
+    write_deltalake(tables["predictions"], pa.Table.from_pylist([prediction(n) for n in range(9)]))
+    label = {"endpoint": "churn", "label": "left", "happened_at": AT, "received_at": AT}
+    rows = [label | {"key": str(number)} for number in range(9)]
+    write_deltalake(tables["labels"], pa.Table.from_pylist(rows, LABELS))
+    before = DeltaTable(tables["predictions"]).file_uris()
+    for uri in tables.values():
+        DeltaTable(uri).delete("key = '5'")
+        DeltaTable(uri).vacuum(retention_hours=0, enforce_retention_duration=False, dry_run=False)
+    parts = {name: DeltaTable(uri).file_uris() for name, uri in tables.items()}
+    found = predictions({"parquet": parts["predictions"]}, "churn", AT)
+    assert [row.features["age"] for row in found] == [1, 2, 4, 7, 8]
+    by_id, by_key = latest_labels({"parquet": parts["labels"]}, "churn")
+    assert (by_id, sorted(by_key)) == ({}, list("01234678"))
+    with pytest.raises(LogMoved, match="moved"):
+        predictions({"parquet": before}, "churn", AT)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from athanor.kernel import Conflict, Invalid, NotFound, nearest
+from athanor.kernel import Conflict, Invalid, NotFound, Unavailable, nearest
 
 
 class MonitorNotFound(NotFound):
@@ -43,6 +43,16 @@ class NoReference(Conflict):
             f"The monitor {endpoint!r} has nothing to compare with: the lineage of {version} leads "
             "to no training table.",
             hint="Train in a pipeline or a recorded run whose input is a dataset, and deploy that.",
+        )
+
+
+class LogMoved(Unavailable):
+    """A part of the log was moved, or written anew, while it was to be read."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(
+            f"The part {path} of the log was moved while it was read.",
+            hint="Look again: nothing is lost.",
         )
 
 

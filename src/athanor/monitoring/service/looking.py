@@ -1,5 +1,6 @@
 """A look at one endpoint: a worker judges what is new, and what it found is kept and told."""
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -9,6 +10,7 @@ import msgspec
 from athanor.kernel import Clock, Database, Events, Principal, Storage
 from athanor.kernel.workers import Workers
 from athanor.lineage import Artifact, Lineage, NewArtifact, NewRun
+from athanor.monitoring.errors import LogMoved
 from athanor.monitoring.ports import ModelSource, PredictionLog
 from athanor.monitoring.service.alerts import Alerts, Found
 from athanor.monitoring.store import MonitorStore
@@ -24,6 +26,8 @@ from athanor.registry import ModelVersion, held
 
 _SECONDS = 300.0
 """How long one look may take."""
+_TRIES = 3
+"""Looks at a log whose parts are moved meanwhile."""
 _PENDING = 20
 """Windows that may wait for their labels; older ones are given up."""
 
@@ -69,8 +73,14 @@ class Looking:
     def look(self, by: Principal, monitor: Monitor, *, rest: bool) -> tuple[list[Window], int]:
         """Judge the full windows that came, with `rest` the last one too; and how many rows stay.
 
-        Raises: LogMoved, and what a worker raises.
+        Raises: LogMoved where it is moved again and again, and what a worker raises.
         """
+        for _ in range(_TRIES - 1):
+            with suppress(LogMoved):
+                return self._look(by, monitor, rest=rest)
+        return self._look(by, monitor, rest=rest)
+
+    def _look(self, by: Principal, monitor: Monitor, *, rest: bool) -> tuple[list[Window], int]:
         if monitor.reference_id is None:
             return [], 0
         near = self._near

@@ -11,19 +11,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from athanor.kernel.errors import Unavailable
+from athanor.monitoring.errors import LogMoved
 
 _COLUMNS = ["id", "predicted_at", "model", "version", "key", "label", "score", "features"]
-
-
-class LogMoved(Unavailable):
-    """A segment of the log was moved into its table while it was to be read."""
-
-    def __init__(self, path: str) -> None:
-        super().__init__(
-            f"The log segment {path} was moved while it was read.",
-            hint="Look again: nothing is lost.",
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,15 +72,31 @@ def _stored(source: Mapping[str, list[str]], endpoint: str, since: datetime) -> 
 
 
 def _groups(path: str, names: list[str], since: datetime | None) -> Iterator[pa.Table]:
-    """The row groups of a file that may hold rows since an instant, each as a table."""
-    with pq.ParquetFile(path) as file:
+    """The row groups of a file that may hold rows since an instant, each as a table.
+
+    Raises: LogMoved.
+    """
+    try:
+        file = pq.ParquetFile(path)
+    except FileNotFoundError:
+        raise LogMoved(path) from None  # an erasure wrote the table's files anew
+    with file:
         for number in range(file.num_row_groups):
             if since is not None:
                 place = file.schema_arrow.get_field_index("predicted_at")
                 told = file.metadata.row_group(number).column(place).statistics
                 if told is not None and told.has_min_max and told.max < since:
                     continue
-            yield file.read_row_group(number, columns=["endpoint", *names])
+            yield _plain(file.read_row_group(number, columns=["endpoint", *names]))
+
+
+def _plain(table: pa.Table) -> pa.Table:
+    """Texts as strings: Delta's DELETE writes them as views, which Arrow can't compare."""
+    fields = [
+        field.with_type(pa.string()) if pa.types.is_string_view(field.type) else field
+        for field in table.schema
+    ]
+    return table.cast(pa.schema(fields))
 
 
 def _hot(source: Mapping[str, list[str]], endpoint: str, since: datetime) -> Iterator[Row]:
