@@ -54,6 +54,10 @@ export const code = {
     cli: "athanor feature list\nathanor feature freshness",
     python: python("client.features.views()\nclient.features.freshness()"),
   }),
+  featureView: (name: string): Code => ({
+    cli: `athanor feature show ${name}\nathanor feature build ${name}`,
+    python: python(`client.features.view("${name}")\nclient.features.build("${name}")`),
+  }),
   datasets: (): Code => ({
     cli: code.addData,
     python: python(

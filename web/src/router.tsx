@@ -9,6 +9,10 @@ const pages: RouteObject[] = [
   { path: "data", lazy: async () => ({ Component: (await import("./data/DatasetsPage")).DatasetsPage }) },
   { path: "data/:name", lazy: async () => ({ Component: (await import("./data/DatasetPage")).DatasetPage }) },
   { path: "features", lazy: async () => ({ Component: (await import("./features/FeaturesPage")).FeaturesPage }) },
+  {
+    path: "features/:name",
+    lazy: async () => ({ Component: (await import("./features/FeatureViewPage")).FeatureViewPage }),
+  },
   { path: "train", lazy: async () => ({ Component: (await import("./train/TrainPage")).TrainPage }) },
   { path: "runs", lazy: async () => ({ Component: (await import("./runs/RunsPage")).RunsPage }) },
   { path: "runs/:id", lazy: async () => ({ Component: (await import("./runs/RunPage")).RunPage }) },

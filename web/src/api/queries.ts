@@ -197,6 +197,27 @@ export const queries = {
       queryKey: ["features"],
       queryFn: ({ signal }) => read(api.GET("/api/v1/features/views", { signal })),
     }),
+  featureView: (name: string) =>
+    queryOptions({
+      queryKey: ["features", "view", name],
+      queryFn: ({ signal }) => read(api.GET("/api/v1/features/views/{name}", { signal, params: { path: { name } } })),
+    }),
+  featureVersions: (name: string) =>
+    queryOptions({
+      queryKey: ["features", "versions", name],
+      queryFn: ({ signal }) =>
+        read(api.GET("/api/v1/features/views/{name}/versions", { signal, params: { path: { name } } })),
+    }),
+  onDemandViews: () =>
+    queryOptions({
+      queryKey: ["features", "on-demand"],
+      queryFn: ({ signal }) => read(api.GET("/api/v1/features/on-demand", { signal })),
+    }),
+  featureServices: () =>
+    queryOptions({
+      queryKey: ["features", "services"],
+      queryFn: ({ signal }) => read(api.GET("/api/v1/features/services", { signal })),
+    }),
   featureFreshness: () =>
     queryOptions({
       queryKey: ["features", "freshness"],

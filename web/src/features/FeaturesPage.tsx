@@ -1,4 +1,4 @@
-import type { FeatureView, Freshness } from "@athanor/client";
+import type { FeatureService, FeatureView, Freshness, OnDemandView } from "@athanor/client";
 import { useQuery } from "@tanstack/react-query";
 import { useMemo } from "react";
 
@@ -10,6 +10,7 @@ import { DataTable, type Column } from "../parts/DataTable";
 import { Empty } from "../parts/Empty";
 import { Loaded } from "../parts/Loaded";
 import { Page } from "../parts/Page";
+import { Parts } from "../parts/Parts";
 import { StateBadge } from "../parts/StateBadge";
 import { When } from "../parts/When";
 
@@ -17,9 +18,10 @@ interface ViewShown extends FeatureView {
   freshness: Freshness | undefined;
 }
 
-const idOf = (view: FeatureView): string => view.name;
+const idOf = (found: { name: string }): string => found.name;
+const hrefOf = (view: FeatureView): string => `/features/${encodeURIComponent(view.name)}`;
 
-/** Feature views: what they hold, of whom, and how fresh they are. */
+/** Feature views: what they hold, of whom, and how fresh they are; and what is made of them. */
 export function FeaturesPage() {
   const { say } = useSpeech();
   const views = useQuery(queries.featureViews());
@@ -34,7 +36,13 @@ export function FeaturesPage() {
               command={code.applyFeatures}
             />
           ) : (
-            <Views views={rows} />
+            <Parts
+              parts={[
+                { id: "views", title: say("features.views"), content: <Views views={rows} /> },
+                { id: "on-demand", title: say("features.onDemand"), content: <OnDemand /> },
+                { id: "services", title: say("features.services"), content: <Services /> },
+              ]}
+            />
           )
         }
       </Loaded>
@@ -61,7 +69,7 @@ function Views({ views }: { views: readonly FeatureView[] }) {
       {
         id: "features",
         header: say("features.features"),
-        value: (row) => row.features.map((feature) => feature.name).join(", "),
+        value: (row) => names(row.features) || say("features.inferred"),
       },
       {
         id: "state",
@@ -85,6 +93,72 @@ function Views({ views }: { views: readonly FeatureView[] }) {
     [say],
   );
   return (
-    <DataTable label={say("features.title")} rows={rows} columns={columns} idOf={idOf} addressed />
+    <DataTable
+      label={say("features.title")}
+      rows={rows}
+      columns={columns}
+      idOf={idOf}
+      hrefOf={hrefOf}
+      addressed
+    />
   );
+}
+
+function OnDemand() {
+  const { say } = useSpeech();
+  const found = useQuery(queries.onDemandViews());
+  const columns = useMemo<Column<OnDemandView>[]>(
+    () => [
+      { id: "name", header: say("common.name"), value: (row) => row.name },
+      {
+        id: "inputs",
+        header: say("features.inputs"),
+        value: (row) => [...row.inputs, ...row.request.map((value) => value.name)].join(", "),
+      },
+      { id: "gives", header: say("features.gives"), value: (row) => names(row.features) },
+      { id: "about", header: say("features.described"), value: (row) => row.description },
+      { id: "owner", header: say("features.owner"), value: (row) => row.owner },
+    ],
+    [say],
+  );
+  return (
+    <Loaded query={found} what={say("features.onDemand")}>
+      {(rows) =>
+        rows.length === 0 ? (
+          <p>{say("features.noOnDemand")}</p>
+        ) : (
+          <DataTable label={say("features.onDemand")} rows={rows} columns={columns} idOf={idOf} />
+        )
+      }
+    </Loaded>
+  );
+}
+
+function Services() {
+  const { say } = useSpeech();
+  const found = useQuery(queries.featureServices());
+  const columns = useMemo<Column<FeatureService>[]>(
+    () => [
+      { id: "name", header: say("common.name"), value: (row) => row.name },
+      { id: "inputs", header: say("features.inputs"), value: (row) => row.features.join(", ") },
+      { id: "about", header: say("features.described"), value: (row) => row.description },
+      { id: "owner", header: say("features.owner"), value: (row) => row.owner },
+    ],
+    [say],
+  );
+  return (
+    <Loaded query={found} what={say("features.services")}>
+      {(rows) =>
+        rows.length === 0 ? (
+          <p>{say("features.noServices")}</p>
+        ) : (
+          <DataTable label={say("features.services")} rows={rows} columns={columns} idOf={idOf} />
+        )
+      }
+    </Loaded>
+  );
+}
+
+function names(fields: readonly { name: string }[]): string {
+  return fields.map((field) => field.name).join(", ");
 }
