@@ -1,6 +1,7 @@
 """Sources, diffs, splits, marks and deletion over HTTP, by the client and by command."""
 
 import json
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from athanor.app.inprocess import InProcessTransport
-from athanor.data import NewVersion, SqlExport, VersionNotFound
+from athanor.data import Expectation, NewVersion, SqlExport, VersionNotFound
 from athanor.data.client import Data
 from athanor.data.commands import commands, run_sql
 from athanor.data.errors import BadSource, VersionDeleted
@@ -126,3 +127,16 @@ def test_deletion_by_command(data: Data, folder: Path) -> None:
     assert data.version("gone").number == 2
     with pytest.raises(VersionNotFound):
         data.version("gone@2020-01-01")
+
+
+def test_what_is_told_of_a_quarantined_append_appends(data: Data, folder: Path) -> None:
+    path = folder / "bought.csv"
+    path.write_text("customer,amount\n1,10\n2,20\n3,30\n")
+    printed("add", "bought", str(path), "--id", "customer")
+    path.write_text("customer,amount\n4,40\n,50\n")
+    told = printed("add", "bought", str(path), "--append", code=1)
+    line = next(line for line in told.splitlines() if "Take its good rows" in line)
+    words = shlex.split(line.partition(": ")[2])
+    assert words[:2] == ["athanor", "data"]
+    printed(*words[2:])
+    assert data.version("bought").rows == 4

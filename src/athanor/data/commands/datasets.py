@@ -5,6 +5,7 @@ import shlex
 import sys
 from glob import has_magic
 from pathlib import Path
+from textwrap import fill
 from typing import Annotated
 
 import msgspec
@@ -37,6 +38,8 @@ Reference = Annotated[
 ]
 Name = Annotated[str, typer.Argument(help="The dataset's name.")]
 _SHOWN = 60
+_FOLDED = 160
+"""Characters of a message in a line of a table."""
 
 
 @commands.callback()
@@ -371,7 +374,8 @@ def _say_how_to_go_on(version: DatasetVersion) -> None:
     if not version.dataset.isidentifier():
         table_name = f'"{table_name}"'
     query = f"select * from {table_name} where {condition}"  # noqa: S608 - shown, not run
-    words = shlex.join(["athanor", "data", "add", version.dataset, "--sql", query])
+    append = ["--append"] if version.mode == "append" else []
+    words = shlex.join(["athanor", "data", "add", version.dataset, *append, "--sql", query])
     say(f"Take its good rows alone: {words}")
     checks = f"athanor data checks {version.dataset}"
     say(f"Or relax a check: {checks} --expected --json > checks.json, change that file, "
@@ -389,7 +393,7 @@ def _print_checks(version: DatasetVersion, results: list[CheckResult], *, json: 
     table(
         ("check", "column", "", "what was found", "rows"),
         [
-            (result.kind, result.column, _outcome(result), result.message,
+            (result.kind, result.column, _outcome(result), fill(result.message, _FOLDED),
              ", ".join(map(str, result.rows[:5])))
             for result in sorted(results, key=lambda result: result.passed)
         ],
