@@ -140,3 +140,24 @@ def test_what_is_told_of_a_quarantined_append_appends(data: Data, folder: Path) 
     assert words[:2] == ["athanor", "data"]
     printed(*words[2:])
     assert data.version("bought").rows == 4
+
+
+def test_a_diff_and_a_check_tell_one_index(data: Data, folder: Path) -> None:
+    rows = [("id", "age", "town")]
+    rows += [(str(n), str(18 + n % 60), f"t{n * n % 40}") for n in range(1200)]
+    path = folder / "ages.csv"
+    path.write_text("\n".join(map(",".join, rows)))
+    data.add("ages", path)
+    path.write_text("\n".join(",".join(row) for row in rows if row[1] not in {"18", "19", "20"}))
+    data.add("ages", path)
+    found = {item.name: item.stability for item in data.diff("ages@1", "ages@2").distributions}
+    assert 0.03 < found["age"] < 0.05
+    judged = [
+        Expectation(kind="distribution", column=name, parameters={"reference": "ages@1"})
+        for name in ("age", "town")
+    ]
+    data.expect("ages", judged)
+    messages = [item.message for item in data.check("ages@2") if item.kind == "distribution"]
+    for name, message in zip(("age", "town"), messages, strict=True):
+        assert f"by psi {found[name]:.3f};" in message
+    assert "Stability index: below 0.1" in printed("diff", "ages@1", "ages@2")

@@ -11,3 +11,10 @@ def counted(count: int, noun: str, verb: str = "") -> str:
     if verb:
         words.append(f"{verb}s" if one else verb)
     return " ".join(words)
+
+
+STABILITY = (
+    "Stability index: below 0.1 the values are spread much as before, up to 0.25 somewhat "
+    "otherwise, above it quite otherwise."
+)
+"""What stands below a table with such figures."""

@@ -9,6 +9,7 @@ from athanor.data.client import Data
 from athanor.data.commands.datasets import Name, Reference, commands
 from athanor.data.records import ContentFormat, Diff, Mark, Overlap, Split, SplitKind
 from athanor.kernel.console import Json, emit, say, table, transport
+from athanor.kernel.wording import STABILITY
 
 Target = Annotated[str, typer.Argument(help="NAME (the dataset) or NAME@VERSION.")]
 
@@ -60,6 +61,8 @@ def _print_diff(found: Diff) -> None:
         ],
         right=("stability",),
     )  # fmt: skip
+    if found.distributions:
+        say(STABILITY)
 
 
 def _cells(row: dict[str, object]) -> str:

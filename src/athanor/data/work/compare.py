@@ -7,7 +7,6 @@ import math
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from itertools import pairwise
 from typing import Any, Literal
 
 import duckdb
@@ -19,14 +18,13 @@ from athanor.data.errors import UnfitKey
 from athanor.data.logic.profiling import quoted
 from athanor.data.records import ColumnDiff, RowChange, RowsDiff, SchemaDiff, TypeChange
 from athanor.data.types import Column, ColumnProfile, Profile
+from athanor.data.work import stability
 from athanor.data.work.earlier import Base
 from athanor.data.work.plain import plain_value
 from athanor.kernel.wording import counted
 
 _EXAMPLES = 20
 _NUMERIC = frozenset({"integer", "number", "decimal"})
-_LEAST = 1e-4
-"""The share that an empty bin counts as, so that the index stays finite."""
 _MANY = 20_000
 _PAIRS = 200_000
 """So many changed rows are held with their cells before and after; more are read twice."""
@@ -350,21 +348,17 @@ def _distributions(
     """By column; what has not moved in any row is not read again."""
     first, second = ({item.name: item for item in side.profile.columns} for side in sides)
     both = [name for name in common if name in first and name in second]
-    edges = {
-        name: sorted(set(first[name].quantiles.values()))
-        for name in both
-        if name in moved
-        and {first[name].type, second[name].type} <= _NUMERIC
-        and first[name].quantiles
-    }
-    shares = [_binned(connection, f"whole_{side}", edges) for side in ("b", "a")]
+    numbers = [
+        name for name in both
+        if name in moved and {first[name].type, second[name].type} <= _NUMERIC
+    ]  # fmt: skip
+    shifts = _shifts(connection, numbers)
     found = []
     for name in both:
         one, other = first[name], second[name]
-        if name in edges:
-            shift = stability(shares[0][name], shares[1][name])
-        else:
-            shift = stability(*_topped(one, other)) if name in moved else 0.0
+        shift = shifts.get(name, 0.0)
+        if name in moved and name not in shifts:
+            shift = _shift_of_words(connection, name, one, other)
         found.append(
             ColumnDiff(
                 name=name,
@@ -382,51 +376,49 @@ def _distributions(
     return sorted(found, key=lambda item: -item.stability)
 
 
-def _binned(
-    connection: duckdb.DuckDBPyConnection, view: str, edges: Mapping[str, Sequence[float]]
-) -> dict[str, list[float]]:
-    """The shares of each column's values up to each edge, beyond the last, and missing."""
-    if not edges:
+def _shifts(connection: duckdb.DuckDBPyConnection, names: Sequence[str]) -> dict[str, float]:
+    """The stability of columns of numbers; what is not finite counts as missing."""
+    if not names:
         return {}
+    found = {}
+    before, after = (_drawn(connection, f"whole_{side}", names) for side in ("b", "a"))
+    for name, one, other in zip(names, before.columns, after.columns, strict=True):
+        numbers = [column.drop_null().to_numpy() for column in (one, other)]
+        first, second = (side[np.isfinite(side)] for side in numbers)
+        first.sort()
+        edges = stability.deciles(first, np.ones(len(first))) if len(first) else first
+        missing = before.num_rows - len(first), after.num_rows - len(second)
+        tallies = [stability.tallied(edges, side) for side in (first, second)]
+        found[name] = stability.index(tallies[0], tallies[1], missing)
+    return found
+
+
+def _drawn(connection: duckdb.DuckDBPyConnection, view: str, names: Sequence[str]) -> Any:
+    """An Arrow table of columns of numbers, of some of the rows where there are many."""
     total = connection.execute(f"SELECT count(*) FROM {view}").fetchall()[0][0]  # noqa: S608
     drawn = ""
     if total > _SAMPLED:
         # Whole vectors of rows: what is not drawn is not decoded.
         drawn = f" TABLESAMPLE system({100 * _SAMPLED / total:.6f}%) REPEATABLE ({_SEED})"
-    cells = ", ".join(f"CAST({quoted(name)} AS DOUBLE)" for name in edges)
-    table = connection.sql(f"SELECT {cells} FROM {view}{drawn}").to_arrow_table()  # noqa: S608
-    rows, found = max(table.num_rows, 1), {}
-    for column, (name, bounds) in zip(table.columns, edges.items(), strict=True):
-        known = column.drop_null().to_numpy()
-        # NaN is at most nothing, and lies beyond the last edge.
-        upto = [0, *(int(np.count_nonzero(known <= bound)) for bound in bounds), len(known)]
-        counts = [high - low for low, high in pairwise(upto)]
-        found[name] = [count / rows for count in [*counts, rows - upto[-1]]]
-    return found
+    cells = ", ".join(f"CAST({quoted(name)} AS DOUBLE)" for name in names)
+    return connection.sql(f"SELECT {cells} FROM {view}{drawn}").to_arrow_table()  # noqa: S608
 
 
-def _topped(one: ColumnProfile, other: ColumnProfile) -> tuple[list[float], list[float]]:
-    """The shares of the frequent values of both, of all others, and missing."""
-    tops = [{item.value: item.count for item in side.top} for side in (one, other)]
-    values = list(dict.fromkeys([*tops[0], *tops[1]]))
-    found = []
-    for side, top in zip((one, other), tops, strict=True):
-        rows = max(side.rows, 1)
-        known = [top.get(value, 0) for value in values]
-        rest = max(side.rows - side.missing - sum(known), 0)
-        found.append([count / rows for count in [*known, rest, side.missing]])
-    return found[0], found[1]
-
-
-def stability(before: Sequence[float], after: Sequence[float]) -> float:
-    """The population stability index of two lists of shares."""
-    total = 0.0
-    for one, other in zip(before, after, strict=True):
-        if one == other:
-            continue
-        low, high = max(one, _LEAST), max(other, _LEAST)
-        total += (high - low) * math.log(high / low)
-    return total
+def _shift_of_words(
+    connection: duckdb.DuckDBPyConnection, name: str, one: ColumnProfile, other: ColumnProfile
+) -> float:
+    before, after = ({item.value: item.count for item in side.top} for side in (one, other))
+    words = stability.frequent(before)
+    unknown = [word for word in words if word not in after]
+    if unknown and other.distinct > len(after):
+        cell = f"CAST({quoted(name)} AS VARCHAR)"
+        sql = f"SELECT {cell}, count(*) FROM whole_a WHERE {cell} IN $words GROUP BY 1"  # noqa: S608
+        after |= dict(connection.execute(sql, {"words": unknown}).fetchall())
+    sides = [
+        stability.worded(words, counts, side.rows - side.missing)
+        for counts, side in ((before, one), (after, other))
+    ]
+    return stability.index(sides[0], sides[1], (one.missing, other.missing))
 
 
 def _share(column: ColumnProfile) -> float:

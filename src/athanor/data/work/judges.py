@@ -14,6 +14,7 @@ from athanor.data.logic.queries import read_query
 from athanor.data.logic.recipes.patterns import Unfit, checked_pattern, for_sql
 from athanor.data.types import Expectation
 from athanor.data.work import sql as user_sql
+from athanor.data.work import stability
 from athanor.data.work.findings import (
     Finding,
     Subject,
@@ -210,45 +211,41 @@ def _distribution(subject: Subject, item: Expectation) -> Finding:
         return Finding(passed=False, message=f"{reference!r} has no column {item.column!r}.")
     if not sum(sides[0].values()) or not sum(sides[1].values()):
         return Finding(passed=False, message=f"{item.column!r} holds nothing to compare.")
-    found = _psi(*_binned(*sides)) if measure == "psi" else _ks(*sides)
+    if measure == "psi":
+        known = [sum(side.values()) for side in sides]
+        missing = _rows(subject, table) - known[0], _rows(subject, "source") - known[1]
+        found = _stability(sides[0], sides[1], missing)
+    else:
+        found = _ks(*sides)
     words = f"{item.column!r} differs from {reference} by {measure} {found:.3f}"
     return Finding(passed=found <= limit, message=f"{words}; at most {limit:g} is expected.")
 
 
+def _rows(subject: Subject, table: str) -> int:
+    [(count,)] = subject.connection.execute(f"SELECT count(*) FROM {table}").fetchall()  # noqa: S608
+    return int(count)
+
+
 def _shares(subject: Subject, table: str, column: str, *, numeric: bool) -> dict[Any, int]:
-    """Values and how often they stand; numbers are cut at a thousandth of their places."""
+    """Values in their order, and how often each stands."""
     cell = f"CAST({quoted(column)} AS {'DOUBLE' if numeric else 'VARCHAR'})"
     known = f"isfinite({cell})" if numeric else f"{cell} IS NOT NULL"
     sql = f"SELECT {cell}, count(*) FROM {table} WHERE {known} GROUP BY 1 ORDER BY 1"  # noqa: S608
     return dict(subject.connection.execute(sql).fetchall())
 
 
-def _binned(before: Mapping[Any, int], after: Mapping[Any, int]) -> tuple[Any, Any]:
-    """Counts in the reference's ten quantile bins; of words, in its twenty values and the rest."""
-    if isinstance(next(iter(before)), float):
-        values, counts = np.array(list(before)), np.array(list(before.values()))
-        places = np.searchsorted(np.cumsum(counts), np.arange(1, 10) / 10 * counts.sum())
-        edges = np.unique(values[np.minimum(places, len(values) - 1)])
-        sides = []
-        for side in (before, after):
-            bins = np.searchsorted(edges, np.array(list(side)), side="left")
-            weights = np.array(list(side.values()), dtype=float)
-            sides.append(np.bincount(bins, weights, minlength=len(edges) + 1))
-        return sides[0], sides[1]
-    known = sorted(before, key=lambda value: (-before[value], str(value)))[:20]
-    tallies = [[side.get(value, 0) for value in known] for side in (before, after)]
-    rests = [sum(side.values()) - sum(row) for side, row in zip((before, after), tallies,
-                                                               strict=True)]  # fmt: skip
-    return tuple(
-        np.array([*row, rest], dtype=float) for row, rest in zip(tallies, rests, strict=True)
-    )  # type: ignore[return-value]
-
-
-def _psi(before: Any, after: Any) -> float:
-    """The population stability index, half a row added to each bin."""
-    first = (before + 0.5) / (before.sum() + 0.5 * len(before))
-    second = (after + 0.5) / (after.sum() + 0.5 * len(after))
-    return float(((second - first) * np.log(second / first)).sum())
+def _stability(
+    before: Mapping[Any, int], after: Mapping[Any, int], missing: tuple[int, int]
+) -> float:
+    if not isinstance(next(iter(before)), float):
+        words = stability.frequent(before)
+        sides = [stability.worded(words, side, sum(side.values())) for side in (before, after)]
+        return stability.index(sides[0], sides[1], missing)
+    values = [np.array(list(side)) for side in (before, after)]
+    counts = [np.array(list(side.values())) for side in (before, after)]
+    edges = stability.deciles(values[0], counts[0])
+    sides = [stability.tallied(edges, *side) for side in zip(values, counts, strict=True)]
+    return stability.index(sides[0], sides[1], missing)
 
 
 def _ks(before: Mapping[Any, int], after: Mapping[Any, int]) -> float:
