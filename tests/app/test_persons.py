@@ -26,9 +26,9 @@ from athanor.features import Entity, FeatureView, Field, SpineSource, TrainingRe
 from athanor.features.errors import TrainingSetErased
 from athanor.kernel import AthanorError
 from athanor.kernel.console import connect_by
-from athanor.kernel.holder import Person
+from athanor.kernel.holder import Holding, Person
 from athanor.kernel.ids import new_id
-from athanor.kernel.permissions import OWNER
+from athanor.kernel.permissions import OWNER, Principal
 from athanor.kernel.settings import Settings
 from athanor.kernel.storage import BlobNotFound
 from athanor.lineage import NewArtifact, NewRun
@@ -47,6 +47,16 @@ def client(tmp_path: Path) -> Iterator[Client]:
     opened.close()
 
 
+class Locked:
+    """A holder whose place can't be written now."""
+
+    def holdings(self, person: Person, who: Principal) -> list[Holding]:
+        return []
+
+    def erase(self, person: Person, who: Principal) -> list[Holding]:
+        raise OSError(f"The place of {person.value} is locked.")
+
+
 def test_a_trace_and_an_erasure(client: Client, tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     rows = "".join(f"{n},{n % 7}\n" for n in range(100))
@@ -61,12 +71,20 @@ def test_a_trace_and_an_erasure(client: Client, tmp_path: Path) -> None:
     told = client.persons.erase("customer", "555000111")
     assert told == held
     assert client.data.version("shop").number == 1
+    house: House = client.transport._house  # type: ignore[attr-defined]
+    house.holders.insert(0, Locked())
     done = CliRunner().invoke(
         commands, ["erase", "customer", "555000111", "--yes", "--json"], catch_exceptions=False
     )
+    assert done.exit_code == 1
     assert {item["kind"]: item["erased"] for item in json.loads(done.stdout)} == {
-        "run": False, "version": True,
+        "run": False, "version": True, "failure": False,
     }  # fmt: skip
+    assert "place of 555000111 is locked" in done.stdout
+    audited = house.events.latest(1)[0]
+    assert audited.detail["failed"] == ["locked: OSError"]
+    assert audited.detail["erased"] == ["version shop@1"]
+    assert "555000111" not in str(audited)
     assert client.data.version("shop").number == 2
     assert client.data.version("shop").rows == 100
     assert client.persons.trace("customer", "555000111") == []
@@ -199,6 +217,7 @@ def test_rows_of_an_input_example(example: str, rows: int) -> None:
         ("x|customer\n7|8\n", 0),
         ("customer 7", None),
         ("\ufeffcustomer,x\n7,1\n", 1),
+        ("P6 customer\r\r7\x01", None),  # an image
     ],
 )
 def test_rows_in_files_of_any_kind(content: str, rows: int | None) -> None:

@@ -47,6 +47,8 @@ def erase(
         words = ["athanor", "person", "erase", column, value, "--yes"]
         words += ["--derived", derived] if derived != "name" else []
         say(f"Nothing was erased. Erase it: {shlex.join(words)}")
+    if any(item.kind == "failure" for item in found):
+        raise typer.Exit(1)
 
 
 def _print(found: list[Holding], *, json: bool) -> None:

@@ -137,15 +137,14 @@ class _Look:
         if self._column not in first:
             return None
         for separator in _SEPARATORS:
-            names = [name.strip() for name in next(csv.reader([first], delimiter=separator), [])]
-            if self._column in names:
+            with suppress(csv.Error):  # an image's bytes, say
+                names = [name.strip() for name in next(csv.reader([first], delimiter=separator))]
+                if self._column not in names:
+                    continue
                 place = names.index(self._column)
                 text = io.StringIO(content.decode("utf-8", "replace"))
-                with suppress(csv.Error):
-                    rows = csv.reader(text, delimiter=separator)
-                    return sum(
-                        len(row) > place and row[place].strip() == self._value for row in rows
-                    )
+                rows = csv.reader(text, delimiter=separator)
+                return sum(len(row) > place and row[place].strip() == self._value for row in rows)
         return None
 
     def _in_json(self, told: Any) -> int:

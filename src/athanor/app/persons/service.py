@@ -1,14 +1,21 @@
 """Person trace and erase: every room is asked, and what was done leaves an audit record."""
 
 import hashlib
-from collections.abc import Sequence
+import logging
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from athanor.app.persons.derived import Derived, DerivedHolder
 from athanor.app.persons.holders import DescentHolder
 from athanor.app.persons.stored import StoredHolder
 from athanor.kernel import Access, Events, Invalid, Principal
 from athanor.kernel.holder import Holder, Holding, Person
+
+_log = logging.getLogger(__name__)
+
+FAILURE = "failure"
+"""The kind of a holding that tells which holder could not erase, and why."""
 
 
 class NobodyNamed(Invalid):
@@ -70,20 +77,34 @@ class Persons:
     def erase(self, who: Principal, erasure: Erasure) -> list[Holding]:
         """Remove a person's rows everywhere and mark the models that learnt from them.
 
+        Everything is searched before anything goes. Where one holder then fails, the others go on:
+        the failure is told as a holding of kind `failure`, and another erasure takes what is left.
         The audit record names the column and the value's SHA-256, not the value.
         Raises: NobodyNamed.
         """
         self._access.require(who, "persons.erase", erasure.column)
         person = Person(column=erasure.column, value=erasure.value)
+        found = self.trace(who, person)
         if erasure.dry_run:
-            return self.trace(who, person)
-        _check(person)
-        held = [item for holder in self._holders for item in holder.holdings(person, who)]
-        done = self._descent.erase(person, who, _roots(held))
-        for holder in self._holders:
-            done += holder.erase(person, who)
-        done += self._derived.erase(person, who, _roots(held), erasure.derived)
-        done += self._stored.erase(person, who)
+            return found
+        roots = _roots(found)
+        steps: list[tuple[object, Callable[[], list[Holding]]]] = [
+            (self._descent, lambda: self._descent.erase(person, who, roots)),
+            *((holder, partial(holder.erase, person, who)) for holder in self._holders),
+            (self._derived, lambda: self._derived.erase(person, who, roots, erasure.derived)),
+            (self._stored, lambda: self._stored.erase(person, who)),
+        ]
+        done: list[Holding] = []
+        failed: list[str] = []
+        for holder, step in steps:
+            try:
+                done += step()
+            except Exception as error:  # noqa: BLE001 - what went is told all the same
+                _log.exception("An erasure of a person's rows failed in part")
+                name = type(holder).__name__.removesuffix("Holder").lower()
+                failed.append(f"{name}: {type(error).__name__}")
+                note = f"NOT erased: {error} Erase once more: it goes on where this one ended."
+                done.append(Holding(room="persons", kind=FAILURE, name=name, note=note))
         digest = hashlib.sha256(person.value.encode()).hexdigest()
         detail = {
             "column": person.column,
@@ -91,7 +112,8 @@ class Persons:
             "erased": [f"{item.kind} {item.name}" for item in done if item.erased],
             "marked": [item.name for item in done if item.kind == "model"],
             "left": [f"{item.kind} {item.name}: {item.note}" for item in done
-                     if item.note and not item.erased and item.kind != "model"],
+                     if item.note and not item.erased and item.kind not in {"model", FAILURE}],
+            "failed": failed,
         }  # fmt: skip
         self._events.tell(who, "governance.person.erased", f"sha256:{digest}", detail)
         return done
