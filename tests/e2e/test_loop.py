@@ -67,7 +67,8 @@ def test_drift_starts_a_retraining_that_takes_over_and_can_be_undone(served: Ter
     served.says(
         *("pipeline", "trigger", "add", "retrain", "classification"),
         *("--on", "monitoring.alert.raised", "--match", "kind=drift", "--match", "endpoint=shop"),
-        *retraining("--artifact", "fresh=labelled:shop", "--param", "canary=20"),
+        *retraining("--artifact", "fresh=labelled:shop"),
+        *("--param", "canary=20", "--param", "patience=2"),
     )
     healthy = customers(WINDOW, seed=2, first_id=10_001)
     predict(url, asked(healthy))

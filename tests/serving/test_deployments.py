@@ -283,10 +283,13 @@ def test_what_is_asked_of_the_traffic_is_checked(stubs: ServingRoom) -> None:
         stubs.deployments.shadow(OWNER, "houses")
     with pytest.raises(NoCanary):
         stubs.deployments.canary(OWNER, "houses")
-    plan = CanaryPlan(patience_seconds=600.0, seconds=600.0)
+    # No time takes the place of requests: with none, and none logged, it keeps its share.
+    plan = CanaryPlan(patience_seconds=0.0, seconds=0.001, undecided="advance")
     deploy(stubs, 2, "canary", canary=0.5, plan=plan)
-    assert eventually(lambda: bool(stubs.deployments.canary(OWNER, "houses").measured))
+    waits = "waits for requests: none came, and nothing is logged to replay"
+    assert eventually(lambda: stubs.endpoints.get(OWNER, "houses").deployments[0].reason == waits)
     told = stubs.deployments.canary(OWNER, "houses")
+    assert (told.reason, told.share, bool(told.measured)) == (waits, 0.5, True)
     assert (told.deployment, told.champion, told.step, told.action) == (2, 1, 1, "wait")
     with pytest.raises(CanaryUnderWay):
         stubs.deployments.split(OWNER, "houses", TrafficRules(shares={"1": 1.0}))

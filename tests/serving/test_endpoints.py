@@ -35,7 +35,7 @@ from athanor.serving.types.rollouts import TrafficRules
 from athanor.testing.serving import Browser, ServingRoom, eventually, serving_room
 from tests.serving.conftest import Trained, described
 
-QUICK = CanaryPlan(patience_seconds=0.2, requests=50)
+QUICK = CanaryPlan(patience_seconds=0.2, requests=20, tolerance=0.3, slow_tolerance=0.9)
 
 
 def port_of(room: ServingRoom) -> int:
@@ -271,7 +271,8 @@ def test_a_canary_without_traffic_is_judged_on_logged_inputs(
     assert taken.state == "live", taken.reason
     assert taken.canary is not None
     assert [step.share for step in taken.canary.history] == [0.1, 0.5]
-    assert taken.canary.history[-1].measured["compared"] == 60
+    assert all("no traffic came" in step.reason for step in taken.canary.history)
+    assert taken.canary.history[-1].measured["compared"] >= 40  # 20 at each step
     assert taken.canary.history[-1].measured["agreement"] > 0.5
     actions = [action for action in room.actions() if action.startswith("serving.canary")]
     assert actions == ["serving.canary.advanced"] * 2 + ["serving.canary.finished"]

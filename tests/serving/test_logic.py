@@ -2,6 +2,7 @@
 
 import math
 import random
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -255,6 +256,27 @@ def test_labels_and_agreement_decide_too() -> None:
     assert canary.judge(CanaryPlan(labels=500, quality_tolerance=0.2), live).action == "wait"
     free = CanaryPlan(agreement=None)
     assert canary.judge(free, contrary).action == "advance"
+
+
+def test_no_time_takes_the_place_of_a_steps_requests() -> None:
+    plan = CanaryPlan(seconds=1.0, undecided="advance", patience_seconds=5.0, requests=10)
+    cleared = canary.judge(plan, Evidence(challenger=Counts(requests=1000)))
+    assert cleared.action == "advance"
+    late = canary.Progress(seconds=1e6, exhausted=True)
+    for progress, action, told in (
+        (canary.Progress(), "wait", "replayed after 5 s"),
+        (late, "wait", "nothing is logged"),
+        (replace(late, seen=9, replayed=9), "wait", "9 logged rows"),
+        (replace(late, seen=10, replayed=10), "advance", "no traffic came"),
+        (replace(late, seen=9, live=9), "wait", "9 of 10 requests"),
+        (replace(late, seen=9, live=9, tried_seconds=2.0), "advance", "still undecided"),
+        (replace(late, seen=10, live=10), "advance", "0 failed"),
+    ):
+        found = canary.decided(plan, cleared, progress)
+        assert (found.action, told in found.reason) == (action, True), found.reason
+    assert canary.needed(replace(plan, tolerance=0.0)) == 10_000
+    bakes = replace(plan, bake_seconds=1e7)
+    assert canary.decided(bakes, cleared, replace(late, seen=10, live=10)).action == "wait"
 
 
 def test_a_harmless_challenger_is_seldom_refused() -> None:

@@ -18,7 +18,8 @@ from athanor.kernel import AthanorError
 
 _REQUESTS = 1000
 _PATIENCE_SECONDS = 240.0
-_CANARY_PERCENT = 20
+_CANARY_PERCENT, _CANARY_PATIENCE = 20, 2
+"""Of the challenger: its first share, and the seconds until logged rows are replayed to it too."""
 _BATCH = 100
 _WINDOWS = (1000, 500, 250, 200, 125, 100)
 """Sizes of the monitor's windows: what 1,000 requests can be parted into."""
@@ -265,7 +266,9 @@ class Loop:
             "--artifact", f"data=dataset:{self.name}@latest",
             "--artifact", f"fresh=labelled:{self.name}",
             "--artifact", f"champion=model:{self.name}@champion",
-            *self._parameters(endpoint=self.name, canary=_CANARY_PERCENT),
+            *self._parameters(
+                endpoint=self.name, canary=_CANARY_PERCENT, patience=_CANARY_PATIENCE
+            ),
         )  # fmt: skip
         stage.until("the look at healthy traffic", self._looked, _PATIENCE_SECONDS)
         self._judge_before_the_shift()

@@ -402,6 +402,7 @@ def classification(  # noqa: PLR0913 - a parameter a choice
     shuffle_labels: bool = False,
     endpoint: str = "",
     canary: int = 0,
+    patience: int = 60,
     fresh: pd.DataFrame | None = None,
     champion: LoadedModel | None = None,
 ) -> None:
@@ -419,6 +420,7 @@ def classification(  # noqa: PLR0913 - a parameter a choice
         shuffle_labels: spoil the training labels on purpose: a model that must lose at the gate.
         endpoint: where to serve the model; "" for nowhere.
         canary: percent of the endpoint's traffic that it begins with; 0 for all at once.
+        patience: seconds without traffic after which the canary is asked what was logged before.
         fresh: labelled rows that came later, such as `labelled:churn`.
         champion: the model in office, such as `model:churn@champion`.
     """
@@ -442,4 +444,6 @@ def classification(  # noqa: PLR0913 - a parameter a choice
         verdict=gated.verdict,
     )
     with If(registered.registered), If(endpoint != ""):
-        operation("endpoint.deploy")(endpoint=endpoint, model=registered.reference, canary=canary)
+        operation("endpoint.deploy")(
+            endpoint=endpoint, model=registered.reference, canary=canary, patience=patience
+        )

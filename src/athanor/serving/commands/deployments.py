@@ -1,5 +1,6 @@
 """`athanor endpoint`: how traffic is divided, what runs, how shadows and canaries do."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,9 +12,11 @@ from athanor.serving.client import EndpointsClient
 from athanor.serving.client.deployments import DeploymentsClient
 from athanor.serving.commands.deploying import OptionUnreadable, scaling_of
 from athanor.serving.commands.telling import tell_call, tell_moved, tell_notes
+from athanor.serving.errors import NoCanary
 from athanor.serving.types import RUNNING
 from athanor.serving.types.graphs import InferenceGraph
 from athanor.serving.types.rollouts import (
+    CanaryStatus,
     EndpointStatus,
     HeaderRule,
     Scaling,
@@ -75,6 +78,8 @@ def show(name: Name, *, json: Json = False) -> None:
     for item in found.deployments:
         for step in item.canary.history if item.canary else ():
             say(f"Deployment {item.number} at {step.share:.0%}: {step.action}: {step.reason}")
+        if item.state == "canary":
+            _tell_canary(name)
     tell_call(found)
 
 
@@ -173,10 +178,7 @@ def canary(name: Name, *, json: Json = False) -> None:
     if json:
         emit(told)
         return
-    say(
-        f"Deployment {told.deployment} has {told.share:.0%} of endpoint {name}'s traffic "
-        f"(step {told.step} of {told.steps}). So far: {told.action}: {told.reason}"
-    )
+    _tell_standing(told)
     table(
         ("measured", "value"),
         [(key.replace("_", " "), f"{value:.4g}") for key, value in told.measured.items()],
@@ -271,6 +273,21 @@ def _tell_rules(found: TrafficRules) -> None:
         say(f"Requests with {rule.header}: {rule.value} go to deployment {rule.deployment}.")
     if found.sticky:
         say(f"Requests with equal {found.sticky} stay with one deployment.")
+
+
+def _tell_canary(name: str) -> None:
+    """How the canary does, where it has not ended meanwhile."""
+    with suppress(NoCanary):
+        _tell_standing(_client().canary(name))
+
+
+def _tell_standing(told: CanaryStatus) -> None:
+    # What waits for requests says so itself.
+    action = "" if told.reason.startswith("waits") else f"{told.action}: "
+    say(
+        f"Deployment {told.deployment} has {told.share:.0%} of endpoint {told.endpoint}'s traffic "
+        f"(step {told.step} of {told.steps}). So far: {action}{told.reason}"
+    )
 
 
 def _workers(status: EndpointStatus, number: int) -> str:

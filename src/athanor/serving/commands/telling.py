@@ -37,8 +37,8 @@ def tell_deployed(endpoint: Endpoint, mine: Deployment) -> None:
             say(f"{what} answers at endpoint {endpoint.name}{share} (deployment {mine.number}).")
         case "canary":
             say(
-                f"{what} has {mine.share:.0%} of endpoint {endpoint.name}'s traffic; it is judged "
-                f"now. Watch it: athanor endpoint show {endpoint.name}"
+                f"{what} has {mine.share:.0%} of endpoint {endpoint.name}'s traffic. "
+                f"{_canary_goes(mine)} Watch it: athanor endpoint show {endpoint.name}"
             )
         case "staged":
             say(
@@ -77,6 +77,18 @@ def tell_moved(endpoint: Endpoint, *, json: bool) -> None:
     say(f"Endpoint {endpoint.name} serves {named(endpoint.live)}.")
     if endpoint.live is not None:
         tell_notes(endpoint, endpoint.live)
+
+
+def _canary_goes(mine: Deployment) -> str:
+    """How a canary comes to more."""
+    if mine.canary is None:
+        return "It is judged now."
+    plan = mine.canary.plan
+    steps = ", ".join(f"{step:.0%}" for step in plan.steps)
+    told = f"It waits for requests: {plan.requests} at least at each step ({steps})"
+    if plan.replay:
+        told += f", or as many logged ones, replayed to it after {plan.patience_seconds:g} s"
+    return f"{told}; without any it stays where it is (--plan requests=..., patience_seconds=...)."
 
 
 def tell_notes(endpoint: Endpoint, mine: Deployment) -> None:

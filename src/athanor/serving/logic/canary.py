@@ -16,7 +16,7 @@ alpha, so that a harmless challenger is refused with probability at most alpha.
 """
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from athanor.serving.logic.sequential import Share, share
@@ -24,6 +24,7 @@ from athanor.serving.types import CanaryPlan
 
 _QUESTIONS = 6
 _EVEN = 0.5
+_MOST_NEEDED = 10_000
 
 Action = Literal["wait", "advance", "refuse"]
 
@@ -121,13 +122,75 @@ def judge(plan: CanaryPlan, evidence: Evidence) -> Judgement:
     return Judgement(action="advance", reason=_cleared(mine, errors, slow), measured=measured)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far the step under way has come."""
+
+    seconds: float = 0.0
+    """Since it began."""
+    tried_seconds: float = 0.0
+    """Since its first live request; 0 where none came."""
+    live: int = 0
+    """Live requests that the challenger answered at this step."""
+    seen: int = 0
+    """The same with the replayed ones of this step."""
+    replayed: int = 0
+    """Logged rows that were replayed, at all steps."""
+    exhausted: bool = False
+    """Whether nothing that is logged is left to replay."""
+
+
+def decided(plan: CanaryPlan, judgement: Judgement, progress: Progress) -> Judgement:
+    """What the judgement does to the step under way.
+
+    A step lasts for the plan's requests at least, and no time that passes takes their place: where
+    none comes, and what is logged tells too little, it waits.
+    """
+    if judgement.action == "refuse":
+        return judgement
+    enough = progress.seen >= plan.requests
+    if judgement.action == "advance" and enough and progress.seconds >= plan.bake_seconds:
+        if progress.live:
+            return judgement
+        return replace(judgement, reason=f"no traffic came; by the log's rows, {judgement.reason}")
+    if not progress.live:
+        return replace(judgement, action="wait", reason=waits(plan, progress))
+    reason = judgement.reason
+    if not enough:
+        reason = f"{progress.seen} of {plan.requests} requests seen at this step"
+    elif judgement.action == "advance":
+        reason = f"it stays at this step for {plan.bake_seconds:g} s; so far: {reason}"
+    if progress.tried_seconds >= max(plan.seconds, plan.bake_seconds):
+        told = f"still undecided after {progress.tried_seconds:.0f} s: {reason}"
+        return replace(judgement, action=plan.undecided, reason=told)
+    return replace(judgement, action="wait", reason=reason)
+
+
+def waits(plan: CanaryPlan, progress: Progress) -> str:
+    """What a step waits for to which no request came."""
+    if not plan.replay:
+        return f"waits for requests: {plan.requests} at this step, and none came"
+    if progress.seconds < plan.patience_seconds or not progress.exhausted:
+        return (
+            f"waits for requests: {plan.requests} at this step; logged ones are replayed after "
+            f"{plan.patience_seconds:g} s"
+        )
+    if progress.replayed:
+        return (
+            f"waits for requests: none came, and {progress.replayed} logged rows, each replayed "
+            f"once, are too few to tell"
+        )
+    return "waits for requests: none came, and nothing is logged to replay"
+
+
 def needed(plan: CanaryPlan) -> int:
-    """Requests without a mishap after which a challenger is cleared."""
+    """Requests without a mishap after which a challenger is cleared; 10,000 at most."""
     alpha = plan.alpha / _QUESTIONS
+    tolerated = min(plan.tolerance, plan.slow_tolerance)
     count = 1
-    while share(0, count, alpha).high > plan.tolerance:
+    while count < _MOST_NEEDED and share(0, count, alpha).high > tolerated:
         count = math.ceil(count * 1.05)
-    return max(count, plan.requests)
+    return max(min(count, _MOST_NEEDED), plan.requests)
 
 
 def _harm(plan: CanaryPlan, errors: Share, champion: float, slow: Share, nonsense: Share) -> str:

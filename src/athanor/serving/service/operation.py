@@ -3,15 +3,16 @@
 from athanor.kernel.permissions import Principal
 from athanor.lineage import OperationCall, OperationResult
 from athanor.serving.service.endpoints import Endpoints
-from athanor.serving.types import Deploy
+from athanor.serving.types import CanaryPlan, Deploy
 
 
 class DeployOperation:
     """Deploys a registered version, by canary where another one is live.
 
     Parameters: `endpoint` ("" does nothing), `model` (a reference; or a name, with `version`),
-    `canary` (a share above 0 and below 1; 0 or absent takes over at once), `key_column`. The
-    result's parameters: `endpoint`, `deployment`, `number`.
+    `canary` (percent to begin with; 0 or absent takes over at once), `patience` (seconds without
+    traffic after which it is asked what was logged), `key_column`. The result's parameters:
+    `endpoint`, `deployment`, `number`.
     """
 
     name = "endpoint.deploy"
@@ -31,12 +32,17 @@ class DeployOperation:
         model = str(given["model"])
         if given.get("version") and "@" not in model:
             model = f"{model}@{int(given['version'])}"
+        canary = float(given["canary"]) / 100 if given.get("canary") else None
+        plan = None
+        if canary is not None and given.get("patience") is not None:
+            plan = CanaryPlan(patience_seconds=float(given["patience"]))
         deployment = self._endpoints.deploy(
             who,
             endpoint,
             Deploy(
                 model=model,
-                canary=float(given["canary"]) / 100 if given.get("canary") else None,
+                canary=canary,
+                plan=plan,
                 key=str(given["key_column"]) if given.get("key_column") else None,
                 project=call.project,
                 idempotency_key=call.key,

@@ -11,6 +11,7 @@ from athanor.kernel.events import Events
 from athanor.kernel.permissions import Principal
 from athanor.lineage import Lineage
 from athanor.serving.errors import EndpointNotFound, NoCanary, NoEarlierDeployment
+from athanor.serving.logic.canary import Progress, waits
 from athanor.serving.store import EndpointStore
 from athanor.serving.types import (
     RUNNING,
@@ -120,6 +121,15 @@ class Traffic:
                 self._take_over(by, endpoint, current, step.reason)
                 detail = {"reason": step.reason, "measured": step.measured}
                 self._tell(by, "serving.canary.finished", current, detail)
+
+    def note(self, deployment: Deployment, reason: str) -> None:
+        """Keep what a canary waits for, where that is new."""
+        if deployment.reason == reason:
+            return
+        with self._database.transaction():
+            current = self._store.deployment(deployment.id)
+            if current is not None and current.state == "canary":
+                self._store.change_deployment(current.id, {"reason": reason})
 
     def refuse(self, by: Principal, deployment: Deployment, step: CanaryStep) -> None:
         """Take a canary's share back."""
@@ -249,8 +259,9 @@ class Traffic:
     ) -> None:
         share = canary.plan.steps[place]
         begun = replace(canary, step=place, began_at=self._clock.now())
+        waiting = waits(canary.plan, Progress())
         self._store.change_deployment(
-            deployment.id, {"state": "canary", "share": share, "canary": begun, "reason": ""}
+            deployment.id, {"state": "canary", "share": share, "canary": begun, "reason": waiting}
         )
         self._divide(endpoint, 1.0 - share)
         detail: dict[str, Any] = {

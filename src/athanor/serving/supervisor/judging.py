@@ -15,7 +15,7 @@ from athanor.kernel.permissions import SYSTEM
 from athanor.serving.errors import EndpointNotFound, NoCanary, WorkerUnavailable
 from athanor.serving.log import ServingLog
 from athanor.serving.logic import canary
-from athanor.serving.logic.canary import Counts, Evidence, Judgement
+from athanor.serving.logic.canary import Counts, Evidence, Judgement, Progress
 from athanor.serving.logic.exposition import BUCKETS
 from athanor.serving.logic.frames import Hello, Reply
 from athanor.serving.logic.predictions import Predicted
@@ -41,6 +41,7 @@ _SERVER_FAULT, _MODEL_REFUSED = 500, 422
 _ENOUGH_TO_TELL, _SLOWEST_PART = 100, 0.95
 _TOGETHER, _ROUNDS = 16, 8
 """Replayed requests under way at a time, and how many such rounds between two looks."""
+_MOST_REPLAYED = 10_000
 
 
 @dataclass(slots=True)
@@ -56,6 +57,10 @@ class _Trial:
     """An answer that takes longer is slow."""
     at_step: int = 0
     """Requests of the challenger before the step under way."""
+    live_at_step: int = 0
+    """The live ones of them."""
+    tried_at: datetime | None = None
+    """When the step's first live request was seen."""
     replayed: Counts = field(default_factory=Counts)
     compared: int = 0
     agreed: int = 0
@@ -182,16 +187,22 @@ class Judge:
         if champion is None or way is None:
             return False
         evidence, trial = self._evidence(endpoint, champion, challenger, way)
+        now, before = self._clock.now(), trial.replayed
+        live = evidence.challenger.requests - before.requests
         if trial.step != way.step:
-            trial.step = way.step
-            trial.began_at = self._clock.now()
-            trial.at_step = evidence.challenger.requests
-        age = _age(trial, self._clock.now())
-        if way.plan.replay and age >= way.plan.patience_seconds:
-            before = trial.replayed
-            self._replay(endpoint, champion, challenger, trial)
-            evidence = _with_replays(evidence, before, trial)
-        judgement = canary.judge(way.plan, evidence)
+            trial.step, trial.began_at, trial.tried_at = way.step, now, None
+            trial.at_step, trial.live_at_step = evidence.challenger.requests, live
+        if trial.tried_at is None and live > trial.live_at_step:
+            trial.tried_at = now
+
+        def judged() -> Judgement:
+            known = _with_replays(evidence, before, trial)
+            progress = _progress(trial, live, known.challenger.requests, now)
+            return canary.decided(way.plan, canary.judge(way.plan, known), progress)
+
+        if way.plan.replay and _seconds(trial.began_at, now) >= way.plan.patience_seconds:
+            self._replay(endpoint, champion, challenger, (trial, judged))
+        judgement = judged()
         self._said[challenger.id] = CanaryStatus(
             endpoint=endpoint.name,
             deployment=challenger.number,
@@ -203,34 +214,21 @@ class Judge:
             reason=judgement.reason,
             measured=judgement.measured,
         )
-        return self._act(challenger, way, trial, judgement, age)
+        return self._act(challenger, way.plan, judgement, tried=trial.tried_at is not None)
 
     def _act(
-        self,
-        challenger: Deployment,
-        way: Canary,
-        trial: _Trial,
-        judgement: Judgement,
-        age: float,
+        self, challenger: Deployment, plan: CanaryPlan, judgement: Judgement, *, tried: bool
     ) -> bool:
-        action, reason = judgement.action, judgement.reason
-        plan = way.plan
-        seen = int(judgement.measured["requests"]) - trial.at_step
-        live = int(judgement.measured["requests"]) - trial.replayed.requests
-        if action == "advance" and (seen < plan.requests or age < plan.bake_seconds):
-            action = "wait"
-        if action == "wait" and trial.exhausted() and not live and age >= plan.bake_seconds:
-            # Nothing more can be learned; what was learned showed no harm.
-            told = "nothing is logged to replay"
-            if trial.place:
-                told = f"each of {trial.place} logged rows was replayed once, without proof of harm"
-            action, reason = "advance", f"no traffic came and {told}"
-        elif action == "wait" and age >= max(plan.seconds, plan.bake_seconds):
-            action = plan.undecided
-            reason = f"still undecided after {age:.0f} s: {reason}"
+        action = judgement.action
         if action == "wait" or (action == "advance" and not plan.automatic):
+            told = judgement.reason
+            if action == "advance":
+                told = "shows no harm; waits for its promotion"
+            elif tried:  # the figures change with each request: `endpoint canary` tells them
+                told = "is judged on its requests"
+            self._traffic.note(challenger, told)
             return False
-        step = self._step(challenger, action, replace(judgement, reason=reason))
+        step = self._step(challenger, action, judgement)
         move = self._traffic.advance if action == "advance" else self._traffic.refuse
         # Somebody may have ended it meanwhile.
         with suppress(NoCanary, EndpointNotFound), self._moving():
@@ -238,22 +236,32 @@ class Judge:
         return True
 
     def _replay(
-        self, endpoint: Endpoint, champion: Deployment, challenger: Deployment, trial: _Trial
+        self,
+        endpoint: Endpoint,
+        champion: Deployment,
+        challenger: Deployment,
+        judging: tuple[_Trial, Callable[[], Judgement]],
     ) -> None:
-        """Ask the challenger what was asked of its endpoint before; nobody sees the answers."""
+        """Ask the challenger what was asked of its endpoint before, until that is enough.
+
+        Nobody sees the answers. What is left of the rows is kept for the next step.
+        """
+        trial, judged = judging
         plan = challenger.canary.plan if challenger.canary else CanaryPlan()
         socket = self._socket_of(challenger.id)
         if not socket:
             return  # its worker is being started
         if trial.sample is None:
             trial.champion = champion.id
-            trial.sample = self._sample(endpoint, champion, canary.needed(plan))
+            # More than steps without a mishap take: mishaps take more, and rounds come whole.
+            wanted = 2 * canary.needed(plan) + (plan.requests + _TOGETHER) * len(plan.steps)
+            trial.sample = self._sample(endpoint, champion, min(wanted, _MOST_REPLAYED))
         if trial.exhausted():
             return
         try:
             with Caller(socket) as caller:
                 for _ in range(_ROUNDS):
-                    if trial.exhausted():
+                    if trial.exhausted() or judged().action != "wait":
                         break
                     self._ask(caller, challenger.signature, plan, trial)
         except WorkerUnavailable:
@@ -421,5 +429,17 @@ def _since(base: Counts, now: Counts) -> Counts:
     )
 
 
-def _age(trial: _Trial, now: datetime) -> float:
-    return (now - trial.began_at).total_seconds() if trial.began_at else 0.0
+def _progress(trial: _Trial, live: int, seen: int, now: datetime) -> Progress:
+    """How far the step under way has come, by the requests of all steps."""
+    return Progress(
+        seconds=_seconds(trial.began_at, now),
+        tried_seconds=_seconds(trial.tried_at, now),
+        live=live - trial.live_at_step,
+        seen=seen - trial.at_step,
+        replayed=trial.place,
+        exhausted=trial.exhausted(),
+    )
+
+
+def _seconds(since: datetime | None, now: datetime) -> float:
+    return (now - since).total_seconds() if since else 0.0

@@ -99,14 +99,16 @@ class CanaryPlan:
     """Live labelled rows of the challenger that each step waits for; 0 waits for none."""
     replay: bool = True
     """Whether logged inputs are replayed where live traffic does not come."""
-    patience_seconds: float = 2.0
-    """How long a step waits for live traffic before logged inputs are replayed to judge it."""
+    patience_seconds: float = 60.0
+    """How long a step waits for live traffic before logged inputs are replayed to judge it. A step
+    with neither waits on."""
     bake_seconds: float = 0.0
     """How long a step lasts at least."""
-    seconds: float = 30.0
-    """How long a step may take before `undecided` holds."""
+    seconds: float = 3600.0
+    """How long a step may take, from its first live request on, before `undecided` holds."""
     undecided: Literal["refuse", "advance", "wait"] = "refuse"
-    """What becomes of a step that is undecided after `seconds`."""
+    """What becomes of a step that is undecided after `seconds`; one without a live request waits
+    in any case."""
     automatic: bool = True
     """Whether it moves on by itself; if not, it waits at each step for `promote`. Harm refuses it
     either way."""
