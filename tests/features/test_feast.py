@@ -73,6 +73,7 @@ def test_a_repository_of_files_is_read() -> None:
     assert (hourly.ttl, hourly.event_time, hourly.created_time) == (
         129_600.0, "event_timestamp", "created"
     )  # fmt: skip
+    assert not hourly.known_at
     assert {item.name: item.type for item in hourly.features} == {
         "rate": "number", "trips": "integer", "taste": "vector",
     }  # fmt: skip

@@ -203,6 +203,31 @@ def test_known_at_sees_only_what_was_known(room: FeaturesRoom, added: Added) -> 
     assert rows_of(room, "later", "amount") == [(12.0,), (12.0,)]
 
 
+def test_rows_that_were_loaded_later_count_where_a_view_says_so(
+    room: FeaturesRoom, added: Added
+) -> None:
+    """As views of Feast do, whose created times say when rows were loaded."""
+    row = {"customer": 1, "at": "2026-05-01T00:00:00Z", "seen": "2026-05-30T00:00:00Z"}
+    added("purchases", [row | {"amount": 12.0, "seen": "2026-05-31T00:00:00Z"},
+                        row | {"amount": 10.0}])  # fmt: skip
+    added("asked", ASKED[:2])
+    view = replace(DEFINITIONS.views[0], created_time="seen", features=(Field(name="amount"),))
+    room.features.apply(OWNER, replace(DEFINITIONS, views=(view,)))
+    (warning,) = room.training.create(OWNER, "known", request()).warnings
+    assert "'spending' answers no row, but would answer 2 rows of 2" in warning
+    assert "--no-known" in warning
+    room.features.apply(OWNER, Definitions(views=(replace(view, known_at=False),)))
+    assert room.training.create(OWNER, "loaded", request()).warnings == ()
+    assert rows_of(room, "loaded", "amount") == [(12.0,), (12.0,)]
+    room.training.create(OWNER, "strict", request(known_at=True))
+    assert rows_of(room, "strict", "amount") == [(None,), (None,)]
+    room.online.materialize(OWNER, Materialize())
+    late = {**row, "seen": (NOW + DAY).isoformat(), "amount": 7.0}
+    assert room.views.push(OWNER, "spending", Push(rows=(late,))).online == 1
+    assert read(room, {"customer": 1})[0]["amount"] == 7.0
+    assert room.online.parity(OWNER, ("spending",)).differing == 0
+
+
 def test_a_pushed_row_is_online_once_it_is_known(
     room: FeaturesRoom, added: Added, clock: FixedClock
 ) -> None:

@@ -173,6 +173,7 @@ class Building:
             ],
             "event_time": view.event_time,
             "created_time": view.created_time,
+            "known_at": view.known_at,
             "features": [{"name": item.name, "type": item.type} for item in view.features],
         }
 

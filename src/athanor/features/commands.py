@@ -159,8 +159,12 @@ def join(
     at: Annotated[str, typer.Option(help="The column of instants.")] = "event_timestamp",
     target: Annotated[str, typer.Option(help="The column to be predicted.")] = "",
     known: Annotated[
-        bool, typer.Option(help="Only rows that were known by then, where a view says when.")
-    ] = True,
+        bool | None,
+        typer.Option(
+            "--known/--no-known",
+            help="Only rows that were known by then, where a view says when; else as views say.",
+        ),
+    ] = None,
     full_names: Annotated[bool, typer.Option("--full-names", help="VIEW__FEATURE.")] = False,
     project: Project = DEFAULT_PROJECT,
     json: Json = False,
@@ -170,7 +174,7 @@ def join(
         features=tuple(features),
         spine=SpineSource(dataset=dataset, sql=sql),
         at=at,
-        known_at=None if known else False,
+        known_at=known,
         full_names=True if full_names else None,
         target=target,
     )
@@ -195,6 +199,8 @@ def _print_made(made: TrainingSet) -> None:
         [(feature, f"{share:.1%}") for feature, share in made.missing.items()],
         right=("missing",),
     )
+    for warning in made.warnings:
+        say(f"Warning: {warning}")
     if held:
         say(f"Look closer: athanor data checks {title}")
 
@@ -441,6 +447,11 @@ def import_feast(
         f"views, {len(made.services)} services.")  # fmt: skip
     for dataset, path in found.sources.items():
         say(f"dataset {dataset}: {path}")
+    for view in made.views:
+        if view.created_time:
+            say(f"view {view.name}: {view.created_time!r} only decides between rows of one event "
+                "time, as in Feast. If it says when rows became known, join with --known, or "
+                "say known_at: true in the view.")  # fmt: skip
     for reason in found.skipped:
         say(f"skipped {reason}")
 

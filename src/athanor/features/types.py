@@ -92,6 +92,9 @@ class FeatureView:
     """The column that says when a row's facts held; naive times are UTC."""
     created_time: str = ""
     """The column that says when a row became known; "" where nobody knows."""
+    known_at: bool = True
+    """A row counts from its created time on. False: that only decides between rows of one event
+    time, as in Feast."""
     ttl: float = 0.0
     """Seconds after its event that a row may still be used; 0 sets no limit."""
     features: tuple[Field, ...] = ()
@@ -300,7 +303,7 @@ class TrainingRequest:
     at: str = "event_timestamp"
     """The spine's column of instants as of which features are looked up."""
     known_at: bool | None = None
-    """Only rows that were known by then. None: where a view has a created time."""
+    """Only rows that were known by then. None: as each view says that has a created time."""
     full_names: bool | None = None
     """Columns are called VIEW__FEATURE. None: as the service says."""
     versions: dict[str, int] = field(default_factory=dict)
@@ -334,6 +337,8 @@ class TrainingSet:
     """Of the dataset's version: a quarantined one is not what NAME means, nor trained on."""
     reasons: tuple[str, ...] = ()
     """Why it is in quarantine."""
+    warnings: tuple[str, ...] = ()
+    """What looks wrong, such as a view whose rows were all known too late."""
     erased: tuple[str, ...] = ()
     """What of it went with the rows of a person: itself, or versions of views that it was made of.
     Then it can't be made again."""

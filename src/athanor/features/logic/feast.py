@@ -162,6 +162,7 @@ class _Made:
                 or ("event_timestamp" if pushed else "")
             ),
             created_time=str(source.given.get("created_timestamp_column") or ""),
+            known_at=False,  # Feast looks at it only where event times are equal
             ttl=float(ttl) if isinstance(ttl, int | float) else 0.0,
             features=tuple(item for item in self._fields(call, fields) if item.name not in keys),
             online=bool(given.get("online", True)),

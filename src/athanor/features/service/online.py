@@ -410,4 +410,4 @@ class OnlineFeatures:
                 }
             )
         pins = {"views": views, "plan": msgspec.to_builtins(planned.plan)}
-        return join_task(pins, "__at", known_at=True)
+        return join_task(pins, "__at")

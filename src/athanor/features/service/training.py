@@ -232,8 +232,7 @@ class TrainingSets:
         spine = dict(pins["spine"])
         if spine["kind"] == "upload":
             spine["path"] = spine.get("path") or self._ground.local(spine["blob"], scratch)
-        known_at = request.known_at is not False
-        task = join_task(pins, request.at, known_at=known_at) | {
+        task = join_task(pins, request.at, known_at=request.known_at) | {
             "spine": spine,
             "format": format,
             "path": str(scratch / f"joined.{format}"),
@@ -322,6 +321,7 @@ class TrainingSets:
             artifact_id=version.artifact_id,
             run_id=run_id,
             missing=made["missing"],
+            warnings=tuple(made["warnings"]),
             state=version.state,
             reasons=tuple(
                 check.message
@@ -341,7 +341,7 @@ class TrainingSets:
         return kept
 
 
-def join_task(pins: Mapping[str, Any], at: str, *, known_at: bool) -> dict[str, Any]:
+def join_task(pins: Mapping[str, Any], at: str, *, known_at: bool | None = None) -> dict[str, Any]:
     """What a join is to do, by its pins; where the files lie is filled in by the caller."""
     plan = pins["plan"]
     lookups = {lookup["view"]: lookup for lookup in plan["lookups"]}
@@ -352,7 +352,9 @@ def join_task(pins: Mapping[str, Any], at: str, *, known_at: bool) -> dict[str, 
             [feature, types.get(feature) or "number", name]
             for feature, name in zip(lookup["features"], lookup["names"], strict=True)
         ]
-        views.append({**pin, "wanted": wanted, "known_at": known_at, "source": {"kind": "push"}})
+        # Pins that do not say so are of views that had no choice.
+        known = pin.get("known_at", True) if known_at is None else known_at
+        views.append({**pin, "wanted": wanted, "known_at": known, "source": {"kind": "push"}})
     return {
         "at": at,
         "views": views,

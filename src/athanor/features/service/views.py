@@ -236,7 +236,8 @@ class FeatureViews:
             due = [
                 record.record((number, first + place))
                 for place, record in enumerate(records)
-                if record.key is not None and record.known <= microseconds(now)
+                if record.key is not None
+                and (record.known if view.known_at else record.event) <= microseconds(now)
             ]
             base = 0 if latest is None else latest.base
             name = f"{view.project}/{view.name}"

@@ -16,6 +16,7 @@ from athanor.features.logic.joining import MISSING, Part, group_starts, newest, 
 from athanor.features.lookup import Computed, OnDemand, plain_value
 from athanor.features.work.build import AVAILABLE, BEST, ORDER, of_pending, searchable
 from athanor.features.work.tables import of_source
+from athanor.kernel.wording import counted
 from athanor.lineage.logic.digests import table_digest
 
 
@@ -27,7 +28,8 @@ def join(task: dict[str, Any]) -> dict[str, Any]:
     """
     began = time.process_time()
     spine = of_source(task["spine"], "the rows to look up")
-    made = joined(spine, task)
+    warnings: list[str] = []
+    made = joined(spine, task, warnings)
     if task.get("format") == "arrow":
         with pa.OSFile(task["path"], "wb") as sink, pa.ipc.new_stream(sink, made.schema) as writer:
             writer.write_table(made)
@@ -40,19 +42,21 @@ def join(task: dict[str, Any]) -> dict[str, Any]:
         "columns": made.column_names,
         "digest": table_digest(made),
         "missing": {name: made.column(name).null_count / rows for name in features},
+        "warnings": warnings,
         "cpu_seconds": time.process_time() - began,
     }
 
 
-def joined(spine: pa.Table, task: dict[str, Any]) -> pa.Table:
-    """The spine, row by row (R1), and behind it the features."""
+def joined(spine: pa.Table, task: dict[str, Any], warnings: list[str] | None = None) -> pa.Table:
+    """The spine, row by row (R1), and behind it the features; `warnings` gains what looks wrong."""
     at = _instants(spine, task["at"])
+    told = [] if warnings is None else warnings
     columns: dict[str, pa.Array] = {}
     hidden: dict[tuple[str, str], pa.Array] = {}
     groups: dict[str, Any] = {}
     for view in task["views"]:
         wanted = _wanted(spine, view, groups)
-        for feature, name, values in _looked_up(view, wanted, at):
+        for feature, name, values in _looked_up(view, wanted, at, told):
             if name:
                 columns[name] = values
             hidden[view["name"], feature] = values
@@ -154,13 +158,15 @@ def stored_parts(view: dict[str, Any], *, known_at: bool, ordered: bool = False)
     return stored
 
 
-def _looked_up(view: dict[str, Any], wanted: list[pa.Array], at: Any) -> Any:
+def _looked_up(view: dict[str, Any], wanted: list[pa.Array], at: Any, warnings: list[str]) -> Any:
     """(feature, column of the answer, values) of one view; views are independent (R8)."""
     known_at = bool(view["created_time"]) and view["known_at"]
     stored = stored_parts(view, known_at=known_at)
     found = [
         positions(item.part, wanted, at, ttl=view["ttl"], known_at=known_at) for item in stored
     ]
+    if known_at and stored and not any((places >= 0).any() for places in found):
+        warnings += _known_later(view, wanted, at, stored)
     if len(stored) > 1:
         which, place = newest([item.part for item in stored], found)
     for feature, kind, name in view["wanted"]:
@@ -175,6 +181,23 @@ def _looked_up(view: dict[str, Any], wanted: list[pa.Array], at: Any) -> Any:
                 fresh = _taken(stored[1], feature, kind, place[rows]).cast(values.type)
                 values = _replaced(values, rows, fresh)
             yield feature, name, values
+
+
+def _known_later(
+    view: dict[str, Any], wanted: list[pa.Array], at: Any, stored: list[_Stored]
+) -> list[str]:
+    """That a view, which answers nothing, would do so without regard to what was known when."""
+    found = [positions(item.part, wanted, at, ttl=view["ttl"]) >= 0 for item in stored]
+    rows = int(np.any(found, axis=0).sum())
+    if not rows:
+        return []
+    told = counted(rows, "row")
+    warning = (
+        f"View {view['view']!r} answers no row, but would answer {told} of {len(at):,}: what it "
+        f"has for them became known later, by {view['created_time']!r}. Where that column says "
+        "when rows were loaded: --no-known (known_at=False), or known_at: false in the view."
+    )
+    return [warning]
 
 
 def _replaced(values: pa.Array, rows: Any, fresh: pa.Array) -> pa.Array:

@@ -24,8 +24,9 @@ def materialize(task: dict[str, Any]) -> dict[str, Any]:
     there is none (`since` null).
     """
     began = time.process_time()
-    known_at = bool(task["created_time"])
-    stored = stored_parts(task, known_at=known_at, ordered=True)
+    # Created times are read in any case: rows that come later are compared with them.
+    stored = stored_parts(task, known_at=bool(task["created_time"]), ordered=True)
+    known_at = bool(task["created_time"]) and task["known_at"]
     stored = [item for item in stored if len(item.part.event)]
     chunks: list[str] = []
     if not stored:
@@ -69,7 +70,7 @@ def _moved(part: Any, place: Any, task: dict[str, Any]) -> Any:
     if task["since"] is None:
         return np.ones(len(place), bool)
     due = part.event[place]
-    if part.created is not None:
+    if part.created is not None and task["known_at"]:
         due = np.maximum(due, part.created[place])
     return (orders(part)[place] > task["ordinal"]) | (due > task["since"])
 
