@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pyarrow as pa
@@ -252,19 +252,36 @@ def test_numbers_are_compared_as_numbers(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("column", ["customer", '~of/ "x" \\'])
 def test_rows_of_the_prediction_log(tmp_path: Path, column: str) -> None:
+    """By an input of this name, and by the key where the endpoint's key was this column then."""
     now = datetime(2026, 1, 1, tzinfo=UTC)
+    changed = now - timedelta(hours=1)
     predicted: list[dict[str, object]] = [
-        {"id": f"p{n}", "request": "r", "predicted_at": now, "endpoint": "e", "deployment": "d",
-         "model": "m", "version": 1, "latency": 0.1, "key": "7" if n == 1 else f"k{n}",
+        {"id": f"p{n}", "request": "r", "predicted_at": at, "endpoint": endpoint,
+         "deployment": "d", "model": "m", "version": 1, "latency": 0.1, "key": key,
          "label": "yes", "score": 0.5,
-         "features": json.dumps({column: 7 if n == 2 else n + 90}),
+         "features": json.dumps({column: held}),
          "probabilities": None}
-        for n in range(5)
+        for n, (endpoint, at, key, held) in enumerate(
+            [
+                ("mine", now, "k0", 90), ("mine", now, "7", 90), ("aged", now, "k2", 7),
+                ("aged", now, "7", 90), ("mine", now, "k4", 90), ("gone", now, "7", 90),
+                ("moved", now, "7", 90), ("moved", now - timedelta(hours=2), "7", 90),
+            ]
+        )
     ]  # fmt: skip
     labels = [
-        {"endpoint": "e", "id": id_, "key": key, "label": "no", "happened_at": now,
+        {"endpoint": endpoint, "id": id_, "key": key, "label": "no", "happened_at": now,
          "received_at": now}
-        for id_, key in (("p2", None), (None, "7"), ("p3", None))
+        for endpoint, id_, key in (
+            ("aged", "p2", None), ("mine", None, "7"), ("aged", "p3", None), ("aged", None, "7"),
+        )
+    ]  # fmt: skip
+    keys = [
+        {"endpoint": endpoint, "column": name, "since": since, "until": until}
+        for endpoint, name, since, until in (
+            ("mine", column, None, None), ("aged", "age", None, None),
+            ("moved", "age", None, changed), ("moved", column, changed, None),
+        )
     ]  # fmt: skip
     tables = {name: str(tmp_path / name) for name in ("predictions", "labels")}
     write_deltalake(tables["predictions"], pa.Table.from_pylist(predicted, PREDICTIONS))
@@ -272,12 +289,23 @@ def test_rows_of_the_prediction_log(tmp_path: Path, column: str) -> None:
     sources = {
         name: {"parquet": DeltaTable(uri).file_uris(), "jsonl": []} for name, uri in tables.items()
     }
-    told = log.counted(sources, tables, column, "7")
-    assert [(item["kind"], item["rows"]) for item in told] == [("prediction", 2), ("label", 2)]
-    done = log.erased(sources, tables, column, "7")
-    assert [(item["rows"], item["erased"]) for item in done] == [(2, True), (2, True)]
+    told = log.counted(sources, tables, keys, column, "7")
+    mine = [(item["name"], item["rows"]) for item in told if not item["note"]]
+    assert mine == [
+        (f"{kind} of {endpoint}", 1)
+        for kind, endpoint in (
+            ("predictions", "aged"), ("predictions", "mine"), ("predictions", "moved"),
+            ("labels", "aged"), ("labels", "mine"),
+        )
+    ]  # fmt: skip
+    unclear = [item["name"] for item in told if item["note"].startswith("NOT erased")]
+    assert unclear == ["predictions of gone", "predictions of moved"]
+    done = log.erased(sources, tables, keys, column, "7")
+    assert [(item["name"], item["rows"]) for item in done if item["erased"]] == mine
     left = DeltaTable(tables["predictions"]).to_pyarrow_table()["id"].to_pylist()
-    assert sorted(left) == ["p0", "p3", "p4"]
+    assert sorted(left) == ["p0", "p3", "p4", "p5", "p7"]
+    left = DeltaTable(tables["labels"]).to_pyarrow_table()["endpoint"].to_pylist()
+    assert left == ["aged", "aged"]
     assert len(list((tmp_path / "predictions").glob("*.parquet"))) == 1
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from athanor.app.persons.keyed import KeyHistory
 from athanor.app.persons.stored import EXAMPLES
 from athanor.kernel import Access, Principal, Storage
 from athanor.kernel.holder import Holding, Person
@@ -142,8 +143,17 @@ def rows_of(example: bytes, person: Person) -> int:
 class PredictionHolder:
     """The prediction log as a `Holder`: rows by their key, or by the value of an input."""
 
-    def __init__(self, log: ServingLog, storage: Storage, access: Access, workers: Workers) -> None:
+    def __init__(
+        self,
+        log: ServingLog,
+        storage: Storage,
+        *,
+        keys: KeyHistory,
+        access: Access,
+        workers: Workers,
+    ) -> None:
         self._log = log
+        self._keys = keys
         self._storage = storage
         self._access = access
         self._workers = workers
@@ -168,6 +178,7 @@ class PredictionHolder:
                     name: self._storage.table_uri(f"serving_{name}")
                     for name in ("predictions", "labels")
                 },
+                "keys": self._keys.spans(),
                 "column": person.column,
                 "value": person.value,
             },

@@ -1,6 +1,7 @@
 """A person's rows in the prediction log: counted and removed. Runs in a worker."""
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC
 from pathlib import Path
 from typing import Any
 
@@ -12,76 +13,138 @@ from athanor.serving.warehouse import arrow
 
 _TRIES = 10
 _KINDS = {"predictions": "prediction", "labels": "label"}
+_UNCLEAR = "NOT erased: the endpoint's key was another column then, or is not known"
+Source = Mapping[str, Sequence[str]]
 
 
 def counted(
-    sources: dict[str, dict[str, list[str]]], tables: dict[str, str], column: str, value: str
+    sources: Mapping[str, Source],
+    tables: Mapping[str, str],
+    keys: Sequence[Mapping[str, Any]],
+    column: str,
+    value: str,
 ) -> list[dict[str, Any]]:
-    """How many predictions and labels there are, as plain data of `Holding`s."""
+    """How many predictions and labels there are by endpoint, as plain data of `Holding`s."""
     del tables
+    look = _Look(keys, column, value)
     found = []
-    ids = _ids(sources["predictions"], column, value)
-    for name, kind in _KINDS.items():
-        rows = len(ids) if name == "predictions" else _labels(sources[name], ids, value)
-        if rows:
-            found.append({"room": "serving", "kind": kind, "name": f"log of {name}", "rows": rows})
-    return found
+    ids = look.ids(sources["predictions"])
+    for name in _KINDS:
+        rows = look.rows(name, sources[name], ids)
+        found += [_told(name, endpoint, count) for endpoint, count in rows.items()]
+    return found + look.unclear(sources)
 
 
 def erased(
-    sources: dict[str, dict[str, list[str]]], tables: dict[str, str], column: str, value: str
+    sources: Mapping[str, Source],
+    tables: Mapping[str, str],
+    keys: Sequence[Mapping[str, Any]],
+    column: str,
+    value: str,
 ) -> list[dict[str, Any]]:
     """Remove the rows from the log's tables and the files that held them.
 
     Rows in segments that are still written stay until they are moved: they are told.
     """
-    found = []
-    ids = _ids(sources["predictions"], column, value)
-    fresh = {
-        "predictions": len(_ids({"jsonl": sources["predictions"]["jsonl"]}, column, value)),
-        "labels": _labels({"jsonl": sources["labels"]["jsonl"]}, ids, value),
-    }
-    for name, kind in _KINDS.items():
-        gone = _removed(tables[name], ids, value)
+    look = _Look(keys, column, value)
+    found = look.unclear(sources)
+    ids = look.ids(sources["predictions"])
+    for name in _KINDS:
+        gone = look.rows(name, {"parquet": sources[name].get("parquet", [])}, ids)
+        fresh = look.rows(name, {"jsonl": sources[name].get("jsonl", [])}, ids)
         if gone:
-            found.append(
-                {"room": "serving", "kind": kind, "name": f"log of {name}", "rows": gone,
-                 "erased": True}
-            )  # fmt: skip
-        if fresh[name]:
-            note = "in segments that are still written: erase again in some minutes"
-            found.append(
-                {"room": "serving", "kind": kind, "name": f"log of {name}", "rows": fresh[name],
-                 "note": note}
-            )  # fmt: skip
+            _remove(tables[name], look.condition(name, ids))
+        found += [_told(name, item, count, erased=True) for item, count in gone.items()]
+        note = "in segments that are still written: erase again in some minutes"
+        found += [_told(name, item, count, note=note) for item, count in fresh.items()]
     return found
 
 
-def _ids(source: Mapping[str, Sequence[str]], column: str, value: str) -> list[str]:
-    """The predictions whose key is the value, or whose input of this name is."""
-    # As a JSON pointer: a path takes some names for signs of its own.
-    path = "/" + column.replace("~", "~0").replace("/", "~1")
-    where = "key = $value OR json_extract_string(features, $path) = $value"
-    return [
-        str(row[0])
-        for row in _asked(
-            "predictions", source, f"SELECT id FROM rows WHERE {where}",  # noqa: S608 - our text
-            {"value": value, "path": path},
+class _Look:
+    """One look for one person: rows whose endpoint's key was the column, or with such an input."""
+
+    def __init__(self, keys: Sequence[Mapping[str, Any]], column: str, value: str) -> None:
+        self._value = value
+        # As a JSON pointer: a path takes some names for signs of its own.
+        self._path = "/" + column.replace("~", "~0").replace("/", "~1")
+        self._mine = [span for span in keys if span["column"] == column]
+        known = {span["endpoint"] for span in keys}
+        several = {span["endpoint"] for span in self._mine if span["since"] or span["until"]}
+        self._clear = known - several
+        """Endpoints whose key is known and never was another column, or never this one."""
+
+    def ids(self, source: Source) -> list[str]:
+        """The predictions whose key is the value, or whose input of this name is."""
+        keyed = self._keyed("predicted_at")
+        sql = f"SELECT id FROM rows WHERE {keyed} OR json_extract_string(features, $path) = $value"  # noqa: S608 - our text
+        return [
+            str(row[0])
+            for row in _asked(
+                "predictions", source, sql, {"value": self._value, "path": self._path}
+            )
+        ]
+
+    def rows(self, kind: str, source: Source, ids: Sequence[str]) -> dict[str, int]:
+        """How many rows of either log there are by endpoint, of these predictions or by key."""
+        sql = (
+            f"SELECT endpoint, count(*) FROM rows WHERE {self.condition(kind, ids)} "  # noqa: S608 - quoted
+            "GROUP BY 1 ORDER BY 1"
         )
-    ]  # fmt: skip
+        return {str(endpoint): int(count) for endpoint, count in _asked(kind, source, sql, {})}
+
+    def condition(self, kind: str, ids: Sequence[str]) -> str:
+        """What is true of them, as SQL for DuckDB and for Delta."""
+        listed = ", ".join(_quoted(item) for item in ids)
+        of_ids = f"id IN ({listed})" if listed else "false"
+        if kind == "predictions":
+            return of_ids
+        keyed = self._keyed("received_at").replace("$value", _quoted(self._value))
+        return f"{keyed} OR {of_ids}"
+
+    def unclear(self, sources: Mapping[str, Source]) -> list[dict[str, Any]]:
+        """Rows with this key of endpoints whose key was another column then, or is not known."""
+        names = ", ".join(_quoted(name) for name in sorted(self._clear))
+        others = f"endpoint NOT IN ({names})" if names else "true"
+        found = []
+        for kind, at in (("predictions", "predicted_at"), ("labels", "received_at")):
+            sql = (
+                f"SELECT endpoint, count(*) FROM rows WHERE key = $value AND {others} "  # noqa: S608 - quoted
+                f"AND NOT ({self._keyed(at)}) GROUP BY 1 ORDER BY 1"
+            )
+            found += [
+                _told(kind, str(endpoint), int(count), note=_UNCLEAR)
+                for endpoint, count in _asked(kind, sources[kind], sql, {"value": self._value})
+            ]
+        return found
+
+    def _keyed(self, at: str) -> str:
+        """That an endpoint's key was the column when a row came, and that it is the value."""
+        spans = []
+        for span in self._mine:
+            parts = [f"endpoint = {_quoted(span['endpoint'])}"]
+            for sign, name in ((">=", "since"), ("<", "until")):
+                if span[name] is not None:
+                    when = span[name].astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f+00:00")
+                    parts.append(f"{at} {sign} '{when}'")
+            spans.append(f"({' AND '.join(parts)})")
+        return f"(key = $value AND ({' OR '.join(spans)}))" if spans else "false"
 
 
-def _labels(source: Mapping[str, Sequence[str]], ids: Sequence[str], value: str) -> int:
-    sql = "SELECT count(*) FROM rows WHERE key = $value OR list_contains($ids, id)"
-    [(count,)] = _asked("labels", source, sql, {"value": value, "ids": list(ids)})
-    return int(count)
+def _told(
+    kind: str, endpoint: str, rows: int, *, erased: bool = False, note: str = ""
+) -> dict[str, Any]:
+    return {"room": "serving", "kind": _KINDS[kind], "name": f"{kind} of {endpoint}", "rows": rows,
+            "erased": erased, "note": note}  # fmt: skip
 
 
-def _asked(
-    kind: str, source: Mapping[str, Sequence[str]], sql: str, values: dict[str, Any]
-) -> list[Any]:
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _asked(kind: str, source: Source, sql: str, values: dict[str, Any]) -> list[Any]:
     hot = arrow(kind, [Path(name) for name in source.get("jsonl", [])])
     with duckdb.connect(":memory:", config={"threads": 2}) as connection:
+        connection.execute("SET TimeZone = 'UTC'")
         connection.register("hot", hot)
         parts = ["SELECT * FROM hot"]
         if files := source.get("parquet"):
@@ -92,12 +155,7 @@ def _asked(
         return connection.execute(sql, values).fetchall()
 
 
-def _removed(uri: str, ids: Sequence[str], value: str) -> int:
-    if not DeltaTable.is_deltatable(uri):
-        return 0
-    keyed = "key = '" + value.replace("'", "''") + "'"
-    listed = ", ".join(f"'{item}'" for item in ids if item.isalnum() or "-" in item)
-    where = f"{keyed} OR id IN ({listed})" if listed else keyed
+def _remove(uri: str, where: str) -> None:
     for turn in range(_TRIES):
         table = DeltaTable(uri)
         try:
@@ -107,9 +165,7 @@ def _removed(uri: str, ids: Sequence[str], value: str) -> int:
             if turn == _TRIES - 1:
                 raise
             continue
-        rows = int(told.get("num_deleted_rows") or 0)
-        if rows:
+        if int(told.get("num_deleted_rows") or 0):
             table = DeltaTable(uri)
             table.vacuum(retention_hours=0, enforce_retention_duration=False, dry_run=False)
-        return rows
-    return 0
+        return

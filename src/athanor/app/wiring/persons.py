@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from athanor.app.persons.derived import DerivedHolder
 from athanor.app.persons.holders import DescentHolder, PredictionHolder
+from athanor.app.persons.keyed import KeyHistory
 from athanor.app.persons.service import Persons
 from athanor.app.persons.stored import Places, StoredHolder
 from athanor.data import Datasets, Recipes, Sources
@@ -31,7 +32,13 @@ def join_persons(house: "House", log: ServingLog) -> None:
     )
     house.holders += [
         rows,
-        PredictionHolder(log, house.storage, house.access, house.workers),
+        PredictionHolder(
+            log,
+            house.storage,
+            keys=KeyHistory(house.database),
+            access=house.access,
+            workers=house.workers,
+        ),
     ]
     descent = DescentHolder(
         house.services[Lineage],
