@@ -19,6 +19,7 @@ from athanor.serving.errors import (
     EndpointNotFound,
     LabelsInvalid,
     LabelsMissing,
+    LabelUnfit,
     NoCanary,
     NoEarlierDeployment,
     PredictionNotFound,
@@ -112,16 +113,21 @@ def test_labels_join_by_id_and_key_and_the_latest_counts(
             NewLabel(key="2", label="left"),
         ],
     )
-    assert (told.count, told.unknown_classes) == (3, [])
-    odd = room.endpoints.label(OWNER, "churn", [NewLabel(key="9", label="lft")])
-    assert odd.unknown_classes == ["lft"]
+    assert (told.count, told.joined, told.waiting) == (3, 3, 0)
+    room.supervisor.compact()
+    early = [NewLabel(key="9", label="left"), NewLabel(key=3, label="left")]
+    told = room.endpoints.label(OWNER, "churn", [*early, NewLabel(id="0" * 32, label="left")])
+    assert (told.count, told.joined, told.waiting) == (3, 1, 2)
+    assert told.waiting_for == ["9", "0" * 32]
+    with pytest.raises(LabelUnfit, match=r"Label 1 is 'lft'.*'left', 'stayed'"):
+        room.endpoints.label(OWNER, "churn", [*early[:1], NewLabel(key=4, label="lft")])
     room.endpoints.label(OWNER, "churn", [NewLabel(id=ids[0], label="stayed")])
     truths = {
         row.key: row.truth for row in room.endpoints.predictions(OWNER, "churn", PredictionQuery())
     }
-    assert truths == {"0": "stayed", "1": "stayed", "2": "left", "3": None, "4": None, "5": None}
+    assert truths == {"0": "stayed", "1": "stayed", "2": "left", "3": "left", "4": None, "5": None}
     labelled = room.endpoints.predictions(OWNER, "churn", PredictionQuery(labelled=True))
-    assert {row.key for row in labelled} == {"0", "1", "2"}
+    assert {row.key for row in labelled} == {"0", "1", "2", "3"}
     with pytest.raises(LabelsInvalid):
         room.endpoints.label(OWNER, "churn", [NewLabel(label="left")])
     with pytest.raises(EndpointNotFound):

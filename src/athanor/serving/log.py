@@ -76,6 +76,17 @@ class Snapshot:
     columns: list[str]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What of some ids and keys is in the log."""
+
+    ids: dict[str, str]
+    """The endpoints of those ids that were predicted."""
+    keys: frozenset[str]
+    numbers: bool | None
+    """Whether the endpoint answers with numbers alone; None where it answered nothing yet."""
+
+
 class ServingLog:
     """Reads, joins, moves and snapshots what was logged; safe to share between threads."""
 
@@ -104,6 +115,11 @@ class ServingLog:
         """The prediction with this id."""
         found = self._call("find", {"sources": self.sources(), "prediction": prediction})
         return None if found is None else msgspec.convert(found, Prediction)
+
+    def known(self, endpoint: str, ids: Sequence[str], keys: Sequence[str]) -> "Known":
+        """Which of these were predicted."""
+        wanted = {"endpoint": endpoint, "ids": ids, "keys": keys}
+        return msgspec.convert(self._call("known", {"sources": self.sources()} | wanted), Known)
 
     def append_labels(self, rows: Sequence[LabelRow]) -> None:
         """Keep labels; they survive a power cut. Raises: DiskNearlyFull."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import msgspec
 import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -101,6 +102,66 @@ def query(sources: Mapping[str, Any], endpoint: str, where: Mapping[str, Any]) -
     return [_readable(row) for row in found.to_pylist()]
 
 
+class _Short(msgspec.Struct):
+    """What of a logged row labels are joined by."""
+
+    id: str
+    endpoint: str
+    key: str | None
+    label: str | None
+    score: float | None
+
+
+_short = msgspec.json.Decoder(_Short).decode
+
+
+def known(
+    sources: Mapping[str, Any], endpoint: str, ids: Iterable[str], keys: Iterable[str]
+) -> dict[str, Any]:
+    """Which ids (with their endpoint) and which keys of the endpoint were predicted.
+
+    `numbers` says whether the endpoint answers with numbers alone; None where it answered nothing.
+    """
+    source = sources.get("predictions", {})
+    names, wanted = list(ids), set(keys)
+    asked = set(names)
+    found: dict[str, str] = {}
+    seen: set[str] = set()
+    numbers: list[bool] = []
+    for path in map(Path, source.get("jsonl", [])):
+        for row in map(_short, rows.whole_lines(path.read_bytes())):
+            if row.id in asked:
+                found[row.id] = row.endpoint
+            if row.endpoint == endpoint:
+                numbers.append(row.label is None and row.score is not None)
+                if row.key in wanted:
+                    seen.add(str(row.key))
+    if source.get("parquet"):
+        files = _parquet(source["parquet"])
+        with duckdb.connect(":memory:") as connection:
+            text = f"SELECT id, endpoint FROM {files} WHERE list_contains($ids, id)"  # noqa: S608 - quoted
+            if names:
+                found |= dict(connection.execute(text, {"ids": names}).fetchall())
+            text = (
+                f"SELECT DISTINCT key FROM {files} "  # noqa: S608 - quoted
+                f"WHERE endpoint = $endpoint AND list_contains($keys, key)"
+            )
+            if wanted:
+                values = {"endpoint": endpoint, "keys": list(wanted)}
+                seen |= {row[0] for row in connection.execute(text, values).fetchall()}
+            text = (
+                f"SELECT bool_and(label IS NULL AND score IS NOT NULL) "  # noqa: S608 - quoted
+                f"FROM {files} WHERE endpoint = $endpoint"
+            )
+            told = connection.execute(text, {"endpoint": endpoint}).fetchone()
+            numbers += [told[0]] if told and told[0] is not None else []
+    return {
+        "ids": found,
+        "keys": sorted(seen),
+        "numbers": all(numbers) if numbers else None,
+    }
+
+
 def find(sources: Mapping[str, Any], prediction: str) -> dict[str, Any] | None:
     """The prediction with this id, whatever its endpoint."""
     with _views(sources) as connection:
@@ -178,10 +239,14 @@ def _views(sources: Mapping[str, Any]) -> Iterator[duckdb.DuckDBPyConnection]:
             connection.register(f"hot_{kind}", hot)
             parts = [f"SELECT * FROM hot_{kind}"]  # noqa: S608 - one of our two names
             if files := source.get("parquet"):
-                quoted = ", ".join("'" + name.replace("'", "''") + "'" for name in files)
-                parts.append(f"SELECT * FROM read_parquet([{quoted}], union_by_name = true)")  # noqa: S608
+                parts.append(f"SELECT * FROM {_parquet(files)}")  # noqa: S608 - quoted
             connection.execute(f"CREATE VIEW {kind} AS {' UNION ALL BY NAME '.join(parts)}")
         yield connection
+
+
+def _parquet(files: Iterable[str]) -> str:
+    quoted = ", ".join("'" + name.replace("'", "''") + "'" for name in files)
+    return f"read_parquet([{quoted}], union_by_name = true)"
 
 
 def _readable(row: dict[str, Any]) -> dict[str, Any]:
@@ -224,5 +289,10 @@ def _target(truths: list[str | None], classes: Iterable[Any]) -> pa.Array:
     """Labels came as text; the classes tell what they were."""
     named = {str(item): item for item in classes}
     if not named:
-        return pa.array([None if text is None else float(text) for text in truths], pa.float64())
+        try:
+            return pa.array(
+                [None if text is None else float(text) for text in truths], pa.float64()
+            )
+        except ValueError:  # of a model that answers texts
+            return pa.array(truths, pa.string())
     return pa.array([None if text is None else named.get(text, text) for text in truths])

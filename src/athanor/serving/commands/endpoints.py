@@ -18,8 +18,9 @@ commands = typer.Typer(
 
 Name = Annotated[str, typer.Argument(metavar="ENDPOINT")]
 
-_BATCH = 500
-_SHOWN_CLASSES = 5
+_BATCH, _LABELS = 500, 5000
+_SHOWN = 20
+_SHOWN_AWAITED = 5
 
 
 @commands.callback()
@@ -94,18 +95,22 @@ def label(
     else:
         problem = "neither a file nor --label was given"
         raise FileUnreadable(Path("labels"), problem)
-    count, unknown = 0, set[str]()
-    for start in range(0, len(labels), _BATCH):
-        received = client.label(name, labels[start : start + _BATCH])
-        count += received.count
-        unknown.update(received.unknown_classes)
+    parts = [labels[start : start + _LABELS] for start in range(0, len(labels), _LABELS)]
+    received = [client.label(name, part) for part in parts]
+    count, joined = sum(part.count for part in received), sum(part.joined for part in received)
+    waiting = [item for part in received for item in part.waiting_for]
     if json:
-        emit({"endpoint": name, "count": count, "unknown_classes": sorted(unknown)})
+        told = {"joined": joined, "waiting": count - joined, "waiting_for": waiting[:_SHOWN]}
+        emit({"endpoint": name, "count": count} | told)
         return
-    say(f"{count} labels kept for endpoint {name}.")
-    if unknown:
-        shown = ", ".join(repr(item) for item in sorted(unknown)[:_SHOWN_CLASSES])
-        say(f"The model that answers knows no class {shown}: is this the truth?", style="yellow")
+    say(f"{count} labels kept for endpoint {name}; {joined} join a prediction that is logged.")
+    if waiting:
+        shown = ", ".join(map(repr, waiting[:_SHOWN_AWAITED]))
+        say(
+            f"{count - joined} wait for one: nothing was predicted yet for {shown}"
+            f"{' ...' if count - joined > _SHOWN_AWAITED else ''}.",
+            style="yellow",
+        )
 
 
 @commands.command()
@@ -184,11 +189,12 @@ def _endpoints() -> EndpointsClient:
 
 
 def _label(file: Path, place: int, row: dict[str, Any]) -> NewLabel:
-    if row.get("label") is None or (not row.get("id") and not row.get("key")):
+    name, key = (None if row.get(part) in {None, ""} else row[part] for part in ("id", "key"))
+    if row.get("label") is None or (name is None and key is None):
         raise FileUnreadable(file, f"row {place} has no label, or neither an id nor a key")
-    if row.get("id"):
-        return NewLabel(label=row["label"], id=str(row["id"]))
-    return NewLabel(label=row["label"], key=str(row["key"]))
+    if name is not None:
+        return NewLabel(label=row["label"], id=str(name))
+    return NewLabel(label=row["label"], key=str(key))
 
 
 def _said(answer: dict[str, Any]) -> str:

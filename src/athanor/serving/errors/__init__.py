@@ -1,6 +1,6 @@
 """What can go wrong in serving, each with what to do next."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from athanor.kernel.errors import (
     Conflict,
@@ -106,6 +106,29 @@ class LabelsInvalid(Invalid):
         super().__init__(
             f"Label {row} names neither a prediction id nor a key, or has no label.",
             hint='Send {"id": "<prediction id>", "label": ...} or {"key": ..., "label": ...}.',
+        )
+
+
+class LabelElsewhere(Unprocessable):
+    """A label names a prediction of another endpoint."""
+
+    def __init__(self, row: int, prediction: str, endpoint: str, other: str) -> None:
+        super().__init__(
+            f"Label {row} is of prediction {prediction}, which endpoint {other!r} made, not "
+            f"{endpoint!r}; none of these labels was kept.",
+            hint=f"Send it to the endpoint that answered: athanor endpoint label {other} ...",
+        )
+
+
+class LabelUnfit(Unprocessable):
+    """A label can't be the truth about what an endpoint predicts."""
+
+    def __init__(self, row: int, label: str, endpoint: str, classes: Sequence[str]) -> None:
+        what = "a number" if not classes else f"one of {', '.join(map(repr, classes[:20]))}"
+        super().__init__(
+            f"Label {row} is {label!r}, but the truth about endpoint {endpoint!r} is {what}; none "
+            f"of these labels was kept.",
+            hint="Correct it, or leave it out, and send them again.",
         )
 
 

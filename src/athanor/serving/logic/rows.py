@@ -69,15 +69,16 @@ def line(row: PredictionRow | LabelRow) -> bytes:
 
 def predictions_in(data: bytes) -> Iterator[PredictionRow]:
     """The rows of a segment; a last line that its writer did not finish is left out."""
-    return (_decode_prediction(text) for text in _whole_lines(data))
+    return (_decode_prediction(text) for text in whole_lines(data))
 
 
 def labels_in(data: bytes) -> Iterator[LabelRow]:
     """The rows of a segment of labels; a torn last line is left out."""
-    return (_decode_label(text) for text in _whole_lines(data))
+    return (_decode_label(text) for text in whole_lines(data))
 
 
-def _whole_lines(data: bytes) -> Iterator[bytes]:
+def whole_lines(data: bytes) -> Iterator[bytes]:
+    """The lines of a segment; a torn last one is left out."""
     return (text for text in data[: data.rfind(b"\n") + 1].split(b"\n") if text)
 
 

@@ -16,7 +16,6 @@ from athanor.registry import InputColumn, NewCode
 from athanor.serving.errors import (
     EndpointNameInvalid,
     FlavorNotServed,
-    LabelsInvalid,
     LabelsMissing,
     ModelElsewhere,
     PredictionNotFound,
@@ -31,7 +30,6 @@ from athanor.serving.errors.repeats import IdempotencyKeyReused
 from athanor.serving.log import ServingLog
 from athanor.serving.logic.graphs import endpoints_of
 from athanor.serving.logic.rollouts import checked, plan_of, rollout_of, takes_all
-from athanor.serving.logic.rows import LabelRow
 from athanor.serving.ports import (
     CodeSource,
     FeatureSource,
@@ -42,7 +40,8 @@ from athanor.serving.ports import (
     RecipeSource,
     RegisteredVersion,
 )
-from athanor.serving.service.features import feature_use
+from athanor.serving.service.features import feature_use, keyed
+from athanor.serving.service.labels import label_rows
 from athanor.serving.service.recipes import prepared
 from athanor.serving.service.signatures import signature_of
 from athanor.serving.service.traffic import Traffic
@@ -66,7 +65,6 @@ from athanor.serving.types.rollouts import Rollout, Scaling
 Predictions: TypeAlias = list[Prediction]
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
-_MOST_UNKNOWN = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,6 +133,7 @@ class Endpoints:
         deploy, inputs = prepared(who, name, deploy, now, neighbours)
         told = self._told_columns(who, deploy)
         use = feature_use(who, name, deploy, now, (self._features, self._models), inputs)
+        deploy = keyed(deploy, now, use)
         with self._database.transaction():
             if deploy.idempotency_key is not None:
                 done = self._store.by_key(name, deploy.idempotency_key)
@@ -218,37 +217,18 @@ class Endpoints:
     def label(self, who: Principal, name: str, labels: Sequence[NewLabel]) -> LabelsReceived:
         """Keep the truth about predictions, by prediction id or by key; the latest one counts.
 
-        Raises: EndpointNotFound, LabelsInvalid, DiskNearlyFull.
+        Raises: EndpointNotFound, LabelsInvalid, LabelElsewhere, LabelUnfit, DiskNearlyFull.
         """
         self._access.require(who, "serving.label", name)
         endpoint = self._traffic.endpoint(name)
-        now = self._clock.now()
-        rows = []
-        for place, label in enumerate(labels):
-            if (label.id is None) == (label.key is None):
-                raise LabelsInvalid(place)
-            rows.append(
-                LabelRow(
-                    endpoint=name,
-                    id=label.id,
-                    key=label.key,
-                    label=str(label.label),
-                    happened_at=label.at or now,
-                    received_at=now,
-                )
-            )
+        rows, received = label_rows(self._log, endpoint, labels, self._clock.now())
         if rows:
             self._log.append_labels(rows)
             detail = {"endpoint": name, "count": len(rows)}
             self._events.tell(
                 who, "serving.labels.received", name, detail, project=endpoint.project
             )
-        live = endpoint.live
-        classes = {str(item) for item in live.signature.classes} if live is not None else set()
-        unknown = sorted({row.label for row in rows} - classes) if classes else []
-        return LabelsReceived(
-            endpoint=name, count=len(rows), unknown_classes=unknown[:_MOST_UNKNOWN]
-        )
+        return received
 
     def predictions(self, who: Principal, name: str, query: PredictionQuery) -> Predictions:
         """Logged predictions with their latest labels, newest first.

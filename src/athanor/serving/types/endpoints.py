@@ -337,8 +337,8 @@ class NewLabel:
     label: str | int | float | bool
     id: str | None = None
     """The prediction's id; or else:"""
-    key: str | None = None
-    """the key of the rows that it is about, as text."""
+    key: str | int | float | None = None
+    """the key of the rows that it is about: a number is the same as its text."""
     at: datetime | None = None
     """When it became true; None is now."""
 
@@ -349,8 +349,13 @@ class LabelsReceived:
 
     endpoint: str
     count: int
-    unknown_classes: list[str] = field(default_factory=list)
-    """Labels that are no class of the model that answers; they are kept all the same."""
+    """How many were kept."""
+    joined: int = 0
+    """Those of them whose prediction is in the log."""
+    waiting: int = 0
+    """Those that wait for one: no prediction with this id or key was logged yet."""
+    waiting_for: list[str] = field(default_factory=list)
+    """The first of the ids and keys that they wait for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
