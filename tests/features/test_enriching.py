@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -19,8 +20,10 @@ from athanor.serving.plane.dialects.port import Asked, Dialect
 from athanor.serving.plane.dialects.records import Records
 from athanor.serving.plane.enrich import Enrichment
 from athanor.serving.plane.http import Limits, Request
-from athanor.serving.types import InputColumn, Signature
+from athanor.serving.service.features import keyed
+from athanor.serving.types import Deploy, InputColumn, Signature
 from athanor.serving.types.features import FeatureUse
+from athanor.serving.types.recording import LogPolicy
 from athanor.testing.features import a_record
 
 PLAN = Plan(
@@ -47,6 +50,7 @@ PLAN = Plan(
     ),
     columns=("amount", "visits", "share"),
 )
+ROUTE = Route(name="churn", targets=[])
 SIGNATURE = Signature(
     columns=(
         InputColumn(name="share", type="double"),
@@ -78,10 +82,15 @@ def enrichment(sqlite: Database) -> Iterator[Enrichment]:
     reader.close()
 
 
-def read(enrichment: Enrichment, dialect: Dialect, body: dict[str, Any]) -> Asked:
+def read(
+    enrichment: Enrichment,
+    dialect: Dialect,
+    body: dict[str, Any],
+    route: Route = ROUTE,
+) -> Asked:
     headers = {"content-type": ["application/json"]}
     request = Request("POST", "/", headers, json.dumps(body).encode(), 0.0)
-    return enrichment.read(dialect, Route(name="churn", targets=[]), request, Limits())
+    return enrichment.read(dialect, route, request, Limits())
 
 
 def asked(enrichment: Enrichment, dialect: Dialect, body: dict[str, Any]) -> list[list[Any]]:
@@ -93,6 +102,20 @@ def test_features_are_found_by_key_in_every_protocol(enrichment: Enrichment) -> 
     wanted = [[2.0, 8.0, 3.0, 4.0, 30]]
     assert asked(enrichment, Records(), {"records": [record]}) == wanted
     assert asked(enrichment, Invocations(), {"dataframe_records": [record]}) == wanted
+
+
+def test_whom_a_row_is_about_is_logged_and_is_the_endpoints_key(enrichment: Enrichment) -> None:
+    record = {"customer": 1, "limit": 4.0, "age": 30}
+    plain = read(enrichment, Records(), {"records": [record, record | {"customer": 2}]})
+    assert plain.beside == [{"customer": 1}, {"customer": 2}]
+    masked = Route(name="churn", targets=[], key="customer", log=LogPolicy(redact=("customer",)))
+    told = read(enrichment, Invocations(), {"dataframe_records": [record]}, masked)
+    assert told.beside == [{"customer": "***"}]
+    assert told.keys == ["1"]
+    use, deploy = FeatureUse(service="churn", plan=PLAN, asks=()), Deploy(model="churn")
+    assert keyed(deploy, None, use).key == "customer"
+    assert keyed(replace(deploy, key=""), None, use).key == ""
+    assert keyed(deploy, None, None).key is None
 
 
 def test_what_callers_send_stands(enrichment: Enrichment) -> None:

@@ -150,7 +150,9 @@ class Asking:
         now = datetime.now(UTC)
         trace = _trace(self._request.header("traceparent"))
         rows: list[PredictionRow] = []
+        beside = self._asked.beside
         for place, values in enumerate(self._asked.rows):
+            features = served.recorder.features(values)
             score = predicted.score(place)
             label = predicted.label(place)
             rows.append(
@@ -164,7 +166,7 @@ class Asking:
                     version=target.version,
                     latency=seconds,
                     key=self._asked.keys[place] if self._asked.keys else None,
-                    features=served.recorder.features(values),
+                    features=features if beside is None else features | beside[place],
                     label=None if label is None else str(label),
                     score=score if score is not None and math.isfinite(score) else None,
                     probabilities=predicted.probabilities(place),

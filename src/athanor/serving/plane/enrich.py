@@ -17,6 +17,7 @@ from athanor.serving.errors import WorkerUnavailable
 from athanor.serving.errors.features import FeaturesElsewhere
 from athanor.serving.errors.protocols import InvocationRefused
 from athanor.serving.logic.routing import Route, Target
+from athanor.serving.logic.rows import Recorder
 from athanor.serving.logic.signature import Row, parse
 from athanor.serving.plane.dialects.port import Asked, Dialect
 from athanor.serving.plane.http import Limits, Request
@@ -42,6 +43,8 @@ class Enrichment:
         self._bare = replace(target, signature=replace(target.signature, columns=bare))
         """The same, for protocols in which nothing that a model reads may be left out."""
         self._features = frozenset(use.plan.columns)
+        self._beside = {item.name for item in columns} - set(target.signature.names)
+        """What tells whom a row is about, and is no input of the model."""
         self._enricher = Enricher(use.plan, reader)
         self._missed: Counter[tuple[str, str]] = Counter()
         self._tell_at = 0.0
@@ -57,6 +60,11 @@ class Enrichment:
         except InvocationRefused:
             target = self._bare
             asked = dialect.read(route, target, request, limits)
+        recorder = Recorder(target.signature, route.log.redact)
+        asked.beside = [
+            {name: value for name, value in recorder.features(row).items() if name in self._beside}
+            for row in asked.rows
+        ]
         absent: dict[str, dict[str, int]] = {}
         asked.rows = self.rows(asked.rows, target.signature.names, absent)
         asked.absent = absent

@@ -45,6 +45,16 @@ def feature_use(
     return FeatureUse(service=service, project=project, plan=plan, asks=asks, compared=report.rows)
 
 
+def keyed(deploy: Deploy, endpoint: Endpoint | None, use: FeatureUse | None) -> Deploy:
+    """The same, with the first key of the features as the endpoint's where nobody named one.
+
+    Whom a prediction is about is then logged, and labels may join by it.
+    """
+    if use is None or deploy.key is not None or (endpoint is not None and endpoint.key):
+        return deploy
+    return replace(deploy, key=next((key.name for key in use.plan.keys), None))
+
+
 def service_of(deploy: Deploy, endpoint: Endpoint | None) -> tuple[str, str]:
     """The feature service that is asked for, or that of the live deployment; and its project."""
     if deploy.features is None and endpoint is not None and endpoint.live is not None:

@@ -31,6 +31,9 @@ class Asked:
     absent: dict[str, dict[str, int]] | None = None
     """Of features that are looked up: how many rows have none, by name and why (`not_found`,
     `expired`)."""
+    beside: Sequence[dict[str, Any]] | None = None
+    """Where features are looked up: the keys and the request's values of each row that are no
+    inputs of the model, as the log keeps them."""
     body: Body | None = None
     """The request itself, where a worker reads its rows."""
     refusal: AthanorError | None = None
