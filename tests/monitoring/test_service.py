@@ -455,7 +455,10 @@ def test_what_other_rooms_tell_raises_and_closes_alerts(room: Room) -> None:
     assert "slower" in found[AlertKind.CANARY].explanation
     assert found[AlertKind.PIPELINE].subject == "on-drift"
 
-    room.tell("data.version.created", "bank@4", {"dataset": "bank", "version": 4})
+    appended = {"dataset": "bank", "version": 4, "mode": "append"}
+    room.tell("data.version.created", "bank@4", appended)
+    assert room.alerts.alert(OWNER, found[AlertKind.DATA].id).state is AlertState.OPEN
+    room.tell("data.version.created", "bank@5", appended | {"version": 5, "mode": "replace"})
     room.tell("serving.canary.finished", "churn", {"model": "churn", "version": 3})
     room.tell("pipelines.run.finished", new_id(), failed | {"state": "done"})
     assert room.alerts.alerts(OWNER, AlertFilter(state=AlertState.OPEN)) == []

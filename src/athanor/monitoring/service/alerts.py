@@ -149,6 +149,8 @@ class Alerts:
         )
 
     def _data_arrived(self, event: Event) -> None:
+        if event.detail.get("mode") == "append":
+            return  # what was refused before is still not in: somebody looks, and closes the alert
         subject = str(event.detail.get("dataset") or event.subject.partition("@")[0])
         reason = f"version {event.detail.get('version')} passed its checks"
         self.close_all(event.project, subject, [AlertKind.DATA], reason)
