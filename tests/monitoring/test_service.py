@@ -39,6 +39,7 @@ from athanor.monitoring import (
 )
 from athanor.monitoring.errors import BadMonitorSetting
 from athanor.registry import InputColumn, ModelVersion, Signature
+from athanor.registry.errors import ModelNotFound
 from athanor.testing import FixedClock
 from athanor.testing.monitoring import FakeLog
 
@@ -61,6 +62,8 @@ class FixedModels:
         self.known: dict[str, ModelVersion] = {}
 
     def version(self, who: Principal, reference: str) -> ModelVersion:
+        if reference not in self.known:
+            raise ModelNotFound(reference)
         return self.known[reference]
 
 
@@ -375,6 +378,15 @@ def test_a_model_without_a_training_table_is_told(room: Room, named: bool) -> No
     assert room.monitors.look() == 0
     with pytest.raises(NoReference, match="churn@1"):
         room.monitors.run(OWNER, "churn")
+
+
+def test_a_graph_has_a_monitor_that_says_that_nothing_is_compared(room: Room) -> None:
+    graph = {"endpoint": "ens", "deployment": new_id(), "model": "ens", "version": 1, "share": 1.0}
+    room.tell("serving.traffic.changed", "ens", {"shares": [graph]})
+    assert room.monitors.monitor(OWNER, "ens").state == "no reference"
+    with pytest.raises(NoReference, match="nothing to compare with") as told:
+        room.monitors.run(OWNER, "ens")
+    assert "A graph itself" in told.value.hint
 
 
 def test_settings_change_the_next_window(deployed: Room) -> None:

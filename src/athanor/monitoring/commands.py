@@ -240,7 +240,10 @@ def _window_row(window: Window) -> tuple[object, ...]:
 
 def _state(monitor: Monitor) -> str:
     if monitor.state == "no reference":
-        return "not watched (no reference: its model tells no training table to compare with)"
+        return (
+            "not watched (no reference: its model tells no training table to compare with, or it "
+            "is a graph, whose endpoints are watched)"
+        )
     return monitor.state
 
 

@@ -42,7 +42,8 @@ class NoReference(Conflict):
         super().__init__(
             f"The monitor {endpoint!r} has nothing to compare with: the lineage of {version} leads "
             "to no training table.",
-            hint="Train in a pipeline or a recorded run whose input is a dataset, and deploy that.",
+            hint="Train in a pipeline or a recorded run whose input is a dataset, and deploy that. "
+            "A graph itself is not watched: the endpoints that it asks are.",
         )
 
 

@@ -14,6 +14,7 @@ from athanor.kernel import (
     Database,
     Event,
     Events,
+    NotFound,
     Principal,
     new_id,
 )
@@ -307,7 +308,12 @@ class Monitors:
 
     def _reference(self, champion: Mapping[str, Any]) -> str | None:
         """The table that a version was trained on: the nearest one up its lineage."""
-        version = self._near.models.version(SYSTEM, f"{champion['model']}@{champion['version']}")
+        try:
+            version = self._near.models.version(
+                SYSTEM, f"{champion['model']}@{champion['version']}"
+            )
+        except NotFound:
+            return None  # a graph is no model: those that it asks have monitors of their own
         if version.artifact_id is None:
             return None
         graph = self._near.lineage.trace(SYSTEM, version.artifact_id, "up")
