@@ -389,6 +389,25 @@ def test_a_graph_has_a_monitor_that_says_that_nothing_is_compared(room: Room) ->
     assert "A graph itself" in told.value.hint
 
 
+def test_a_monitor_that_can_not_look_says_so_until_it_can(deployed: Room) -> None:
+    room = deployed
+    torn = room.folder / "log" / "predictions.open"
+    torn.write_bytes(b"no JSON\n")
+    room.monitors.look()
+    room.monitors.look()
+    [alert] = room.alerts.alerts(OWNER, AlertFilter(state=AlertState.OPEN))
+    assert (alert.kind, alert.subject, alert.times) == (AlertKind.MONITOR, "churn", 1)
+    [told] = room.monitors.monitors(OWNER)
+    assert told == room.monitors.monitor(OWNER, "churn")
+    assert told.state == "failed"
+    assert told.problem
+    assert told.problem in alert.explanation
+    torn.write_bytes(b"")
+    room.monitors.look()
+    assert room.monitors.monitor(OWNER, "churn").state == "watching"
+    assert room.alerts.alert(OWNER, alert.id).closed_because == "it looks again"
+
+
 def test_settings_change_the_next_window(deployed: Room) -> None:
     room = deployed
     room.predict(STREAM.months(8, 8).slice(0, 300))

@@ -40,7 +40,7 @@ def list_monitors(*, json: Json = False) -> None:
         emit(found)
         return
     table(
-        ("endpoint", "model", "state", "windows", "last verdict", "last window"),
+        ("endpoint", "model", "state", "windows", "last verdict", "last window", "problem"),
         [
             (
                 item.endpoint,
@@ -49,6 +49,7 @@ def list_monitors(*, json: Json = False) -> None:
                 item.windows,
                 item.last_verdict.value if item.last_verdict else "",
                 f"{item.last_run_at:%Y-%m-%d %H:%M:%S}" if item.last_run_at else "",
+                item.problem,
             )
             for item in found
         ],
@@ -244,7 +245,7 @@ def _state(monitor: Monitor) -> str:
             "not watched (no reference: its model tells no training table to compare with, or it "
             "is a graph, whose endpoints are watched)"
         )
-    return monitor.state
+    return f"{monitor.state} ({monitor.problem})" if monitor.problem else monitor.state
 
 
 def _show_report(report: WindowReport) -> None:

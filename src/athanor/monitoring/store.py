@@ -181,6 +181,7 @@ alert_table = Table(
 )
 Index("ix_monitoring_alert_state_raised_at", alert_table.c.state, alert_table.c.raised_at)
 
+_MONITOR = tuple(Monitor.__dataclass_fields__.keys() - {"read", "problem"})
 _ALERT = tuple(alert_table.c[name] for name in Alert.__dataclass_fields__)
 
 
@@ -331,7 +332,7 @@ class SqlAlertStore:
 
 
 def _monitor_row(monitor: Monitor) -> dict[str, Any]:
-    row = {name: getattr(monitor, name) for name in Monitor.__dataclass_fields__ if name != "read"}
+    row = {name: getattr(monitor, name) for name in _MONITOR}
     return row | {
         "settings": asdict(monitor.settings),
         "read_at": monitor.read.at,
@@ -340,7 +341,7 @@ def _monitor_row(monitor: Monitor) -> dict[str, Any]:
 
 
 def _monitor(row: RowMapping) -> Monitor:
-    fields = {name: row[name] for name in Monitor.__dataclass_fields__ if name != "read"}
+    fields = {name: row[name] for name in _MONITOR}
     verdict = row["last_verdict"]
     return Monitor(
         **fields

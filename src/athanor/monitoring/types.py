@@ -36,6 +36,8 @@ class AlertKind(StrEnum):
     DATA = "data"
     CANARY = "canary"
     PIPELINE = "pipeline"
+    MONITOR = "monitor"
+    """A monitor that can't look."""
 
 
 class AlertState(StrEnum):
@@ -218,7 +220,9 @@ class Monitor:
     """The blob that holds the kept summary of the reference; made at the first window."""
     settings: MonitorSettings = field(default_factory=MonitorSettings)
     state: str = "watching"
-    """`watching`, `paused`, or `no reference`."""
+    """`watching`, `paused`, `no reference`, or `failed`: it can't look, and tries again."""
+    problem: str = ""
+    """Why it can't look."""
     read: Cursor
     windows: int = 0
     """Windows judged so far, of all versions."""

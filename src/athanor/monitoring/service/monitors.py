@@ -9,7 +9,6 @@ from typing import Any
 from athanor.kernel import (
     SYSTEM,
     Access,
-    AthanorError,
     Clock,
     Database,
     Event,
@@ -21,15 +20,19 @@ from athanor.kernel import (
 from athanor.monitoring.catalogue import INDICATORS
 from athanor.monitoring.errors import (
     BadMonitorSetting,
+    LogMoved,
     MonitorNotFound,
     NoReference,
     WindowNotFound,
 )
+from athanor.monitoring.service.alerts import Found
 from athanor.monitoring.service.looking import Looking, Neighbours
 from athanor.monitoring.service.tally import Tally
 from athanor.monitoring.store import MonitorStore
 from athanor.monitoring.types import (
+    AlertFilter,
     AlertKind,
+    AlertState,
     Cursor,
     Indicator,
     Monitor,
@@ -42,7 +45,9 @@ from athanor.monitoring.types import (
 
 _log = logging.getLogger(__name__)
 
-_OF_ENDPOINT = (AlertKind.DRIFT, AlertKind.QUALITY, AlertKind.PERFORMANCE)
+_OF_ENDPOINT = (AlertKind.DRIFT, AlertKind.QUALITY, AlertKind.PERFORMANCE, AlertKind.MONITOR)
+_ALL = 1000
+_LOOKS = "it looks again"
 LISTENED = (
     "serving.deployment.created",
     "serving.traffic.changed",
@@ -98,7 +103,8 @@ class Monitors:
     def monitors(self, who: Principal) -> list[Monitor]:
         """All monitors, by endpoint."""
         self._access.require(who, "monitoring.monitors", "*")
-        return self._store.list_monitors()
+        problems = self._problems()
+        return [_shown(item, problems) for item in self._store.list_monitors()]
 
     def monitor(self, who: Principal, name: str) -> Monitor:
         """The monitor of an endpoint.
@@ -106,7 +112,7 @@ class Monitors:
         Raises: MonitorNotFound.
         """
         self._access.require(who, "monitoring.monitor", name)
-        return self._monitor(name)
+        return _shown(self._monitor(name), self._problems())
 
     def configure(self, who: Principal, name: str, change: SettingsChange) -> Monitor:
         """Change how an endpoint is watched, from its next window on.
@@ -149,6 +155,7 @@ class Monitors:
         if monitor.reference_id is None:
             raise NoReference(name, f"{monitor.model}@{monitor.version}")
         windows, left = self._looking.look(who, monitor, rest=True)
+        self._near.alerts.close_all(monitor.project, name, [AlertKind.MONITOR], _LOOKS)
         if windows:
             return windows[-1]
         minimum = monitor.settings.minimum_rows
@@ -196,14 +203,21 @@ class Monitors:
         judged = 0
         with self._one_look:
             now = self._state_of_logs()
+            problems = self._problems()
             for monitor in self._store.list_monitors():
                 if monitor.state != "watching" or not self._due(monitor, now):
                     continue
                 try:
                     windows, left = self._looking.look(SYSTEM, monitor, rest=False)
-                except AthanorError as error:
-                    _log.warning("the monitor %s could not look: %s", monitor.endpoint, error)
+                except LogMoved:
+                    continue  # the next look is due in a few seconds
+                except Exception as error:  # noqa: BLE001 - one monitor must not stop the others
+                    self._fails(monitor, error, problems)
                     continue
+                if monitor.endpoint in problems:
+                    self._near.alerts.close_all(
+                        monitor.project, monitor.endpoint, [AlertKind.MONITOR], _LOOKS
+                    )
                 judged += len(windows)
                 self._looked[monitor.endpoint] = _Looked(
                     logs=now,
@@ -212,6 +226,31 @@ class Monitors:
                     wanted=monitor.settings.window_rows - left,
                 )
         return judged
+
+    def _problems(self) -> dict[str, str]:
+        """By endpoint, why its monitor can't look."""
+        wanted = AlertFilter(state=AlertState.OPEN, kind=AlertKind.MONITOR, limit=_ALL)
+        return {
+            item.subject: str(item.detail.get("problem", item.explanation))
+            for item in self._near.alerts.alerts(SYSTEM, wanted)
+        }
+
+    def _fails(self, monitor: Monitor, error: Exception, problems: Mapping[str, str]) -> None:
+        """Tell once why a monitor can't look; it is tried again with each look."""
+        if problems.get(monitor.endpoint) == str(error):
+            return
+        _log.warning("the monitor %s could not look: %s", monitor.endpoint, error)
+        words = f"The monitor can't look, so drift is not noticed: {error}"
+        detail = {"endpoint": monitor.endpoint, "problem": str(error)}
+        self._near.alerts.raise_alert(
+            Found(
+                kind=AlertKind.MONITOR,
+                subject=monitor.endpoint,
+                project=monitor.project,
+                explanation=words,
+                detail=detail | {"model": monitor.model, "version": monitor.version},
+            )
+        )
 
     def _state_of_logs(self) -> "_Logs":
         sources = self._near.predictions.sources()
@@ -353,6 +392,14 @@ class Monitors:
             "state": monitor.state,
         }
         self._events.tell(SYSTEM, action, monitor.endpoint, detail, project=monitor.project)
+
+
+def _shown(monitor: Monitor, problems: Mapping[str, str]) -> Monitor:
+    """The monitor, told as failed where it watches and can't look."""
+    problem = problems.get(monitor.endpoint, "")
+    if not problem or monitor.state != "watching":
+        return monitor
+    return replace(monitor, state="failed", problem=problem)
 
 
 def _champion(shares: list[Any], monitor: Monitor | None) -> Mapping[str, Any] | None:
