@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from athanor.data import NewVersion
@@ -76,10 +78,18 @@ def test_rows_are_read_from_files_lines_and_lists(tmp_path: Path) -> None:
         file.write_text(text)
         assert rows_told(str(file)) == rows_told(f"@{file}") == [{"a": 1}, {"a": 2}]
     assert rows_told('{"a": 1}') == [{"a": 1}]
+    cells, rows = tmp_path / "rows.csv", tmp_path / "rows.parquet"
+    cells.write_text("a,b,c\n01,1.5,\n2,true,x\n")
+    assert rows_told(str(cells), {"a"}) == [
+        {"a": "01", "b": 1.5, "c": None}, {"a": "2", "b": True, "c": "x"},
+    ]  # fmt: skip
+    pq.write_table(pa.table({"a": [1, None]}), rows)
+    assert rows_told(f"@{rows}") == [{"a": 1}, {"a": None}]
     file.write_text('{"a": 1}\n{"a": \n')
     for told, what in (
         (str(file), "line 2 is no JSON"),
         (str(tmp_path / "none.json"), "No such file"),
+        (str(tmp_path / "none.csv"), "No such file"),
         (str(tmp_path), "Is a directory"),
         ("[1]", "row 1 is no JSON object"),
         ('{"a"', "it is no JSON"),

@@ -302,7 +302,7 @@ def push(
         list[str],
         typer.Argument(
             help="Rows as JSON: an object, a list of them, a FILE (or @FILE) with such or with an "
-            "object a line; - is standard input."
+            "object a line; a .csv or .parquet FILE; - is standard input."
         ),
     ],
     *,
@@ -310,11 +310,25 @@ def push(
     json: Json = False,
 ) -> None:
     """Take fresh rows, at once in the history and online."""
-    pushed = _client(project).push(view, [item for text in row for item in rows_told(text)])
+    client = _client(project)
+    texts = _texts(client, view) if any(text.lower().endswith(".csv") for text in row) else ()
+    pushed = client.push(view, [item for text in row for item in rows_told(text, texts)])
     if json:
         emit(pushed)
         return
     say(f"{counted(pushed.rows, 'row')} kept, {pushed.online} online.")
+
+
+def _texts(client: FeaturesClient, name: str) -> set[str]:
+    """The columns of a view that hold text, whatever they look like."""
+    view, versions = client.view(name), client.versions(name)
+    keys = [key for entity in view.entities for key in client.entity(entity).keys]
+    fields = [*view.features, *(versions[0].fields if versions else ()), *keys]
+    texts = {field.name for field in fields if field.type == "text"}
+    if versions:
+        types = zip(keys, versions[0].key_types, strict=False)
+        texts |= {key.name for key, kind in types if kind == "text"}
+    return texts
 
 
 @commands.command()

@@ -1,9 +1,11 @@
-"""What stands in files: definitions (YAML, JSON or Python), and rows to be pushed (JSON)."""
+"""Files of definitions (YAML, JSON, Python), and of rows to be pushed (JSON, CSV, Parquet)."""
 
+import csv
 import importlib.util
 import json
 import re
 import sys
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,8 @@ from athanor.kernel import Invalid
 from athanor.kernel.documents import read_yaml
 
 _DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(s|m|h|d|w)\s*")
+_WHOLE = re.compile(r"[+-]?(0|[1-9]\d*)")
+_NUMBER = re.compile(r"[+-]?((0|[1-9]\d*)(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 _FIELDS = {"entities": ["keys"], "views": ["features"], "on_demand": ["features", "request"]}
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0, "w": 604_800.0}
 
@@ -61,11 +65,16 @@ def _fields(told: object) -> object:
     return told
 
 
-def rows_told(told: str) -> list[dict[str, Any]]:
-    """Rows given as JSON, by the path of a file with it (or @PATH), or as - for standard input.
+def rows_told(told: str, texts: Collection[str] = ()) -> list[dict[str, Any]]:
+    """Rows given as JSON, by the path of a file with them (or @PATH), or as - for standard input.
 
-    JSON is one object, a list of objects, or one object a line. Raises: BadRows.
+    JSON is one object, a list of objects, or one object a line. A file may be CSV or Parquet, too,
+    by its ending; in CSV numbers are numbers but for the columns `texts`, and an empty cell is
+    missing. Raises: BadRows.
     """
+    path = told.removeprefix("@")
+    if path.lower().endswith((".csv", ".parquet")):
+        return _of_table(path, texts)
     text, where = told, "A row"
     if told == "-":
         text, where = sys.stdin.read(), "Standard input"
@@ -85,6 +94,34 @@ def rows_told(told: str) -> list[dict[str, Any]]:
         if not isinstance(row, dict):
             raise BadRows(where, f"row {number} is no JSON object but {str(row)[:40]!r}.")
     return rows
+
+
+def _of_table(path: str, texts: Collection[str]) -> list[dict[str, Any]]:
+    try:
+        if path.lower().endswith(".parquet"):
+            rows: list[dict[str, Any]] = importlib.import_module("athanor.features.frames").rows(
+                path
+            )
+            return rows
+        with Path(path).open(newline="", encoding="utf-8-sig") as stream:
+            return [_csv_row(row, texts) for row in csv.DictReader(stream, strict=True)]
+    except (OSError, ValueError, csv.Error) as error:
+        why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise BadRows(path, f"{why}.") from None
+
+
+def _csv_row(row: dict[str, Any], texts: Collection[str]) -> dict[str, Any]:
+    if None in row or None in row.values():
+        raise ValueError(f"a row has more or fewer cells than the header: {str(row)[:60]}")
+    return {name: cell if name in texts and cell else _cell(cell) for name, cell in row.items()}
+
+
+def _cell(text: str) -> Any:
+    if text.lower() in {"", "true", "false"}:
+        return None if not text else text.lower() == "true"
+    if _WHOLE.fullmatch(text):
+        return int(text)
+    return float(text) if _NUMBER.fullmatch(text) else text
 
 
 def _by_line(text: str, where: str, whole: ValueError) -> list[Any]:
@@ -111,7 +148,8 @@ class BadRows(Invalid):
         super().__init__(
             f"{where}: {what}",
             hint="Give a JSON object, a list of them, or the path of a file with such or with an "
-            "object a line (- is standard input). Nothing was pushed.",
+            "object a line (- is standard input), or of a .csv or .parquet file. Nothing was "
+            "pushed.",
         )
 
 

@@ -14,6 +14,12 @@ def written(frame: Any, path: Path) -> None:
     pq.write_table(_table(frame), path)
 
 
+def rows(path: str) -> list[dict[str, Any]]:
+    """The rows of a Parquet file. Raises: OSError, ValueError."""
+    found: list[dict[str, Any]] = pq.read_table(path).to_pylist()
+    return found
+
+
 def read(stream: bytes) -> pa.Table:
     """The table of an Arrow stream."""
     return pa.ipc.open_stream(stream).read_all()
