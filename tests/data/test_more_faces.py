@@ -5,17 +5,21 @@ import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
 from typer.testing import CliRunner
 
 from athanor.app.inprocess import InProcessTransport
+from athanor.client import Client
 from athanor.data import Expectation, NewVersion, SqlExport, VersionNotFound
 from athanor.data.client import Data
 from athanor.data.commands import commands, run_sql
 from athanor.data.errors import BadSource, VersionDeleted
-from athanor.kernel.console import connect_by
+from athanor.features import Entity, FeatureView, Field, ViewSource
+from athanor.kernel.console import connect_by, transport
+from athanor.kernel.sending import CannotSend
 from athanor.kernel.settings import Settings
 from tests.data.conftest import CHURN, customers
 from tests.data.test_malformed import zipped
@@ -129,6 +133,24 @@ def test_deletion_by_command(data: Data, folder: Path) -> None:
         data.version("gone@2020-01-01")
 
 
+def test_python_takes_frames_and_values_of_numpy_and_plain_sql(data: Data) -> None:
+    client = Client(transport())
+    assert client.sql("select count(*) from churn").rows == data.query("select 200").rows
+    view = FeatureView(name="clicks", entities=("person",), event_time="at",
+                       source=ViewSource(kind="push"),
+                       features=(Field(name="n", type="integer"),))  # fmt: skip
+    client.features.apply(Entity(name="person"), view)
+    at = pd.Timestamp("2026-01-01", tz="UTC")
+    frame = pd.DataFrame({"person": [1, 2], "at": [at, at], "n": [3, None]})
+    assert client.features.push("clicks", frame).online == 2
+    row = {"person": np.int64(3), "at": np.datetime64("2026-01-01"), "n": np.int16(5)}
+    assert client.features.push("clicks", [row]).online == 1
+    found = [item.values for item in client.features.read("clicks", frame[["person"]])]  # noqa: PD011
+    assert found == [{"n": 3}, {"n": None}]
+    with pytest.raises(CannotSend, match=r"builtins|complex"):
+        client.features.push("clicks", [row | {"n": 1j}])
+
+
 def test_what_is_told_of_a_quarantined_append_appends(data: Data, folder: Path) -> None:
     path = folder / "bought.csv"
     path.write_text("customer,amount\n1,10\n2,20\n3,30\n")
@@ -147,17 +169,17 @@ def test_a_diff_and_a_check_tell_one_index(data: Data, folder: Path) -> None:
     rows += [(str(n), str(18 + n % 60), f"t{n * n % 40}") for n in range(1200)]
     path = folder / "ages.csv"
     path.write_text("\n".join(map(",".join, rows)))
-    data.add("ages", path)
+    data.add("folk", path)
     path.write_text("\n".join(",".join(row) for row in rows if row[1] not in {"18", "19", "20"}))
-    data.add("ages", path)
-    found = {item.name: item.stability for item in data.diff("ages@1", "ages@2").distributions}
+    data.add("folk", path)
+    found = {item.name: item.stability for item in data.diff("folk@1", "folk@2").distributions}
     assert 0.03 < found["age"] < 0.05
     judged = [
-        Expectation(kind="distribution", column=name, parameters={"reference": "ages@1"})
+        Expectation(kind="distribution", column=name, parameters={"reference": "folk@1"})
         for name in ("age", "town")
     ]
-    data.expect("ages", judged)
-    messages = [item.message for item in data.check("ages@2") if item.kind == "distribution"]
+    data.expect("folk", judged)
+    messages = [item.message for item in data.check("folk@2") if item.kind == "distribution"]
     for name, message in zip(("age", "town"), messages, strict=True):
         assert f"by psi {found[name]:.3f};" in message
-    assert "Stability index: below 0.1" in printed("diff", "ages@1", "ages@2")
+    assert "Stability index: below 0.1" in printed("diff", "folk@1", "folk@2")

@@ -7,6 +7,7 @@ from athanor.kernel import Transport
 
 if TYPE_CHECKING:
     from athanor.client.persons import PersonsClient
+    from athanor.data import QueryResult
     from athanor.data.client import ChecksClient, Data, RecipesClient
     from athanor.features.client import FeaturesClient
     from athanor.lineage.client import Runs
@@ -123,6 +124,10 @@ class Client:
             made = getattr(importlib.import_module(module), kind)(self.transport)
             setattr(self, name, made)
             return made
+
+    def sql(self, query: str) -> "QueryResult":
+        """The answer to one SELECT over everything, its first 10,000 rows; as `data.query`."""
+        return self.data.query(query)
 
     def __dir__(self) -> list[str]:
         """What completion offers."""

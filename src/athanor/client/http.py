@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from athanor.kernel import Answer, Invalid, Unavailable, error_from_dict
+from athanor.kernel.sending import json_of
 from athanor.kernel.transport import PREFIX
 
 # httpx loads a command line of its own where it finds rich: a fifth of what our commands cost.
@@ -141,7 +142,7 @@ def encoded(
             headers["content-length"] = str(content.stat().st_size)
         return data, headers
     if body is not None:
-        return msgspec.json.encode(body), {"content-type": "application/json"}
+        return json_of(body), {"content-type": "application/json"}
     return None, {}
 
 

@@ -36,6 +36,7 @@ from athanor.features.types import (
     ViewVersion,
 )
 from athanor.kernel import DEFAULT_PROJECT, Transport
+from athanor.kernel.sending import rows_of
 from athanor.kernel.transport import Answer, segment
 
 _ABROAD = {".venv", "venv", "site-packages", "__pycache__", "node_modules"}
@@ -168,16 +169,17 @@ class FeaturesClient:
     def push(
         self,
         view: str,
-        rows: Sequence[Mapping[str, Any]],
+        rows: Sequence[Mapping[str, Any]] | Any,
         *,
         to: Literal["both", "online", "offline"] = "both",
         idempotency_key: str = "",
     ) -> Pushed:
-        """Take fresh rows of a stream: at once in the history and online."""
-        for number, row in enumerate(rows, start=1):
+        """Take fresh rows of a stream, or any DataFrame: at once in the history and online."""
+        given = rows_of(rows)
+        for number, row in enumerate(given, start=1):
             if not isinstance(row, Mapping):
                 raise BadPush(view, number, f"it is no row but {type(row).__name__}.")
-        body = Push(rows=tuple(map(dict, rows)), to=to, idempotency_key=idempotency_key)
+        body = Push(rows=tuple(map(dict, given)), to=to, idempotency_key=idempotency_key)
         return self._send("POST", f"/views/{segment(view)}/push", body=body).read(Pushed)
 
     def drop(self, view: str, rows: Sequence[int]) -> Dropped:
@@ -263,25 +265,25 @@ class FeaturesClient:
     def read(
         self,
         features: Sequence[str] | str,
-        rows: Sequence[Mapping[str, Any]],
+        rows: Sequence[Mapping[str, Any]] | Any,
         *,
         full_names: bool | None = None,
     ) -> list[OnlineRow]:
-        """The features of each row's keys, now."""
+        """The features of each row's keys, now; rows are dicts, or any DataFrame."""
         named = (features,) if isinstance(features, str) else tuple(features)
-        body = {"features": named, "rows": list(map(dict, rows)), "full_names": full_names}
+        body = {"features": named, "rows": rows_of(rows), "full_names": full_names}
         return self._send("POST", "/online", body=body).read(list[OnlineRow])
 
     def parity(
         self,
         features: Sequence[str] | str,
         *,
-        rows: Sequence[Mapping[str, Any]] = (),
+        rows: Sequence[Mapping[str, Any]] | Any = (),
         sample: int = 200,
     ) -> ParityReport:
         """Compare what a training set would hold with what the endpoint would get, bytewise."""
         named = (features,) if isinstance(features, str) else tuple(features)
-        body = {"features": named, "rows": list(map(dict, rows)), "sample": sample}
+        body = {"features": named, "rows": rows_of(rows), "sample": sample}
         return self._send("POST", "/parity", body=body).read(ParityReport)
 
     def erase(self, entity: str, key: Mapping[str, Any]) -> int:

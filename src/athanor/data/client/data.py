@@ -118,6 +118,7 @@ class Data(SourceVerbs, VersionVerbs):
         """What SQL may read."""
         return self._transport.send("GET", "/sql/tables").read(list[OfferedTable])
 
-    def query(self, query: Query) -> QueryResult:
-        """The answer to one SELECT."""
-        return self._transport.send("POST", "/sql", body=query).read(QueryResult)
+    def query(self, query: Query | str) -> QueryResult:
+        """The answer to one SELECT, given as text or with its limits."""
+        asked = Query(sql=query) if isinstance(query, str) else query
+        return self._transport.send("POST", "/sql", body=asked).read(QueryResult)

@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 import httpx
 
 from athanor.kernel.errors import Unavailable, error_from_dict
+from athanor.kernel.sending import json_of, rows_of
 from athanor.kernel.transport import Transport, segment
 from athanor.lineage import Artifact
 from athanor.serving.errors import ServerNeeded
@@ -86,8 +87,10 @@ class EndpointsClient:
         body = request or SnapshotRequest()
         return self._transport.send("POST", path, body=body).read(Artifact)
 
-    def predict(self, name: str, records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    def predict(self, name: str, records: Sequence[Mapping[str, Any]] | Any) -> dict[str, Any]:
         """Ask the endpoint; the answer's `predictions` stand in the order of the records.
+
+        These are dicts, or the rows of any DataFrame.
 
         Raises: ServerNeeded, and what the data plane refuses.
         """
@@ -96,11 +99,11 @@ class EndpointsClient:
             raise ServerNeeded
         self._addresses[name] = address
         token = os.environ.get("ATHANOR_TOKEN", "")
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        headers = {"Content-Type": "application/json"}
+        headers |= {"Authorization": f"Bearer {token}"} if token else {}
         try:
-            answer = httpx.post(
-                address, json={"records": [*records]}, headers=headers, timeout=_SECONDS
-            )
+            content = json_of({"records": rows_of(records)})
+            answer = httpx.post(address, content=content, headers=headers, timeout=_SECONDS)
         except httpx.TransportError as error:
             self._addresses.pop(name, None)
             raise Unavailable(
