@@ -113,13 +113,26 @@ def _reached(body: list[ast.stmt], *, deep: bool = True) -> Iterator[ast.AST]:
 
 def _places(path: Path) -> dict[str, str]:
     """The table of a front door that loads its names when they are asked for."""
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+    tree = ast.parse(path.read_text("utf-8"))
+    for node in ast.walk(tree):
         if (
             isinstance(node, ast.Call)
             and isinstance(node.func, ast.Name)
             and node.func.id == "lazily"
             and len(node.args) > 1
         ):
-            table: dict[str, str] = ast.literal_eval(node.args[1])
+            told = node.args[1]
+            if isinstance(told, ast.Call):  # dict.fromkeys(__all__, "module")
+                return dict.fromkeys(_offered(tree), ast.literal_eval(told.args[1]))
+            table: dict[str, str] = ast.literal_eval(told)
             return table
     return {}
+
+
+def _offered(tree: ast.Module) -> list[str]:
+    """What `__all__` lists."""
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
+            names: list[str] = ast.literal_eval(node.value)
+            return names
+    return []
