@@ -119,6 +119,14 @@ def test_traffic_is_divided_by_shares_and_headers_and_goes_back(stubs: ServingRo
     assert shares(stubs) == {"1": 1.0}
     assert versions(stubs, 10) == {1: 10}
     assert versions(stubs, 3, X_Tenant="beta") == {3: 3}
+    with pytest.raises(NoEarlierDeployment):  # what was before is what is now
+        stubs.endpoints.rollback(OWNER, "houses")
+    left = stubs.deployments.retire(OWNER, "houses", 3)
+    assert left.rules == ()
+    assert "its rules went with it: X-Tenant: beta*" in left.deployments[0].reason
+    ended = (HeaderRule(header="X-Tenant", deployment=3),)
+    with pytest.raises(RuleInvalid, match="deployment 3 is retired"):
+        stubs.deployments.split(OWNER, "houses", TrafficRules(rules=ended))
 
 
 def test_a_staged_version_is_asked_by_its_number_until_it_is_promoted(stubs: ServingRoom) -> None:

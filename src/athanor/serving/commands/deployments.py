@@ -117,7 +117,11 @@ def split(
 
 def retire(name: Name, number: Number, *, json: Json = False) -> None:
     """End one deployment; its share goes to the others."""
-    tell_moved(_client().retire(name, number), json=json)
+    left = _client().retire(name, number)
+    tell_moved(left, json=json)
+    if not json:
+        gone = next(item for item in left.deployments if item.number == number)
+        say(f"Deployment {number} was {gone.reason}.")
 
 
 def scale(

@@ -13,7 +13,7 @@ from athanor.serving.errors.deployments import (
     ShareInvalid,
     SharesInvalid,
 )
-from athanor.serving.types import CanaryPlan, Deploy, Endpoint
+from athanor.serving.types import RUNNING, CanaryPlan, Deploy, Endpoint
 from athanor.serving.types.rollouts import HeaderRule, Rollout, Scaling
 
 MOST_WORKERS = 16
@@ -145,14 +145,17 @@ def check_rules(endpoint: Endpoint, rules: tuple[HeaderRule, ...]) -> None:
 
     Raises: RuleInvalid.
     """
-    numbers = {item.number for item in endpoint.deployments}
+    states = {item.number: item.state for item in endpoint.deployments}
     for place, rule in enumerate(rules):
         if not is_header(rule.header):
             raise RuleInvalid(place, f"{rule.header!r} is no header's name")
         if not rule.value or len(rule.value) > _LONGEST_RULE:
             raise RuleInvalid(place, f"its value has {len(rule.value)} characters, not 1 to 255")
-        if rule.deployment not in numbers:
+        if rule.deployment not in states:
             raise RuleInvalid(place, f"there is no deployment {rule.deployment}")
+        if states[rule.deployment] not in RUNNING:
+            ended = f"deployment {rule.deployment} is {states[rule.deployment]}"
+            raise RuleInvalid(place, f"{ended} and answers nothing")
 
 
 def is_header(name: str) -> bool:

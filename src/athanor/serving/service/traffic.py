@@ -21,6 +21,7 @@ from athanor.serving.types import (
     DeploymentState,
     Endpoint,
 )
+from athanor.serving.types.rollouts import HeaderRule
 
 _WITHDRAWN = "rolled back by"
 """How the reason of a deployment begins that a rollback took the traffic from."""
@@ -313,7 +314,7 @@ class Traffic:
             self._store.change_endpoint(endpoint.name, {"earlier": earlier})
 
     def _restore(self, endpoint: Endpoint, reason: str, *, otherwise: bool = False) -> bool:
-        """Divide the traffic as it was before; False where nothing of that runs any more.
+        """Divide the traffic as it was before; False where that is how it is divided, or none runs.
 
         `otherwise` lets another deployment that is ready come in instead.
         """
@@ -322,7 +323,8 @@ class Traffic:
         if not before and otherwise and endpoint.standby is not None:
             before = {endpoint.standby.id: 1.0}
         total = sum(before.values())
-        if not total:
+        now = {item.id: item.share for item in endpoint.lives}
+        if not total or _alike(before, now):
             return False
         self._store.change_endpoint(endpoint.name, {"earlier": {}})
         for item in endpoint.lives:
@@ -350,6 +352,12 @@ class Traffic:
     def _end(
         self, by: Principal, deployment: Deployment, state: DeploymentState, reason: str
     ) -> None:
+        rules = self.endpoint(deployment.endpoint).rules
+        gone = [f"{rule.header}: {rule.value}" for rule in rules if _is_to(rule, deployment)]
+        if gone:  # a rule leads to what answers
+            left = tuple(rule for rule in rules if not _is_to(rule, deployment))
+            self._store.change_endpoint(deployment.endpoint, {"rules": left})
+            reason = f"{reason}; its rules went with it: {', '.join(gone)}"
         self._store.change_deployment(
             deployment.id,
             {"state": state, "share": 0.0, "reason": reason, "ended_at": self._clock.now()},
@@ -372,6 +380,19 @@ class Traffic:
         self, by: Principal, action: str, deployment: Deployment, detail: Mapping[str, Any]
     ) -> None:
         self._events.tell(by, action, deployment.endpoint, _named(deployment) | dict(detail))
+
+
+def _alike(one: Mapping[str, float], other: Mapping[str, float]) -> bool:
+    """Whether these shares divide the traffic in the same way."""
+    parts = [
+        {name: round(share / sum(shares.values()), 6) for name, share in shares.items() if share}
+        for shares in (one, other)
+    ]
+    return parts[0] == parts[1]
+
+
+def _is_to(rule: HeaderRule, deployment: Deployment) -> bool:
+    return rule.deployment == deployment.number
 
 
 def _named(deployment: Deployment) -> dict[str, Any]:
