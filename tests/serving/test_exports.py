@@ -27,6 +27,7 @@ from athanor.registry import PythonCode
 from athanor.registry.scans import NewConsent
 from athanor.registry.service.safety import Safety
 from athanor.serving import Deploy, Endpoints
+from athanor.serving.commands.exports import _image
 from athanor.serving.errors import EndpointNotFound
 from athanor.serving.errors.exports import BadManifest, ExportImpossible, ExportUnknown
 from athanor.serving.exporting.closure import closure_of
@@ -260,6 +261,10 @@ def test_the_container_has_what_the_hosts_ask_for(shop: House, tmp_path: Path) -
     assert vertex.aliases["/vertex/predict"] == "/endpoints/churn/predict"
     plain = settings_of(BUNDLE, [], {})
     assert (plain.host, plain.port, plain.token) == ("127.0.0.1", 8080, "")
+    image = _image(folder)
+    assert f"docker build -t {image} ." in (folder / "README.md").read_text("utf-8")
+    exports: Exports = shop.services[Exports]
+    assert f"image: {image}\n" in exports.manifest(OWNER, "churn", ManifestRequest(kind="kserve"))
 
 
 def test_manifests_name_the_container_once_and_the_ports_agree(shop: House) -> None:

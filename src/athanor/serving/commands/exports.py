@@ -10,6 +10,7 @@ import typer
 from athanor.kernel.console import Json, emit, say, transport
 from athanor.kernel.errors import Conflict
 from athanor.serving.client.exports import ExportsClient
+from athanor.serving.standalone.settings import DESCRIPTION
 from athanor.serving.types.exports import FOLDERS, ManifestRequest
 
 Name = Annotated[str, typer.Argument(metavar="ENDPOINT")]
@@ -73,8 +74,9 @@ def export(
         emit({"folder": str(made.absolute())})
         return
     say(f"{made} serves {name} without Athanor. In it:")
+    image = _image(made) if form == "container" else ""
     sys.stdout.write(
-        f"docker build -t {name} . && docker run -p 8080:8080 {name}\n"
+        f"docker build -t {image} . && docker run -p 8080:8080 {image}\n"
         if form == "container"
         else "pip install -r requirements.txt && python serve.py --port 8080\n"
     )
@@ -86,6 +88,12 @@ def snippet(
 ) -> None:
     """Print a program that asks the endpoint with a row that its model was trained on."""
     sys.stdout.write(ExportsClient(transport()).snippet(name, language))
+
+
+def _image(folder: Path) -> str:
+    """The tag that the folder's README and the manifests name."""
+    told = json_module.loads((folder / DESCRIPTION).read_bytes())
+    return f"{told['endpoint']}:{told['number']}"
 
 
 def _write(to: Path | None, text: str, *, json: bool) -> None:
