@@ -367,3 +367,21 @@ def test_whole_numbers_alone_lose_no_digit(reads: Read) -> None:
     for text in ("a\n9223372036854775807\n1\n", '{"a":9223372036854775807}\n{"a":1}\n'):
         reading, table = reads(text)
         assert (reading.notes, table["a"][0].as_py()) == ((), 9223372036854775807)
+
+
+def test_numbers_that_may_have_thousands_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("id;v;w\n1;1.234;1.5\n2;3.456;2.345\n")
+    (note,) = read(path)[0].notes
+    assert note == (
+        "Column 'v' has numbers such as '1.234' alone, read as 1.234 by guess; "
+        "if 1234 is meant: --decimal ','."
+    )
+    reading, table = read(path, decimal=",")
+    assert table["v"].to_pylist() == [1234, 3456]
+    assert not any("guess" in note for note in reading.notes)
+    path.write_text("id;v\n1;1,234\n2;3,456\n")
+    (note,) = read(path)[0].notes
+    assert "read as 1.234 by guess; if 1234 is meant: take the commas out" in note
+    path.write_text("id,v\n1,1.234\n2,3.456\n")
+    assert read(path)[0].notes == ()

@@ -5,6 +5,7 @@ how many values speak against it and where the first of them stand, so that one 
 million can be named instead of turning numbers into text.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -29,6 +30,8 @@ _PROBE = 1_000
 _INTEGER = r"^[+-]?[0-9]{1,19}$"
 _NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$|^[+-]?(?i:inf|infinity)$"
 _COMMA = r"^[+-]?([0-9]+|[0-9]{1,3}(\.[0-9]{3})+)(,[0-9]*)?([eE][+-]?[0-9]+)?$"
+_GROUPED = {".": r"^[+-]?[1-9][0-9]{0,2}\.[0-9]{3}$", ",": r"^[+-]?[1-9][0-9]{0,2},[0-9]{3}$"}
+"""By the sign for decimals: numbers that have three digits behind it."""
 _LONG_INTEGER = r"^[+-]?[0-9]{19,}$"
 _MANY_DIGITS = r"^[+-]?[0-9]{16,19}$"
 _LEADING_ZERO = r"^[+-]?0[0-9]"
@@ -110,6 +113,7 @@ class Guess:
         name: str,
         *,
         decimal: str,
+        guessed: bool = False,
         missing: Sequence[str],
         wanted: Kind | None = None,
         dates: DateOrder | None = None,
@@ -120,6 +124,9 @@ class Guess:
         self._other_way = Against()
         """The dates that can only be read in the other order."""
         self._decimal = decimal
+        self._grouped = guessed
+        """The sign for decimals is a guess, and every number could have thousands there instead."""
+        self._example = ""
         self._empty = pa.array(["", *missing])
         self._gone = pa.array(["", *missing, *MARKERS])
         self._wanted = wanted
@@ -228,6 +235,8 @@ class Guess:
             if self._too_long and wanted is None:
                 return self._text("has whole numbers beyond 64 bits, which are kept as text.")
             kind: Kind = "integer" if self._whole and wanted != "number" else "number"
+            if kind == "number" and self._grouped and self._example:
+                notes.append(self._doubt())
             if kind == "number" and self._inexact.cells:
                 notes.append(rounded(*self._inexact.cells[0]))
             return Plan(name=self.name, kind=kind, decimal=self._decimal, markers=True,
@@ -244,6 +253,14 @@ class Guess:
         kind = "timestamp" if self._times or wanted == "timestamp" else "date"
         return Plan(name=self.name, kind=kind, order=order, zoned=zoned, markers=True,
                     note=" ".join(notes))  # fmt: skip
+
+    def _doubt(self) -> str:
+        """Which of two readings was taken."""
+        thousands, read = re.sub(r"\D", "", self._example), self._example.replace(",", ".")
+        # Thousands with commas are read in no file.
+        end = "--decimal ','" if self._decimal == "." else "take the commas out"
+        return (f"has numbers such as {self._example!r} alone, read as {read} by guess; "
+                f"if {thousands} is meant: {end}.")  # fmt: skip
 
     def _order(self) -> Literal["ymd", "dmy", "mdy"]:
         if not self._other_order:
@@ -278,6 +295,10 @@ class Guess:
 
     def _numbers(self, values: pa.Array, rows: "_Rows", against: Against) -> None:
         self._note_inexact(values, rows)
+        if self._grouped:
+            fits = pc.match_substring_regex(values, _GROUPED[self._decimal])
+            self._grouped = bool(pc.all(fits).as_py())
+            self._example = self._example or str(values[0])
         if self._decimal != ",":
             if self._whole and _casts(values, pa.int64()):
                 self._note_zeros(values)

@@ -65,7 +65,8 @@ def unpacked_archive(path: Path, into: Path) -> Path:
         raise UnreadableFile(
             name,
             "this is an Office document, not a table.",
-            hint="Save it as CSV and hand that in.",
+            hint="Save it as CSV or Parquet and hand that in; or in Python: "
+            "client.data.add(NAME, pandas.read_excel(FILE))",
         )
     if len(found) == 1 and found[0].suffix.lower() in _TABLES:
         return found[0]

@@ -136,6 +136,7 @@ def _guesses(
         Guess(
             name,
             decimal=dialect.decimal,
+            guessed=not options.decimal and dialect.delimiter != "," and dialect.decimal in ".,",
             missing=options.missing,
             wanted="text" if name in options.text else wanted.get(name),
             dates=stated or orders.get(name),
