@@ -129,6 +129,8 @@ def test_the_rows_beside_a_model_are_erased_and_the_model_stays(
     assert [item.name for item in cached.iterdir()] == ["MLmodel"]
     assert client.models.version("m@1").digest == blob.digest
     assert {item.kind for item in client.persons.trace("customer", "7")} <= {"run", "model"}
+    [other] = [item for item in client.persons.trace("customer", "8") if item.kind == "model"]
+    assert (other.name, "trained on shop@1, erased since" in other.note) == ("m@1", True)
 
 
 def test_what_lost_the_key_is_told_until_it_is_gone(client: Client, tmp_path: Path) -> None:

@@ -74,6 +74,16 @@ class DerivedHolder:
             done.append(_holding(version, f"NOT cleaned: {why}. {_remedy(item)}"))
         return done
 
+    def erased_before(self, person: Person, who: Principal, roots: list[str]) -> dict[str, str]:
+        """By artifact's id, erased versions of the same datasets: they may have held such rows."""
+        every = self._datasets.versions(person, who)
+        holding = {dataset.id for dataset, version in every if version.artifact_id in roots}
+        return {
+            version.artifact_id: f"{version.dataset}@{version.number}"
+            for dataset, version in every
+            if dataset.id in holding and version.purged_for == "erased"
+        }
+
     def _all_rebuilt(
         self, found: list[_Derived], person: Person, who: Principal, roots: list[str]
     ) -> dict[str, str]:

@@ -3,7 +3,7 @@
 import hashlib
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from athanor.app.persons.derived import Derived, DerivedHolder
@@ -72,6 +72,13 @@ class Persons:
         roots = _roots(found)
         found += self._derived.holdings(person, who, roots)
         found += self._descent.holdings(person, who, roots)
+        known = {item.id for item in found}
+        for root, name in self._derived.erased_before(person, who, roots).items():
+            note = f"trained on {name}, erased since, which may have held such rows"
+            made = self._descent.holdings(person, who, [root])
+            found += [replace(item, note=note) for item in made
+                      if item.kind == "model" and item.id not in known]  # fmt: skip
+            known |= {item.id for item in made}
         return found + self._stored.holdings(person, who, found)
 
     def erase(self, who: Principal, erasure: Erasure) -> list[Holding]:
