@@ -16,6 +16,7 @@ from athanor.client import Client
 from athanor.data import Expectation, NewVersion, SqlExport, VersionNotFound
 from athanor.data.client import Data
 from athanor.data.commands import commands, run_sql
+from athanor.data.commands.recipes import commands as recipe_commands
 from athanor.data.errors import BadSource, VersionDeleted
 from athanor.features import Entity, FeatureView, Field, ViewSource
 from athanor.kernel.console import connect_by, transport
@@ -149,6 +150,12 @@ def test_python_takes_frames_and_values_of_numpy_and_plain_sql(data: Data) -> No
     assert found == [{"n": 3}, {"n": None}]
     with pytest.raises(CannotSend, match=r"builtins|complex"):
         client.features.push("clicks", [row | {"n": 1j}])
+
+
+def test_what_an_operation_takes_has_its_choices(data: Data) -> None:
+    assert data.datasets()
+    found = CliRunner().invoke(recipe_commands, ["operations", "fill_learned"])
+    assert "mean or median" in found.stdout
 
 
 def test_what_is_told_of_a_quarantined_append_appends(data: Data, folder: Path) -> None:

@@ -47,7 +47,12 @@ def operations(
         table(
             ("parameter", "kind", "default", "what it is"),
             [
-                (p.name, p.kind, "needed" if p.required else _json(p.default), p.words)
+                (
+                    p.name,
+                    " or ".join(p.choices) or p.kind,
+                    "needed" if p.required else _json(p.default),
+                    p.words,
+                )
                 for p in item.parameters
             ],
         )
