@@ -1,6 +1,7 @@
 """`athanor feature`: define, build, join, bring online, look."""
 
 import json as plain_json
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,10 +11,10 @@ import typer
 from athanor.features.client import FeaturesClient, Kind
 from athanor.features.files import read_definitions, rows_told
 from athanor.features.spans import span
-from athanor.features.types import SpineSource, TrainingRequest, TrainingSet
+from athanor.features.types import FEW_ROWS, SpineSource, TrainingRequest, TrainingSet
 from athanor.kernel import DEFAULT_PROJECT
 from athanor.kernel.console import Json, emit, say, table, transport
-from athanor.kernel.wording import counted
+from athanor.kernel.wording import STABILITY, counted
 
 commands = typer.Typer(
     no_args_is_help=True, add_completion=False, help="Features: define, join, bring online."
@@ -99,7 +100,9 @@ def show(
     say(f"of {', '.join(view.entities)}; event time {view.event_time}; "
         f"source {view.source.dataset or view.source.kind}; revision {view.revision}")  # fmt: skip
     fields = versions[0].fields if versions else view.features
-    table(("feature", "type", "description"), [(f.name, f.type, f.description) for f in fields])
+    said = {field.name: field.description for field in view.features}
+    table(("feature", "type", "description"),
+          [(f.name, f.type, said.get(f.name) or f.description) for f in fields])  # fmt: skip
     if found:
         names = list(found[0])[:8]
         table(names, [[row.get(name) for name in names] for row in found])
@@ -415,6 +418,9 @@ def drift(
         ],
         right=("distance", "stability", "missing before", "after"),
     )  # fmt: skip
+    say(STABILITY)
+    if 0 < min(report.rows) < FEW_ROWS:
+        say(f"Caution: of fewer than {FEW_ROWS} rows on a side these figures tell little.")
 
 
 @commands.command()
@@ -457,10 +463,15 @@ def import_feast(
         emit(found)
         return
     made = found.definitions
-    say(f"{len(made.entities)} entities, {len(made.views)} views, {len(made.on_demand)} on-demand "
-        f"views, {len(made.services)} services.")  # fmt: skip
+    say("Nothing was changed. It would bring in:" if dry_run else "Brought in:")
+    kinds: dict[str, Sequence[Any]] = {
+        "entities": made.entities, "views": made.views, "on-demand views": made.on_demand,
+        "services": made.services,
+    }  # fmt: skip
+    for kind, items in kinds.items():
+        say(f"{kind} ({len(items)}): {', '.join(item.name for item in items)}".removesuffix(": "))
     for dataset, path in found.sources.items():
-        say(f"dataset {dataset}: {path}")
+        say(f"dataset {dataset}: {path}{'' if data else ' (as it is here already)'}")
     for view in made.views:
         if view.created_time:
             say(f"view {view.name}: {view.created_time!r} only decides between rows of one event "

@@ -12,6 +12,9 @@ from athanor.kernel import DEFAULT_PROJECT
 FORMAT_VERSION = 1
 """Of everything that this room writes to disk or into an artifact's metadata."""
 
+FEW_ROWS = 30
+"""Of fewer rows on a side, what is told of how values moved is mostly chance."""
+
 ValueType = Literal["integer", "number", "boolean", "text", "date", "timestamp", "vector"]
 KEY_TYPES: tuple[ValueType, ...] = ("integer", "text", "boolean", "date", "timestamp")
 """What a key may be. Numbers with fractions name nothing."""

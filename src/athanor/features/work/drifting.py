@@ -11,6 +11,8 @@ import pyarrow.parquet as pq
 
 from athanor.features.logic.columns import as_instants, whole
 from athanor.features.lookup import instant, plain_value
+from athanor.features.types import FEW_ROWS
+from athanor.kernel.wording import counted
 
 _BINS = 20
 _TOP = 30
@@ -61,6 +63,8 @@ def _of_feature(
         message = f"{name!r}: there are no rows on one side of the split."
     elif drifted:
         message = f"{name!r} has moved: distance {distance:.3f}, stability index {stability:.2f}."
+    if 0 < min(sizes) < FEW_ROWS:
+        message += f" Of only {counted(min(sizes), 'row')} on a side this tells little."
     return {
         "feature": name, "type": kind, "distance": round(distance, 6),
         "stability": round(stability, 6), "missing": missing, "mean": means,
