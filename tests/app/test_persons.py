@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from athanor.app.house import House
 from athanor.app.inprocess import InProcessTransport
 from athanor.app.persons import log
+from athanor.app.persons.columns import ColumnUnknown
 from athanor.app.persons.commands import commands
 from athanor.app.persons.holders import rows_of
 from athanor.app.persons.searching import rows_in, search
@@ -93,6 +94,9 @@ def test_a_trace_and_an_erasure(client: Client, tmp_path: Path) -> None:
     assert b"555000111" not in kept
     with pytest.raises(NobodyNamed):
         client.persons.trace("customer", "")
+    with pytest.raises(ColumnUnknown, match="'custmer'") as unknown:
+        client.persons.trace("custmer", "555000111")
+    assert "'customer'" in unknown.value.hint
 
 
 def test_the_rows_beside_a_model_are_erased_and_the_model_stays(

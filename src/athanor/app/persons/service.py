@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
+from athanor.app.persons.columns import Columns
 from athanor.app.persons.derived import Derived, DerivedHolder
 from athanor.app.persons.holders import DescentHolder
 from athanor.app.persons.stored import StoredHolder
@@ -51,6 +52,7 @@ class Persons:
         *,
         derived: DerivedHolder,
         stored: StoredHolder,
+        columns: Columns,
         events: Events,
         access: Access,
     ) -> None:
@@ -58,13 +60,14 @@ class Persons:
         self._descent = descent
         self._derived = derived
         self._stored = stored
+        self._columns = columns
         self._events = events
         self._access = access
 
     def trace(self, who: Principal, person: Person) -> list[Holding]:
         """What holds a person's rows or came of them.
 
-        Raises: NobodyNamed.
+        Raises: NobodyNamed, ColumnUnknown.
         """
         self._access.require(who, "persons.trace", person.column)
         _check(person)
@@ -79,7 +82,10 @@ class Persons:
             found += [replace(item, note=note) for item in made
                       if item.kind == "model" and item.id not in known]  # fmt: skip
             known |= {item.id for item in made}
-        return found + self._stored.holdings(person, who, found)
+        found += self._stored.holdings(person, who, found)
+        if not found:
+            self._columns.check(person, who)
+        return found
 
     def erase(self, who: Principal, erasure: Erasure) -> list[Holding]:
         """Remove a person's rows everywhere and mark the models that learnt from them.
@@ -87,7 +93,7 @@ class Persons:
         Everything is searched before anything goes. Where one holder then fails, the others go on:
         the failure is told as a holding of kind `failure`, and another erasure takes what is left.
         The audit record names the column and the value's SHA-256, not the value.
-        Raises: NobodyNamed.
+        Raises: NobodyNamed, ColumnUnknown.
         """
         self._access.require(who, "persons.erase", erasure.column)
         person = Person(column=erasure.column, value=erasure.value)

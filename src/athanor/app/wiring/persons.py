@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from athanor.app.persons.columns import Columns
 from athanor.app.persons.derived import DerivedHolder
 from athanor.app.persons.holders import DescentHolder, PredictionHolder
 from athanor.app.persons.keyed import KeyHistory
@@ -30,12 +31,13 @@ def join_persons(house: "House", log: ServingLog) -> None:
         intake=datasets.intake,
         sources=house.services[Sources],
     )
+    keys = KeyHistory(house.database)
     house.holders += [
         rows,
         PredictionHolder(
             log,
             house.storage,
-            keys=KeyHistory(house.database),
+            keys=keys,
             access=house.access,
             workers=house.workers,
         ),
@@ -59,6 +61,7 @@ def join_persons(house: "House", log: ServingLog) -> None:
             monitors=SqlMonitorStore(house.database),
             tickets=SqlTicketStore(house.database),
         ),
+        columns=Columns(rows, house.database, keys),
         events=house.events,
         access=house.access,
     )
