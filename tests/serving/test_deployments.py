@@ -19,6 +19,7 @@ from athanor.serving.errors import (
 )
 from athanor.serving.errors.deployments import (
     CanaryUnderWay,
+    ColumnsUnsent,
     DeploymentNotReady,
     LastDeployment,
     NoShadow,
@@ -255,7 +256,7 @@ def test_many_models_are_loaded_by_name_and_unloaded_by_least_use(stubs: Serving
     assert browser.predict([record(1)], X_Athanor_Model="hauses@1").status == 404
 
 
-def test_what_is_asked_of_the_traffic_is_checked(stubs: ServingRoom) -> None:
+def test_what_is_asked_of_the_traffic_is_checked(stubs: ServingRoom, tmp_path: Path) -> None:
     with pytest.raises(NothingToShadow):
         stubs.endpoints.deploy(OWNER, "houses", Deploy(model="houses@1", shadow=1.0))
     deploy(stubs, 1)
@@ -274,6 +275,15 @@ def test_what_is_asked_of_the_traffic_is_checked(stubs: ServingRoom) -> None:
     ):
         with pytest.raises(error):
             stubs.endpoints.deploy(OWNER, "houses", wrong)
+    columns = [{"name": name, "type": "double"} for name in ("size", "garden")]
+    stubs.register(tmp_path / "model0", "farms", {**STUB_DESCRIPTION, "inputs": columns})
+    with pytest.raises(ColumnsUnsent, match="farms@1 needs garden, which the callers"):
+        stubs.endpoints.deploy(OWNER, "houses", Deploy(model="farms", canary=0.1))
+    assert len(stubs.endpoints.get(OWNER, "houses").deployments) == 1
+    beside = stubs.endpoints.deploy(
+        OWNER, "houses", Deploy(model="farms", share=0.1, other_columns=True)
+    )
+    stubs.deployments.retire(OWNER, "houses", beside.number)
     for rules, refusal in (
         (TrafficRules(shares={"1": 0.5}), SharesInvalid),
         (TrafficRules(shares={"one": 1.0}), SharesInvalid),
@@ -298,7 +308,7 @@ def test_what_is_asked_of_the_traffic_is_checked(stubs: ServingRoom) -> None:
     assert eventually(lambda: stubs.endpoints.get(OWNER, "houses").deployments[0].reason == waits)
     told = stubs.deployments.canary(OWNER, "houses")
     assert (told.reason, told.share, bool(told.measured)) == (waits, 0.5, True)
-    assert (told.deployment, told.champion, told.step, told.action) == (2, 1, 1, "wait")
+    assert (told.deployment, told.champion, told.step, told.action) == (3, 1, 1, "wait")
     with pytest.raises(CanaryUnderWay):
         stubs.deployments.split(OWNER, "houses", TrafficRules(shares={"1": 1.0}))
     stubs.endpoints.rollback(OWNER, "houses")

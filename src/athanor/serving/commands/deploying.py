@@ -74,6 +74,12 @@ def deploy(
         str, typer.Option(metavar="MIN..MAX", help="Workers by load; 0..4 lets it sleep.")
     ] = "",
     idle: Annotated[float, typer.Option(help="Seconds without a request until it sleeps.")] = 300.0,
+    other_columns: Annotated[
+        bool,
+        typer.Option(
+            "--other-columns", help="Callers send what a canary needs beside the live one."
+        ),
+    ] = False,
     wait: Annotated[bool, typer.Option(help="Wait until it answers, or can't.")] = True,
     json: Json = False,
 ) -> None:
@@ -93,6 +99,7 @@ def deploy(
         features=features,
         code=None if code is None else read_code(code, requirement or ()),
         recipe=recipe,
+        other_columns=other_columns,
         replicas=replicas,
         scaling=scaling_of(workers, idle),
     )

@@ -1,8 +1,10 @@
 """What can go wrong when deployments come to their traffic."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from athanor.kernel.errors import Conflict, Invalid, NotFound, Unprocessable, nearest
+
+_SHOWN = 8
 
 
 class RolloutUnclear(Invalid):
@@ -32,6 +34,22 @@ class SharesInvalid(Invalid):
         super().__init__(
             f"The traffic of endpoint {endpoint!r} can't be divided so: {reason}.",
             hint='Give each deployment\'s part of 1 by its number, such as {"1": 0.7, "2": 0.3}.',
+        )
+
+
+class ColumnsUnsent(Unprocessable):
+    """A version needs columns that an endpoint's callers do not send."""
+
+    def __init__(
+        self, endpoint: str, model: str, unsent: Sequence[str], sent: Sequence[str]
+    ) -> None:
+        super().__init__(
+            f"{model} needs {_few(unsent)}, which the callers of endpoint {endpoint!r} do not "
+            f"send: its live version takes {_few(sent)}.",
+            hint=(
+                "Where they send them already: --other-columns. Else deploy it to an endpoint of "
+                "its own, or by --stage, and `athanor endpoint promote` when they do."
+            ),
         )
 
 
@@ -204,3 +222,8 @@ class RecipesElsewhere(Unprocessable):
             f"Endpoint {endpoint!r}: the model's files or the recipes are not in this workspace.",
             hint="Deploy a version whose files are kept here: athanor model show MODEL",
         )
+
+
+def _few(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:_SHOWN])
+    return f"{shown} and {len(names) - _SHOWN} more" if len(names) > _SHOWN else shown

@@ -43,7 +43,7 @@ from athanor.serving.ports import (
 from athanor.serving.service.features import feature_use, keyed
 from athanor.serving.service.labels import label_rows
 from athanor.serving.service.recipes import prepared
-from athanor.serving.service.signatures import signature_of
+from athanor.serving.service.signatures import check_callers, signature_of
 from athanor.serving.service.traffic import Traffic
 from athanor.serving.store import EndpointStore
 from athanor.serving.types import (
@@ -120,8 +120,8 @@ class Endpoints:
 
         Raises: EndpointNameInvalid, CanaryShareInvalid, RolloutUnclear, ShareInvalid,
         ScalingInvalid, NothingToShadow, EndpointIsGraph, ModelElsewhere, FlavorNotServed,
-        FeaturesUnused, ParityBroken, CodeFollowsNothing, RecipeNotAlone, RecipesElsewhere,
-        IdempotencyKeyReused; what the registry and the recipes raise.
+        ColumnsUnsent, FeaturesUnused, ParityBroken, CodeFollowsNothing, RecipeNotAlone,
+        RecipesElsewhere, IdempotencyKeyReused; what the registry and the recipes raise.
         """
         self._access.require(who, "serving.deploy", name)
         if not _NAME.fullmatch(name):
@@ -152,10 +152,12 @@ class Endpoints:
                 raise EndpointIsGraph(name)
             if rollout.kind == "shadow" and endpoint.live is None:
                 raise NothingToShadow(name)
+            signature = signature_of(version, told)
+            if not deploy.other_columns:
+                check_callers(endpoint, reference, rollout, signature, use)
             if takes_all(rollout):
                 number = max((item.number for item in endpoint.deployments), default=0) + 1
                 self._traffic.supersede(who, endpoint, number)
-            signature = signature_of(version, told)
             made = (version, version.artifact_id, use, signature)
             deployment = self._add(who, endpoint, made, deploy, plan)
         self._database.after_commit(self._fleet.changed)

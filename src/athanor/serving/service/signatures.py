@@ -3,8 +3,13 @@
 from collections.abc import Sequence
 
 from athanor.registry import InputColumn as RegisteredColumn
+from athanor.serving.errors.deployments import ColumnsUnsent
 from athanor.serving.ports import RegisteredVersion
-from athanor.serving.types import InputColumn, Signature
+from athanor.serving.types import Deployment, Endpoint, InputColumn, Signature
+from athanor.serving.types.features import FeatureUse
+from athanor.serving.types.rollouts import Rollout
+
+_BESIDE = frozenset({"canary", "share", "shadow"})
 
 
 def signature_of(version: RegisteredVersion, columns: Sequence[RegisteredColumn] = ()) -> Signature:
@@ -22,3 +27,33 @@ def signature_of(version: RegisteredVersion, columns: Sequence[RegisteredColumn]
         target=told.target,
         positive=positive,
     )
+
+
+def check_callers(
+    endpoint: Endpoint, model: str, rollout: Rollout, signature: Signature, use: FeatureUse | None
+) -> None:
+    """See that what answers beside the live version gets what it needs from the same callers.
+
+    Raises: ColumnsUnsent.
+    """
+    live = endpoint.live
+    if rollout.kind not in _BESIDE or not rollout.share or live is None:
+        return
+    sent = asked_of_callers(live)
+    if not sent:  # records as they are sent
+        return
+    wanted = signature.columns if use is None else use.asks
+    names = {column.name for column in sent} | {endpoint.key}
+    unsent = [item.name for item in wanted if item.required and item.name not in names]
+    if unsent:
+        raise ColumnsUnsent(endpoint.name, model, unsent, [column.name for column in sent])
+
+
+def asked_of_callers(deployment: Deployment) -> Sequence[InputColumn]:
+    """What callers send: the model's columns, or what its features are looked up by."""
+    if deployment.features is None:
+        return deployment.signature.columns
+    return [
+        InputColumn(name=column.name, type=column.type, required=column.required)
+        for column in deployment.features.asks
+    ]

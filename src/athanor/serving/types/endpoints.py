@@ -286,6 +286,9 @@ class Deploy:
     recipe: str = ""
     """The recipe that made the table that the model was trained on (NAME, NAME@N, or the id of a
     fitted one): callers send the columns of the table before it. Like code, it makes a version."""
+    other_columns: bool = False
+    """Whether a canary, a share or a shadow may need columns that the live version does not take:
+    its callers send them already."""
     project: str = DEFAULT_PROJECT
     idempotency_key: str | None = None
     """A repetition with the same one returns the first one's deployment."""
