@@ -350,7 +350,11 @@ def test_snippets_ask_with_a_row_of_the_training(
     kept = json.loads((champion.folder / "input_example.json").read_text("utf-8"))
     assert told.source == "model"
     assert told.record == dict(zip(kept["columns"], kept["data"][0], strict=True))
+    exports._store.change_endpoint("churn", {"key": "customer"})
+    assert exports.example(OWNER, "churn").record == {**told.record, "customer": "1"}
     program = exports.snippet(OWNER, "churn", language)
+    exports._store.change_endpoint("churn", {"key": ""})
+    assert "customer" in program
     command = {
         "curl": ["bash", "-c", program],
         "python": [sys.executable, "-c", program],

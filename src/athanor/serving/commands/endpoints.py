@@ -135,6 +135,14 @@ def predict(
         empty="The file has no records.",
         right=("score",),
     )
+    key = client.get(name).key
+    without = sum(record.get(key) is None for record in records) if key else 0
+    if without:
+        say(
+            f"{without} of {len(records)} records have no {key!r}: labels join them by the "
+            f"prediction's id alone.",
+            style="yellow",
+        )
 
 
 @commands.command()
@@ -147,14 +155,14 @@ def logs(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Print logged predictions with their labels."""
+    """Print logged predictions; `truth` is the newest label that came for each."""
     query = PredictionQuery(limit=limit, labelled=labelled)
     found = _endpoints().predictions(name, query)
     if json:
         emit(found)
         return
     table(
-        ("prediction", "at", "model", "key", "predicted", "score", "label", "ms"),
+        ("prediction", "at", "model", "key", "predicted", "score", "truth", "ms"),
         [
             (
                 item.id,

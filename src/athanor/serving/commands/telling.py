@@ -101,6 +101,16 @@ def tell_notes(endpoint: Endpoint, mine: Deployment) -> None:
             f"{which} tells no columns: it gets records as they are sent, and nothing of them is "
             f"checked. Register it with a signature, or with --column NAME:TYPE, to have that."
         )
+    if (
+        mine.signature.columns
+        and endpoint.key
+        and endpoint.key not in {column.name for column in mine.signature.columns}
+        and mine.features is None
+    ):
+        say(
+            f"Send {endpoint.key!r} with each record: labels join by it, though the model does "
+            f"not read it."
+        )
     compiled = mine.runtime is not None and mine.runtime.kind != "native"
     if compiled and mine.runtime is not None and (mine.scaling or mine.replicas > 1):
         say(

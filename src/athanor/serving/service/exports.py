@@ -25,6 +25,7 @@ from athanor.serving.logic import dashboard, manifests, snippets
 from athanor.serving.logic.examples import example_in, typed_example
 from athanor.serving.model_folders import ModelFolders
 from athanor.serving.ports import Loading
+from athanor.serving.service.signatures import asked_of_callers
 from athanor.serving.standalone.settings import Bundle
 from athanor.serving.store import EndpointStore
 from athanor.serving.types import Deployment, Endpoint, InputColumn
@@ -37,6 +38,7 @@ _QUANTITY = re.compile(r"[0-9]+(\.[0-9]+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?")
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _MOST_EXAMPLE_BYTES = 4 << 20
 _MOST_REPLICAS = 10_000
+_SOME_KEY = "1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +130,7 @@ class Exports:
         Raises: EndpointNotFound, ExportImpossible.
         """
         self._access.require(who, "serving.example", endpoint)
-        return self._example(who, _chosen(self._endpoint(endpoint), None))
+        return self._example(who, self._endpoint(endpoint))
 
     def snippet(self, who: Principal, endpoint: str, language: str = "curl") -> str:
         """A program that asks the endpoint with a row that its model was trained on.
@@ -139,7 +141,7 @@ class Exports:
         if language not in snippets.LANGUAGES:
             raise ExportUnknown("language", language, snippets.LANGUAGES)
         found = self._endpoint(endpoint)
-        row = self._example(who, _chosen(found, None))
+        row = self._example(who, found)
         base = self._ground.url() or "http://127.0.0.1:8080"
         url = f"{base}/endpoints/{endpoint}/predict"
         return snippets.snippet(language, url, row.record, token=self._ground.token)
@@ -186,9 +188,27 @@ class Exports:
             container=container,
         )
 
-    def _example(self, who: Principal, deployment: Deployment) -> ExampleRow:
-        columns = _sent(deployment)
+    def _example(self, who: Principal, endpoint: Endpoint) -> ExampleRow:
+        """A row of what callers send; the key, where it is no input, is beside it."""
+        deployment = _chosen(endpoint, None)
+        columns = asked_of_callers(deployment)
+        if deployment.features is not None:
+            columns = [column for column in columns if column.required]
         names = tuple(column.name for column in columns)
+        row = self._row(who, deployment, columns, names)
+        if not endpoint.key or endpoint.key in row.record:
+            return row
+        told = self._trained_on(who, deployment, (endpoint.key,)) or {}
+        key = str(told.get(endpoint.key, _SOME_KEY))
+        return ExampleRow(record={**row.record, endpoint.key: key}, source=row.source)
+
+    def _row(
+        self,
+        who: Principal,
+        deployment: Deployment,
+        columns: Sequence[InputColumn],
+        names: tuple[str, ...],
+    ) -> ExampleRow:
         kept = self._kept_with_model(who, deployment)
         record = example_in(kept, names) if kept is not None else None
         if record is not None:
@@ -228,17 +248,6 @@ class Exports:
             if record is not None:
                 return record
         return None
-
-
-def _sent(deployment: Deployment) -> Sequence[InputColumn]:
-    """What callers send: the model's columns, or what its features are looked up by."""
-    if deployment.features is None:
-        return deployment.signature.columns
-    return [
-        InputColumn(name=column.name, type=column.type)
-        for column in deployment.features.asks
-        if column.required
-    ]
 
 
 def _chosen(endpoint: Endpoint, number: int | None) -> Deployment:
