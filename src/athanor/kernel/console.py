@@ -189,12 +189,18 @@ def progress() -> "Iterator[Progress]":
     """A progress display with a spinner, a bar and the time taken."""
     import rich.progress  # noqa: PLC0415 - drawn things alone pay for rich
 
-    with rich.progress.Progress(
+    drawn = console().is_interactive
+    shown = rich.progress.Progress(
         rich.progress.SpinnerColumn(),
         rich.progress.TextColumn("{task.description}"),
         rich.progress.BarColumn(),
         rich.progress.TimeElapsedColumn(),
         console=console(),
         transient=True,
-    ) as shown:
+        disable=not drawn,
+    )
+    if not drawn:  # where it is begun and ended all the same, it leaves an empty line
+        yield shown
+        return
+    with shown:
         yield shown

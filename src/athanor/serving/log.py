@@ -53,6 +53,24 @@ _LABEL_COLUMNS = (
     ("happened_at", "TIMESTAMPTZ"),
     ("received_at", "TIMESTAMPTZ"),
 )
+_TRUTH_COLUMNS = (("predicted", "VARCHAR"), ("truth", "VARCHAR"), ("labelled_at", "TIMESTAMPTZ"))
+_LABELLED_COLUMNS = tuple(dict([*_PREDICTION_COLUMNS, *_LABEL_COLUMNS, *_TRUTH_COLUMNS]).items())
+"""Of both logs, as one table."""
+_LABELLED = """
+SELECT p.id, p.request, p.predicted_at, p.endpoint, p.deployment, p.model, p.version, p.latency,
+    p.key, p.label AS predicted, p.score, coalesce(i.truth, k.truth) AS truth,
+    coalesce(i.at, k.at) AS labelled_at, p.features, p.probabilities, p.trace
+FROM (SELECT * FROM source WHERE predicted_at IS NOT NULL) p
+LEFT JOIN (
+    SELECT endpoint, id, arg_max(label, received_at) AS truth, max(received_at) AS at
+    FROM source WHERE received_at IS NOT NULL AND id IS NOT NULL GROUP BY ALL
+) i ON i.endpoint = p.endpoint AND i.id = p.id
+LEFT JOIN (
+    SELECT endpoint, key, arg_max(label, received_at) AS truth, max(received_at) AS at
+    FROM source WHERE received_at IS NOT NULL AND id IS NULL GROUP BY ALL
+) k ON k.endpoint = p.endpoint AND k.key = p.key
+WHERE coalesce(i.truth, k.truth) IS NOT NULL
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,6 +192,12 @@ class ServingLog:
                 _LABEL_COLUMNS,
                 self._scan("labels", access),
             ),
+            _relation(
+                "labelled_predictions",
+                "Every prediction whose truth came, once, with the newest: predicted, truth.",
+                _LABELLED_COLUMNS,
+                self._scan_labelled(access),
+            ),
         ]
 
     def sources(self) -> dict[str, dict[str, list[str]]]:
@@ -211,6 +235,19 @@ class ServingLog:
             access.require(who, "serving.predictions", "*")
             source = self._kinds[name].source(self._move)
             return Scan(parquet=source["parquet"], jsonl=source["jsonl"])
+
+        return scan
+
+    def _scan_labelled(self, access: Access) -> Callable[[Principal, str], Scan]:
+        def scan(who: Principal, rest: str) -> Scan:  # noqa: ARG001 - as above
+            access.require(who, "serving.predictions", "*")
+            logs = [kind.source(self._move) for kind in self._kinds.values()]
+            return Scan(
+                parquet=[path for log in logs for path in log["parquet"]],
+                jsonl=[path for log in logs for path in log["jsonl"]],
+                rows=[dict.fromkeys(dict(_LABELLED_COLUMNS))],  # each column, whatever was logged
+                sql=_LABELLED,
+            )
 
         return scan
 

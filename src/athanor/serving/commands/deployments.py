@@ -24,6 +24,8 @@ from athanor.serving.types.rollouts import (
     TrafficRules,
 )
 
+_NEARLY = 1e-4
+
 Name = Annotated[str, typer.Argument(metavar="ENDPOINT")]
 Number = Annotated[int, typer.Argument(metavar="DEPLOYMENT", help="Its number.")]
 
@@ -105,7 +107,7 @@ def split(
         found = client.traffic(name)
     else:
         rules = [_rule(text) for text in rule] if rule else ([] if no_rules else None)
-        parts = dict(map(_share, shares)) if shares else None
+        parts = _parts(shares) if shares else None
         found = client.split(name, parts, rules=rules, sticky=sticky)
     if json:
         emit(found)
@@ -262,6 +264,19 @@ def _share(text: str) -> tuple[int, float]:
         return int(number), float(percent.rstrip("%")) / 100
     except ValueError as error:
         raise OptionUnreadable("A share", text, "DEPLOYMENT=PERCENT, such as 2=30") from error
+
+
+def _parts(shares: list[str]) -> dict[int, float]:
+    """The deployments' parts, which are 100 percent together.
+
+    Raises: OptionUnreadable.
+    """
+    parts = dict(map(_share, shares))
+    total = sum(parts.values()) * 100
+    if abs(total - 100) > _NEARLY:
+        told, form = " ".join(shares), f"percents that sum to 100, such as 1=70 2=30, not {total:g}"
+        raise OptionUnreadable("The shares", told, form)
+    return parts
 
 
 def _rule(text: str) -> HeaderRule:
