@@ -41,6 +41,7 @@ def test_a_person_is_found_and_erased(
     person = Person(column="customer", value="777777003")
     found = holder.holdings(person, OWNER)
     assert [(item.name, item.rows) for item in found] == [("churn@3", 1), ("churn@2", 1)]
+    assert holder.holdings(Person(column="customer", value="777777003.0"), OWNER) == found
     assert b"777777003" in everything(tmp_path / "storage")
     spoil(room.datasets.version(OWNER, "churn").table_uri)
     done = holder.erase(person, OWNER)

@@ -134,3 +134,10 @@ def test_views_that_share_their_rows_are_erased_together(shop: FeaturesRoom) -> 
     assert {item.name: item.rows for item in gone} == {"spending@1": 2, "twin@1": 2}
     assert shop.views.versions(OWNER, "twin")[0].state == "erased"
     assert shop.views.build(OWNER, "twin").number == 2
+
+
+def test_a_persons_number_is_one_however_it_is_written(shop: FeaturesRoom) -> None:
+    shop.online.materialize(OWNER, Materialize())
+    told = {"spending@1": 1, "default/spending online": 1}
+    for person in (Person(column="customer", value="2.0"), Person(column="amount", value="5")):
+        assert {item.name: item.rows for item in shop.holder.holdings(person, OWNER)} == told

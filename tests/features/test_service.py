@@ -545,4 +545,4 @@ def test_code_that_fails_is_told_with_its_line(shop: FeaturesRoom) -> None:
 def test_drift_of_a_few_rows_says_that_they_are_few(shop: FeaturesRoom) -> None:
     shop.views.build(OWNER, "spending")
     report = shop.views.drift(OWNER, "spending")
-    assert "Of only 1 row on a side this tells little." in report.features[0].message
+    assert "Of only 2 rows on a side this tells little." in report.features[0].message

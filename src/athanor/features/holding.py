@@ -127,14 +127,14 @@ class FeatureHolder:
             return [
                 key for key in online.keys(space)
                 if any(row[0] == title
-                       and str(unpacked(row[2]).get(person.column)) == person.value
+                       and person.is_in(unpacked(row[2]).get(person.column))
                        for row in online.read(space, key))
             ]  # fmt: skip
         place = names.index(person.column)
         for key in online.keys(space):
             parts = orjson.loads(key)
             part = parts[place] if isinstance(parts, list) else parts
-            if str(part) == person.value and title in {row[0] for row in online.read(space, key)}:
+            if person.is_in(part) and title in {row[0] for row in online.read(space, key)}:
                 found.append(key)
         return found
 
@@ -182,7 +182,7 @@ class FeatureHolder:
 
 
 def _is_of(row: PendingRow, person: Person) -> bool:
-    return str(row.row.get(person.column)) == person.value
+    return person.is_in(row.row.get(person.column))
 
 
 def _holding(version: ViewVersion, rows: int) -> Holding:

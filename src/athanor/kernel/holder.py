@@ -1,6 +1,8 @@
 """Who holds rows of a person: a port, room by room, to find them and to remove them."""
 
+import re
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Protocol
 
 from athanor.kernel.permissions import Principal
@@ -14,6 +16,18 @@ class Person:
     """The column's name, in whatever table has it."""
     value: str
     """Its value, as text."""
+
+    def is_in(self, cell: object) -> bool:
+        """Whether a cell holds the value; among numbers 12.0 is 12."""
+        if isinstance(cell, float) and cell.is_integer():
+            cell = int(cell)
+        if isinstance(cell, int | float | Decimal) and not isinstance(cell, bool):
+            return _whole(str(cell)) == _whole(self.value)
+        return cell is not None and str(cell) == self.value
+
+
+def _whole(number: str) -> str:
+    return re.sub(r"\.0+$", "", number)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

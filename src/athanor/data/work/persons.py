@@ -63,5 +63,6 @@ def is_persons(column: str) -> str:
     whole = "regexp_replace({}, '\\.0+$', '')"
     return (
         f"CASE WHEN {kind} IN ('DOUBLE', 'FLOAT') OR {kind} LIKE 'DECIMAL%' "
+        f"OR {kind} LIKE '%INT' OR {kind} LIKE '%INTEGER' "
         f"THEN {whole.format(cell)} = {whole.format('$person')} ELSE {cell} = $person END"
     )

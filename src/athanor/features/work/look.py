@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 from athanor.features.logic.pushes import GENERATION_BITS, PUSHED
 from athanor.features.lookup import plain_value
 from athanor.features.work.build import AVAILABLE, BEST, ORDER
+from athanor.kernel.holder import Person
 
 
 def newest(task: dict[str, Any]) -> dict[str, Any]:
@@ -60,8 +61,8 @@ def of_person(task: dict[str, Any]) -> dict[str, Any]:
     if task["column"] not in file.schema_arrow.names:
         return {"rows": 0, "others": []}
     column = file.read(columns=[task["column"]]).column(0)
-    values = [str(value) for value in column.to_pylist()]
-    mine = [value == task["value"] for value in values]
+    person = Person(column=task["column"], value=task["value"])
+    mine = [person.is_in(value) for value in column.to_pylist()]
     if task["what"] == "rows":
         return {"rows": sum(mine)}
     kept = file.read().filter(pa.array([not item for item in mine]))
