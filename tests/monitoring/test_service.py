@@ -403,6 +403,13 @@ def test_a_monitor_that_can_not_look_says_so_until_it_can(deployed: Room) -> Non
     assert told.problem
     assert told.problem in alert.explanation
     torn.write_bytes(b"")
+    reference = room.lineage.artifact(OWNER, told.reference_id or "")
+    path = room.storage.path_of(reference.digest)
+    assert path is not None
+    kept = path.rename(room.folder / "away")
+    room.monitors.look()
+    assert "split/train is gone" in room.monitors.monitor(OWNER, "churn").problem
+    kept.rename(path)
     room.monitors.look()
     assert room.monitors.monitor(OWNER, "churn").state == "watching"
     assert room.alerts.alert(OWNER, alert.id).closed_because == "it looks again"

@@ -47,6 +47,16 @@ class NoReference(Conflict):
         )
 
 
+class ReferenceGone(Conflict):
+    """The training table was removed before its summary was made."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"The training table {name} is gone, such as erased for a person's rows in it.",
+            hint="Train anew and deploy that version: it is compared with its own table.",
+        )
+
+
 class LogMoved(Unavailable):
     """A part of the log was moved, or written anew, while it was to be read."""
 

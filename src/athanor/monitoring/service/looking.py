@@ -10,7 +10,7 @@ import msgspec
 from athanor.kernel import Clock, Database, Events, Principal, Storage
 from athanor.kernel.workers import Workers
 from athanor.lineage import Artifact, Lineage, NewArtifact, NewRun
-from athanor.monitoring.errors import LogMoved
+from athanor.monitoring.errors import LogMoved, ReferenceGone
 from athanor.monitoring.ports import ModelSource, PredictionLog
 from athanor.monitoring.service.alerts import Alerts, Found
 from athanor.monitoring.store import MonitorStore
@@ -94,7 +94,7 @@ class Looking:
             settings=monitor.settings,
             read=monitor.read,
             sketch=near.storage.read(monitor.sketch) if monitor.sketch else None,
-            table=_place(compared.reference, near.storage),
+            table=_place(compared.reference, near.storage, needed=not monitor.sketch),
             pending=self._pending(monitor),
             rest=rest,
         )
@@ -282,12 +282,17 @@ def _watched(monitor: Monitor, version: ModelVersion) -> Watched:
     )
 
 
-def _place(reference: Artifact, storage: Storage) -> Place:
-    """Where the rows of a table or of a dataset version lie."""
+def _place(reference: Artifact, storage: Storage, *, needed: bool) -> Place:
+    """Where the rows of a table or of a dataset version lie.
+
+    Raises: ReferenceGone, where its summary is still to be made.
+    """
     told = reference.metadata
     if "delta_version" in told:
         return Place(table_uri=told["table_uri"], delta_version=told["delta_version"])
     blob = str(told.get("blob") or reference.digest)
+    if needed and blob.startswith("sha256:") and not storage.exists(blob):
+        raise ReferenceGone(reference.name)
     path = storage.path_of(blob)
     return Place(files=[str(path) if path is not None else reference.uri])
 
