@@ -23,6 +23,7 @@ from athanor.registry.types import InputColumn
 from athanor.serving import Deploy, Endpoints, PredictionQuery
 from athanor.serving.errors.deployments import CodeFollowsNothing
 from athanor.serving.runtimes import foreign
+from athanor.serving.service import Deployments
 from athanor.serving.service.batches import Batches
 from athanor.serving.types.batches import NewBatch
 from athanor.testing.serving import Browser, eventually
@@ -139,6 +140,10 @@ def test_code_stands_around_a_registered_model(
     assert refused.status == 422
     assert "calling.py, line 8, in preprocess: TypeError" in refused.body["message"]
     assert "(in record 0)" in refused.body["message"]
+    assert "athanor endpoint output" in refused.body["hint"]
+    told = [shop.services[Deployments].output(OWNER, "calls", number).lines for number in (1, 2)]
+    assert "imported" in told[0]
+    assert any("Traceback" in line for lines in told for line in lines)
 
 
 def test_code_before_a_classifier_leaves_its_answers_in_a_batch_too(

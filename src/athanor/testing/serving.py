@@ -363,7 +363,8 @@ def _rest(
     access, clock = OwnerAccess(), SystemClock()
     events = Events(SqlEventStore(database), database, clock)
     shadows = ShadowLog(log.predictions_folder.parent / "shadows", log, workers)
-    beside = Parts(traffic=traffic, fleet=fleet, shadows=shadows)
+    logs = log.predictions_folder.parents[1] / "logs" / "serving"
+    beside = Parts(traffic=traffic, fleet=fleet, shadows=shadows, logs=logs)
     around = GraphParts(events=events, lineage=lineage, clock=clock, traffic=traffic, fleet=fleet)
     return (
         Deployments(store, database, access=access, parts=beside),

@@ -145,5 +145,6 @@ def _join_deployments(
             traffic=traffic,
             fleet=fleet,
             shadows=ShadowLog(log.predictions_folder.parent / "shadows", log, house.workers),
+            logs=house.settings.workspace / "logs" / "serving",
         ),
     )

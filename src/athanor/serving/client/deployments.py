@@ -7,6 +7,7 @@ from athanor.serving.types import Deployment, Endpoint
 from athanor.serving.types.graphs import InferenceGraph
 from athanor.serving.types.rollouts import (
     CanaryStatus,
+    DeploymentOutput,
     EndpointStatus,
     HeaderRule,
     Scaling,
@@ -69,6 +70,13 @@ class DeploymentsClient:
     def canary(self, name: str) -> CanaryStatus:
         """How the canary under way does."""
         return self._transport.send("GET", f"{_path(name)}/canary").read(CanaryStatus)
+
+    def output(self, name: str, number: int | None = None, lines: int = 100) -> DeploymentOutput:
+        """What a deployment's workers printed last, traces too; the newest one's, unless said."""
+        query = {"lines": lines} | ({} if number is None else {"number": number})
+        return self._transport.send("GET", f"{_path(name)}/output", query=query).read(
+            DeploymentOutput
+        )
 
     def compose(self, name: str, graph: InferenceGraph) -> Deployment:
         """Have an endpoint answer through others: a chain, an ensemble, a router."""

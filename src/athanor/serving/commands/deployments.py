@@ -1,5 +1,6 @@
 """`athanor endpoint`: how traffic is divided, what runs, how shadows and canaries do."""
 
+import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
@@ -193,6 +194,25 @@ def canary(name: Name, *, json: Json = False) -> None:
     )
 
 
+def output(
+    name: Name,
+    number: Annotated[
+        int | None, typer.Option("--deployment", help="Its number; the newest one's.")
+    ] = None,
+    lines: Annotated[int, typer.Option(help="How many of the last.", min=1, max=10_000)] = 100,
+    *,
+    json: Json = False,
+) -> None:
+    """Print what a deployment's workers printed: your own code's lines, and traces."""
+    found = _client().output(name, number, lines)
+    if json:
+        emit(found)
+    elif found.lines:
+        sys.stdout.write("\n".join(found.lines) + "\n")
+    else:
+        say(f"The workers of deployment {found.deployment} printed nothing.")
+
+
 def graph(
     name: Name,
     file: Annotated[
@@ -224,7 +244,7 @@ def graph(
         tell_call(EndpointsClient(transport()).get(name))
 
 
-COMMANDS = (graph, show, split, retire, scale, status, wake, shadow, canary)
+COMMANDS = (graph, show, split, retire, scale, status, wake, shadow, canary, output)
 """What `athanor endpoint` offers of this."""
 
 

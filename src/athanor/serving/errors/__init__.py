@@ -285,7 +285,7 @@ class ModelRefusedInput(Unprocessable):
     def __init__(self, reason: str) -> None:
         hint = "A null in a column that training never saw empty is the usual cause."
         if reason.startswith(_CODE):
-            hint = "The deployment's log has the whole trace, and what the code printed."
+            hint = "See the whole trace, and what the code printed: athanor endpoint output NAME"
         super().__init__(
             f"The model could not predict these records: {reason.removeprefix(_CODE)}", hint=hint
         )

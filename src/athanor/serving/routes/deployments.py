@@ -2,12 +2,15 @@
 
 from typing import Annotated
 
+from fastapi import Query
+
 from athanor.kernel.http import Caller, provide, room_router
 from athanor.serving.service import Deployments, Graphs
 from athanor.serving.types import Deployment, Endpoint
 from athanor.serving.types.graphs import InferenceGraph
 from athanor.serving.types.rollouts import (
     CanaryStatus,
+    DeploymentOutput,
     EndpointStatus,
     Scaling,
     ShadowReport,
@@ -69,6 +72,19 @@ def shadow(
 def canary(name: str, who: Caller, serving: TheDeployments) -> CanaryStatus:
     """How the canary under way does: its step, the evidence, what it says so far."""
     return serving.canary(who, name)
+
+
+@router.get("/endpoints/{name}/output")
+def output(
+    name: str,
+    who: Caller,
+    serving: TheDeployments,
+    *,
+    number: int | None = None,
+    lines: Annotated[int, Query(ge=1, le=10_000)] = 100,
+) -> DeploymentOutput:
+    """What a deployment's workers printed last, traces too; the newest one's, unless said."""
+    return serving.output(who, name, number, lines)
 
 
 @router.get("/endpoints/{name}/graph")

@@ -1,10 +1,13 @@
 """The verbs of deployments: how the traffic is divided among them, and what runs of them."""
 
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from athanor.kernel.database import Database
 from athanor.kernel.permissions import Access, Principal
+from athanor.kernel.redaction import redact
 from athanor.serving.errors import DeploymentNotFound, NoCanary
 from athanor.serving.errors.deployments import (
     CanaryUnderWay,
@@ -23,12 +26,14 @@ from athanor.serving.store import EndpointStore
 from athanor.serving.types import RUNNING, Deployment, Endpoint
 from athanor.serving.types.rollouts import (
     CanaryStatus,
+    DeploymentOutput,
     EndpointStatus,
     Scaling,
     ShadowReport,
     TrafficRules,
 )
 
+_MOST_OUTPUT = 1 << 20
 _SHOWN = RUNNING | {"failed"}
 _ANSWERS = frozenset({"live", "canary", "member"})
 _DIVISIBLE = frozenset({"live", "standby", "staged"})
@@ -41,6 +46,8 @@ class Parts:
     traffic: Traffic
     fleet: Fleet
     shadows: ShadowLog
+    logs: Path
+    """Where the workers' output is kept, a file a deployment."""
 
 
 class Deployments:
@@ -55,6 +62,7 @@ class Deployments:
         self._traffic = parts.traffic
         self._fleet = parts.fleet
         self._shadows = parts.shadows
+        self._logs = parts.logs
 
     def traffic(self, who: Principal, name: str) -> TrafficRules:
         """How the endpoint's traffic is divided.
@@ -196,6 +204,26 @@ class Deployments:
             action="wait",
             reason="it was not looked at since this step began",
         )
+
+    def output(
+        self, who: Principal, name: str, number: int | None = None, lines: int = 100
+    ) -> DeploymentOutput:
+        """The last lines that a deployment's workers printed; the newest one's, unless said.
+
+        `lines` is 1 to 10,000; of what was printed the last megabyte is looked at.
+
+        Raises: EndpointNotFound, DeploymentNotFound.
+        """
+        self._access.require(who, "serving.status", name)
+        endpoint = self._traffic.endpoint(name)
+        if number is None:
+            number = endpoint.deployments[0].number if endpoint.deployments else 1
+        path = self._logs / f"{_numbered(endpoint, number).id}.log"
+        last: list[str] = []
+        with suppress(FileNotFoundError), path.open("rb") as stream:
+            stream.seek(max(0, path.stat().st_size - _MOST_OUTPUT))
+            last = stream.read().decode("utf-8", "replace").splitlines()[-lines:]
+        return DeploymentOutput(endpoint=name, deployment=number, lines=tuple(map(redact, last)))
 
 
 def _numbered(endpoint: Endpoint, number: int) -> Deployment:

@@ -213,3 +213,13 @@ class CanaryStatus:
     """What the evidence says so far: `wait`, `advance` or `refuse`."""
     reason: str
     measured: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeploymentOutput:
+    """What a deployment's workers printed, traces of what failed in them too."""
+
+    endpoint: str
+    deployment: int
+    lines: tuple[str, ...] = ()
+    """The last ones, in their order."""
