@@ -77,17 +77,30 @@ def wrong(answers: Answers) -> list[str]:
     ]
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgres"])
-def server(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[str]:
-    """The address of a server of our own, on each database."""
+@contextmanager
+def our_server(kind: str, folder: Path, request: pytest.FixtureRequest) -> Iterator[str]:
+    """The address of a server of our own on a database of this kind, with nothing in it."""
     env = {}
-    if request.param == "postgres":
+    if kind == "postgres":
         postgres: Postgres = request.getfixturevalue("postgres")
-        env["ATHANOR_DATABASE_URL"] = postgres.create("mlflow_scenario")
-    with running_server(tmp_path_factory.mktemp(request.param), env=env) as running:
+        env["ATHANOR_DATABASE_URL"] = postgres.create(f"{folder.name}_scenario"[:60])
+    with running_server(folder, env=env) as running:
         yield running.url
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def kind(request: pytest.FixtureRequest) -> str:
+    """Of the database."""
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def server(
+    kind: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """The address of a server of our own that every test uses, on each database."""
+    with our_server(kind, tmp_path_factory.mktemp(kind), request) as url:
+        yield url
 
 
 @contextmanager
@@ -155,10 +168,9 @@ def test_heavy_frameworks_are_logged_too(server: str, tmp_path: Path, framework:
 
 
 @pytest.fixture
-def store(request: pytest.FixtureRequest, server: str) -> str:
+def store(kind: str, request: pytest.FixtureRequest) -> str:
     """Where MLflow's own server keeps its records: the same kind of database as ours."""
-    del server
-    if "postgres" not in request.node.callspec.params.values():
+    if kind != "postgres":
         return ""
     _needs_driver()
     postgres: Postgres = request.getfixturevalue("postgres")
@@ -175,13 +187,16 @@ def _needs_driver() -> None:
 @pytest.mark.soak
 @pytest.mark.timeout(1800)
 def test_mlflow_s_own_server_gives_the_same_answers(
-    server: str, store: str, tmp_path: Path
+    kind: str, store: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
     (tmp_path / "mlflow").mkdir()
+    (tmp_path / "ours").mkdir()
     with mlflow_server(tmp_path / "mlflow", store) as url:
         theirs = play(url, tmp_path / "mlflow")
     assert wrong(theirs) == []
-    ours = play(server, tmp_path)
+    # A play leaves its experiments and models behind, and a second one would find them.
+    with our_server(kind, tmp_path / "ours", request) as url:
+        ours = play(url, tmp_path)
     assert {key: entry["seen"] for key, entry in ours.items()} == {
         key: entry["seen"] for key, entry in theirs.items()
     }
