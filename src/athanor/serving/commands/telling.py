@@ -102,7 +102,8 @@ def tell_notes(endpoint: Endpoint, mine: Deployment) -> None:
             f"checked. Register it with a signature, or with --column NAME:TYPE, to have that."
         )
     if (
-        mine.signature.columns
+        endpoint.live == mine
+        and mine.signature.columns
         and endpoint.key
         and endpoint.key not in {column.name for column in mine.signature.columns}
         and mine.features is None
