@@ -394,6 +394,8 @@ def test_a_monitor_that_can_not_look_says_so_until_it_can(deployed: Room) -> Non
     torn = room.folder / "log" / "predictions.open"
     torn.write_bytes(b"no JSON\n")
     room.monitors.look()
+    assert room.monitors.monitor(OWNER, "churn").state == "watching"
+    room.monitors.look()
     room.monitors.look()
     [alert] = room.alerts.alerts(OWNER, AlertFilter(state=AlertState.OPEN))
     assert (alert.kind, alert.subject, alert.times) == (AlertKind.MONITOR, "churn", 1)

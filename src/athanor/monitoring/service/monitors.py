@@ -99,6 +99,8 @@ class Monitors:
         self._looked: dict[str, _Looked] = {}
         self._predicted, self._labelled = Tally(), Tally()
         self._one_look = Lock()
+        self._failed: set[str] = set()
+        """Endpoints whose last look failed."""
 
     def monitors(self, who: Principal) -> list[Monitor]:
         """All monitors, by endpoint."""
@@ -214,6 +216,7 @@ class Monitors:
                 except Exception as error:  # noqa: BLE001 - one monitor must not stop the others
                     self._fails(monitor, error, problems)
                     continue
+                self._failed.discard(monitor.endpoint)
                 if monitor.endpoint in problems:
                     self._near.alerts.close_all(
                         monitor.project, monitor.endpoint, [AlertKind.MONITOR], _LOOKS
@@ -236,10 +239,13 @@ class Monitors:
         }
 
     def _fails(self, monitor: Monitor, error: Exception, problems: Mapping[str, str]) -> None:
-        """Tell once why a monitor can't look; it is tried again with each look."""
+        """Tell once why a monitor can't look, twice in a row; it is tried again with each look."""
         if problems.get(monitor.endpoint) == str(error):
             return
         _log.warning("the monitor %s could not look: %s", monitor.endpoint, error)
+        if monitor.endpoint not in self._failed:
+            self._failed.add(monitor.endpoint)
+            return  # its worker may have ended with the server: the next look tells
         words = f"The monitor can't look, so drift is not noticed: {error}"
         detail = {"endpoint": monitor.endpoint, "problem": str(error)}
         self._near.alerts.raise_alert(
