@@ -743,7 +743,7 @@ export interface paths {
         };
         /**
          * Profile
-         * @description What a version holds, column by column.
+         * @description What a version holds, column by column; against `target` in place of the dataset's own.
          */
         get: operations["data_datasets_profile"];
         put?: never;
@@ -1186,6 +1186,26 @@ export interface paths {
          * @description YAML for Kubernetes, KServe or Seldon.
          */
         get: operations["serving_exports_manifest"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/endpoints/{name}/output": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Output
+         * @description What a deployment's workers printed last, traces too; the newest one's, unless said.
+         */
+        get: operations["serving_deployments_output"];
         put?: never;
         post?: never;
         delete?: never;
@@ -5139,7 +5159,7 @@ export interface components {
          * @description What an alert is about.
          * @enum {string}
          */
-        AlertKind: "drift" | "quality" | "performance" | "data" | "canary" | "pipeline";
+        AlertKind: "drift" | "quality" | "performance" | "data" | "canary" | "pipeline" | "monitor";
         /**
          * AlertState
          * @description Whether somebody still has to look at an alert.
@@ -5640,7 +5660,7 @@ export interface components {
          * InputColumn
          * @description One column that the model reads.
          */
-        athanor__serving__types__InputColumn: {
+        athanor__serving__types__endpoints__InputColumn: {
             /** Name */
             name: string;
             /**
@@ -5655,7 +5675,7 @@ export interface components {
          * Signature
          * @description What a model takes and gives.
          */
-        athanor__serving__types__Signature: {
+        athanor__serving__types__endpoints__Signature: {
             /**
              * Classes
              * @default []
@@ -5665,7 +5685,7 @@ export interface components {
              * Columns
              * @default []
              */
-            columns: components["schemas"]["athanor__serving__types__InputColumn"][];
+            columns: components["schemas"]["athanor__serving__types__endpoints__InputColumn"][];
             /**
              * Names
              * @default []
@@ -5889,7 +5909,7 @@ export interface components {
             labels: number;
             /**
              * Patience Seconds
-             * @default 2
+             * @default 60
              */
             patience_seconds: number;
             /**
@@ -5909,7 +5929,7 @@ export interface components {
             requests: number;
             /**
              * Seconds
-             * @default 30
+             * @default 3600
              */
             seconds: number;
             /** Slow Factor */
@@ -6693,6 +6713,11 @@ export interface components {
             member: boolean;
             /** Model */
             model: string;
+            /**
+             * Other Columns
+             * @default false
+             */
+            other_columns: boolean;
             plan?: components["schemas"]["CanaryPlan"] | null;
             /**
              * Project
@@ -6769,7 +6794,7 @@ export interface components {
              * @default 0
              */
             share: number;
-            signature: components["schemas"]["athanor__serving__types__Signature"];
+            signature: components["schemas"]["athanor__serving__types__endpoints__Signature"];
             /**
              * State
              * @default starting
@@ -6778,6 +6803,21 @@ export interface components {
             state: "starting" | "canary" | "live" | "standby" | "staged" | "shadow" | "member" | "retired" | "refused" | "failed";
             /** Version */
             version: number;
+        };
+        /**
+         * DeploymentOutput
+         * @description What a deployment's workers printed, traces of what failed in them too.
+         */
+        DeploymentOutput: {
+            /** Deployment */
+            deployment: number;
+            /** Endpoint */
+            endpoint: string;
+            /**
+             * Lines
+             * @default []
+             */
+            lines: string[];
         };
         /**
          * DeploymentStatus
@@ -7528,6 +7568,11 @@ export interface components {
              */
             features: components["schemas"]["Field"][];
             /**
+             * Known At
+             * @default true
+             */
+            known_at: boolean;
+            /**
              * Max Age
              * @default 0
              */
@@ -8115,8 +8160,18 @@ export interface components {
             count: number;
             /** Endpoint */
             endpoint: string;
-            /** Unknown Classes */
-            unknown_classes?: string[];
+            /**
+             * Joined
+             * @default 0
+             */
+            joined: number;
+            /**
+             * Waiting
+             * @default 0
+             */
+            waiting: number;
+            /** Waiting For */
+            waiting_for?: string[];
         };
         /**
          * Leak
@@ -8862,6 +8917,11 @@ export interface components {
             last_verdict?: components["schemas"]["WindowVerdict"] | null;
             /** Model */
             model: string;
+            /**
+             * Problem
+             * @default
+             */
+            problem: string;
             /** Project */
             project: string;
             read: components["schemas"]["Cursor"];
@@ -9117,7 +9177,7 @@ export interface components {
             /** Id */
             id?: string | null;
             /** Key */
-            key?: string | null;
+            key?: string | number | null;
             /** Label */
             label: string | number | boolean;
         };
@@ -11809,6 +11869,11 @@ export interface components {
             state: "ready" | "quarantined";
             /** Version */
             version: number;
+            /**
+             * Warnings
+             * @default []
+             */
+            warnings: string[];
         };
         /**
          * Trigger
@@ -12470,8 +12535,8 @@ export type AthanorRegistryTypesModelPage = components['schemas']['athanor__regi
 export type AthanorRegistryTypesNewSource = components['schemas']['athanor__registry__types__NewSource'];
 export type AthanorRegistryTypesSignature = components['schemas']['athanor__registry__types__Signature'];
 export type AthanorResponsibleTypesIndicator = components['schemas']['athanor__responsible__types__Indicator'];
-export type AthanorServingTypesInputColumn = components['schemas']['athanor__serving__types__InputColumn'];
-export type AthanorServingTypesSignature = components['schemas']['athanor__serving__types__Signature'];
+export type AthanorServingTypesEndpointsInputColumn = components['schemas']['athanor__serving__types__endpoints__InputColumn'];
+export type AthanorServingTypesEndpointsSignature = components['schemas']['athanor__serving__types__endpoints__Signature'];
 export type AthanorTrackingRoutesExperimentsNewName = components['schemas']['athanor__tracking__routes__experiments__NewName'];
 export type AthanorTrackingRoutesLoggedModelsModelPage = components['schemas']['athanor__tracking__routes__logged_models__ModelPage'];
 export type AthanorTrackingTypesRunChange = components['schemas']['athanor__tracking__types__RunChange'];
@@ -12511,6 +12576,7 @@ export type Deleted = components['schemas']['Deleted'];
 export type DeliveryResult = components['schemas']['DeliveryResult'];
 export type Deploy = components['schemas']['Deploy'];
 export type Deployment = components['schemas']['Deployment'];
+export type DeploymentOutput = components['schemas']['DeploymentOutput'];
 export type DeploymentStatus = components['schemas']['DeploymentStatus'];
 export type Description = components['schemas']['Description'];
 export type Diagnosis = components['schemas']['Diagnosis'];
@@ -14134,7 +14200,9 @@ export interface operations {
     };
     data_datasets_profile: {
         parameters: {
-            query?: never;
+            query?: {
+                target?: string;
+            };
             header?: never;
             path: {
                 name: string;
@@ -15005,6 +15073,40 @@ export interface operations {
                 };
                 content: {
                     "text/plain": string;
+                };
+            };
+            /** @description It failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    serving_deployments_output: {
+        parameters: {
+            query?: {
+                lines?: number;
+                number?: number | null;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeploymentOutput"];
                 };
             };
             /** @description It failed */
