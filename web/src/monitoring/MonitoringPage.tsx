@@ -116,7 +116,11 @@ function Monitors({ monitors }: { monitors: readonly Monitor[] }) {
         id: "state",
         header: say("common.state"),
         value: (row) => row.state,
-        cell: (row) => <StateBadge state={row.state} />,
+        cell: (row) => (
+          <>
+            <StateBadge state={row.state} /> {row.problem}
+          </>
+        ),
       },
       {
         id: "verdict",
