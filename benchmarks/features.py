@@ -93,6 +93,7 @@ def view_of(folder: Path, number: int, scratch: Path) -> dict[str, Any]:
         "keys": [{"name": "key", "type": "integer"}],
         "event_time": "event_timestamp",
         "created_time": "created",
+        "known_at": True,
         "features": [{"name": f"f{number}_{place}", "type": "number"} for place in range(4)],
         "tests": [],
         "history": "",
