@@ -163,6 +163,14 @@ def test_commands(server: RunningServer, client: Client, tmp_path: Path) -> None
     assert len(athanor(server, "report", "explain", "--json")) > 15
 
 
+@pytest.fixture
+def wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A console as in a pipe, whatever terminal the tests before left in this process."""
+    monkeypatch.delenv("COLUMNS", raising=False)
+    monkeypatch.setattr("athanor.kernel.console._consoles", [])
+
+
+@pytest.mark.usefixtures("wide")
 def test_what_runs_told_is_shown_in_short(
     server: RunningServer, client: Client, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
