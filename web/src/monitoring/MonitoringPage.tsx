@@ -117,9 +117,9 @@ function Monitors({ monitors }: { monitors: readonly Monitor[] }) {
         header: say("common.state"),
         value: (row) => row.state,
         cell: (row) => (
-          <>
-            <StateBadge state={row.state} /> {row.problem}
-          </>
+          <span title={row.problem}>
+            <StateBadge state={row.state} />
+          </span>
         ),
       },
       {
