@@ -54,14 +54,17 @@ def stamp_of(file: int | str) -> list[int]:
         about = Path(file).stat() if isinstance(file, str) else os.fstat(file)
     except (OSError, ValueError):
         return []
+    return _stamp(about)
+
+
+def _stamp(about: os.stat_result) -> list[int]:
     return [about.st_dev, about.st_ino, about.st_size, about.st_mtime_ns]
 
 
 def _seal(stream: IO[bytes]) -> str:
-    told = tuple(stamp_of(stream.fileno()))
-    size = os.fstat(stream.fileno()).st_size
-    seen = hashlib.sha256(repr(told).encode())
-    for place in (0, max(0, size - _SHOWN)):
+    about = os.fstat(stream.fileno())
+    seen = hashlib.sha256(repr(tuple(_stamp(about))).encode())
+    for place in (0, max(0, about.st_size - _SHOWN)):
         stream.seek(place)
         seen.update(stream.read(_SHOWN))
     stream.seek(0)

@@ -148,7 +148,7 @@ def _asked(kind: str, source: Source, sql: str, values: dict[str, Any]) -> list[
         connection.register("hot", hot)
         parts = ["SELECT * FROM hot"]
         if files := source.get("parquet"):
-            listed = ", ".join("'" + name.replace("'", "''") + "'" for name in files)
+            listed = ", ".join(map(_quoted, files))
             names = ", ".join(hot.schema.names)
             parts.append(f"SELECT {names} FROM read_parquet([{listed}])")  # noqa: S608 - our names
         connection.execute(f"CREATE VIEW rows AS {' UNION ALL '.join(parts)}")
