@@ -41,7 +41,8 @@ help:
 	@echo "make test     install with the test extra, and run every check and test"
 	@echo "make lint     format, lint, types, contracts between rooms"
 	@echo "make unit     pytest alone                              (ARGS=tests/data)"
-	@echo "make peers    the environment of MLflow, which the tests compare with"
+	@echo "make peers    the environment of MLflow, which the tests compare with (NAMES=\"feast dvc ...\""
+	@echo "              or NAMES=all: those of other products too)"
 	@echo "make soak     the tests that count to the full"
 	@echo "make bench    the promised figures, measured"
 	@echo "make studio   build the web page into the package"
@@ -90,10 +91,17 @@ $(DONE)/peers: requirements/peers.txt $(DONE)/bootstrap
 	@$(UV) pip install --quiet --python $(PEERS)/mlflow/bin/python --require-hashes -r $<
 	@touch $@
 
+# An object store for the tests, apart for what it needs.
+$(DONE)/s3: requirements/s3.txt $(DONE)/bootstrap
+	@test -x $(PEERS)/s3/bin/python || $(UV) venv --quiet --python $(BIN)/python $(PEERS)/s3
+	@$(UV) pip install --quiet --python $(PEERS)/s3/bin/python --require-hashes -r $<
+	@touch $@
+
 .PHONY: install install-test dev peers
 install: $(DONE)/athanor
-install-test: $(DONE)/athanor $(DONE)/test
+install-test: $(DONE)/athanor $(DONE)/test $(DONE)/s3
 peers: $(DONE)/peers
+	@if [ -n "$(NAMES)" ]; then $(BIN)/python benchmarks/peers/environments.py $(NAMES); fi
 dev: install-test $(DONE)/dev
 	@$(BIN)/pre-commit install
 
@@ -174,6 +182,7 @@ lock: $(DONE)/bootstrap
 		--output-file requirements/bootstrap.txt
 	$(LOCK) --group build --constraints requirements/test.txt --output-file requirements/build.txt
 	$(LOCK) --group peers --output-file requirements/peers.txt
+	$(LOCK) --group s3 --output-file requirements/s3.txt
 	$(LOCK) --group dev --constraints requirements/test.txt --output-file requirements/dev.txt
 
 .PHONY: clean

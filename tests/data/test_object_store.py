@@ -24,7 +24,7 @@ _SERVER = Path(os.environ.get("ATHANOR_TEST_MOTO", ROOT / ".venvs/s3/bin/moto_se
 @pytest.fixture(scope="module")
 def endpoint() -> Iterator[str]:
     if not _SERVER.exists():
-        pytest.skip("no S3-compatible server here: put moto[server] into .venvs/s3")
+        pytest.skip("no S3-compatible server here: make install-test puts one into .venvs/s3")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
