@@ -1,5 +1,7 @@
 """Profiles: every figure against pandas, and warnings in plain words."""
 
+import time
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import msgspec
@@ -10,9 +12,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from athanor.data.logic.association import pairwise
+from athanor.data.logic.expectations import suggested
 from athanor.data.types import Profile, ReadOptions, Roles
+from athanor.data.work.persons import counts
 from athanor.data.work.profile import connected, profile_of
 from athanor.data.work.reading import look_through
+from athanor.data.work.sql import run
 
 
 def profiled(table: pa.Table, path: Path, target: str = "") -> Profile:
@@ -134,3 +139,46 @@ def test_a_large_table_is_profiled(tmp_path: Path) -> None:
     first = profile.column("n0")
     assert first is not None
     assert first.distinct == pytest.approx(rows, rel=0.1)
+
+
+def test_no_range_is_suggested_of_what_is_not_finite(tmp_path: Path) -> None:
+    table = pa.table({"wild": [0.5, float("nan"), float("inf"), 2.0], "tame": [0.5, 1.0, 1.5, 2.0]})
+    profile = profiled(table, tmp_path / "t.parquet")
+    ranges = [item.column for item in suggested(profile, Roles()) if item.kind == "range"]
+    assert ranges == ["tame"]
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        [[row] for row in range(60)],
+        [{"a": row} for row in range(60)],
+        [date(2024, 1, 1) + timedelta(days=row) for row in range(60)],
+        [datetime(2024, 1, 1, tzinfo=UTC) + timedelta(hours=row) for row in range(60)],
+    ],
+)
+def test_a_target_of_any_type_has_a_profile(cells: list[object], tmp_path: Path) -> None:
+    table = pa.table({"outcome": cells, "n": list(range(60)), "word": ["x", "y"] * 30})
+    profile = profiled(table, tmp_path / "t.parquet", target="outcome")
+    assert (profile.target, profile.leaks and profile.leaks[0].column) in {
+        ("outcome", ()), ("outcome", "n"),
+    }  # fmt: skip
+
+
+def test_times_are_told_in_utc_wherever_the_server_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        late = datetime(2024, 1, 1, 23, 30, tzinfo=UTC)
+        path = tmp_path / "t.parquet"
+        profile = profiled(pa.table({"seen": [late, late + timedelta(days=1)]}), path)
+        scan = {"parquet": [str(path)], "jsonl": [], "rows": [], "sql": "", "columns": []}
+        sql = "select seen::date::varchar, hour(seen) from t order by seen limit 1"
+        assert run(sql, {"t": scan}, 10, 500)["rows"] == [["2024-01-01", 23]]
+        assert counts([str(path)], "seen", "2024-01-01 23:30:00+00") == {str(path): 1}
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert profile.columns[0].minimum == "2024-01-01 23:30:00+00"

@@ -2,9 +2,12 @@
 
 import random
 from collections import Counter
+from datetime import UTC, datetime, time, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
@@ -330,3 +333,28 @@ def test_no_ready_version_says_why(room: DataRoom, written: Written) -> None:
     with pytest.raises(NoReadyVersion, match="its versions are deleted") as refused:
         room.datasets.version(OWNER, "churn")
     assert "restore" not in refused.value.hint
+
+
+def test_a_diff_tells_values_of_every_type(room: DataRoom, tmp_path: Path) -> None:
+    at = datetime(2024, 1, 1, 12, tzinfo=UTC)
+    cells = {
+        "at": at,
+        "some": {"a": [1]},
+        "raw": b"a",
+        "price": Decimal("1.10"),
+        "took": time(1, 2),
+    }
+    for number, extra in enumerate([{}, {"at": at + timedelta(days=1), "raw": b"b"}]):
+        path = tmp_path / f"{number}.parquet"
+        rows = [{"id": 1} | cells | extra, {"id": 2 + number} | cells]
+        pq.write_table(pa.Table.from_pylist(rows), path)
+        room.datasets.add(OWNER, "odd", NewVersion(path=path))
+    keyed = room.versions.diff(OWNER, "odd@1", "odd@2", key=("id",)).rows
+    assert (keyed.examples[0].before, keyed.examples[0].after) == (
+        {"at": "2024-01-01T12:00:00+00:00", "raw": "61"},
+        {"at": "2024-01-02T12:00:00+00:00", "raw": "62"},
+    )
+    assert room.versions.diff(OWNER, "odd@1", "odd@2", key=("id", "at")).rows.changed == 0
+    whole = room.versions.diff(OWNER, "odd@1", "odd@2").rows
+    assert (whole.added, whole.removed) == (2, 2)
+    assert whole.examples[0].key["some"] == {"a": [1]}

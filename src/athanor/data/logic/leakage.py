@@ -65,7 +65,12 @@ def find_leaks(
 
 
 def class_codes(labels: pa.ChunkedArray) -> Codes | None:
-    """The classes of a target as 0, 1, 2 ..., or None where it is a measure, not a class."""
+    """The classes of a target as 0, 1, 2 ..., or None where it is a measure, not a class.
+
+    None, too, for lists, structs and maps: they are no classes.
+    """
+    if pa.types.is_nested(labels.type):
+        return None
     values = pc.unique(labels)
     numeric = pa.types.is_floating(labels.type) or pa.types.is_integer(labels.type)
     if len(values) < 2 or len(values) > MOST_CLASSES or (numeric and len(values) > 20):

@@ -20,7 +20,7 @@ from athanor.data.records import ColumnDiff, RowChange, RowsDiff, SchemaDiff, Ty
 from athanor.data.types import Column, ColumnProfile, Profile
 from athanor.data.work import stability
 from athanor.data.work.earlier import Base
-from athanor.data.work.plain import plain_value
+from athanor.data.work.telling import plain_values, told_as
 from athanor.kernel.wording import counted
 
 _EXAMPLES = 20
@@ -62,6 +62,7 @@ def diff(
     )
     columns = schema_diff(first.columns, second.columns)
     with duckdb.connect(":memory:", config={"threads": 2}) as connection:
+        connection.execute("SET TimeZone = 'UTC'")
         common = _common(first.columns, second.columns)
         same = sum(pq.read_metadata(path).num_rows for path in shared)
         _views(connection, sides)
@@ -244,11 +245,12 @@ def _by_key(
         examples += _changed(connection, key, rest, joined, listed)
     ways: tuple[Literal["removed", "added"], ...] = ("removed", "added")
     for change in ways:
-        found = connection.execute(
+        found = _told(
+            connection,
             f"SELECT {listed} FROM differing WHERE change = '{change}' "  # noqa: S608
-            f"ORDER BY {listed} LIMIT {_EXAMPLES}"
-        ).fetchall()
-        examples += [RowChange(key=_plain_row(key, row), change=change) for row in found]
+            f"ORDER BY {listed} LIMIT {_EXAMPLES}",
+        )
+        examples += [RowChange(key=_named(key, row), change=change) for row in found]
     return added, removed, changed, unchanged, changes, examples
 
 
@@ -288,18 +290,15 @@ def _changed(
     joined: str,
     listed: str,
 ) -> list[RowChange]:
-    found = connection.execute(
-        f"SELECT * FROM ({joined}) ORDER BY {listed} LIMIT {_EXAMPLES}"  # noqa: S608 - quoted
-    ).fetchall()
+    sql = f"SELECT * FROM ({joined}) ORDER BY {listed} LIMIT {_EXAMPLES}"  # noqa: S608 - quoted
     examples = []
-    for row in found:
+    for row in _told(connection, sql):
         # As they are told: NaN is NaN.
-        before = [plain_value(value) for value in row[len(key) : len(key) + len(rest)]]
-        after = [plain_value(value) for value in row[len(key) + len(rest) :]]
+        before, after = row[len(key) : len(key) + len(rest)], row[len(key) + len(rest) :]
         differing = [n for n in range(len(rest)) if before[n] != after[n]]
         examples.append(
             RowChange(
-                key=_plain_row(key, row),
+                key=_named(key, row),
                 change="changed",
                 before={rest[n]: before[n] for n in differing},
                 after={rest[n]: after[n] for n in differing},
@@ -308,8 +307,15 @@ def _changed(
     return examples
 
 
-def _plain_row(names: Sequence[str], row: Sequence[Any]) -> dict[str, Any]:
-    return {name: plain_value(value) for name, value in zip(names, row, strict=False)}
+def _told(connection: duckdb.DuckDBPyConnection, sql: str) -> list[tuple[Any, ...]]:
+    """The rows of a query as plain data."""
+    # Not by DuckDB's own rows: for times with a zone they need a library that may not be there.
+    table = told_as(connection.sql(sql), "json").to_arrow_table()
+    return list(zip(*(plain_values(column) for column in table.columns), strict=True))
+
+
+def _named(names: Sequence[str], row: Sequence[Any]) -> dict[str, Any]:
+    return dict(zip(names, row, strict=False))
 
 
 def _by_rows(connection: duckdb.DuckDBPyConnection, common: Mapping[str, str]) -> _Found:
@@ -328,12 +334,13 @@ def _by_rows(connection: duckdb.DuckDBPyConnection, common: Mapping[str, str]) -
     cells = ", ".join(_cell(name, kind) for name, kind in common.items()) or "1"
     examples = []
     for change, side, more in (("removed", "b", "b > a"), ("added", "a", "a > b")):
-        rows = connection.execute(
+        rows = _told(
+            connection,
             f"SELECT {cells} FROM own_{side} WHERE hash({hashed}) IN "  # noqa: S608 - quoted
-            f"(SELECT h FROM bag WHERE {more}) LIMIT {_EXAMPLES}"
-        ).fetchall()
+            f"(SELECT h FROM bag WHERE {more}) LIMIT {_EXAMPLES}",
+        )
         examples += [
-            RowChange(key=_plain_row(list(common), row), change=change)  # type: ignore[arg-type]
+            RowChange(key=_named(list(common), row), change=change)  # type: ignore[arg-type]
             for row in rows
         ]
     return added, removed, 0, unchanged, {}, examples

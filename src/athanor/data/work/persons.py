@@ -15,6 +15,7 @@ def counts(files: list[str], column: str, value: str) -> dict[str, int]:
     """How many rows of each file hold the value; files that have no such column are left out."""
     found = {}
     with duckdb.connect(":memory:", config={"threads": 2}) as connection:
+        connection.execute("SET TimeZone = 'UTC'")
         for file in files:
             [path] = located("", [file])
             try:

@@ -36,6 +36,7 @@ def connected(files: Sequence[str], earlier: Sequence[str] = ()) -> duckdb.DuckD
     """
     connection = duckdb.connect(":memory:", config={"threads": 2})
     connection.execute("SET preserve_insertion_order = true")
+    connection.execute("SET TimeZone = 'UTC'")
     for name, paths in (("source", files), ("earlier", earlier)):
         if paths:
             listed = ", ".join("'" + path.replace("'", "''") + "'" for path in paths)
@@ -201,8 +202,8 @@ def _with_target(
     if classes is None:
         try:
             goal = numbers(labels)
-        except pa.ArrowInvalid:
-            return list(profiles)
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+            return list(profiles)  # words, times, lists: no numbers
     else:
         goal = classes.astype(np.float64)
         if len(np.unique(classes)) > 2:

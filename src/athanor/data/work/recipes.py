@@ -251,6 +251,7 @@ def _profile(kitchen: Kitchen) -> Any:
     """The profile of the table `made`."""
     made = kitchen.connection.sql("SELECT * FROM made").to_arrow_table()
     with duckdb.connect(":memory:", config={"threads": 2}) as other:
+        other.execute("SET TimeZone = 'UTC'")
         other.register("made_rows", made)
         other.execute("CREATE VIEW source AS SELECT * FROM made_rows")
         found = profile_of(other, made.schema, made.num_rows, Roles())

@@ -100,6 +100,7 @@ def between(
     cells, row = ", ".join(quoted(name) for name in common), unused(_ROW, common)
     inside = unused("athanor_inside", common)
     with duckdb.connect(":memory:", config={"threads": 2}) as connection:
+        connection.execute("SET TimeZone = 'UTC'")
         sources = []
         for base, told, side in zip(pair, sides, _SIDES, strict=True):
             listed = ", ".join(map(sql_text, base.paths()))

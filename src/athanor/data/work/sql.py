@@ -135,6 +135,8 @@ def _prepared(tables: dict[str, dict[str, Any]], memory_mb: int) -> duckdb.DuckD
         _make_table(connection, name, scan)
     connection.execute(f"SET allowed_paths = [{', '.join(map(_literal, files))}]")
     connection.execute("SET temp_directory = ''")
+    # Days and hours are those of recipes and profiles, whatever the server's own zone is.
+    connection.execute("SET TimeZone = 'UTC'")
     connection.execute(f"SET memory_limit = '{int(memory_mb)}MB'")
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")

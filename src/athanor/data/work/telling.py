@@ -72,6 +72,7 @@ def plain_values(column: pa.Array | pa.ChunkedArray) -> list[Any]:
     except (OverflowError, ValueError):
         found: list[Any] = []
     with duckdb.connect(":memory:", config={"threads": 1}) as connection:
+        connection.execute("SET TimeZone = 'UTC'")
         told = connection.from_arrow(pa.table({"told": column}))
         texts = told.project("CAST(told AS VARCHAR)").fetchall()
     for value, (text,) in zip(column, texts, strict=True):
