@@ -14,6 +14,7 @@ from athanor.data import NewVersion, Roles
 from athanor.pipelines import Submission
 from athanor.registry.errors import AliasProtected
 from athanor.registry.protection import NewProtection
+from athanor.serving import HeaderRule
 from athanor.testing.server import RunningServer, running_server, start_server
 from athanor.tracking import Batch, NewExperiment, NewMetric, NewTrackedRun, RunChange
 
@@ -458,6 +459,8 @@ def test_the_whole_loop_is_followed_without_a_reload(
     page.get_by_role("link", name="churn", exact=True).click()
     expect(page.get_by_text("churn@1 takes all traffic.")).to_be_visible(timeout=60_000)
     see_how_to_ask(page)
+    see_who_answers_what(page, client)
+    deploy_by_two_clicks(page)
 
     rail.get_by_role("link", name="Monitoring").click()
     expect(page.get_by_role("heading", name="No alert")).to_be_visible()
@@ -480,10 +483,39 @@ def test_the_whole_loop_is_followed_without_a_reload(
 
 def see_how_to_ask(page: Page) -> None:
     """A row that the model was trained on stands in each program."""
-    asking = page.get_by_role("region", name="Ask it")
-    expect(asking).to_contain_text(re.compile(r"curl .*\"age\": [1-9][0-9]"))
-    asking.get_by_role("tab", name="Python").click()
-    expect(asking).to_contain_text("import urllib.request")
+    page.get_by_role("tab", name="Ask it").click()
+    expect(page.get_by_role("region", name="curl")).to_contain_text(
+        re.compile(r"curl .*\"age\": [1-9][0-9]")
+    )
+    expect(page.get_by_role("region", name="Python")).to_contain_text("import urllib.request")
+
+
+def see_who_answers_what(page: Page, client: Client) -> None:
+    """Rules that are made elsewhere appear; answers that were logged can be read."""
+    page.get_by_role("tab", name="Traffic").click()
+    expect(page.get_by_text("the shares alone decide")).to_be_visible()
+    client.deployments.split("churn", rules=[HeaderRule(header="x-plan", deployment=1)])
+    rules = page.get_by_role("table", name="Rules by header")
+    expect(rules).to_contain_text("1 · churn@1")
+    assert found_by_axe(page) == []
+    client.endpoints.predict("churn", [{"age": 40, "orders": 3, "plan": "plus"}])
+    page.get_by_role("tab", name="Predictions").click()
+    expect(page.get_by_role("table", name="Predictions")).to_contain_text("age: 40, orders: 3, plan: plus")
+    assert found_by_axe(page) == []
+
+
+def deploy_by_two_clicks(page: Page) -> None:
+    """A model's page puts its champion behind an endpoint of its name, as a canary at first."""
+    page.get_by_role("tab", name="Deployments").click()
+    page.get_by_role("table", name="Deployments").get_by_role("link", name="churn@1").click()
+    page.get_by_role("button", name="Deploy").click()
+    order = page.get_by_role("dialog", name="Deploy churn@1")
+    expect(order.get_by_role("checkbox")).to_be_checked()
+    order.get_by_role("button", name="Deploy").click()
+    expect(page).to_have_url(re.compile("/endpoints/churn$"))
+    expect(page.get_by_role("row").filter(has_text="canary")).to_contain_text("churn@1")
+    page.get_by_role("tab", name="Traffic").click()
+    expect(page.get_by_role("region", name="Canary")).to_contain_text("1 of 2")
 
 
 def see_what_columns_hold(page: Page) -> None:

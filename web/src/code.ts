@@ -23,6 +23,9 @@ export const code = {
   runPipeline: "athanor pipeline run pipeline.py",
   deploy: "athanor deploy churn@champion --endpoint churn",
   monitor: "athanor monitor run churn",
+  ask: (endpoint: string): string => `athanor endpoint snippet ${endpoint}`,
+  predictionsSql: (endpoint: string): string =>
+    `athanor sql "select * from labelled_predictions where endpoint = '${endpoint}'"`,
   applyFeatures: "athanor feature apply features.yaml",
 
   filter: "metrics.accuracy > 0.9 and params.model = 'tree'",
@@ -93,9 +96,20 @@ export const code = {
     python: python("client.models.models()"),
   }),
   model: (name: string, version: number): Code => ({
-    cli: `athanor model show ${name}\nathanor model card ${name}@${version}\nathanor model promote ${name}@${version}`,
+    cli: [
+      `athanor model show ${name}`,
+      `athanor model card ${name}@${version}`,
+      `athanor model promote ${name}@${version}`,
+      `athanor deploy ${name}@${version} --endpoint ${name}`,
+    ].join("\n"),
     python: python(
-      `client.models.versions("${name}")\nclient.cards.card("${name}@${version}")\nclient.models.promote("${name}@${version}")`,
+      [
+        `client.models.versions("${name}")`,
+        `client.cards.card("${name}@${version}")`,
+        `client.models.promote("${name}@${version}")`,
+        `client.endpoints.deploy("${name}", Deploy(model="${name}@${version}"))`,
+      ].join("\n"),
+      "from athanor.serving import Deploy\n",
     ),
   }),
   endpoints: (): Code => ({
@@ -106,8 +120,22 @@ export const code = {
     ),
   }),
   endpoint: (name: string): Code => ({
-    cli: `athanor endpoint show ${name}\nathanor endpoint rollback ${name}`,
-    python: python(`client.endpoints.get("${name}")\nclient.endpoints.rollback("${name}")`),
+    cli: [
+      `athanor endpoint show ${name}`,
+      `athanor endpoint split ${name}`,
+      `athanor endpoint status ${name}`,
+      `athanor endpoint logs ${name}`,
+      `athanor endpoint rollback ${name}`,
+    ].join("\n"),
+    python: python(
+      [
+        `client.endpoints.get("${name}")`,
+        `client.deployments.traffic("${name}")`,
+        `client.deployments.status("${name}")`,
+        `client.endpoints.predictions("${name}")`,
+        `client.endpoints.rollback("${name}")`,
+      ].join("\n"),
+    ),
   }),
   monitoring: (): Code => ({
     cli: "athanor alert list\nathanor monitor list",

@@ -11,7 +11,20 @@ export const DEFAULT_PROJECT = "default";
 /** How many rows a list asks for; the newest. */
 export const LISTED = 200;
 
+/** What no event tells of (requests, a canary's evidence) is asked for anew as often. */
+const ANEW_MS = 10_000;
+
 const SEARCH = { filter: "", view: "active", page_token: "", limit: LISTED } as const;
+
+const DEPLOY = {
+  follow: false,
+  member: false,
+  other_columns: false,
+  project: DEFAULT_PROJECT,
+  recipe: "",
+  replicas: 1,
+  stage: false,
+} as const;
 
 export interface RunsAsked {
   kind?: string;
@@ -299,6 +312,39 @@ export const queries = {
           }),
         ),
     }),
+  endpointStatus: (name: string) =>
+    queryOptions({
+      queryKey: ["endpoints", name, "status"],
+      queryFn: ({ signal }) =>
+        read(api.GET("/api/v1/endpoints/{name}/status", { signal, params: { path: { name } } })),
+      refetchInterval: ANEW_MS,
+    }),
+  canary: (name: string) =>
+    queryOptions({
+      queryKey: ["endpoints", name, "canary"],
+      queryFn: ({ signal }) =>
+        read(api.GET("/api/v1/endpoints/{name}/canary", { signal, params: { path: { name } } })),
+      refetchInterval: ANEW_MS,
+    }),
+  shadow: (name: string) =>
+    queryOptions({
+      queryKey: ["endpoints", name, "shadow"],
+      queryFn: ({ signal }) =>
+        read(api.GET("/api/v1/endpoints/{name}/shadow", { signal, params: { path: { name } } })),
+      refetchInterval: ANEW_MS,
+    }),
+  predictions: (name: string) =>
+    queryOptions({
+      queryKey: ["endpoints", name, "predictions"],
+      queryFn: ({ signal }) =>
+        read(
+          api.GET("/api/v1/endpoints/{name}/predictions", {
+            signal,
+            params: { path: { name }, query: { limit: LISTED } },
+            refetchInterval: ANEW_MS,
+    }),
+        ),
+    }),
   alerts: () =>
     queryOptions({
       queryKey: ["alerts"],
@@ -331,6 +377,21 @@ export const queries = {
 /** Send an endpoint's traffic back to the deployment that had it before. */
 export function rollBack(name: string) {
   return read(api.POST("/api/v1/endpoints/{name}/rollback", { params: { path: { name } } }));
+}
+
+/** Let the canary take all traffic now, whatever is still to be judged. */
+export function promote(name: string) {
+  return read(api.POST("/api/v1/endpoints/{name}/promote", { params: { path: { name } } }));
+}
+
+/** Put a model version behind an endpoint; with a share, as a canary that is judged first. */
+export function deploy(name: string, model: string, canary: number | null) {
+  return read(
+    api.POST("/api/v1/endpoints/{name}/deployments", {
+      params: { path: { name } },
+      body: { ...DEPLOY, model, canary },
+    }),
+  );
 }
 
 /** Agree to a move of an alias, or refuse it with a reason. */

@@ -1,22 +1,24 @@
-import type { Deployment, Endpoint } from "@athanor/client";
+import type { Endpoint } from "@athanor/client";
 import { Button, Modal } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { useMemo, useState } from "react";
-import { Link, useParams } from "react-router";
+import { useState } from "react";
+import { useParams } from "react-router";
 
 import { queries, rollBack } from "../api/queries";
 import { code } from "../code";
 import { useSpeech } from "../i18n/language";
 import { Command, ShowCode } from "../parts/Command";
-import { DataTable, type Column } from "../parts/DataTable";
 import { Failure } from "../parts/Failure";
 import { LineageStrip } from "../parts/LineageStrip";
 import { Loaded } from "../parts/Loaded";
 import { Page } from "../parts/Page";
 import { Parts } from "../parts/Parts";
-import { StateBadge } from "../parts/StateBadge";
 import { When } from "../parts/When";
+import { Deployments } from "./Deployments";
+import { Predictions } from "./Predictions";
+import { Shadow } from "./Shadow";
 import { stateOf } from "./state";
+import { Traffic } from "./Traffic";
 import { TrafficBar } from "./TrafficBar";
 
 /** One endpoint: who answers, since when, and the way back. */
@@ -43,6 +45,22 @@ function OneEndpoint({ endpoint }: { endpoint: Endpoint }) {
       : taking.length === 1
         ? say("endpoints.one", { model: `${only.model}@${only.version}` })
         : say("endpoints.split", { n: taking.length });
+  const { name } = endpoint;
+  const parts = [
+    {
+      id: "deployments",
+      title: say("endpoints.deployments"),
+      content: <Deployments name={name} deployments={deployments} />,
+    },
+    { id: "traffic", title: say("endpoints.traffic"), content: <Traffic endpoint={endpoint} /> },
+    { id: "predictions", title: say("predictions.title"), content: <Predictions name={name} /> },
+  ];
+  if (deployments.some((one) => one.state === "shadow")) {
+    parts.push({ id: "shadow", title: say("shadow.title"), content: <Shadow name={name} /> });
+  }
+  if (endpoint.url !== "" && live !== undefined) {
+    parts.push({ id: "ask", title: say("endpoints.ask"), content: <Asking name={name} /> });
+  }
   return (
     <Page
       title={endpoint.name}
@@ -55,78 +73,21 @@ function OneEndpoint({ endpoint }: { endpoint: Endpoint }) {
         { label: say("common.created"), value: <When at={endpoint.created_at} /> },
       ]}
     >
-      {endpoint.url !== "" && live !== undefined && (
-        <section aria-labelledby="ask">
-          <h2 id="ask">{say("endpoints.ask")}</h2>
-          <Asking name={endpoint.name} />
-        </section>
-      )}
       {live !== undefined && <LineageStrip id={live.id} name={endpoint.name} />}
-      <section aria-labelledby="deployments">
-        <h2 id="deployments">{say("endpoints.deployments")}</h2>
-        <Deployments deployments={deployments} />
-      </section>
+      <Parts parts={parts} />
       <ShowCode {...code.endpoint(endpoint.name)} />
     </Page>
   );
 }
 
-function Deployments({ deployments }: { deployments: readonly Deployment[] }) {
-  const { say, percent } = useSpeech();
-  const columns = useMemo<Column<Deployment>[]>(
-    () => [
-      {
-        id: "model",
-        header: say("endpoints.model"),
-        value: (row) => `${row.model}@${row.version}`,
-        cell: (row) => (
-          <Link to={`/models/${encodeURIComponent(row.model)}`}>{`${row.model}@${row.version}`}</Link>
-        ),
-      },
-      {
-        id: "state",
-        header: say("common.state"),
-        value: (row) => row.state,
-        cell: (row) => <StateBadge state={row.state} />,
-      },
-      {
-        id: "share",
-        header: say("endpoints.traffic"),
-        numeric: true,
-        value: (row) => row.share,
-        cell: (row) => percent(row.share),
-      },
-      {
-        id: "created",
-        header: say("common.created"),
-        value: (row) => row.created_at,
-        cell: (row) => <When at={row.created_at} />,
-      },
-      {
-        id: "reason",
-        header: say("endpoints.reason"),
-        value: (row) => row.reason,
-        cell: (row) => <span className="long">{row.reason}</span>,
-      },
-    ],
-    [say, percent],
-  );
-  return (
-    <DataTable label={say("endpoints.deployments")} rows={deployments} columns={columns} idOf={idOf} immediate />
-  );
-}
-
 /** Programs that ask it about a row that its model was trained on. */
 function Asking({ name }: { name: string }) {
-  return (
-    <Parts
-      parts={LANGUAGES.map(([id, title]) => ({
-        id,
-        title,
-        content: <Program name={name} language={id} />,
-      }))}
-    />
-  );
+  return LANGUAGES.map(([id, title]) => (
+    <section key={id} aria-labelledby={`ask-${id}`}>
+      <h2 id={`ask-${id}`}>{title}</h2>
+      <Program name={name} language={id} />
+    </section>
+  ));
 }
 
 function Program({ name, language }: { name: string; language: string }) {
@@ -181,5 +142,3 @@ const LANGUAGES = [
   ["python", "Python"],
   ["node", "Node"],
 ] as const;
-
-const idOf = (deployment: Deployment): string => deployment.id;

@@ -18,15 +18,16 @@ export function percent(language: Language, share: number): string {
   return share.toLocaleString(language, { style: "percent", maximumFractionDigits: 1 });
 }
 
-/** Seconds as people say them: 12.3 s, 4 min 10 s, 2 h 5 min. */
+/** Seconds as people say them: 1.25 ms, 12.3 s, 4 min 10 s, 2 h 5 min. */
 export function duration(language: Language, seconds: number): string {
-  const unit = (value: number, name: "second" | "minute" | "hour", digits = 0): string =>
+  const unit = (value: number, name: "millisecond" | "second" | "minute" | "hour", digits = 0): string =>
     value.toLocaleString(language, {
       style: "unit",
       unit: name,
       unitDisplay: "short",
       maximumFractionDigits: digits,
     });
+  if (seconds > 0 && seconds < 0.1) return unit(seconds * 1000, "millisecond", seconds < 0.01 ? 2 : 1);
   if (seconds < MINUTE) return unit(seconds, "second", seconds < 10 ? 2 : 1);
   const whole = Math.round(seconds);
   if (whole < HOUR) {

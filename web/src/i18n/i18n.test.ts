@@ -59,6 +59,7 @@ describe("formats", () => {
     expect(number("en", 0.98765432)).toBe("0.9877");
     expect(number("en", 12345.678)).toBe("12,346");
     expect(number("en", 6.53e-11)).toBe("6.5E-11");
+    expect(duration("en", 0.0012345)).toBe("1.23 ms");
     expect(duration("en", 0.1234)).toBe("0.12 sec");
     expect(duration("en", 250)).toBe("4 min 10 sec");
     expect(duration("en", 7500)).toBe("2 hr 5 min");

@@ -6,6 +6,7 @@ import { Link, useParams, useSearchParams } from "react-router";
 import { queries } from "../api/queries";
 import { short } from "../i18n/format";
 import { code } from "../code";
+import { Deploying } from "../endpoints/Deploying";
 import { useSpeech } from "../i18n/language";
 import { ShowCode } from "../parts/Command";
 import { DataTable, type Column } from "../parts/DataTable";
@@ -56,6 +57,7 @@ function OneModel({ model, versions }: { model: Model; versions: readonly ModelV
     <Page
       title={model.name}
       about={champion === undefined ? say("models.champion.none") : say("models.champion.is", { n: champion })}
+      action={shown === undefined ? undefined : <Deploying model={model.name} version={shown.number} />}
       figures={figures}
     >
       {shown?.artifact_id != null && (
