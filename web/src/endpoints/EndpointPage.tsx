@@ -1,14 +1,12 @@
 import type { Endpoint } from "@athanor/client";
-import { Button, Modal } from "@mantine/core";
-import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { useState } from "react";
+import { useQuery } from "@tanstack/react-query";
 import { useParams } from "react-router";
 
 import { queries, rollBack } from "../api/queries";
 import { code } from "../code";
 import { useSpeech } from "../i18n/language";
 import { Command, ShowCode } from "../parts/Command";
-import { Failure } from "../parts/Failure";
+import { Confirm } from "../parts/Confirm";
 import { LineageStrip } from "../parts/LineageStrip";
 import { Loaded } from "../parts/Loaded";
 import { Page } from "../parts/Page";
@@ -66,7 +64,17 @@ function OneEndpoint({ endpoint }: { endpoint: Endpoint }) {
       title={endpoint.name}
       state={stateOf(endpoint)}
       about={about}
-      action={standby === undefined ? undefined : <RollBack name={endpoint.name} />}
+      action={
+        standby === undefined ? undefined : (
+          <Confirm
+            action={say("endpoints.rollback")}
+            title={say("endpoints.rollback.title", { name })}
+            about={say("endpoints.rollback.about", { name })}
+            act={() => rollBack(name)}
+            changes="endpoints"
+          />
+        )
+      }
       figures={[
         { label: say("endpoints.traffic"), value: <TrafficBar deployments={deployments} /> },
         { label: say("endpoints.deployments"), value: number(deployments.length) },
@@ -97,43 +105,6 @@ function Program({ name, language }: { name: string; language: string }) {
     <Loaded query={program} what={say("endpoints.ask")}>
       {(text) => <Command text={text.trimEnd()} />}
     </Loaded>
-  );
-}
-
-/** Asks once, with what depends on it; rolling back again undoes it. */
-function RollBack({ name }: { name: string }) {
-  const { say } = useSpeech();
-  const queryClient = useQueryClient();
-  const [asking, setAsking] = useState(false);
-  const rollback = useMutation({
-    mutationFn: () => rollBack(name),
-    onSuccess: () => {
-      setAsking(false);
-      return queryClient.invalidateQueries({ queryKey: ["endpoints"] });
-    },
-  });
-  return (
-    <>
-      <Button onClick={() => setAsking(true)}>{say("endpoints.rollback")}</Button>
-      <Modal
-        opened={asking}
-        onClose={() => setAsking(false)}
-        title={say("endpoints.rollback.title", { name })}
-        closeButtonProps={{ "aria-label": say("common.cancel") }}
-        lockScroll={false}
-      >
-        <p>{say("endpoints.rollback.about", { name })}</p>
-        {rollback.error !== null && <Failure what={say("endpoints.rollback")} error={rollback.error} />}
-        <div className="choices">
-          <Button loading={rollback.isPending} onClick={() => rollback.mutate()}>
-            {say("endpoints.rollback")}
-          </Button>
-          <Button variant="default" onClick={() => setAsking(false)}>
-            {say("common.cancel")}
-          </Button>
-        </div>
-      </Modal>
-    </>
   );
 }
 

@@ -1,13 +1,12 @@
 import type { Endpoint, HeaderRule } from "@athanor/client";
-import { Button, Modal } from "@mantine/core";
-import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { useMemo, useState } from "react";
+import { useQuery } from "@tanstack/react-query";
+import { useMemo } from "react";
 
 import { promote, queries } from "../api/queries";
 import { useSpeech } from "../i18n/language";
+import { Confirm } from "../parts/Confirm";
 import { DataTable, type Column } from "../parts/DataTable";
 import { Facts } from "../parts/Facts";
-import { Failure } from "../parts/Failure";
 import { Loaded } from "../parts/Loaded";
 import { StateBadge } from "../parts/StateBadge";
 import { TrafficBar } from "./TrafficBar";
@@ -76,50 +75,18 @@ function CanaryPart({ name }: { name: string }) {
                 ),
               ]}
             />
-            <Promote name={name} />
+            <Confirm
+              action={say("canary.promote")}
+              title={say("canary.promote")}
+              about={say("canary.promote.about", { name })}
+              act={() => promote(name)}
+              changes="endpoints"
+              quiet
+            />
           </>
         )}
       </Loaded>
     </section>
-  );
-}
-
-/** Asks once; a rollback undoes it. */
-function Promote({ name }: { name: string }) {
-  const { say } = useSpeech();
-  const queryClient = useQueryClient();
-  const [asking, setAsking] = useState(false);
-  const order = useMutation({
-    mutationFn: () => promote(name),
-    onSuccess: () => {
-      setAsking(false);
-      return queryClient.invalidateQueries({ queryKey: ["endpoints"] });
-    },
-  });
-  return (
-    <>
-      <Button variant="default" onClick={() => setAsking(true)}>
-        {say("canary.promote")}
-      </Button>
-      <Modal
-        opened={asking}
-        onClose={() => setAsking(false)}
-        title={say("canary.promote")}
-        closeButtonProps={{ "aria-label": say("common.cancel") }}
-        lockScroll={false}
-      >
-        <p>{say("canary.promote.about", { name })}</p>
-        {order.error !== null && <Failure what={say("canary.promote")} error={order.error} />}
-        <div className="choices">
-          <Button loading={order.isPending} onClick={() => order.mutate()}>
-            {say("canary.promote")}
-          </Button>
-          <Button variant="default" onClick={() => setAsking(false)}>
-            {say("common.cancel")}
-          </Button>
-        </div>
-      </Modal>
-    </>
   );
 }
 
