@@ -5,6 +5,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import msgspec
@@ -27,11 +28,9 @@ from athanor.data.types import (
 )
 from athanor.data.work import delta
 from athanor.data.work.earlier import Base, aligned, batches_of, schema_of
-from athanor.data.work.findings import Subject, ids_again
 from athanor.data.work.first import first_of
 from athanor.data.work.growth import Growth
 from athanor.data.work.places import located
-from athanor.data.work.profile import connected, profile_of
 from athanor.data.work.reading import NoRows, Reading, look_through, notes_by_column
 from athanor.data.work.tablefile import TypedFile, open_parquet, pieces_of, within_calendar
 from athanor.kernel.errors import AthanorError
@@ -172,8 +171,9 @@ def _made(task: Task) -> Made:
     if failing:
         return _set_apart(task, reading, files, schema, Seen(profile, tuple(checks), expectations))
     if appends and task.base is not None:
-        with connected(paths, task.base.paths()) as connection:
-            again = ids_again(connection, profile, whole, schema_of(task.base).names)
+        known = schema_of(task.base).names
+        with _sql("profile").connected(paths, task.base.paths()) as connection:
+            again = _sql("findings").ids_again(connection, profile, whole, known)
         reading = replace(reading, notes=(*reading.notes, *again))
     return _committed(
         task, reading, files, (schema, rewrites), Seen(whole, tuple(checks), expectations)
@@ -289,8 +289,15 @@ def present(roles: Roles, names: Sequence[str]) -> Roles:
 
 
 def _profile(paths: Sequence[str], schema: pa.Schema, rows: int, roles: Roles) -> Profile:
-    with connected(paths) as connection:
-        return profile_of(connection, schema, rows, present(roles, schema.names))
+    work = _sql("profile")
+    with work.connected(paths) as connection:
+        found: Profile = work.profile_of(connection, schema, rows, present(roles, schema.names))
+    return found
+
+
+def _sql(name: str) -> ModuleType:
+    """A module beside this one that takes DuckDB with it: who looks at no rows does without."""
+    return importlib.import_module(f"athanor.data.work.{name}")
 
 
 def _count(paths: Sequence[str]) -> int:
@@ -307,11 +314,12 @@ def _checks(
 ) -> list[CheckResult]:
     if not expectations:
         return []
-    # By its name: it takes a reader of SQL with it, which a version without expectations needs not.
-    verify = importlib.import_module("athanor.data.work.verify")
+    # It takes a reader of SQL with it, too, which a version without expectations needs not.
+    verify = _sql("verify")
     appends = task.append and task.base is not None
-    with connected(paths, earlier=task.base.paths() if appends and task.base else ()) as connection:
-        subject = Subject(
+    earlier = task.base.paths() if appends and task.base else ()
+    with _sql("profile").connected(paths, earlier) as connection:
+        subject = _sql("findings").Subject(
             connection=connection,
             profile=profile,
             whole=whole,

@@ -7,6 +7,7 @@ workers; files and folders are digested by `folders`, which is light.
 
 import hashlib
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -62,10 +63,22 @@ def _blocks(source: pa.Table | pa.RecordBatchReader) -> Iterator[pa.Table]:
 
 def _hash_column(total: Any, column: pa.Array) -> None:
     column = _plain(column)
-    valid = column.is_valid().to_numpy(zero_copy_only=False)
-    total.update(np.packbits(valid).tobytes())
+    total.update(_validity(column))
     for piece in _content(column):
         total.update(piece)
+
+
+def _validity(column: pa.Array) -> bytes:
+    """A bit a row: whether there is a value."""
+    if pa.types.is_primitive(column.type) and not column.null_count:
+        return _all_valid(len(column))
+    valid = column.is_valid().to_numpy(zero_copy_only=False)
+    return np.packbits(valid).tobytes()
+
+
+@lru_cache(maxsize=8)
+def _all_valid(rows: int) -> bytes:
+    return np.packbits(np.ones(rows, np.bool_)).tobytes()
 
 
 def _content(column: pa.Array) -> Iterator[Any]:
@@ -74,17 +87,19 @@ def _content(column: pa.Array) -> Iterator[Any]:
         filled = pc.fill_null(column, "" if pa.types.is_string(kind) else b"")
         _, offsets, data = filled.buffers()
         ends = np.frombuffer(offsets, np.int64 if _is_large(kind) else np.int32)
-        ends = ends[filled.offset : filled.offset + len(filled) + 1].astype(np.int64)
-        yield np.diff(ends).tobytes()
+        ends = ends[filled.offset : filled.offset + len(filled) + 1]
+        yield np.diff(ends).astype(np.int64, copy=False)
         if data is not None and len(filled):
             yield memoryview(data)[int(ends[0]) : int(ends[-1])]
     elif pa.types.is_boolean(kind):
         yield np.packbits(pc.fill_null(column, False).to_numpy(zero_copy_only=False)).tobytes()
     elif pa.types.is_floating(kind):
         values = pc.fill_null(column, 0.0).to_numpy(zero_copy_only=False)
-        yield np.where(np.isnan(values), np.nan, values).astype(values.dtype).tobytes()
+        missing = np.isnan(values)
+        # One NaN for all; what holds none is hashed where it lies.
+        yield np.where(missing, values.dtype.type(np.nan), values) if missing.any() else values
     elif pa.types.is_integer(kind):
-        yield pc.fill_null(column, 0).to_numpy(zero_copy_only=False).tobytes()
+        yield pc.fill_null(column, 0).to_numpy(zero_copy_only=False)
     elif pa.types.is_null(kind):
         yield len(column).to_bytes(8)
     else:
