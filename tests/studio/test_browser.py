@@ -11,7 +11,6 @@ from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 from athanor.client import Client
 from athanor.data import NewVersion, Roles
-from athanor.pipelines import Submission
 from athanor.registry.errors import AliasProtected
 from athanor.registry.protection import NewProtection
 from athanor.serving import HeaderRule
@@ -431,18 +430,10 @@ def test_the_whole_loop_is_followed_without_a_reload(
     expect(page.get_by_role("link", name="churn", exact=True)).to_be_visible()
     expect(count("Data")).to_have_text("1")
 
-    rail.get_by_role("link", name="Pipelines").click()
-    run = client.pipelines.submit(
-        Submission(
-            pipeline="classification",
-            parameters={"target": "left", "name": "churn", "endpoint": "churn"},
-            artifacts={"data": "dataset:churn@latest"},
-        )
-    )
-    page.get_by_role("link", name="classification").click()
+    rail.get_by_role("link", name="Train").click()
+    train_by_a_form(page)
     expect(page.get_by_role("heading", level=1, name="classification")).to_be_visible()
     expect(page.locator("h1 + .badge")).to_have_text("done", timeout=240_000)
-    assert client.pipelines.run(run.id).state == "done"
 
     expect(count("Models")).to_have_text("1")
     rail.get_by_role("link", name="Models").click()
@@ -454,13 +445,14 @@ def test_the_whole_loop_is_followed_without_a_reload(
     rail.get_by_role("link", name="Approvals").click()
     approve_a_move(page, client)
 
-    expect(count("Endpoints")).to_have_text("1")
-    rail.get_by_role("link", name="Endpoints").click()
+    rail.get_by_role("link", name="Models").click()
     page.get_by_role("link", name="churn", exact=True).click()
+    deploy_by_two_clicks(page)
+    expect(count("Endpoints")).to_have_text("1")
     expect(page.get_by_text("churn@1 takes all traffic.")).to_be_visible(timeout=60_000)
     see_how_to_ask(page)
     see_who_answers_what(page, client)
-    deploy_by_two_clicks(page)
+    see_a_canary(page)
 
     rail.get_by_role("link", name="Monitoring").click()
     expect(page.get_by_role("heading", name="No alert")).to_be_visible()
@@ -479,6 +471,13 @@ def test_the_whole_loop_is_followed_without_a_reload(
     assert_not_reloaded(page)
     assert tab.streams() == 1
     assert tab.complaints == []
+
+
+def train_by_a_form(page: Page) -> None:
+    """The dataset and its target are there already."""
+    expect(page.get_by_label("Column to predict")).to_have_value("left")
+    assert found_by_axe(page) == []
+    page.get_by_role("button", name="Train", exact=True).click()
 
 
 def see_how_to_ask(page: Page) -> None:
@@ -500,19 +499,27 @@ def see_who_answers_what(page: Page, client: Client) -> None:
     assert found_by_axe(page) == []
     client.endpoints.predict("churn", [{"age": 40, "orders": 3, "plan": "plus"}])
     page.get_by_role("tab", name="Predictions").click()
-    expect(page.get_by_role("table", name="Predictions")).to_contain_text("age: 40, orders: 3, plan: plus")
+    expect(page.get_by_role("table", name="Predictions")).to_contain_text(
+        "age: 40, orders: 3, plan: plus"
+    )
     assert found_by_axe(page) == []
 
 
 def deploy_by_two_clicks(page: Page) -> None:
-    """A model's page puts its champion behind an endpoint of its name, as a canary at first."""
+    """A model's page puts its champion behind an endpoint of its name."""
+    page.get_by_role("button", name="Deploy").click()
+    page.get_by_role("dialog").get_by_role("button", name="Deploy").click()
+    expect(page).to_have_url(re.compile("/endpoints/churn$"))
+
+
+def see_a_canary(page: Page) -> None:
+    """Where a version answers already, another begins with a tenth of the traffic."""
     page.get_by_role("tab", name="Deployments").click()
     page.get_by_role("table", name="Deployments").get_by_role("link", name="churn@1").click()
     page.get_by_role("button", name="Deploy").click()
     order = page.get_by_role("dialog", name="Deploy churn@1")
     expect(order.get_by_role("checkbox")).to_be_checked()
     order.get_by_role("button", name="Deploy").click()
-    expect(page).to_have_url(re.compile("/endpoints/churn$"))
     expect(page.get_by_role("row").filter(has_text="canary")).to_contain_text("churn@1")
     page.get_by_role("tab", name="Traffic").click()
     expect(page.get_by_role("region", name="Canary")).to_contain_text("1 of 2")

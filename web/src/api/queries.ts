@@ -1,4 +1,4 @@
-import { connect, read } from "@athanor/client";
+import { connect, read, type Dataset } from "@athanor/client";
 import { queryOptions } from "@tanstack/react-query";
 
 import { storedToken } from "./token";
@@ -377,6 +377,27 @@ export const queries = {
 /** Send an endpoint's traffic back to the deployment that had it before. */
 export function rollBack(name: string) {
   return read(api.POST("/api/v1/endpoints/{name}/rollback", { params: { path: { name } } }));
+}
+
+/** Train classifiers on a dataset's newest version; the best is registered if its gate lets it pass. */
+export function train(dataset: Dataset, target: string, name: string, champion: boolean) {
+  const { id, time, sensitive } = dataset.roles;
+  const roles = { id, time, sensitive: sensitive[0] ?? "" };
+  const told = Object.fromEntries(Object.entries(roles).filter(([, column]) => column !== ""));
+  return read(
+    api.POST("/api/v1/pipelines/runs", {
+      body: {
+        pipeline: "classification",
+        project: dataset.project,
+        cache: true,
+        parameters: { target, name, ...told },
+        artifacts: {
+          data: `dataset:${dataset.name}@latest`,
+          ...(champion ? { champion: `model:${name}@champion` } : {}),
+        },
+      },
+    }),
+  );
 }
 
 /** Let the canary take all traffic now, whatever is still to be judged. */

@@ -221,6 +221,14 @@ export const fr: Catalogue = {
   "train.pipeline.about":
     "De simples fonctions annotées et deux décorateurs deviennent un pipeline avec cache.",
   "train.watch": "Suivre les exécutions",
+  "train.dataset": "Jeu de données",
+  "train.target": "Colonne à prédire",
+  "train.target.about": "Une colonne de classes : oui ou non, ou quelques sortes.",
+  "train.choose": "Choisir une colonne",
+  "train.model": "Modèle",
+  "train.model.new": "Un nouveau modèle de ce nom.",
+  "train.model.champion": "La nouvelle version devient le champion si elle est meilleure que l’actuelle.",
+  "train.go": "Entraîner",
 
   "runs.title": "Exécutions",
   "runs.about": "Tout ce qui a travaillé : scripts, pipelines, leurs tâches, contrôles.",
