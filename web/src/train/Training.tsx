@@ -19,7 +19,7 @@ export function Training({ datasets }: { datasets: readonly Dataset[] }) {
     datasets[0];
   if (chosen === undefined) return null;
   return (
-    <>
+    <div className="editor">
       <NativeSelect
         label={say("train.dataset")}
         data={datasets.map((one) => one.name)}
@@ -27,7 +27,7 @@ export function Training({ datasets }: { datasets: readonly Dataset[] }) {
         onChange={(event) => setAddress({ dataset: event.currentTarget.value })}
       />
       <Order key={chosen.name} dataset={chosen} />
-    </>
+    </div>
   );
 }
 
