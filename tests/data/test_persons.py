@@ -1,15 +1,20 @@
 """A person's rows: found in every version, erased for good."""
 
+import datetime as dt
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from athanor.data import NewSource, Query
+from athanor.data import NewSource, NewVersion, Query
 from athanor.data.errors import VersionDeleted
 from athanor.data.service.persons import DatasetHolder
 from athanor.data.store import SqlMarkStore
 from athanor.kernel import OWNER
-from athanor.kernel.holder import Person
+from athanor.kernel.holder import Holding, Person
 from athanor.testing.data import DataRoom
 from tests.data.conftest import Written, churn, customers, spoil
 from tests.data.test_sources import pictures
@@ -74,3 +79,90 @@ def test_a_persons_picture_is_erased(room: DataRoom, holder: DatasetHolder, tmp_
     assert b"the face of somebody" not in everything(tmp_path / "storage")
     assert room.datasets.version(OWNER, "pets").rows == 6
     assert room.sources.file(OWNER, "pets", "cats/1.png")[-1] == 1
+
+
+@pytest.mark.parametrize(
+    ("cells", "value"),
+    [
+        ([0, 1], "0"),
+        ([Decimal("1.10"), Decimal("11.00")], "1.1"),
+        ([dt.datetime(2024, 1, 1), dt.datetime(2024, 1, 2)], "2024-01-01T00:00:00"),
+        ([dt.date(2024, 1, 1), dt.date(2024, 1, 2)], "2024-01-01"),
+        ([b"\x00\xff", b"\x00"], "00FF"),
+        ([True, False], "True"),
+        (["日本", "日"], "日本"),
+        ([["a", "b"], ["ab"]], "b"),
+        ([{"of": [{"key": 1}]}, {"of": [{"key": 2}, None]}], "1"),
+    ],
+)
+def test_a_key_of_any_type_is_erased(
+    cells: list[Any], value: str, room: DataRoom, holder: DatasetHolder, tmp_path: Path
+) -> None:
+    pq.write_table(pa.table({"key": cells, "x": [1, 2]}), tmp_path / "t.parquet")
+    before = room.datasets.add(OWNER, "odd", NewVersion(path=tmp_path / "t.parquet"))
+    person = Person(column="key", value=value)
+    assert [item.rows for item in holder.holdings(person, OWNER)] == [1]
+    holder.erase(person, OWNER)
+    assert holder.holdings(person, OWNER) == []
+    after = room.datasets.version(OWNER, "odd")
+    assert (after.number, after.rows, after.columns) == (2, 1, before.columns)
+    assert [row["x"] for row in room.datasets.rows(OWNER, "odd")] == [2]
+
+
+def test_a_key_within_structs_and_maps_is_erased(
+    room: DataRoom, holder: DatasetHolder, tmp_path: Path
+) -> None:
+    maps = pa.array([[("who", 7)], [("who", 8)], None], pa.map_(pa.string(), pa.int64()))
+    structs = pa.array([None, {"who": "x", "a": 1}, {"who": "7", "a": 1}])
+    pq.write_table(pa.table({"m": maps, "s": structs}), tmp_path / "t.parquet")
+    room.datasets.add(OWNER, "odd", NewVersion(path=tmp_path / "t.parquet"))
+    person = Person(column="who", value="7")
+    assert [item.rows for item in holder.holdings(person, OWNER)] == [2]
+    holder.erase(person, OWNER)
+    assert room.datasets.rows(OWNER, "odd") == [{"m": {"who": 8}, "s": {"who": "x", "a": 1}}]
+
+
+def test_rows_that_are_added_meanwhile_are_kept_or_erased_too(
+    room: DataRoom, holder: DatasetHolder, written: Written, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = customers().replace("1003,", "777777003,")
+    room.datasets.add(OWNER, "churn", churn(written("a.csv", mine)))
+    more = iter([customers(300, 60), customers(400, 60)])
+
+    def overtaken(self: DatasetHolder, *given: Any) -> str:
+        if text := next(more, ""):
+            room.datasets.add(OWNER, "churn", churn(written("b.csv", text), "append"))
+        return cleaned(self, *given)
+
+    cleaned = DatasetHolder._cleaned
+    monkeypatch.setattr(DatasetHolder, "_cleaned", overtaken)
+    person = Person(column="customer", value="777777003")
+    gone = holder.erase(person, OWNER)
+    clean = room.datasets.version(OWNER, "churn")
+    assert (clean.number, clean.rows) == (4, 319)
+    assert {item.name for item in gone if item.erased} == {"churn@1", "churn@2", "churn@3"}
+    assert holder.holdings(person, OWNER) == []
+
+
+def test_what_a_killed_writer_or_erasure_left_is_erased(
+    room: DataRoom, holder: DatasetHolder, written: Written, tmp_path: Path
+) -> None:
+    mine = customers().replace("1003,", "777777003,")
+    first = room.datasets.add(OWNER, "churn", churn(written("a.csv", mine)))
+    person = Person(column="customer", value="777777003")
+    [file] = [Path(first.table_uri, name) for name in first.files]
+    kept = file.read_bytes()
+    holder.erase(person, OWNER)
+    # As a process leaves them that is killed before it names a file, or before it removes one.
+    for path in (file, file.with_name("other.parquet")):
+        path.write_bytes(kept)
+    staged = tmp_path / "storage/staging/x/upload"
+    staged.parent.mkdir(parents=True)
+    staged.write_text(mine)
+    told = Holding(room="data", kind="file", name="files of churn that no version names", rows=2)
+    assert holder.holdings(person, OWNER) == [told]
+    assert [item.erased for item in holder.erase(person, OWNER)] == [True]
+    assert holder.holdings(person, OWNER) == []
+    room.datasets.recover()
+    assert b"777777003" not in everything(tmp_path / "storage")
+    assert room.datasets.version(OWNER, "churn").rows == 199

@@ -1,7 +1,7 @@
 """The columns by which somebody may be asked for: whether a name is one of them, or a slip."""
 
 from athanor.app.persons.keyed import KeyHistory
-from athanor.data.service.persons import DatasetHolder
+from athanor.data.service.persons import DatasetHolder, names_key
 from athanor.features.store import SqlDefinitionStore
 from athanor.kernel import Database, NotFound, Principal, nearest
 from athanor.kernel.holder import Person
@@ -34,11 +34,10 @@ class Columns:
 
         Raises: ColumnUnknown.
         """
-        known = {
-            column.name
-            for _, version in self._rows.versions(person, who)
-            for column in version.columns
-        }
+        versions = [version for _, version in self._rows.versions(person, who)]
+        if any(names_key(version, person.column) for version in versions):
+            return
+        known = {column.name for version in versions for column in version.columns}
         known |= {span["column"] for span in self._keys.spans()} - {""}
         for endpoint in self._endpoints.all():
             for deployment in endpoint.deployments:

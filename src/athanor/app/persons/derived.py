@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from athanor.data import Recipes
-from athanor.data.service.persons import DatasetHolder
+from athanor.data.service.persons import DatasetHolder, names_key
 from athanor.data.types import Dataset, DatasetVersion
 from athanor.data.types.recipes import ApplyOrder
 from athanor.kernel import AthanorError, Principal
@@ -125,9 +125,7 @@ class DerivedHolder:
     def _found(self, person: Person, who: Principal, roots: list[str]) -> list[_Derived]:
         every = self._datasets.versions(person, who)
         names = {v.artifact_id: f"{v.dataset}@{v.number}" for _, v in every}
-        keyed = {
-            v.artifact_id for _, v in every if person.column in {item.name for item in v.columns}
-        }
+        keyed = {v.artifact_id for _, v in every if names_key(v, person.column)}
         living = {
             v.artifact_id: (dataset, v)
             for dataset, v in every

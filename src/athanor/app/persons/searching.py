@@ -19,7 +19,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from athanor.data.work.persons import is_persons
+from athanor.data.work.persons import conditions
 from athanor.kernel.storage import Storage
 
 _TOLD_FROM = 6
@@ -98,20 +98,23 @@ class _Look:
 
     def _in_parquet(self, stream: IO[bytes]) -> int:
         file = pq.ParquetFile(stream)
-        if self._column not in file.schema_arrow.names:
-            return 0
-        return self._in_batches(file.iter_batches(columns=[self._column]))
+        names = [name for name, sql in self._conditions(file.schema_arrow).items() if sql]
+        return self._in_batches(file.iter_batches(columns=names)) if names else 0
+
+    def _conditions(self, schema: pa.Schema) -> dict[str, str]:
+        return conditions(schema, self._column)
 
     def _in_batches(self, batches: Iterator[pa.RecordBatch]) -> int:
         found = 0
         with duckdb.connect(":memory:", config={"threads": 1}) as connection:
             connection.execute("SET TimeZone = 'UTC'")
             for batch in batches:
-                if self._column not in batch.schema.names:
+                told = {name: sql for name, sql in self._conditions(batch.schema).items() if sql}
+                if not told:
                     return 0
-                # This column alone: of the others DuckDB may not know the types.
-                connection.register("rows", pa.Table.from_batches([batch.select([self._column])]))
-                sql = f"SELECT count(*) FROM rows WHERE {is_persons(self._column)}"  # noqa: S608
+                # These columns alone: of the others DuckDB may not know the types.
+                connection.register("rows", pa.Table.from_batches([batch.select(list(told))]))
+                sql = f"SELECT count(*) FROM rows WHERE {' OR '.join(told.values())}"  # noqa: S608
                 [(count,)] = connection.execute(sql, {"person": self._value}).fetchall()
                 found += int(count)
         return found

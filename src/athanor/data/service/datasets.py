@@ -1,5 +1,6 @@
 """Datasets: tables with numbered versions that are never rewritten."""
 
+import shutil
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -235,7 +236,12 @@ class Datasets:
         return self._ground.scratch()
 
     def recover(self) -> int:
-        """Free what killed processes were writing. Only under the workspace's lock."""
+        """Free what killed processes were writing. Only under the workspace's lock.
+
+        Their half-written files, which may hold anybody's rows, go at once.
+        """
+        if (root := self._ground.storage.root) is not None:
+            shutil.rmtree(root / "staging", ignore_errors=True)
         return self._store.leases.end_all()
 
     def _dataset(self, project: str, name: str) -> Dataset:

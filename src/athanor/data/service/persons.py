@@ -1,11 +1,14 @@
 """A person's rows in datasets: found in every version, and erased for good.
 
 The latest version is written anew without them. Every version that held them loses its files, its
-raw file and its profile; its number, digest and lineage stay.
+raw file and its profile; its number, digest and lineage stay. Files of the dataset's table that no
+version names, as a process leaves them that is killed, go too.
 """
 
+import re
 from contextlib import suppress
 
+from athanor.data.errors import AnotherWriter
 from athanor.data.service.ground import Ground, OneWriter
 from athanor.data.service.intake import Intake, Order, Origin, as_task, paths_of
 from athanor.data.service.sources import Sources
@@ -16,6 +19,12 @@ from athanor.kernel.errors import Forbidden
 from athanor.kernel.holder import Holding, Person
 
 _NOTE = "Rows of a person were erased; the versions that held them are gone."
+_TURNS = 10
+"""How often an erasure begins anew because somebody added a version meanwhile."""
+
+
+class _Overtaken(Exception):
+    """Somebody added a version while a clean one was written."""
 
 
 class DatasetHolder:
@@ -39,18 +48,25 @@ class DatasetHolder:
     def holdings(self, person: Person, who: Principal) -> list[Holding]:
         """The versions that hold rows of a person, deleted ones included, by dataset."""
         self._ground.access.require(who, "data.trace_person", person.column)
-        found = []
-        for dataset in self._readable(who):
+        datasets, found = self._readable(who), []
+        strays = self._strays(datasets, person)
+        for dataset in datasets:
             counted = self._counted(dataset, person)
             found += [_holding(version, rows) for version, rows in counted if rows]
+            if files := strays.get(dataset.id):
+                found.append(_stray(dataset, files))
         return found
 
     def erase(self, person: Person, who: Principal) -> list[Holding]:
         """Write clean versions, then remove the files of those that held the person's rows."""
         self._ground.access.require(who, "data.erase_person", person.column)
-        found = []
-        for dataset in self._readable(who):
+        datasets, found = self._readable(who), []
+        for dataset in datasets:
             found += self._erased(dataset, person, who)
+        strays = self._strays(datasets, person)
+        for dataset in datasets:
+            if dataset.id in strays:
+                found += self._swept(dataset, person)
         return found
 
     def versions(self, person: Person, who: Principal) -> list[tuple[Dataset, DatasetVersion]]:
@@ -86,42 +102,87 @@ class DatasetHolder:
         versions = [
             version
             for version in self._store.list_versions(dataset.id)
-            if version.purged_at is None
-            and person.column in {column.name for column in version.columns}
+            if version.purged_at is None and _may_name(version, person.column)
         ]
-        files = sorted({path for version in versions for path in paths_of(version)})
-        if not files:
-            return []
-        counts = self._ground.workers.call(
-            "athanor.data.work.persons:counts",
-            {"files": files, "column": person.column, "value": person.value},
-        )
+        counts = self._counts({path for version in versions for path in paths_of(version)}, person)
         return [(v, sum(counts.get(path, 0) for path in paths_of(v))) for v in versions]
 
+    def _counts(self, files: set[str], person: Person) -> dict[str, int]:
+        """By file, the rows that are the person's."""
+        if not files:
+            return {}
+        found: dict[str, int] = self._ground.workers.call(
+            "athanor.data.work.persons:counts",
+            {"files": sorted(files), "column": person.column, "value": person.value},
+        )
+        return found
+
+    def _strays(self, datasets: list[Dataset], person: Person) -> dict[str, dict[str, int]]:
+        """By dataset's id, files of its table that no version names, and their rows of a person."""
+        folders = {item.id: self._folders(item) for item in datasets}
+        listed = [folder for both in folders.values() for folder in both]
+        there = self._ground.workers.call("athanor.data.work.persons:files_in", {"folders": listed})
+        # By their names, which are no other's: a path may be spelt in several ways.
+        named = {_name(path) for path in self._named_paths()}
+        unnamed = {path for path in there if _name(path) not in named}
+        found: dict[str, dict[str, int]] = {}
+        for path, rows in self._counts(unnamed, person).items():
+            for id_, both in folders.items():
+                if rows and path.startswith(both):
+                    found.setdefault(id_, {})[path] = rows
+        return found
+
+    def _folders(self, dataset: Dataset) -> tuple[str, str]:
+        own = self._ground.storage.table_uri(f"{dataset.project}/{dataset.name}")
+        return f"{own}/", f"{own}.quarantine/"
+
+    def _swept(self, dataset: Dataset, person: Person) -> list[Holding]:
+        """Remove such files. Nobody writes to the dataset meanwhile: what is unnamed stays so."""
+        with OneWriter(self._store, self._ground.clock).of(dataset.project, dataset.name):
+            files = self._strays([dataset], person).get(dataset.id, {})
+            self._ground.remove_files(list(files))
+        return [_stray(dataset, files, erased=True)] if files else []
+
     def _erased(self, dataset: Dataset, person: Person, who: Principal) -> list[Holding]:
-        counted = {version.number: rows for version, rows in self._counted(dataset, person) if rows}
-        if not counted:
-            return []
+        """Erase until no version holds such rows: others may add some meanwhile."""
+        found: list[Holding] = []
+        for _ in range(_TURNS):
+            own = self._ground.storage.table_uri("").rstrip("/")
+            counted = [(v, rows) for v, rows in self._counted(dataset, person) if rows]
+            strange = [(v, rows) for v, rows in counted if not v.table_uri.startswith(own)]
+            affected = {v.number: rows for v, rows in counted if v.table_uri.startswith(own)}
+            if not affected:
+                away = "the table is not ours: erase the rows there, then add it again"
+                return [*found, *(_holding(v, rows, note=away) for v, rows in strange)]
+            with suppress(_Overtaken):
+                found += self._once(dataset, affected, person, who)
+        raise AnotherWriter(dataset.name)
+
+    def _once(
+        self, dataset: Dataset, counted: dict[int, int], person: Person, who: Principal
+    ) -> list[Holding]:
+        """Write a clean version, and remove those with so many of the person's rows each.
+
+        Raises: _Overtaken.
+        """
         every = [v for v in self._store.list_versions(dataset.id) if v.purged_at is None]
         affected = [version for version in every if version.number in counted]
-        own = self._ground.storage.table_uri("").rstrip("/")
-        strange = [version for version in affected if not version.table_uri.startswith(own)]
-        affected = [version for version in affected if version.table_uri.startswith(own)]
-        latest = self._store.latest_version(dataset.id)
+        following, latest = (
+            self._store.next_number(dataset.id),
+            self._store.latest_version(dataset.id),
+        )
         clean = ""
         if latest is not None and latest in affected and dataset.deleted_at is None:
-            clean = self._cleaned(dataset, latest, person, who)
+            clean = self._cleaned(dataset, latest, person, who, following)
         if any(version.source.packs for version in affected):
             # Packs hold many files: whoever shares one with these versions goes with them.
             affected = [version for version in every if version.source.packs]
         self._purged(dataset, affected, who)
         note = f"clean version: {clean}" if clean else "no clean version: no other rows, or deleted"
-        found = [
+        return [
             _holding(v, counted.get(v.number, 0), erased=True, note=note + self._splits(dataset, v))
             for v in affected
         ]
-        away = "the table is not ours: erase the rows there, then add it again"
-        return [*found, *(_holding(v, counted[v.number], note=away) for v in strange)]
 
     def _splits(self, dataset: Dataset, version: DatasetVersion) -> str:
         """What became of its splits, in words; "" if it had none."""
@@ -129,9 +190,23 @@ class DatasetHolder:
         return f"; its splits went with it, divide the clean version anew: {names}" if names else ""
 
     def _cleaned(
-        self, dataset: Dataset, latest: DatasetVersion, person: Person, who: Principal
+        self,
+        dataset: Dataset,
+        latest: DatasetVersion,
+        person: Person,
+        who: Principal,
+        following: int,
     ) -> str:
-        """Add a version with the other rows of the latest; its reference, "" if there are none."""
+        """Add a version with the other rows of the latest; its reference, "" if there are none.
+
+        `following` is the number that it must have, or rows that others added would be lost.
+        Raises: _Overtaken.
+        """
+
+        def next_one(made: DatasetVersion) -> None:
+            if made.number != following:
+                raise _Overtaken
+
         with self._ground.scratch() as scratch:
             target = scratch / "clean.parquet"
             rows = self._ground.workers.call(
@@ -146,9 +221,10 @@ class DatasetHolder:
             packs = self._sources.repacked(latest, target, scratch) if latest.source.packs else ""
             new = NewVersion(path=target, file_name="erased", keep=False, look=False)
             origin = Origin(kind="erased", packs=packs, notes=(_NOTE,))
-            made = self._intake.take(
-                Order(who=who, project=dataset.project, name=dataset.name, new=new, origin=origin)
+            order = Order(
+                who=who, project=dataset.project, name=dataset.name, new=new, origin=origin
             )
+            made = self._intake.take(order, next_one)
         return f"{made.dataset}@{made.number}"
 
     def _purged(self, dataset: Dataset, gone: list[DatasetVersion], who: Principal) -> None:
@@ -177,17 +253,24 @@ class DatasetHolder:
 
     def _removed(self, gone: list[DatasetVersion]) -> None:
         """Remove the files and blobs of versions, but for those that a living version has."""
-        living = [
+        kept = self._named_paths()
+        self._ground.remove_files(sorted({p for v in gone for p in paths_of(v)} - kept))
+        living = self._living()
+        named = {digest for version in living for digest in self._blobs(version)}
+        for digest in {digest for version in gone for digest in self._blobs(version)} - named:
+            self._ground.storage.remove(digest)
+
+    def _living(self) -> list[DatasetVersion]:
+        """The versions of all datasets whose files are there."""
+        return [
             version
             for dataset in self._store.list_datasets(None)
             for version in self._store.list_versions(dataset.id)
             if version.purged_at is None
         ]
-        kept = {path for version in living for path in paths_of(version)}
-        self._ground.remove_files(sorted({p for v in gone for p in paths_of(v)} - kept))
-        named = {digest for version in living for digest in self._blobs(version)}
-        for digest in {digest for version in gone for digest in self._blobs(version)} - named:
-            self._ground.storage.remove(digest)
+
+    def _named_paths(self) -> set[str]:
+        return {path for version in self._living() for path in paths_of(version)}
 
     def _blobs(self, version: DatasetVersion) -> set[str]:
         found = {version.profile_digest, version.source.packs}
@@ -197,6 +280,30 @@ class DatasetHolder:
             entries = self._ground.storage.entries(version.source.packs)
             found |= {entry.digest for entry in entries}
         return found - {""}
+
+
+def _name(path: str) -> str:
+    return path.rpartition("/")[2]
+
+
+def names_key(version: DatasetVersion, column: str) -> bool:
+    """Whether a version has the column, or a field of this name within one."""
+    field = re.compile(rf"(?<![^<, ]){re.escape(column)}: ")
+    return any(
+        item.name == column or (item.type == "nested" and field.search(item.stored))
+        for item in version.columns
+    )
+
+
+def _may_name(version: DatasetVersion, column: str) -> bool:
+    """The same, of maps too, whose keys nobody knows before they are read."""
+    maps = any(item.type == "nested" and "map<" in item.stored for item in version.columns)
+    return maps or names_key(version, column)
+
+
+def _stray(dataset: Dataset, files: dict[str, int], *, erased: bool = False) -> Holding:
+    name, rows = f"files of {dataset.name} that no version names", sum(files.values())
+    return Holding(room="data", kind="file", name=name, rows=rows, erased=erased)
 
 
 def _holding(
