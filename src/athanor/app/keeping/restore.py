@@ -19,9 +19,9 @@ from athanor.app.keeping.places import DATABASE, LOCK, Places, Tree
 from athanor.app.keeping.sinks import ABOUT, FORMAT_VERSION, MANIFEST, is_tar
 from athanor.app.lock import WorkspaceLock
 from athanor.kernel import new_id
+from athanor.kernel.durable import sync_path
 from athanor.kernel.schema import FOLDER
 from athanor.kernel.settings import FILE
-from athanor.kernel.storage import sync_path
 
 _CHUNK = 1 << 20
 _STAGING = ".restoring-"

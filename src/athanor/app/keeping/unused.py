@@ -21,7 +21,7 @@ from sqlalchemy import Text, or_, select, type_coerce
 from athanor.app.keeping.places import Tree
 from athanor.app.keeping.rows import texts_of
 from athanor.kernel.database import Database, metadata
-from athanor.kernel.storage import sync_path
+from athanor.kernel.durable import sync_path
 
 TRASH = "trash"
 _DIGEST = re.compile(r"sha256:([0-9a-f]{64})|/blobs/[0-9a-f]{2}/([0-9a-f]{64})")

@@ -27,8 +27,8 @@ from deltalake.transaction import (
 
 from athanor.data.errors import LostTheLease
 from athanor.data.work.places import is_local, repeating
+from athanor.kernel.durable import sync_path
 from athanor.kernel.remote import filesystem_of, table_options
-from athanor.kernel.storage import sync_path
 
 ROWS_A_FILE = 5_000_000
 _ROWS_A_GROUP = 122_880
