@@ -171,6 +171,8 @@ ARCHIVES = {
     "up.tar.gz": (tarred({"../x.png": PNG}), "leads out of the archive"),
     "link.tar.gz": (tarred({"a.png": PNG}, link="../../etc/passwd"), "leads out of the archive"),
     "bomb.zip": (zipped({"a.txt": b"0" * (8 << 20)}), "swells to more than 200 times"),
+    "twice.zip": (zipped({"a/b.csv": b"a\n1\n", "a//b.csv": b"a\n2\n"}), "'a//b.csv' twice"),
+    "below.zip": (zipped({"a": PNG, "a/b.png": PNG}), r"cut off \(File exists\)"),
     "cut.zip": (zipped({"a.png": PNG, "b.png": PNG})[:-30], "damaged"),
     "empty.zip": (zipped({}), "no file in the archive"),
     "sheet.xlsx": (zipped({"[Content_Types].xml": b"<x/>", "xl/a.xml": b""}), "Office"),

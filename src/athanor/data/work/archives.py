@@ -36,6 +36,11 @@ def unpacked_archive(path: Path, into: Path) -> Path:
     try:
         for inner, source in _zipped(path) if kind == "zip" else _tarred(path):
             target = into / _checked(name, inner)
+            if target.is_file():
+                # Which of the two is meant nobody can tell, and the other's rows would be lost.
+                raise UnreadableFile(
+                    name, f"it holds {inner[:120]!r} twice.", hint="Pack each file once."
+                )
             target.parent.mkdir(parents=True, exist_ok=True)
             with target.open("wb") as out:
                 while block := source.read(_BLOCK):
@@ -54,9 +59,11 @@ def unpacked_archive(path: Path, into: Path) -> Path:
                 )
     except (OSError, EOFError, zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError,
             NotImplementedError, RuntimeError) as error:  # fmt: skip
+        # Of errors of the system without the path, which is the server's own.
+        said = getattr(error, "strerror", None) or " ".join(str(error).split())[:200]
         raise UnreadableFile(
             name,
-            f"the archive is damaged, encrypted or cut off ({' '.join(str(error).split())[:200]}).",
+            f"the archive is damaged, encrypted or cut off ({said}).",
             hint="Pack it again as a plain .zip or .tar.gz.",
         ) from error
     if not found:
