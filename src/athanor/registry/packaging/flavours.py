@@ -48,6 +48,8 @@ def opened(folder: Path, *, pickles: bool = False) -> LoadedModel | None:
     Raises: BadModelFolder, UnsafeModel.
     """
     description = read_description(folder)
+    if not _predicts(folder):
+        return None
     if loadable(description):
         return _named(load_model(folder, pickles=pickles))
     if description.flavor not in {"xgboost", "lightgbm"}:
@@ -75,6 +77,15 @@ def opened(folder: Path, *, pickles: bool = False) -> LoadedModel | None:
     except Exception as error:
         raise BadModelFolder(folder.name, f"{path.name} can't be read ({error})") from error
     return _named(_loaded(estimator, description, folder))
+
+
+def _predicts(folder: Path) -> bool:
+    """Whether what is served is `predict`: MLflow may have been told another of its functions."""
+    text = (folder / "MLmodel").read_text("utf-8")
+    if "predict_fn" not in text:
+        return True
+    generic = read_yaml(text)["flavors"].get("python_function") or {}
+    return bool(generic.get("predict_fn", "predict") == "predict")
 
 
 def _loaded(estimator: Any, description: ModelDescription, folder: Path) -> LoadedModel:

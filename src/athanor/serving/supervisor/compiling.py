@@ -19,7 +19,7 @@ from athanor.serving.types.runtimes import RuntimeReport
 logger = logging.getLogger(__name__)
 
 TARGET = "athanor.serving.runtimes.compiling:compile_model"
-FORMAT = "1"
+FORMAT = "2"
 """Of what compilers write: a new one makes all caches void."""
 _SECONDS = 300.0
 _REPORT = "proof.json"
