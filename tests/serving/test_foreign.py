@@ -17,6 +17,7 @@ from athanor.app.house import House
 from athanor.kernel.environments import NoEnvironment
 from athanor.kernel.permissions import OWNER
 from athanor.registry import Models
+from athanor.registry.packaging import opened
 from athanor.registry.scans import NewConsent
 from athanor.registry.service.safety import Safety
 from athanor.registry.types import Upload
@@ -26,6 +27,7 @@ from athanor.serving.runtimes.environments import here, pins_of, python_for, sea
 from athanor.serving.runtimes.foreign import ForeignRuntime
 from athanor.testing.server import running_server
 from athanor.testing.serving import Browser, eventually
+from tests.serving.conftest import Trained
 
 
 class Stub:
@@ -55,6 +57,38 @@ def test_one_number_a_row() -> None:
     assert runtime.hello.outputs == []
     assert runtime.hello.batching == "whole"
     assert numbers(runtime.predict(ROWS)) == [2.0, 6.0, 10.0]
+
+
+@pytest.mark.parametrize(
+    ("says", "bodies"),
+    [
+        (lambda frame: frame["a"].to_numpy() * 2, "strange"),
+        (lambda frame: [f"{value}" for value in frame["a"]], "strange"),
+        (lambda frame: frame[["a", "b"]].to_numpy(), "strange"),
+        (lambda frame: frame[["a"]].to_numpy(), "every"),
+        (lambda frame: frame["a"].to_numpy().astype("int64"), "every"),
+        (lambda frame: frame["a"] > 1, "every"),
+        (lambda frame: frame[["a"]], "every"),
+        (lambda frame: {"a": frame["a"].tolist()}, "every"),
+        (lambda _: [1, 2.5, "x"], "every"),
+        (lambda _: 7, "every"),
+    ],
+)
+def test_answers_that_mlflow_writes_in_its_own_way_are_left_to_it(says: Any, bodies: str) -> None:
+    assert ForeignRuntime(Stub(says), ROWS).hello.bodies == bodies
+
+
+def test_a_model_that_is_served_by_another_function_than_predict_is_mlflow_s_to_load(
+    champion: Trained, tmp_path: Path
+) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(champion.folder, folder)
+    assert opened(folder) is not None
+    told = (folder / "MLmodel").read_text("utf-8")
+    assert "predict_fn: predict\n" in told
+    changed = told.replace("predict_fn: predict\n", "predict_fn: predict_proba\n")
+    (folder / "MLmodel").write_text(changed, "utf-8")
+    assert opened(folder) is None
 
 
 def test_several_numbers_a_row_have_names() -> None:

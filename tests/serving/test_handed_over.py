@@ -67,6 +67,14 @@ def test_a_worker_says_which_bodies_it_reads_and_what_they_held(tmp_path: Path) 
     assert asked(runtime, b"{", []).code == "BAD_REQUEST"
 
 
+@pytest.mark.soak
+def test_what_no_log_holds_is_answered_and_kept_as_text(tmp_path: Path) -> None:
+    columns = Schema([ColSpec("binary", "x"), ColSpec("string", "s")])
+    runtime: Any = foreign.load(saved(tmp_path / "binary", columns))
+    told = asked(runtime, {"dataframe_records": [{"x": "Trueq+4=", "s": "t"}]}, ["x", "s"])
+    assert (told.error, told.rows) == ("", [["Trueq+4=", "t"]])
+
+
 def test_tensors_of_open_shape_are_read_from_records() -> None:
     seen: list[Any] = []
     columns = SimpleNamespace(inputs=OPEN.inputs, is_tensor_spec=lambda: True)

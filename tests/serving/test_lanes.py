@@ -2,14 +2,19 @@
 
 import json
 import socket
+import struct
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
 from athanor.kernel.workers import Workers
+from athanor.serving.logic.frames import Hello, Reply
 from athanor.serving.logic.routing import Route, Table, Target
+from athanor.serving.plane.lanes import Lane
 from athanor.serving.types.recording import LogPolicy
 from athanor.testing.serving import (
     SIGNATURE,
@@ -144,6 +149,31 @@ def test_a_refused_row_is_named(tmp_path: Path, warm_workers: Workers) -> None:
             refused = browser.predict([record(1, "refuse")])
             assert refused.status == 422
             assert "Record 0, column 'mood'" in refused.body["message"]
+
+
+def test_a_model_that_fails_on_the_short_way_is_told_in_the_words_that_asked(
+    tmp_path: Path, warm_workers: Workers
+) -> None:
+    with running_plane(tmp_path, warm_workers) as running:
+        running.route({deployment_ids(1)[0]: 1.0})
+        body = json.dumps({"dataframe_records": [record(1, "raise")]}).encode()
+        head = f"POST /endpoints/houses/invocations HTTP/1.1\r\nHost: 127.0.0.1:{running.port}\r\n"
+        request = f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
+        with socket.create_connection(("127.0.0.1", running.port), timeout=30) as connection:
+            for _ in range(3):
+                answer = ask(connection, request)
+                assert b" 400 " in answer.partition(b"\r\n")[0]
+                assert b'"error_code":"BAD_REQUEST"' in answer
+
+
+def test_several_values_of_a_row_are_not_taken_for_one() -> None:
+    lane: Any = Lane.__new__(Lane)
+    lane._served = SimpleNamespace(route=SimpleNamespace(name="houses"))
+    lane._plane = Mock()
+    lane.dialect, lane._hello = Mock(), None
+    hello, values = Hello([], "none"), struct.pack("<2d", 1.0, 2.0)
+    lane._replied([1], Reply([], values), hello, (0.0, b"null", b"{}", Mock()))
+    lane._plane.finish.return_value.replied.assert_called_once_with(Reply([], values), hello)
 
 
 @pytest.mark.parametrize("durability", ["os", "fsync", "off"])

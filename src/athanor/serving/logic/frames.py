@@ -72,6 +72,8 @@ class Reply(msgspec.Struct, array_like=True):
 
 
 TOO_MANY = "TOO_MANY"
+EVERY, STRANGE = "every", "strange"
+"""Words of `Hello.bodies`."""
 
 
 class FrameError(Exception):

@@ -17,7 +17,7 @@ from athanor.serving.errors.protocols import EndpointUnnamed, MethodRefused, Ser
 from athanor.serving.logic import exposition, routing
 from athanor.serving.logic.doors import Doors
 from athanor.serving.logic.exposition import Figures
-from athanor.serving.logic.frames import Hello
+from athanor.serving.logic.frames import Hello, Reply
 from athanor.serving.logic.routing import Route, Table, Target
 from athanor.serving.logic.rows import PredictionRow
 from athanor.serving.logic.signature import Row
@@ -225,8 +225,12 @@ class Plane:
         request_id = request.header(_REQUEST_ID)[:_LONGEST_ID] or new_id()
         target = self.target(aim, route, request_id, request.header)
         served = self._served[target.id]
-        if aim.verb == "invocations" and served.hello is not None:
-            dialect = HANDED_OVER.get(served.hello.bodies, dialect)
+        if aim.verb == "invocations":
+            if served.unheard:
+                self._meet(served, exchange, lambda: self._predict(aim, dialect, request, exchange))
+                return
+            if served.hello is not None:
+                dialect = HANDED_OVER.get(served.hello.bodies, dialect)
         try:
             encoding = request.header("content-encoding")
             if encoding:
@@ -246,6 +250,24 @@ class Plane:
             raise
         asking = Asking(self, served, request_id, request, dialect, asked, exchange)
         served.submit(asked.rows, asking.replied, self.limits.answer_seconds, asked.body)
+
+    def _meet(self, served: Served, exchange: Exchange, then: Callable[[], None]) -> None:
+        """Go on once a worker has said which bodies it reads itself.
+
+        Raises: Overloaded.
+        """
+        arrived = time.monotonic()
+        self.begin(served.route.name)
+
+        def heard(result: Reply | AthanorError, hello: Hello | None) -> None:  # noqa: ARG001
+            self.ended(served.route.name)
+            if isinstance(result, AthanorError):
+                self.figures.observe(served.labels, result.status, time.monotonic() - arrived)
+                exchange.refuse(result)
+            else:
+                guarded(exchange, then, logger.exception)
+
+        served.submit([], heard, self.limits.answer_seconds)
 
     def handle_known(self, block: Block, body: bytes, now: float, exchange: Exchange) -> None:
         """Answer a request whose header came before, by the short way where there is one.

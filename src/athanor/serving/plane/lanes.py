@@ -20,7 +20,7 @@ import orjson
 
 from athanor.kernel.errors import AthanorError
 from athanor.serving.logic import decoders
-from athanor.serving.logic.frames import Hello, Reply
+from athanor.serving.logic.frames import EVERY, Hello, Reply
 from athanor.serving.logic.routing import Route, Target
 from athanor.serving.logic.signature import Row, scored
 from athanor.serving.plane.dialects.port import Asked, Dialect
@@ -36,6 +36,8 @@ logger = logging.getLogger(__name__)
 _LEAST, _MOST = 1.0 - 1e-6, 1.0 + 1e-6
 """The bounds of what probabilities sum to."""
 
+_ONE = 8
+"""Bytes of one value."""
 _LEFT = (*decoders.UNDECODED, ValueError)
 """What says that a body is none of one record."""
 _HEADS_KEPT = 4_096
@@ -109,6 +111,7 @@ class Lane:
         self._decode: Any = make(signature, route.key) or _nothing
         self._mlflow = mlflow
         self.dialect = dialect
+        self._refuse = dialect.refuse
         self._plane = plane
         self._served = served
         self._series = plane.figures.of(served.labels)
@@ -162,8 +165,12 @@ class Lane:
             texts, served = self._texts, self._served
             if texts is not None and not served.recorder.clean_all(texts(row)):
                 return False
+            if self._mlflow:
+                exchange.refusal = self._refuse
             features = _encode(record)
             if served.compiled is None or served.batched:
+                if self._mlflow and _reads(served.hello):
+                    return False
                 self._submit(list(row), (arrived, key, features, exchange))
                 return True
             if self._one is None:
@@ -178,7 +185,7 @@ class Lane:
                 return False
             self._answer(label, numbers, arrived, key, features, exchange)
         except AthanorError:
-            exchange.refusal = self.dialect.refuse
+            exchange.refusal = self._refuse
             raise
         except Exception:
             # The long way says what became of it.
@@ -234,6 +241,7 @@ class Lane:
             or result.error
             or result.values
             or hello.outputs
+            or (len(result.numbers) != _ONE and not result.labels)
         ):
             keys = [None if key == b"null" else json.loads(key)]
             request = Request("POST", "", {}, b"", arrived)
@@ -313,6 +321,11 @@ def _head_of(length: int) -> bytes:
 def _nothing(body: bytes) -> Any:
     """What decodes the bodies of a signature that only the lenient reader knows."""
     raise ValueError(len(body))
+
+
+def _reads(hello: Hello | None) -> bool:
+    """Whether a worker reads every body of `/invocations`, as far as it has said."""
+    return hello is None or hello.bodies == EVERY
 
 
 def _getter(places: list[int]) -> Callable[[Row], tuple[Any, ...]] | None:

@@ -69,10 +69,16 @@ class Pool:
         return any(link.ready for link in self._links)
 
     def submit(self, call: Call) -> None:
-        """Send the call to the worker with the fewest under way; keep it while there is none."""
+        """Send the call to the worker with the fewest under way; keep it while there is none.
+
+        A call without rows or body asks for the hello alone.
+        """
         ready = [link for link in self._links if link.ready]
         if not ready:
             self._waiting.append(call)
+            return
+        if not call.rows and call.body is None:
+            call.end(Reply([], b""), ready[0].hello)
             return
         link = ready[0] if len(ready) == 1 else min(ready, key=lambda item: len(item.calls))
         call.attempts += 1

@@ -87,6 +87,12 @@ class Served:
         """What the model says about itself, if it is loaded."""
         return self.pool.hello if self.compiled is None else self.compiled.hello
 
+    @property
+    def unheard(self) -> bool:
+        """Whether only a worker that is not there yet can say what its model is."""
+        target = self.target
+        return self.hello is None and not target.runtime.get("folder") and target.graph is None
+
     def submit(self, rows: list[Row], then: Then, seconds: float, body: Body | None = None) -> None:
         """Have these rows, or those of a body, predicted within so many seconds."""
         self.used = time.monotonic()

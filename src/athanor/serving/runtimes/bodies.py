@@ -5,21 +5,22 @@ parameters. MLflow knows it; the plane, which never loads MLflow, hands such bod
 the Python of any environment that has MLflow.
 """
 
+import base64
 import inspect
 import json
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import msgspec
 import numpy as np
 import pandas as pd
 
-from athanor.serving.logic.frames import TOO_MANY, Body, Reply
+from athanor.serving.logic.frames import EVERY, STRANGE, TOO_MANY, Body, Reply
 from athanor.serving.runtimes.answers import numbers_of, values_of
 
 Row = list[Any]
 
-EVERY, STRANGE = "every", "strange"
 _FLAT = frozenset({"double", "float", "long", "integer", "string", "boolean"})
 _LONGEST = 2_000
 """Characters of MLflow's messages that are kept: they repeat the data."""
@@ -80,7 +81,7 @@ class Bodies:
             return Reply([], b"", _first_line(error), code=_FAILED)
         if told.status != 200:
             return Reply([], b"", str(told.response)[:_LONGEST], code=_FAILED)
-        rows = _rows_of(watched.data, body.names)
+        rows = _writable(_rows_of(watched.data, body.names))
         text = told.response.encode("utf-8", "replace")
         if not rows:
             return Reply([], b"", text=text)
@@ -88,7 +89,7 @@ class Bodies:
         if numbers is not None:
             return Reply([], _little(numbers), rows=rows, text=text)
         try:
-            values = values_of(watched.found, len(rows))
+            values = _writable(values_of(watched.found, len(rows)))
         except ValueError:  # MLflow lets a model answer whatever it likes
             values = [None] * len(rows)
         return Reply([], b"", "", values, rows=rows, text=text)
@@ -148,10 +149,11 @@ def _records_of(data: Any) -> list[dict[str, Any]]:
         named = data.set_axis(list(map(str, data.columns)), axis=1)
         if not named.columns.is_unique or not len(named.columns):
             return [{"value": row} for row in named.astype(str).to_numpy().tolist()]
-        told: list[dict[str, Any]] = json.loads(
-            named.to_json(orient="records", date_format="iso", default_handler=str),
-            parse_int=_whole,
-        )
+        try:
+            text = named.to_json(orient="records", date_format="iso", default_handler=str)
+        except (UnicodeError, OverflowError):  # bytes, or half a surrogate pair
+            text = json.dumps(named.to_dict("records"), default=_inner)
+        told: list[dict[str, Any]] = json.loads(text, parse_int=_whole)
         return told
     if isinstance(data, Mapping):
         count = _count(data)
@@ -173,7 +175,20 @@ def _plain(value: Any) -> Any:
     return json.loads(json.dumps(plain, default=_inner), parse_int=_whole)
 
 
+def _writable(values: list[Any]) -> list[Any]:
+    """The same, as far as a frame between processes holds it."""
+    try:
+        msgspec.msgpack.encode(values)
+    except (ValueError, TypeError, OverflowError):
+        text = json.dumps(values, ensure_ascii=False, default=_inner)
+        found: list[Any] = json.loads(text.encode("utf-8", "replace"), parse_int=_whole)
+        return found
+    return values
+
+
 def _inner(value: Any) -> Any:
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
     return value.tolist() if isinstance(value, np.ndarray | np.generic) else str(value)
 
 

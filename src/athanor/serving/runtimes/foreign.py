@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from athanor.serving.logic.frames import Body, Hello, Reply
+from athanor.serving.logic.frames import EVERY, Body, Hello, Reply
 from athanor.serving.runtimes import python
 from athanor.serving.runtimes.answers import column_of, numbers_of, values_of
 from athanor.serving.runtimes.bodies import Bodies
@@ -33,6 +33,8 @@ Row = list[Any]
 _SEPARATE = "none"
 _WHOLE = "whole"
 _PROBES = 3
+_TABLE = 2
+"""Dimensions of an array of several values a row."""
 _PARENT_DIES = 1
 """PR_SET_PDEATHSIG."""
 
@@ -48,12 +50,13 @@ class ForeignRuntime:
         self._columns = [] if schema is None or self._tensors else schema.inputs
         self._nested = _nested(self._columns)
         self.hello = Hello([], _SEPARATE)
+        self._plain = False
         if schema is not None and sample:
             self._look(sample)
         self._bodies: Bodies | None = None
         with suppress(ImportError, AttributeError):  # an MLflow without such a reader
             self._bodies = Bodies(model)
-            self.hello.bodies = self._bodies.read
+            self.hello.bodies = self._bodies.read if self._plain else EVERY
 
     def predict(self, rows: list[Row]) -> Reply:
         """The model's answers: numbers where they are, whatever they are otherwise.
@@ -78,6 +81,7 @@ class ForeignRuntime:
             numbers = numbers_of(found, len(sample))
             width = 1 if numbers is None or numbers.ndim == 1 else numbers.shape[1]
             texts = numbers is None
+            self._plain = _plain(found, len(sample))
             self.hello = Hello([], self._batching(sample), _names(found, width), texts)
         except Exception:
             logger.exception("The model failed on rows of its own sample")
@@ -129,6 +133,20 @@ class ForeignRuntime:
 def _nested(columns: list[Any]) -> bool:
     """Whether records come as they were sent: some column holds more than a value."""
     return any(getattr(item.type, "name", "any") == "any" for item in columns)
+
+
+def _plain(found: Any, count: int) -> bool:
+    """Whether the plane tells such answers as MLflow does: texts or doubles, one a row or several.
+
+    Of frames it tells objects, and of whole numbers and truths no doubles.
+    """
+    if not isinstance(found, np.ndarray | list) or len(found) != count:
+        return False
+    if isinstance(found, list):
+        return {type(item) for item in found} in ({str}, {float})
+    if found.ndim == 1:
+        return found.dtype.kind == "f" or {type(item) for item in found.tolist()} == {str}
+    return found.ndim == _TABLE and found.shape[1] > 1 and found.dtype.kind == "f"
 
 
 def _names(found: Any, width: int) -> list[str]:

@@ -8,7 +8,7 @@ import orjson
 from athanor.kernel.errors import AthanorError
 from athanor.serving.errors.protocols import ContentTypeRefused, InvocationRefused
 from athanor.serving.logic import mlflow
-from athanor.serving.logic.frames import Body
+from athanor.serving.logic.frames import EVERY, STRANGE, Body
 from athanor.serving.logic.predictions import Predicted
 from athanor.serving.logic.routing import Route, Target
 from athanor.serving.plane.dialects.port import Asked
@@ -17,7 +17,6 @@ from athanor.serving.plane.http import Limits, Request
 
 _JSON, _CSV = "application/json", "text/csv"
 _PARQUET = "application/vnd.apache.parquet"
-_EVERY = "every"
 _PLAIN = b"text/plain; charset=utf-8"
 _NAMES: Mapping[int, str] = {
     400: "BAD_REQUEST",
@@ -64,8 +63,6 @@ class Invocations:
             named = b"X-Prediction-Id: %b\r\n" % predicted.ids[0].encode() if predicted.ids else b""
             return Answer(200, predicted.text, headers=named)
         plain = predicted.plain()
-        if predicted.outputs and not predicted.values:
-            plain = [dict(zip(predicted.outputs, item, strict=True)) for item in plain]
         body = orjson.dumps(plain if asked.extra else {"predictions": plain})
         return Answer(200, body, headers=b"X-Prediction-Id: %b\r\n" % predicted.ids[0].encode())
 
@@ -91,7 +88,7 @@ class HandedOver(Invocations):
 
     def __init__(self, bodies: str) -> None:
         """`bodies` are those that the worker reads, as `Hello.bodies` says."""
-        self._every = bodies == _EVERY
+        self._every = bodies == EVERY
 
     def read(self, route: Route, target: Target, request: Request, limits: Limits) -> Asked:
         """The rows, or the body itself where only the worker can say what they are.
@@ -99,9 +96,9 @@ class HandedOver(Invocations):
         Raises: ContentTypeRefused, InvocationRefused, TooManyRecords.
         """
         told = request.header("content-type") or _JSON
-        parquet = media_type(told) == _PARQUET
+        tables = media_type(told) != _JSON
         refusal = None
-        if not (self._every or parquet or b'"params"' in request.body):
+        if not (self._every or tables or b'"params"' in request.body):
             try:
                 return super().read(route, target, request, limits)
             except InvocationRefused as error:
@@ -112,7 +109,7 @@ class HandedOver(Invocations):
         return Asked([], body=body, refusal=refusal)
 
 
-HANDED_OVER: Mapping[str, HandedOver] = {name: HandedOver(name) for name in (_EVERY, "strange")}
+HANDED_OVER: Mapping[str, HandedOver] = {name: HandedOver(name) for name in (EVERY, STRANGE)}
 """By `Hello.bodies`."""
 
 
