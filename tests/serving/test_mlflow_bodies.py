@@ -111,6 +111,50 @@ def test_a_model_without_names_reads_values_by_place() -> None:
         mlflow.read_json(Signature(columns=columns), b'{"inputs": [[1, 2, 3]]}', 100)
 
 
+def test_columns_that_are_named_x0_and_x1_are_read_by_name() -> None:
+    columns = tuple(InputColumn(name=f"x{place}", type="double") for place in range(2))
+    split = {"columns": ["x1", "x0"], "data": [[1, 2]]}
+    found = mlflow.read_json(
+        Signature(columns=columns), json.dumps({"dataframe_split": split}).encode(), 9
+    )
+    assert found.rows == [[2.0, 1.0]]
+    split["columns"] = ["a", "b"]  # of a model that reads one tensor
+    found = mlflow.read_json(
+        Signature(columns=columns), json.dumps({"dataframe_split": split}).encode(), 9
+    )
+    assert found.rows == [[1.0, 2.0]]
+    with pytest.raises(InvocationRefused, match="must be a dictionary"):
+        mlflow.read_json(Signature(columns=columns), b'{"dataframe_split": [[1, 2]]}', 9)
+
+
+@pytest.mark.parametrize("index", ["a", 5, 1.5, True])
+def test_an_index_that_is_none_is_refused(index: Any) -> None:
+    split = {"columns": ["x"], "data": [[1]], "index": index}
+    signature = Signature(columns=(InputColumn(name="x", type="double"),))
+    with pytest.raises(InvocationRefused, match="split"):
+        mlflow.read_json(signature, json.dumps({"dataframe_split": split}).encode(), 9)
+
+
+@pytest.mark.parametrize(
+    ("text", "rows"),
+    [
+        ("n,b\nTrue,1\nfalse,0\n", [[1, True], [0, False]]),
+        ("n,b\n3,True\n   \n4,TRUE\n", [[3, True], [4, True]]),
+        ("n,b\n0,1,5,True\n0,2,6,True\n", [[5, True], [6, True]]),
+        ("n,b\nTrue,True\n4,True\n", None),
+        ("n,b\n4,True\n4,1\n", None),
+        ("n,b\n4,7\n", None),
+    ],
+)
+def test_cells_of_csv_are_seen_by_column(text: str, rows: Any) -> None:
+    columns = (InputColumn(name="n", type="long"), InputColumn(name="b", type="boolean"))
+    if rows is not None:
+        assert mlflow.read_csv(Signature(columns=columns), text.encode(), 9).rows == rows
+        return
+    with pytest.raises(InvocationRefused):
+        mlflow.read_csv(Signature(columns=columns), text.encode(), 9)
+
+
 @pytest.mark.parametrize(
     "text", ['{"dataframe_records": [{"x": "\\ud800"}]}', '{"inputs": [%s]}' % ("9" * 400)]
 )

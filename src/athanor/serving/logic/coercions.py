@@ -1,8 +1,9 @@
 """Single values as pandas and numpy cast them, for MLflow's `/invocations`."""
 
 import math
+import re
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeAlias
 
@@ -28,6 +29,9 @@ _MISSING_IN_CSV = frozenset(
 )
 _TRUTHS = {"True": True, "TRUE": True, "true": True}
 _FALSEHOODS = {"False": False, "FALSE": False, "false": False}
+
+_NUMBERS = frozenset({"double", "float", "long", "integer"})
+_BIT = re.compile(r" *[01] *")
 
 MISSING = object()
 """A value that a record of a data frame lacks: NaN in pandas."""
@@ -115,7 +119,21 @@ def _parsed_time(text: str) -> datetime:
     raise ValueError(f"unable to parse the time {text!r}")
 
 
+def csv_cast(column: InputColumn, cells: Sequence[str]) -> Cast:
+    """How a column's cells are cast. What they are is seen of all together, as pandas sees it.
+
+    Truths are numbers where nothing else stands, and 0 and 1 truths.
+    """
+    if column.type in _NUMBERS and cells and all(text in _TRUTHS | _FALSEHOODS for text in cells):
+        return lambda column, text: frame_cast(column, text in _TRUTHS)
+    if column.type == "boolean" and cells and all(_BIT.fullmatch(text) for text in cells):
+        return lambda column, text: int(text) != 0  # noqa: ARG005 - Cast's form
+    return _CSV_CASTS[column.type]
+
+
 def _csv_double(column: InputColumn, text: str) -> float | None:
+    if text != text.strip() and text.strip() in _MISSING_IN_CSV:
+        raise ValueError(f"{text!r} is no number")
     if "_" in text:
         raise ValueError(f"could not convert string to float: {text!r}")
     return None if text in _MISSING_IN_CSV else _float(column.type, text)
@@ -146,7 +164,7 @@ def _csv_text(column: InputColumn, text: str) -> str | None:  # noqa: ARG001 - C
     return None if text in _MISSING_IN_CSV else text
 
 
-CSV_CASTS: Mapping[str, Cast] = {
+_CSV_CASTS: Mapping[str, Cast] = {
     "double": _csv_double,
     "float": _csv_double,
     "long": _csv_int,

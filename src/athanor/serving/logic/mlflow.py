@@ -18,11 +18,11 @@ import msgspec
 from athanor.serving.errors import TooManyRecords
 from athanor.serving.errors.protocols import InvocationRefused
 from athanor.serving.logic.coercions import (
-    CSV_CASTS,
     MISSING,
     NUMPY,
     Cast,
     array_cast,
+    csv_cast,
     frame_cast,
 )
 from athanor.serving.logic.signature import Row, rows_of
@@ -78,7 +78,12 @@ def _positional(signature: Signature, form: str, data: Any) -> tuple[Columns, in
     width = len(signature.columns)
     if not width or signature.names != tuple(f"x{place}" for place in range(width)):
         return None
-    rows = data.get("data") if form == "dataframe_split" and isinstance(data, dict) else data
+    split = form == "dataframe_split"
+    rows = data
+    if split:
+        if not isinstance(data, dict) or _named(signature, data.get("columns")):
+            return None
+        rows = data.get("data")
     if not isinstance(rows, list) or not rows or not all(isinstance(row, list) for row in rows):
         return None
     flat = [_flattened(row) for row in rows]
@@ -87,7 +92,13 @@ def _positional(signature: Signature, form: str, data: Any) -> tuple[Columns, in
     columns: Columns = {
         name: [row[place] for row in flat] for place, name in enumerate(signature.names)
     }
-    return columns, len(rows), frame_cast if form == "dataframe_split" else array_cast
+    return columns, len(rows), frame_cast if split else array_cast
+
+
+def _named(signature: Signature, columns: Any) -> bool:
+    """Whether these are the signature's names, in any order."""
+    texts = isinstance(columns, list) and all(isinstance(name, str) for name in columns)
+    return texts and set(signature.names) <= set(columns)
 
 
 def _flattened(values: list[Any]) -> list[Any]:
@@ -115,9 +126,9 @@ def read_csv(signature: Signature, body: bytes, max_rows: int) -> Invocation:
         if column.type == "datetime" and column.name in columns:
             raise _no_frame("CSV", f"column {column.name} holds times, which CSV can't carry")
         if column.name in columns:
+            cast = csv_cast(column, columns[column.name])
             columns[column.name] = [
-                _guarded(column, value, row, CSV_CASTS[column.type])
-                for row, value in enumerate(columns[column.name])
+                _guarded(column, value, row, cast) for row, value in enumerate(columns[column.name])
             ]
     return _invocation(signature, columns, rows)
 
@@ -182,6 +193,8 @@ def _split(signature: Signature, data: Any) -> tuple[Columns, int, Cast]:
         values = None
     if not isinstance(values, list) or not isinstance(names, list | None):
         raise _no_frame("split", '"data" or "columns" is no list')
+    if not isinstance(index, list | dict | None):
+        raise _no_frame("split", f"the index is {index!r:.40}, and no list")
     if isinstance(index, list) and len(index) != len(values):
         raise _no_frame("split", f"{len(index)} index entries for {len(values)} rows")
     if names is None:
@@ -314,11 +327,12 @@ def _guarded(column: InputColumn, value: Any, row: int, cast: Cast) -> Any:
 def _csv(text: str, max_rows: int) -> tuple[Columns, int]:
     """A CSV text by column, as pandas.read_csv has it.
 
-    Blank lines are left out, short rows filled up; one more field than names makes the first an
+    Blank lines are left out, short rows filled up; more fields than names make the first ones an
     index.
     """
     try:
-        lines = [line for line in csv.reader(io.StringIO(text, newline=""), strict=True) if line]
+        reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+        lines = [line for line in reader if len(line) > 1 or (line and not line[0].isspace())]
     except csv.Error as error:
         raise _no_frame("CSV", str(error)) from None
     if not lines:
@@ -326,8 +340,8 @@ def _csv(text: str, max_rows: int) -> tuple[Columns, int]:
     names, data = _unique(lines[0]), lines[1:]
     if len(data) > max_rows:
         raise TooManyRecords(len(data), max_rows)
-    if data and len(data[0]) == len(names) + 1:
-        data = [line[1:] for line in data]
+    if data and (index := len(data[0]) - len(names)) > 0:
+        data = [line[index:] for line in data]
     for number, line in enumerate(data):
         if len(line) > len(names):
             raise _no_frame(
