@@ -1,9 +1,11 @@
 """Whole tables are predicted: each row once, whatever is killed."""
 
+import asyncio
 import gzip
 import os
 import random
 import signal
+import time
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +24,7 @@ from athanor.kernel.errors import AthanorError
 from athanor.kernel.permissions import OWNER
 from athanor.kernel.workers import Workers
 from athanor.lineage import Lineage
+from athanor.pipelines import RunNews
 from athanor.registry import ModelNotFound
 from athanor.serving.errors.batches import (
     BadBatch,
@@ -33,6 +36,7 @@ from athanor.serving.errors.batches import (
     InputColumnTaken,
 )
 from athanor.serving.errors.repeats import IdempotencyKeyReused
+from athanor.serving.routes import batches as routes
 from athanor.serving.service.batches import Batches
 from athanor.serving.store.batches import SqlBatchStore
 from athanor.serving.types.batches import Batch, BatchFile, NewBatch
@@ -373,6 +377,19 @@ def test_a_version_that_was_made_before_the_kill_is_not_made_again(
     again = ended(shop, batch)
     assert (again.state, again.output) == ("done", batch.output)
     assert len(shop.services[Datasets].versions(OWNER, "adopted")) == 1
+
+
+def test_who_waits_for_a_batch_hears_of_its_end(
+    shop: House, customers: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert len(customers)
+    monkeypatch.setattr(routes, "_LOOK_SECONDS", 60.0)  # nobody looks: it must be told
+    batches: Batches = shop.services[Batches]
+    new = NewBatch(model="churn", to="awaited", dataset="customers", keep=())
+    batch, began = batches.submit(OWNER, new), time.monotonic()
+    waited = routes.get(batch.id, OWNER, batches, shop.services[RunNews], wait=60.0)
+    assert asyncio.run(waited).state == "done"
+    assert time.monotonic() - began < 50.0
 
 
 def test_a_cancelled_batch_leaves_nothing(shop: House, tmp_path: Path) -> None:

@@ -84,6 +84,19 @@ def test_anything_else_is_left_to_the_others(
     assert csvlines.large_lines(path, SIGNATURE, keep, 10) is None
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_an_empty_line_is_seen_wherever_it_lies(tmp_path: Path, end: str) -> None:
+    path = tmp_path / "a.csv"
+    for width in range(1, 40):
+        lines = ["a,c", "1," + "x" * width, "2,y", ""]
+        path.write_bytes(end.join(lines).encode())
+        found = csvlines.large_lines(path, SIGNATURE, (), 10)
+        assert found is not None
+        assert [rows for _, _, rows in found.pieces] == [2]
+        path.write_bytes(end.join([*lines[:2], "", *lines[2:]]).encode())
+        assert csvlines.large_lines(path, SIGNATURE, (), 10) is None
+
+
 @pytest.mark.parametrize("cell", [b"1,x,3", b"one,x", b"1234", b"1,\xff"])
 def test_a_row_that_is_another_is_found_while_it_is_read(tmp_path: Path, cell: bytes) -> None:
     path = tmp_path / "a.csv"

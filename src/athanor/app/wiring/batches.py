@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from athanor.data import Datasets, Sql
 from athanor.lineage import Lineage
+from athanor.pipelines import RunNews
 from athanor.registry import Models
 from athanor.registry.scanning import Scanner
 from athanor.serving.batches.desk import Desk
@@ -31,6 +32,7 @@ def join_batches(house: "House") -> None:
         loading=house.services[Scanner],
         workspace=house.settings.workspace,
         sources_near=house.settings.sources_near,
+        news=house.services[RunNews],
     )
     BatchRunner(store, ground, desk)
     house.services[Batches] = Batches(

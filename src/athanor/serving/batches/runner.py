@@ -24,6 +24,7 @@ from athanor.kernel.permissions import Principal
 from athanor.kernel.storage import Storage
 from athanor.kernel.workers import Child, WorkerDied, Workers
 from athanor.lineage import Lineage
+from athanor.pipelines import RunNews
 from athanor.serving.batches.desk import Desk
 from athanor.serving.batches.near import NearFiles
 from athanor.serving.errors.batches import BatchWorkersDied, CsvNotPlain, TooManyRowErrors
@@ -64,6 +65,8 @@ class BatchGround:
     sources_near: bool
     """Whether callers from elsewhere may name this machine's files, too."""
     near: NearFiles = field(default_factory=NearFiles)
+    news: RunNews = field(default_factory=RunNews)
+    """Who waits for the end of a batch hears of it here."""
 
 
 class BatchRunner:
@@ -348,6 +351,7 @@ class BatchRunner:
             ground.events.tell(
                 who, "serving.batch.finished", batch.id, detail, project=batch.project
             )
+        ground.news.tell(batch.id)
 
     def _failed(self, who: Principal, batch: Batch, error: AthanorError) -> None:
         ground = self._ground
@@ -362,6 +366,7 @@ class BatchRunner:
             ground.lineage.finish_run(who, batch.id, state="failed")
             detail = {"batch": batch.id, "model": batch.model, "reason": error.message}
             ground.events.tell(who, "serving.batch.failed", batch.id, detail, project=batch.project)
+        ground.news.tell(batch.id)
 
     def _call(self, function: str, payload: dict[str, Any]) -> Any:
         return self._ground.workers.call(f"{_WORK}.{function}", payload, timeout=_PLAN_SECONDS)

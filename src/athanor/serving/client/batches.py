@@ -14,7 +14,7 @@ from athanor.serving.types.batches import Batch, BatchFile, NewBatch
 
 BatchList: TypeAlias = list[Batch]
 
-_LOOK_SECONDS = 0.25
+_LOOK_SECONDS, _WAIT_SECONDS = 0.25, 20.0
 _LARGE = 4 << 20
 """Bytes: smaller files are sent."""
 
@@ -51,9 +51,13 @@ class BatchesClient:
             raise BatchFileElsewhere(near.name)
         return found
 
-    def get(self, batch_id: str) -> Batch:
-        """One batch, and how far it is."""
-        return self._transport.send("GET", f"/batches/{segment(batch_id)}").read(Batch)
+    def get(self, batch_id: str, *, wait: float = 0.0) -> Batch:
+        """One batch, and how far it is.
+
+        With `wait`, the answer comes when it has ended, or after so many seconds (30 at most).
+        """
+        query = {"wait": wait or None}
+        return self._transport.send("GET", f"/batches/{segment(batch_id)}", query=query).read(Batch)
 
     def list(self, *, state: str = "", limit: int = 100) -> BatchList:
         """Batches, newest first."""
@@ -72,23 +76,30 @@ class BatchesClient:
         self,
         batch_id: str,
         timeout: float | None = None,
-        told: Callable[[Batch], None] = lambda _: None,
+        told: Callable[[Batch], None] | None = None,
     ) -> Batch:
-        """The batch once it is done; `told` is called at each look.
+        """The batch once it is done; `told` is called on the way, a few times a second.
 
         Raises: TookTooLong after `timeout` seconds; why the batch failed.
         """
         end = None if timeout is None else time.monotonic() + timeout
         while True:
-            found = self.get(batch_id)
-            told(found)
+            asked = time.monotonic()
+            left = _WAIT_SECONDS if told is None else _LOOK_SECONDS
+            if end is not None:
+                left = min(left, max(0.001, end - asked))
+            found = self.get(batch_id, wait=left)
+            if told is not None:
+                told(found)
             if found.state == "failed" and found.error is not None:
                 raise error_from_dict(found.error)
             if found.ended:
                 return found
-            if end is not None and time.monotonic() > end:
+            now = time.monotonic()
+            if end is not None and now > end:
                 raise TookTooLong(
                     f"Batch {batch_id} is {found.state} after {timeout:g} s.",
                     hint="It goes on. Look again later, or cancel it.",
                 )
-            time.sleep(_LOOK_SECONDS)
+            # An older server answers at once.
+            time.sleep(max(0.0, min(left, asked + _LOOK_SECONDS - now)))

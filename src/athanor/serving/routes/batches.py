@@ -1,5 +1,8 @@
 """Batch predictions over HTTP."""
 
+import asyncio
+import contextlib
+import time
 from typing import Annotated
 
 from fastapi import Query, Request
@@ -7,6 +10,7 @@ from starlette.concurrency import run_in_threadpool
 
 from athanor.kernel.http import Caller, provide, room_router
 from athanor.kernel.nearness import Near
+from athanor.pipelines import RunNews
 from athanor.serving.service.batches import Batches
 from athanor.serving.types.batches import Batch, BatchFile, NewBatch
 
@@ -14,6 +18,8 @@ router = room_router("serving")
 _PIECE = 1 << 20
 """Bytes that are written at once."""
 TheBatches = Annotated[Batches, provide(Batches)]
+TheNews = Annotated[RunNews, provide(RunNews)]
+_LOOK_SECONDS = 1.0
 
 
 @router.put("/batch-files", status_code=201)
@@ -63,9 +69,27 @@ def list_batches(
 
 
 @router.get("/batches/{batch_id}")
-def get(batch_id: str, who: Caller, batches: TheBatches) -> Batch:
-    """One batch prediction, and how far it is."""
-    return batches.get(who, batch_id)
+async def get(
+    batch_id: str,
+    who: Caller,
+    batches: TheBatches,
+    news: TheNews,
+    wait: Annotated[float, Query(ge=0, le=30)] = 0.0,
+) -> Batch:
+    """One batch prediction, and how far it is; with `wait`, as soon as it has ended.
+
+    It waits for so many seconds at most.
+    """
+    ends = time.monotonic() + wait
+    with news.of(batch_id) as heard:
+        found = await run_in_threadpool(batches.get, who, batch_id)
+        while not found.ended and (left := ends - time.monotonic()) > 0:
+            with contextlib.suppress(TimeoutError):
+                # Another process may end it too: look again now and then.
+                await asyncio.wait_for(heard.wait(), min(left, _LOOK_SECONDS))
+            heard.clear()
+            found = await run_in_threadpool(batches.get, who, batch_id)
+    return found
 
 
 @router.post("/batches/{batch_id}/cancel")

@@ -156,6 +156,7 @@ class Batches:
             ground.events.tell(
                 who, "serving.batch.cancelled", batch_id, {"batch": batch_id}, project=batch.project
             )
+        ground.news.tell(batch_id)
         return _shown(self._found(batch_id))
 
     def resume(self, who: Principal, batch_id: str) -> Batch:

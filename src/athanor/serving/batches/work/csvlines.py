@@ -42,12 +42,13 @@ _BLOCK = 2 << 20
 """What is parsed at once; more does not stay in the processor's caches."""
 _SEGMENT = 32 << 20
 """Whose rows are in memory at once."""
-_SCANNED = 1 << 18
+_SCANNED, _TOGETHER = 1 << 18, 32
+"""Bytes that are looked at at once, and how many such blocks in a row."""
 _THREADS = 2
 """That look for lines' ends: more wait for memory."""
 _LONGEST_LINE = 1 << 20
-_SHORTEST_LINE = 2
-"""Bytes with the line's end, of a row that has two cells: a shorter one may be an empty line."""
+_BEFORE = 2
+"""Bytes before a block that are looked at with it: an empty line may lie on the border."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,51 +175,30 @@ def _plain(kind: pa.DataType) -> pa.DataType:
     return kind.value_type if pa.types.is_dictionary(kind) else kind
 
 
-@dataclass(frozen=True, slots=True)
-class _Block:
-    """What was seen of a range of a file's bytes."""
-
-    start: int
-    ends: int
-    """How many lines end in it."""
-    first: int
-    """Behind the first line's end, as a place in the file; 0 where none ends."""
-    last: int
-    shortest: int
-    """Bytes of the shortest line that begins and ends in it."""
-    quotes: bool
-
-
 def _pieces(path: Path, rows: int) -> list[tuple[int, int, int]] | None:
     """Ranges of so many lines after the first; None where anything is quoted, or a line empty."""
     with path.open("rb") as stream, ThreadPoolExecutor(_THREADS) as pool:
-        size = os.fstat(stream.fileno()).st_size
+        file, size = stream.fileno(), os.fstat(stream.fileno()).st_size
         head = stream.readline(_LONGEST_LINE)
         begin = len(head)
         if not head.endswith(b"\n") or b'"' in head:
             return None
-        looked = partial(_looked_at, stream.fileno(), size)
-        blocks = list(pool.map(looked, range(begin, size, _SCANNED)))
-        last, count = begin, 0
+        looked = partial(_looked_over, file, size)
+        count = 0
         cuts: list[tuple[int, int]] = []
         """Places, and the lines before them."""
-        for block in blocks:
-            if block.quotes:
+        for blocks in pool.map(looked, range(begin, size, _SCANNED * _TOGETHER)):
+            if blocks is None:
+                pool.shutdown(cancel_futures=True)
                 return None
-            if not block.ends:
-                continue
-            if min(block.shortest, block.first - last) <= _SHORTEST_LINE:
-                return None
-            last = block.last
-            wanted = range(rows - count % rows - 1, block.ends, rows)
-            if wanted:
-                ends = _ends(_bytes_of(stream.fileno(), block.start, size), block.start)
-                cuts += [(int(ends[place]), count + place + 1) for place in wanted]
-            count += block.ends
-    if last < size:  # the last line has no end
-        if size - last < _SHORTEST_LINE:
-            return None
-        count += 1
+            for start, lines in blocks:
+                wanted = range(rows - count % rows - 1, lines, rows)
+                if wanted:
+                    ends = _ends(_bytes_of(file, start, size), start)
+                    cuts += [(int(ends[place]), count + place + 1) for place in wanted]
+                count += lines
+        if os.pread(file, 1, size - 1) != b"\n":  # the last line has no end
+            count += 1
     if not cuts or cuts[-1][1] < count:
         cuts.append((size, count))
     starts = [(begin, 0), *cuts]
@@ -229,14 +209,31 @@ def _pieces(path: Path, rows: int) -> list[tuple[int, int, int]] | None:
     ]
 
 
-def _looked_at(file: int, size: int, start: int) -> _Block:
-    data = _bytes_of(file, start, size)
-    ends = _ends(data, start)
-    quotes = b'"' in data
-    if not len(ends):
-        return _Block(start, 0, 0, 0, len(data), quotes)
-    shortest = int(np.diff(ends).min(initial=_LONGEST_LINE))
-    return _Block(start, len(ends), int(ends[0]), int(ends[-1]), shortest, quotes)
+def _looked_over(file: int, size: int, start: int) -> list[tuple[int, int]] | None:
+    """Where each of the next blocks begins, and how many lines end in it.
+
+    None where anything is quoted, or a line empty.
+    """
+    # In memory that is taken once: most of the time would go into finding it for each block.
+    data = bytearray(_BEFORE + _SCANNED)
+    seen = np.frombuffer(data, np.uint8)
+    ends, empty = np.empty(len(data), np.bool_), np.empty(len(data), np.bool_)
+    found = []
+    for place in range(start, min(size, start + _SCANNED * _TOGETHER), _SCANNED):
+        length = _BEFORE + min(_SCANNED, size - place)
+        if os.preadv(file, [memoryview(data)[:length]], place - _BEFORE) < length:
+            return None
+        if data.find(b'"', _BEFORE, length) >= 0:
+            return None
+        lines = np.equal(seen[:length], ord("\n"), out=ends[:length])
+        if np.logical_and(lines[1:], lines[:-1], out=empty[1:length]).any():
+            return None
+        if data.find(b"\r", 0, length) >= 0:
+            returns = seen[1 : length - 1] == ord("\r")
+            if (lines[2:] & returns & lines[:-2]).any():
+                return None
+        found.append((place, int(np.count_nonzero(lines[_BEFORE:]))))
+    return found
 
 
 def _bytes_of(file: int, start: int, size: int) -> bytes:
