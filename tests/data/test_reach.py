@@ -196,6 +196,28 @@ def test_a_redirect_leads_nowhere_else(refusing: DataRoom, moved: str) -> None:
     assert refusing.datasets.datasets(OWNER) == []
 
 
+class _Cut(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", "100")
+        self.end_headers()
+        self.wfile.write(b"a,b\n1,2\n")
+
+    def log_message(self, *_: object) -> None:
+        """Not said."""
+
+
+def test_an_answer_that_is_cut_off_is_no_table(room: DataRoom) -> None:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Cut)
+    Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    url = f"http://127.0.0.1:{server.server_address[1]}/a.csv"
+    with pytest.raises(SourceUnreachable, match="92 bytes are missing"):
+        room.sources.add_from(OWNER, "a", NewSource(uri=url))
+    server.shutdown()
+    server.server_close()
+    assert room.datasets.datasets(OWNER) == []
+
+
 @pytest.mark.parametrize(
     ("text", "public"),
     [

@@ -91,13 +91,18 @@ def test_frames_of_every_library_are_written_alike(tmp_path: Path) -> None:
     for frame in given:
         found = pq.read_table(frames.written(frame, tmp_path / "frame.parquet"))
         assert found.to_pylist() == rows
+    uneven = frames.written([{"a": 1}, {"b": "x"}], tmp_path / "frame.parquet")
+    assert pq.read_table(uneven).to_pylist() == [{"a": 1, "b": None}, {"a": None, "b": "x"}]
     named = pd.DataFrame({"v": [1.5, 2.5]}, index=pd.Index(["k", "l"], name="key"))
     found = pq.read_table(frames.written(named, tmp_path / "frame.parquet"))
     assert sorted(found.column_names) == ["key", "v"]
     with pytest.raises(UnreadableFile, match="can't be stored"):
         frames.written(pd.DataFrame({"a": [1, "x", {}]}), tmp_path / "frame.parquet")
-    with pytest.raises(BadSource):
-        frames.written(object(), tmp_path / "frame.parquet")
+    with pytest.raises(UnreadableFile, match="too large"):
+        frames.written([{"a": 2**70}], tmp_path / "frame.parquet")
+    for odd in (object(), [1, 2], [[1, 2]]):
+        with pytest.raises(BadSource, match="is no table"):
+            frames.written(odd, tmp_path / "frame.parquet")
 
 
 def test_a_frames_file_is_moved_not_copied(room: DataRoom, tmp_path: Path) -> None:

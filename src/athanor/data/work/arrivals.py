@@ -185,6 +185,9 @@ def _download(url: str, target: Path, *, near: bool) -> None:
         target.open("wb") as out,
     ):
         shutil.copyfileobj(answer, out, _BLOCK)
+    # Read block by block, an answer that is cut off ends like one that is whole.
+    if missing := getattr(answer, "length", None):
+        raise OSError(f"the answer was cut off, {missing:,} bytes are missing")
 
 
 def shown_url(url: str) -> str:

@@ -1,6 +1,7 @@
 """Data frames of any library as Parquet files, and back; loaded where a frame is at hand."""
 
 import importlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -62,8 +63,8 @@ def _table(frame: Any) -> Any:
             return frame if isinstance(frame, pa.Table) else pa.Table.from_batches([frame])
         if isinstance(frame, dict):
             return pa.table(frame)
-        if isinstance(frame, (list, tuple)):
-            return pa.Table.from_pylist(list(frame))
+        if isinstance(frame, (list, tuple)) and all(isinstance(row, Mapping) for row in frame):
+            return _of_rows(frame)
         if type(frame).__module__.partition(".")[0] == "pandas":
             return _of_pandas(frame)
         native = nw.from_native(frame, pass_through=True)
@@ -73,12 +74,18 @@ def _table(frame: Any) -> Any:
             return native.to_arrow()
         if hasattr(frame, "__arrow_c_stream__"):
             return pa.RecordBatchReader.from_stream(frame)
-    except (pa.ArrowException, TypeError, ValueError) as error:
+    except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
         raise _unfit(error) from error
     raise BadSource(
         f"A {type(frame).__name__} is no table.",
         "Give a path, a URL, or a DataFrame (pandas, Polars, Arrow, DuckDB ...).",
     )
+
+
+def _of_rows(rows: Sequence[Mapping[Any, Any]]) -> pa.Table:
+    """Rows as dictionaries; what a row lacks is missing there, in the first one, too."""
+    names = dict.fromkeys(name for row in rows for name in row)
+    return pa.table({str(name): [row.get(name) for row in rows] for name in names})
 
 
 def _of_pandas(frame: Any) -> pa.Table:
