@@ -232,6 +232,17 @@ def test_pipelined_answers_keep_their_order(shared: RunningPlane) -> None:
     assert scores == [formula(record(n)["size"], record(n)["rooms"]) for n in range(11)]
 
 
+def test_head_is_answered_without_a_body_and_nothing_after_close(shared: RunningPlane) -> None:
+    head = b"HEAD /v2/health/live HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    last = b"HEAD /nowhere HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    first, second, third, rest = raw(shared.port, head + head + last + head).split(b"\r\n\r\n")
+    assert first == second
+    assert first.startswith(b"HTTP/1.1 200 OK")
+    assert b"Content-Length: 13" in first
+    assert third.startswith(b"HTTP/1.1 404")
+    assert rest == b""
+
+
 def test_bytes_that_come_one_by_one(shared: RunningPlane) -> None:
     whole = post(records(5))
     assert raw(shared.port, *(whole[i : i + 1] for i in range(len(whole)))).startswith(

@@ -379,3 +379,16 @@ def test_hostile_bodies_are_refused_and_the_endpoint_goes_on(browser: Browser, p
             assert b"Traceback" not in answer.content
             assert {"error", "error_code"} & answer.body.keys(), (name, answer.content[:200])
     assert browser.predict([record(1)]).status == 200
+
+
+@pytest.mark.parametrize("body", [b'"ready"', b'{"ready": tru', b"x", b"\xff"])
+def test_the_index_refuses_what_is_no_json(browser: Browser, body: bytes) -> None:
+    answer = browser.send("POST", "/v2/repository/index", body)
+    assert answer.status in {200, 400}
+    assert answer.status == 200 or "no valid JSON" in answer.body["error"]
+
+
+def test_what_the_protocol_lacks_is_told_in_its_words(browser: Browser) -> None:
+    answer = browser.send("GET", "/v2/models/houses/versions")
+    assert (answer.status, list(answer.body)) == (404, ["error"])
+    assert "/v2/models/houses/versions" in answer.body["error"]

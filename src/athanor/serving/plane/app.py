@@ -143,13 +143,15 @@ class Plane:
         path = request.path.partition("?")[0]
         aim = self._aim(path)
         if aim is None:
+            if path.startswith("/v2/"):
+                exchange.refusal = _DIALECTS["infer"].refuse
             raise RouteUnknown(request.method, path)
         dialect = _DIALECTS.get(aim.verb)
         if dialect is not None:
             exchange.refusal = dialect.refuse
         elif aim.verb in _IN_OIP:
             exchange.refusal = _DIALECTS["infer"].refuse
-        if request.method != aim.method:
+        if request.method != aim.method and (request.method, aim.method) != ("HEAD", "GET"):
             raise MethodRefused(request.method, path, aim.method)
         if dialect is None:
             guarded(exchange, lambda: self._tell(aim, request, exchange), logger.exception)

@@ -65,6 +65,8 @@ class Exchange(msgspec.Struct, eq=False):
     """How failures are told: in the words of the protocol that asked."""
     series: Series | None = None
     """Where the answer was counted before it was released."""
+    bodiless: bool = False
+    """Whether only the head of the answer is sent (HEAD)."""
 
     def release(self, failure: OSError | None) -> None:
         """Send the wire that was made, or tell why its row could not be logged."""
@@ -95,7 +97,7 @@ class Exchange(msgspec.Struct, eq=False):
             headers,
             retry,
             close,
-            body,
+            b"" if self.bodiless else body,
         )
         self.outlet.write_answers()
 

@@ -16,6 +16,7 @@ from athanor.kernel.errors import AthanorError
 from athanor.serving.errors import BadRequest, BodyTooLarge, HeaderTooLarge
 from athanor.serving.plane.exchange import Exchange
 
+_HEAD = "HEAD"
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
@@ -217,7 +218,8 @@ class Connection(asyncio.Protocol):
             # llhttp hides what a callback of ours raised in the error's context.
             cause = error.__context__
             known = cause if isinstance(cause, AthanorError) else None
-            self._refuse_and_end(known or BadRequest("The request is no valid HTTP/1.1."))
+            if not self._ending:  # what follows a request to close is nobody's
+                self._refuse_and_end(known or BadRequest("The request is no valid HTTP/1.1."))
         else:
             if self._reading_head and self._fed > self._limits.header_bytes:
                 self._refuse_and_end(HeaderTooLarge(self._limits.header_bytes))
@@ -294,16 +296,17 @@ class Connection(asyncio.Protocol):
         now = monotonic()
         self.deadline = now + self._limits.idle_seconds
         close = not self._parser.should_keep_alive()
-        exchange = Exchange(self, close=close)
+        method = self._parser.get_method().decode("latin-1")
+        exchange = Exchange(self, close=close, bodiless=method == _HEAD)
         self._pending.append(exchange)
         request = Request(
-            method=self._parser.get_method().decode("latin-1"),
+            method=method,
             path=head.path.decode("latin-1"),
             headers=head.headers,
             body=b"".join(head.body),
             arrived=now,
         )
-        if self._whole and not close:
+        if self._whole and not close and not exchange.bodiless:
             self._remember(request)
         try:
             self._app.handle(request, exchange)

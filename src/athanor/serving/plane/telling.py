@@ -7,7 +7,11 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import orjson
 
-from athanor.serving.errors.protocols import ServedModelNotFound, UnloadRefused
+from athanor.serving.errors.protocols import (
+    InferenceRefused,
+    ServedModelNotFound,
+    UnloadRefused,
+)
 from athanor.serving.logic import oip
 from athanor.serving.logic.routing import Route, Target, versions
 from athanor.serving.plane.exchange import Answer
@@ -158,9 +162,20 @@ def _index(plane: "Plane", aim: Aim, request: Request) -> Answer:
         for route in routes
         for number, served in versions(route).items()
     ]
-    if b'"ready"' in request.body and orjson.loads(request.body).get("ready") is True:
+    if _only_ready(request.body):
         told = [item for item in told if item["state"] == "READY"]
     return Answer(200, orjson.dumps(told))
+
+
+def _only_ready(body: bytes) -> bool:
+    """Whether a request for the index asks for what is ready alone. Raises: InferenceRefused."""
+    if not body:
+        return False
+    try:
+        asked = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise InferenceRefused(f"The body is no valid JSON: {error}.") from None
+    return isinstance(asked, dict) and asked.get("ready") is True
 
 
 def _load(plane: "Plane", aim: Aim, request: Request) -> Answer:
