@@ -99,6 +99,23 @@ def test_a_trace_and_an_erasure(client: Client, tmp_path: Path) -> None:
     assert "'customer'" in unknown.value.hint
 
 
+def test_pushed_rows_leave_the_database_and_its_log(client: Client, tmp_path: Path) -> None:
+    view = FeatureView(
+        name="clicks", entities=("person",), event_time="at", source=ViewSource(kind="push"),
+        features=(Field(name="n", type="integer"),),
+    )  # fmt: skip
+    client.features.apply(Entity(name="person"), view)
+    rows = [{"person": f"zebra{n:04}", "at": "2026-01-01T00:00:00Z", "n": n} for n in range(50)]
+    client.features.push("clicks", rows)
+    done = client.persons.erase("person", "zebra0007", dry_run=False)
+    assert {item.name for item in done if item.erased} == {
+        "default/clicks online", "default/clicks pushed",
+    }  # fmt: skip
+    files = (tmp_path / "workspace").glob("athanor.db*")
+    kept = b"".join(path.read_bytes() for path in files)
+    assert (b"zebra0007" in kept, b"zebra0008" in kept) == (False, True)
+
+
 def test_the_rows_beside_a_model_are_erased_and_the_model_stays(
     client: Client, tmp_path: Path
 ) -> None:

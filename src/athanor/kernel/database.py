@@ -513,6 +513,8 @@ def _prepare_sqlite(connection: Any, _record: ConnectionPoolEntry) -> None:
         "foreign_keys = ON",
         "case_sensitive_like = ON",
         "temp_store = MEMORY",
+        # What is erased is not to be read from the file; some builds have it so by default.
+        "secure_delete = ON",
     ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()

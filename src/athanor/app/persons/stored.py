@@ -90,7 +90,15 @@ class StoredHolder:
             else:
                 Path(where).unlink(missing_ok=True)
             done.append(replace(item, erased=True, note=note))
+        self._forget()
         return done
+
+    def _forget(self) -> None:
+        """Empty SQLite's log of changes, in which removed rows stand until it is written over."""
+        if self._database.dialect != "sqlite" or self._database.in_memory:
+            return
+        with self._database.engine.connect() as connection:
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def _found(self, person: Person, who: Principal) -> list[tuple[Holding, str, list[Owner]]]:
         """What holds the person's rows: told, where it lies, and who names it."""
