@@ -2,8 +2,11 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from athanor.data import DatasetNotFound
@@ -20,6 +23,7 @@ from athanor.features import (
     SpineSource,
     ViewSource,
     ViewTest,
+    frames,
 )
 from athanor.features.errors import (
     BadOnDemandView,
@@ -204,7 +208,7 @@ def test_known_at_sees_only_what_was_known(room: FeaturesRoom, added: Added) -> 
 
 
 def test_rows_that_were_loaded_later_count_where_a_view_says_so(
-    room: FeaturesRoom, added: Added
+    room: FeaturesRoom, added: Added, tmp_path: Path
 ) -> None:
     """As views of Feast do, whose created times say when rows were loaded."""
     row = {"customer": 1, "at": "2026-05-01T00:00:00Z", "seen": "2026-05-30T00:00:00Z"}
@@ -216,6 +220,13 @@ def test_rows_that_were_loaded_later_count_where_a_view_says_so(
     (warning,) = room.training.create(OWNER, "known", request()).warnings
     assert "'spending' answers no row, but would answer 2 rows of 2" in warning
     assert "--no-known" in warning
+    table = pa.Table.from_pylist([{"customer": 1, "at": datetime(2026, 5, 2, tzinfo=UTC)}])
+    pq.write_table(table, tmp_path / "rows.parquet")
+    asked = request(features=("spending:amount",), spine=SpineSource(), at="at")
+    with room.training.historical(OWNER, asked, upload=tmp_path / "rows.parquet") as path:
+        stream = path.read_bytes()
+    with pytest.warns(UserWarning, match="answers no row, but would answer 1 row of 1"):
+        assert frames.read(stream).schema.metadata is None
     room.features.apply(OWNER, Definitions(views=(replace(view, known_at=False),)))
     assert room.training.create(OWNER, "loaded", request()).warnings == ()
     assert rows_of(room, "loaded", "amount") == [(12.0,), (12.0,)]

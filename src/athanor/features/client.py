@@ -236,7 +236,10 @@ class FeaturesClient:
         known_at: bool | None = None,
         full_names: bool | None = None,
     ) -> Any:
-        """The features of each of `rows`, any DataFrame, as a `pyarrow.Table`; nothing is kept."""
+        """The features of each of `rows`, any DataFrame, as a `pyarrow.Table`; nothing is kept.
+
+        What looks wrong, such as a view that answers no row, is given as a Python warning.
+        """
         named = (features,) if isinstance(features, str) else tuple(features)
         request = TrainingRequest(features=named, at=at, known_at=known_at, full_names=full_names)
         query = {"request": msgspec.json.encode(request).decode()}

@@ -1,5 +1,7 @@
 """Tables of users as files to send, and answers as tables. Loaded where somebody has a table."""
 
+import json
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +9,8 @@ import narwhals as nw
 import pyarrow as pa
 import pyarrow.ipc
 import pyarrow.parquet as pq
+
+from athanor.features.logic.names import WARNINGS
 
 
 def written(frame: Any, path: Path) -> None:
@@ -21,15 +25,21 @@ def rows(path: str) -> list[dict[str, Any]]:
 
 
 def read(stream: bytes) -> pa.Table:
-    """The table of an Arrow stream."""
-    return pa.ipc.open_stream(stream).read_all()
+    """The table of an Arrow stream; what was told of it is given as warnings."""
+    found = pa.ipc.open_stream(stream).read_all()
+    told = (found.schema.metadata or {}).get(WARNINGS.encode(), b"[]")
+    for warning in json.loads(told):
+        warnings.warn(warning, stacklevel=3)
+    return found.replace_schema_metadata(None)
 
 
 def _table(frame: Any) -> pa.Table:
     if isinstance(frame, pa.Table):
         return frame
     if isinstance(frame, list):
-        return pa.Table.from_pylist(frame)
+        # By all of the rows: Arrow takes the columns of the first alone.
+        names = dict.fromkeys(name for row in frame for name in row)
+        return pa.table({name: [row.get(name) for row in frame] for name in names})
     if isinstance(frame, dict):
         return pa.table(frame)
     if hasattr(frame, "to_arrow_table"):

@@ -11,6 +11,9 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,79}")
 _COLUMN = re.compile(r"[^\x00-\x1f]{1,255}")
 _PROJECT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,254}")
 
+WARNINGS = "athanor.warnings"
+"""Under what key an Arrow stream's schema holds a JSON list of what looks wrong."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reference:

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from athanor.features.errors import FeatureClash, FeatureColumnMissing, InstantMissing
 from athanor.features.logic.columns import STORED, as_instants, as_key, whole
 from athanor.features.logic.joining import MISSING, Part, group_starts, newest, positions
+from athanor.features.logic.names import WARNINGS
 from athanor.features.lookup import Computed, OnDemand, plain_value
 from athanor.features.work.build import AVAILABLE, BEST, ORDER, of_pending, searchable
 from athanor.features.work.tables import of_source
@@ -31,8 +32,11 @@ def join(task: dict[str, Any]) -> dict[str, Any]:
     warnings: list[str] = []
     made = joined(spine, task, warnings)
     if task.get("format") == "arrow":
-        with pa.OSFile(task["path"], "wb") as sink, pa.ipc.new_stream(sink, made.schema) as writer:
-            writer.write_table(made)
+        # Nothing else is told of a table that is not kept.
+        told = {WARNINGS: msgspec.json.encode(warnings)} if warnings else None
+        sent = made.replace_schema_metadata(told)
+        with pa.OSFile(task["path"], "wb") as sink, pa.ipc.new_stream(sink, sent.schema) as writer:
+            writer.write_table(sent)
     else:
         pq.write_table(made, task["path"], compression="zstd", compression_level=1)
     features = [name for name in made.column_names if name not in spine.column_names]
