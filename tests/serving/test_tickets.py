@@ -118,6 +118,25 @@ def test_a_webhook_is_told_through_three_failures_and_signed(
     assert tickets.ticket(OWNER, made.id).deliveries == 4
 
 
+def test_a_message_holds_no_answer_that_is_no_json(
+    shop: House, champion: Trained, receiver: Receiver
+) -> None:
+    (row,) = champion.records[:1]
+    types = {"age": "INT64", "card": "BYTES", "region": "BYTES"}
+    inputs = [
+        {"name": name, "datatype": types.get(name, "FP64"), "shape": [1], "data": [value]}
+        for name, value in row.items()
+    ]
+    body = {"inputs": inputs, "parameters": {"binary_data_output": True}}
+    tickets: Tickets = shop.services[Tickets]
+    made = tickets.ask(OWNER, "churn", NewTicket(body=body, route="infer", webhook=receiver.url))
+    assert eventually(lambda: tickets.ticket(OWNER, made.id).told == "delivered")
+    assert tickets.ticket(OWNER, made.id).state == "done"
+    data = json.loads(receiver.got[-1][1])["data"]
+    assert "answer" not in data
+    assert made.id in data["result"]
+
+
 def test_receivers_that_never_answer_keep_nobody_waiting(
     shop: House, champion: Trained, receiver: Receiver
 ) -> None:
@@ -225,6 +244,9 @@ def test_what_the_endpoint_refuses_is_the_tickets_failure(shop: House) -> None:
     with pytest.raises(AthanorError) as failed:
         tickets.result(OWNER, made.id)
     assert failed.value.status == 400
+    new = NewTicket(body="x", content_type="image/png", route="invocations")
+    end = ended(shop, tickets.ask(OWNER, "churn", new))
+    assert (end.state, end.attempts, (end.error or {})["status"]) == ("failed", 1, 400)
     csv = "age,balance,trend,card,region\n40,1.5,0.1,blue,a\n"
     new = NewTicket(body=csv, content_type="text/csv", route="invocations")
     made = tickets.ask(OWNER, "churn", new)

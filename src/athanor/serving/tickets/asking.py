@@ -81,6 +81,9 @@ class Asker:
         return answer.content
 
 
+_SERVER_FAULT = 500
+
+
 def _refused(answer: httpx.Response) -> AthanorError:
     """What the plane said, in whatever protocol it said it."""
     try:
@@ -90,9 +93,11 @@ def _refused(answer: httpx.Response) -> AthanorError:
     if isinstance(told, dict) and isinstance(told.get("status"), int):
         return error_from_dict(told)
     message = told.get("message") or told.get("error") if isinstance(told, dict) else None
-    return error_from_dict(
-        {"status": answer.status_code, "message": str(message or answer.text[:500])}
-    )
+    said = {"status": answer.status_code, "message": str(message or answer.text[:500])}
+    error = error_from_dict(said)
+    if answer.is_client_error and error.status >= _SERVER_FAULT:  # 415, say, which is no kind
+        return error_from_dict(said | {"status": 400})
+    return error
 
 
 def _pieces(body: bytes) -> Iterator[bytes]:

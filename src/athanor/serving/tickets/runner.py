@@ -182,7 +182,8 @@ class TicketRunner:
         }
         if ticket.answer is not None and ticket.answer_bytes <= _INLINE_BYTES:
             answer = self._ground.storage.read(ticket.answer)
-            data["answer"] = orjson.Fragment(answer)
+            if _is_json(answer):
+                data["answer"] = orjson.Fragment(answer)
         ended = ticket.ended_at or self._ground.clock.now()
         told = {
             "type": f"prediction.{ticket.state}",
@@ -213,3 +214,12 @@ class TicketRunner:
         self._sweep_at = now + _SWEEP_SECONDS
         for ticket_id in self._store.expired(self._ground.clock.now()):
             self._store.remove(ticket_id)
+
+
+def _is_json(answer: bytes) -> bool:
+    """Whether it may stand in a message: raw tensors do not, nor does NaN."""
+    try:
+        orjson.loads(answer)
+    except orjson.JSONDecodeError:
+        return False
+    return True
