@@ -4,6 +4,7 @@ import os
 import pathlib
 import random
 import signal
+import sys
 import time
 import warnings
 from typing import Annotated, Any, NamedTuple
@@ -26,6 +27,21 @@ def scaled(number: int) -> int:
 class Parts(NamedTuple):
     train: pd.DataFrame
     test: pd.DataFrame
+
+
+@step
+def loaded() -> dict[str, bool]:
+    names = {"tarfile": "tarfile", "numpy": "numpy", "storage": "athanor.kernel.storage"}
+    there = {word: name in sys.modules for word, name in names.items()}
+    import tarfile  # noqa: PLC0415 - what is there before that is looked at
+
+    del tarfile
+    return there
+
+
+@pipeline
+def bare() -> dict[str, bool]:
+    return loaded()
 
 
 @step

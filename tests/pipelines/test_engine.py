@@ -1,6 +1,7 @@
 """Pipelines run for real: each task a fork, its outputs in the store, its lineage in the graph."""
 
 import signal
+import sys
 import time
 from pathlib import Path
 from threading import Thread
@@ -113,6 +114,12 @@ def test_a_failure_names_step_line_inputs_and_cause(room: Room) -> None:
     log = room.pipelines.logs(OWNER, run.id, "fail")
     assert "ZeroDivisionError: division by zero" in log
     assert "child.py" not in log
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere no step is a fork")
+def test_a_step_without_libraries_finds_what_it_imports_and_little_else(room: Room) -> None:
+    run = room.run(flows.bare)
+    assert run.outputs == {"Output": {"tarfile": True, "numpy": False, "storage": False}}
 
 
 def test_a_failed_step_is_tried_again(room: Room) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 from athanor.pipelines.authoring.source import returns_value
 from athanor.pipelines.errors import BadStep, StepNeedsHint
 from athanor.pipelines.ir.spec import ArtifactTypeSchema
+from athanor.pipelines.logic.hints import STATUS_CLASSES, hints_of
 
 TITLES = {
     "table": "system.Dataset",
@@ -34,8 +35,6 @@ _TABLES = {
     ("pyarrow", "Table"),
     ("polars", "DataFrame"),
 }
-STATUS_CLASSES = {"FinalStatus", "PipelineTaskFinalStatus"}
-"""Classes of what an exit task is told; any class of such a name will do."""
 _SINGLE = "Output"
 """The name of a component's only output, as Kubeflow has it."""
 
@@ -117,14 +116,6 @@ def interface_of(function: Callable[..., Any], *, loose: bool = False) -> Interf
         inputs[parameter.name] = _input(name, parameter, hints, loose=loose)
     fields, outputs = _outputs(function, hints)
     return Interface(inputs=inputs, outputs=outputs, fields=fields)
-
-
-def hints_of(function: Callable[..., Any]) -> dict[str, Any]:
-    """A function's type hints; those that can't be evaluated stay text."""
-    try:
-        return typing.get_type_hints(function, include_extras=True)
-    except (NameError, AttributeError, TypeError, SyntaxError):
-        return dict(getattr(function, "__annotations__", {}))
 
 
 def kind_of(hint: Any) -> Kind:

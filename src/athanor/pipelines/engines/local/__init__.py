@@ -13,6 +13,10 @@ if TYPE_CHECKING:
 
 PRELOAD: tuple[str, ...] = (
     "athanor.pipelines.engines.local.child",
+    "athanor.pipelines.engines.local.apart",
+    "athanor.pipelines.engines.local.foreign",
+    "athanor.pipelines.engines.local.values",
+    "athanor.pipelines.authoring",
     "athanor.pipelines.materializers.files",
     "athanor.pipelines.materializers.value",
     "athanor.pipelines.materializers.table",

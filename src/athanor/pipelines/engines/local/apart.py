@@ -14,7 +14,8 @@ from typing import Any
 
 from athanor.kernel.environments import environment_with
 from athanor.pipelines.engines.local.exchange import GivenArtifact, MadeArtifact, Order, Result
-from athanor.pipelines.engines.local.values import ArtifactFiles, fitted_output
+from athanor.pipelines.engines.local.parameters import fitted_output
+from athanor.pipelines.engines.local.values import ArtifactFiles
 from athanor.pipelines.errors import BadStep, StepFailed
 from athanor.pipelines.logic.values import shown
 

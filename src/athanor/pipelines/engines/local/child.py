@@ -2,6 +2,9 @@
 
 Reads its order, loads inputs, calls the user's function, stores outputs by content, and writes the
 result as the last thing it does.
+
+What a function of numbers and texts does without is loaded by those that need it: whatever a zygote
+holds makes each of its forks dearer. The heavy one has it all (`PRELOAD`).
 """
 
 import contextlib
@@ -14,13 +17,12 @@ import random
 import sys
 import traceback
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from pathlib import Path
 from types import ModuleType, TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from athanor.kernel.errors import AthanorError, error_to_dict
-from athanor.pipelines.authoring.interface import STATUS_CLASSES, hints_of
-from athanor.pipelines.engines.local.apart import attempt as attempt_apart
 from athanor.pipelines.engines.local.compiling import (
     compiled,
     compiled_ahead,
@@ -36,18 +38,22 @@ from athanor.pipelines.engines.local.exchange import (
     write_result,
     written,
 )
-from athanor.pipelines.engines.local.foreign import attempt as attempt_foreign
 from athanor.pipelines.engines.local.leftovers import adopt, end_descendants
 from athanor.pipelines.engines.local.mounting import mount
-from athanor.pipelines.engines.local.values import ArtifactFiles, fitted_output
+from athanor.pipelines.engines.local.parameters import fitted_output
 from athanor.pipelines.errors import BadStep, MissingInput, StepFailed, cause_of
 from athanor.pipelines.logic.embedding import Embedded
+from athanor.pipelines.logic.hints import STATUS_CLASSES, hints_of
 from athanor.pipelines.logic.values import shown
+
+if TYPE_CHECKING:
+    from athanor.pipelines.engines.local.values import ArtifactFiles
 
 MODULE = "athanor_step"
 """The name of the module that a step's source becomes."""
 _SEEDED = "numpy"
 _REHEARSALS = 64
+_PLAIN = frozenset({bool, int, float, str})
 _VARYING = inspect.CO_VARARGS | inspect.CO_VARKEYWORDS
 
 
@@ -67,13 +73,16 @@ def main(folder: str, order: Order | bytes | None = None, code: bytes | None = N
     owner = os.getpid()
     lock = _locked(folder)
     read = order if isinstance(order, Order) else _read(folder, order)
-    _confine(read)
+    if read.cores:
+        _confine(read)
     adopt()
     result = _attempt(folder, read, code)
     if os.getpid() != owner:  # the step forked, and this is the copy: one result is enough
         os._exit(0)
-    with contextlib.suppress(OSError, ValueError, AttributeError):  # the step may have closed it
+    try:  # noqa: SIM105 - which costs a fork as much as writing a file
         sys.stdout.flush()
+    except (OSError, ValueError, AttributeError):  # the step may have closed it
+        pass
     end_descendants(owner)
     _deliver(folder, result)
     os.close(lock)
@@ -128,7 +137,7 @@ def _locked(folder: str) -> int:
 
 def _confine(order: Order) -> None:
     """Keep to the cores that were asked for."""
-    if order.cores and hasattr(os, "sched_setaffinity"):
+    if hasattr(os, "sched_setaffinity"):
         there = sorted(os.sched_getaffinity(0))
         first = random.Random(order.task).randrange(len(there))  # not all steps on the first core
         turned = [*there[first:], *there[:first]]
@@ -145,18 +154,39 @@ _traces: list[TracebackType] = []
 """Where the user's code failed last, for a debugger."""
 
 
+class _Artifacts:
+    """An attempt's artifacts, if there are any."""
+
+    def __init__(self, place: str, order: Order) -> None:
+        self._place = place
+        self._order = order
+
+    @cached_property
+    def files(self) -> "ArtifactFiles":
+        found: ArtifactFiles = _part("values").ArtifactFiles(self._place, self._order)
+        return found
+
+
+def _part(name: str) -> Any:
+    """A module beside this one that most steps do without."""
+    return importlib.import_module(f"{__package__}.{name}")
+
+
 def _attempt(place: str, order: Order, code: bytes | None = None) -> Result:
-    files = ArtifactFiles(place, order)
+    artifacts = _Artifacts(place, order)
     try:
-        mount(order.mounts)
+        if order.mounts:
+            mount(order.mounts)
         if order.foreign is not None:
-            return attempt_foreign(Path(place), order, order.foreign)
+            foreign: Result = _part("foreign").attempt(Path(place), order, order.foreign)
+            return foreign
         if order.embedded.packages:
-            return attempt_apart(Path(place), order)
+            apart: Result = _part("apart").attempt(Path(place), order)
+            return apart
         function = load_function(place, order.embedded, code)
         _seed(order.embedded.seed)
-        arguments = _arguments(function, order, files)
-        return _stored(_call(function, arguments, order), order, files)
+        arguments = _arguments(function, order, artifacts)
+        return _stored(_call(function, arguments, order), order, artifacts)
     except AthanorError as error:
         _print_trace(error, order.embedded.file)
         return Result(error=error_to_dict(error))
@@ -203,14 +233,14 @@ def _seed(seed: int) -> None:
         numpy.random.seed(seed % 2**32)
 
 
-def _arguments(function: Callable[..., Any], order: Order, files: ArtifactFiles) -> dict[str, Any]:
+def _arguments(function: Callable[..., Any], order: Order, artifacts: _Artifacts) -> dict[str, Any]:
     hints = _hints(function)
     arguments: dict[str, Any] = {}
     for name, given in _parameters(function):
         if name in order.parameters:
             arguments[name] = _parameter(order.parameters[name], hints.get(name))
         elif name in order.artifacts:
-            arguments[name] = files.load(name, order.artifacts[name], hints.get(name))
+            arguments[name] = artifacts.files.load(name, order.artifacts[name], hints.get(name))
         elif not given:
             if order.step and not _optional(hints.get(name)):
                 raise MissingInput(f"Step {order.step!r}", name, order.parameters)
@@ -221,7 +251,10 @@ def _arguments(function: Callable[..., Any], order: Order, files: ArtifactFiles)
 def _hints(function: Callable[..., Any]) -> Mapping[str, Any]:
     """A function's type hints; classes stand for themselves, which is cheaper to see."""
     own: dict[str, Any] = getattr(function, "__annotations__", {})
-    return own if all(isinstance(hint, type) for hint in own.values()) else hints_of(function)
+    for hint in own.values():
+        if type(hint) is not type:
+            return hints_of(function)
+    return own
 
 
 def _parameters(function: Callable[..., Any]) -> list[tuple[str, bool]]:
@@ -243,6 +276,8 @@ def _parameters(function: Callable[..., Any]) -> list[tuple[str, bool]]:
 
 
 def _parameter(value: Any, hint: Any) -> Any:
+    if type(value) is hint:
+        return value
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if hint is tuple and isinstance(value, list):
@@ -264,21 +299,21 @@ def _optional(hint: Any) -> bool:
 
 
 def _call(function: Callable[..., Any], arguments: Mapping[str, Any], order: Order) -> Any:
-    given = {**order.parameters}
-    for name, items in order.artifacts.items():
-        given[name] = ", ".join(f"{item.type} {item.digest[:15]}" for item in items)
     try:
         return function(**arguments)
     except AthanorError:
         raise
     except BaseException as error:  # SystemExit and KeyboardInterrupt, too
+        given = {**order.parameters}
+        for name, items in order.artifacts.items():
+            given[name] = ", ".join(f"{item.type} {item.digest[:15]}" for item in items)
         raise _failure(error, order.step, order.embedded.file, given) from error
 
 
-def _stored(value: Any, order: Order, files: ArtifactFiles) -> Result:
+def _stored(value: Any, order: Order, artifacts: _Artifacts) -> Result:
     """What a step returned, as it is kept. Raises: BadStep, NoMaterializer, WrongType."""
     try:
-        return _store(value, order, files)
+        return _store(value, order, artifacts)
     except RecursionError as error:
         cause = "its parts lie too deep in each other"
         raise _unkept(order.step, cause) from error
@@ -293,12 +328,14 @@ def _unkept(step: str, cause: str) -> BadStep:
     )
 
 
-def _store(value: Any, order: Order, files: ArtifactFiles) -> Result:
+def _store(value: Any, order: Order, artifacts: _Artifacts) -> Result:
     parameters: dict[str, Any] = {}
-    artifacts = {}
+    made = {}
     named = _named(value, order)
     for name, kind in order.output_parameters.items():
-        got = _plain(named.get(name))
+        got = named.get(name)
+        if type(got) not in _PLAIN:
+            got = _plain(got)
         if got is not None and kind == "LIST" and isinstance(got, tuple | set | frozenset):
             got = list(got)
         parameters[name] = fitted_output(got, kind, order.step, name)
@@ -306,13 +343,13 @@ def _store(value: Any, order: Order, files: ArtifactFiles) -> Result:
         if named.get(name) is None:
             continue
         if name in order.output_lists:
-            artifacts[name] = [
-                files.save(f"{name}-{index}" if index else name, item, kind)
+            made[name] = [
+                artifacts.files.save(f"{name}-{index}" if index else name, item, kind)
                 for index, item in enumerate(_items(named[name], name, order))
             ]
         else:
-            artifacts[name] = [files.save(name, named[name], kind)]
-    return Result(parameters=parameters, artifacts=artifacts)
+            made[name] = [artifacts.files.save(name, named[name], kind)]
+    return Result(parameters=parameters, artifacts=made)
 
 
 def _items(value: Any, name: str, order: Order) -> list[Any]:

@@ -1,8 +1,12 @@
 """A step's source as code whose lines are those of the author's file."""
 
 import ast
+import gc
+import importlib
 import linecache
 import marshal
+import sys
+from collections.abc import Iterator
 from types import CodeType
 
 from athanor.pipelines.logic.embedding import Embedded
@@ -31,10 +35,51 @@ def compiled_ahead(embedded: Embedded) -> bytes | None:
 _ready: dict[tuple[bytes, str], tuple[CodeType, list[str], int]] = {}
 """Code that a zygote has made ready, with its lines and their length."""
 _MOST_READY = 16
+_SHARED = frozenset(
+    {
+        "base64",
+        "bisect",
+        "bz2",
+        "calendar",
+        "concurrent.futures",
+        "csv",
+        "decimal",
+        "difflib",
+        "fractions",
+        "glob",
+        "gzip",
+        "hashlib",
+        "heapq",
+        "hmac",
+        "html",
+        "json",
+        "logging",
+        "lzma",
+        "pickle",
+        "queue",
+        "secrets",
+        "shutil",
+        "sqlite3",
+        "statistics",
+        "struct",
+        "subprocess",
+        "tarfile",
+        "tempfile",
+        "textwrap",
+        "threading",
+        "urllib.parse",
+        "uuid",
+        "xml.etree.ElementTree",
+        "zipfile",
+        "zlib",
+        "zoneinfo",
+    }
+)
+"""Modules of the standard library that a zygote may load for its forks: nothing happens by it."""
 
 
 def make_ready(embedded: Embedded, ahead: bytes) -> None:
-    """Have a step's code ready for all forks of this process."""
+    """Have a step's code ready for all forks of this process, and modules that it imports."""
     key = (ahead, embedded.source)
     if key in _ready or (lines := _spread(embedded)) is None:
         return
@@ -43,6 +88,18 @@ def make_ready(embedded: Embedded, ahead: bytes) -> None:
     text = [f"{line}\n" for line in lines]
     code = marshal.loads(ahead)  # noqa: S302 - from our own engine, by our own pipe
     _ready[key] = (code, text, sum(map(len, text)))
+    for name in _SHARED.intersection(_names(code)):
+        if name not in sys.modules:
+            importlib.import_module(name)
+            gc.freeze()  # as the zygote does with what it loads at first
+
+
+def _names(code: CodeType) -> Iterator[str]:
+    """What code calls by name, modules too, its functions' code included."""
+    yield from code.co_names
+    for inner in code.co_consts:
+        if isinstance(inner, CodeType):
+            yield from _names(inner)
 
 
 def compiled(embedded: Embedded, file: str, ahead: bytes | None = None) -> CodeType:

@@ -32,7 +32,8 @@ from athanor.pipelines.engines.local.exchange import (
     Order,
     Result,
 )
-from athanor.pipelines.engines.local.values import ArtifactFiles, fitted_output
+from athanor.pipelines.engines.local.parameters import fitted_output
+from athanor.pipelines.engines.local.values import ArtifactFiles
 from athanor.pipelines.errors import BadStep, StepFailed, cause_of
 from athanor.pipelines.ir.spec import ContainerSpec
 from athanor.pipelines.logic.code import digest_of

@@ -1,6 +1,8 @@
-"""Artifacts as files and values, in the step's process."""
+"""Artifacts as files and values, in the step's process.
 
-import contextlib
+A step without any does without what this loads, which would make its fork dearer.
+"""
+
 import importlib
 import inspect
 import pathlib
@@ -14,11 +16,7 @@ from athanor.kernel.storage import Storage
 from athanor.lineage import Materializer
 from athanor.pipelines.engines.local.exchange import GivenArtifact, MadeArtifact, Order
 from athanor.pipelines.errors import BadPipeline, BadStep, NoMaterializer, WrongType
-from athanor.pipelines.logic.values import fit, shown, unbounded, unkept
 
-_NESTED = frozenset({"LIST", "STRUCT"})
-_SURE = 1 << 62
-"""A whole number between minus this and this can be kept."""
 _DATASET_TYPES = {"table", "dataset"}
 
 
@@ -169,43 +167,6 @@ class ArtifactFiles:
             found = cast("Materializer", getattr(importlib.import_module(module), name)())
             self._materializers[origin] = found
         return found
-
-
-def fitted_output(value: Any, kind: str, step: str, name: str) -> Any:
-    """What a step gave for an output parameter, as its type has it.
-
-    Raises: BadStep.
-    """
-    if _fits_plainly(value, kind):
-        return value
-    where = f"Step {step!r}"
-    if (fault := unkept(value)) is not None:
-        raise BadStep(
-            f"{where} returned {shown(value)} as {name!r}, which can't be kept: {fault}.",
-            hint="Return it as a text in another form, or as a file.",
-        )
-    if kind in _NESTED:
-        for place, number in unbounded(value, name):
-            with contextlib.suppress(OSError, ValueError):  # the step may have closed it
-                print(f"athanor: {place} is {number}, for which JSON has no word: kept as null")  # noqa: T201 - the step's log
-    try:
-        return fit(value, kind, where, name)
-    except WrongType as error:
-        raise BadStep(
-            f"{where} returned {shown(value)} as {name!r}, which its hint calls otherwise: "
-            f"{error.message}",
-            hint="Return what the type hint says, or change the hint.",
-        ) from None
-
-
-def _fits_plainly(value: Any, kind: str) -> bool:
-    """Whether a value is one of those that most steps return, and that nothing is to do for."""
-    given = type(value)
-    if given is int:
-        return kind == "NUMBER_INTEGER" and -_SURE < value < _SURE
-    if given is str:
-        return kind == "STRING" and value.isascii()
-    return given is bool and kind == "BOOLEAN"
 
 
 def _is_a(value: object, wanted: type) -> bool:
