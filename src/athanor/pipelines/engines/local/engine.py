@@ -6,27 +6,25 @@ in a chain of steps, one a step. The processes of those that begin are made once
 """
 
 import contextlib
-import heapq
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Thread
 
 import msgspec
 
-from athanor.kernel import AthanorError, error_from_dict
+from athanor.kernel import AthanorError
 from athanor.pipelines.engines.local.admission import Room
 from athanor.pipelines.engines.local.attempts import Attempts, Work
-from athanor.pipelines.engines.local.live import Live
+from athanor.pipelines.engines.local.live import Live, known_of, settled_before
+from athanor.pipelines.engines.local.pauses import Pauses
 from athanor.pipelines.engines.local.recording import Ending, Recorder
-from athanor.pipelines.errors import EngineFault, TaskFailed
-from athanor.pipelines.ir.spec import PipelineSpec, Resources, RetryPolicy
+from athanor.pipelines.errors import EngineFault
+from athanor.pipelines.ir.spec import PipelineSpec
 from athanor.pipelines.logic.cache import cache_key
-from athanor.pipelines.logic.placeholders import fill, names_of
 from athanor.pipelines.logic.planner import (
     OVER,
     Bindings,
@@ -40,7 +38,7 @@ from athanor.pipelines.logic.planner import (
 from athanor.pipelines.logic.resources import Wanted
 from athanor.pipelines.logic.retries import pause_before
 from athanor.pipelines.store import Ordered, RunStore
-from athanor.pipelines.types import PipelineRun, Task
+from athanor.pipelines.types import Task
 
 _log = logging.getLogger(__name__)
 _POLL_SECONDS = 5.0
@@ -83,7 +81,7 @@ class LocalEngine:
         self._at_work: set[str] = set()
         """Ids of the tasks that have begun here and whose end is not written down."""
         self._begun: list[Work] = []
-        self._timers: list[tuple[float, str, str]] = []
+        self._pauses = Pauses()
         self._look = True
         self._until = 0.0
         self._cut = False
@@ -146,13 +144,10 @@ class LocalEngine:
 
     def _wait(self) -> None:
         """Wait for news, and take all that there are."""
-        pause = _POLL_SECONDS
-        if self._timers:
-            pause = min(pause, max(0.0, self._timers[0][0] - time.monotonic()))
+        busy = self._look or self._unsettled or self._cut or self._stopping
+        self._cut = False
         with contextlib.suppress(Empty):
-            wait = not (self._look or self._unsettled or self._cut or self._stopping)
-            self._cut = False
-            item = self._inbox.get(timeout=pause) if wait else self._inbox.get_nowait()
+            item = self._inbox.get(timeout=0.0 if busy else self._pauses.left(_POLL_SECONDS))
             while True:
                 if item is None:
                     self._look = True
@@ -167,10 +162,8 @@ class LocalEngine:
         if self._look:
             self._look = False
             self._find_runs()
-        while self._timers and self._timers[0][0] <= time.monotonic():
-            _, run, path = heapq.heappop(self._timers)
-            if run in self._live:
-                live = self._live[run]
+        for run, path in self._pauses.over():
+            if (live := self._live.get(run)) is not None:
                 live.ready.append(live.launches[path])
         if self._unsettled or (not self._room.full and any(i.ready for i in self._live.values())):
             self._settle_all()
@@ -212,7 +205,7 @@ class LocalEngine:
             self._room.leave(work.task.id)
         self._begun.clear()
         self._live.clear()
-        self._timers.clear()
+        self._pauses.clear()
         self._look = True
         if failed is not None:
             if not isinstance(error, AthanorError):
@@ -251,8 +244,7 @@ class LocalEngine:
 
     def _take_over(self, ordered: Ordered, left_by_others: Mapping[str, Ending | None]) -> None:
         """Bring a run into memory: a new one, or one that another engine left."""
-        body = self._store.find_spec(ordered.spec)
-        spec = msgspec.json.decode(body, type=PipelineSpec)
+        spec = msgspec.json.decode(self._store.find_spec(ordered.spec), type=PipelineSpec)
         run = ordered.run
         inputs = Bindings(
             parameters=run.parameters,
@@ -266,12 +258,14 @@ class LocalEngine:
         if run.state == "waiting":
             self._recorder.begin(ordered)
         ended = {
-            path: _settled(task)
+            path: settled_before(task)
             for path, task in tasks.items()
             if task.kind != "dag" and task.state in OVER
         }
         moves, launches = replay(planner, ended)
-        self._note_errors(live, ended.values())
+        for item in ended.values():
+            if item.state == "failed":
+                live.note(item.path, item.error)
         self._carry_out(live, [move for move in moves if not isinstance(move, Launch)])
         for launch in launches:
             live.launches[launch.path] = launch
@@ -301,10 +295,8 @@ class LocalEngine:
         live.stopping = True
         moves = live.planner.stop()
         waiting = {launch.path for launch in live.ready}
-        waiting |= {path for _, run, path in self._timers if run == live.ordered.run.id}
+        waiting |= self._pauses.forget(live.ordered.run.id)
         live.ready.clear()
-        self._timers = [item for item in self._timers if item[1] != live.ordered.run.id]
-        heapq.heapify(self._timers)
         for path in waiting:
             reason = "the run was cancelled"
             self._recorder.settle(
@@ -328,8 +320,7 @@ class LocalEngine:
             if isinstance(move, Settled):
                 if live.tasks[move.path].state not in OVER:
                     self._recorder.settle(live.tasks[move.path], move)
-                if move.error is not None and live.error is None:
-                    live.error = TaskFailed(move.path, move.error)
+                live.note(move.path, move.error)
             elif isinstance(move, Launch):
                 live.launches[move.path] = move
                 live.ready.append(move)
@@ -350,7 +341,7 @@ class LocalEngine:
                 return
             launch = live.ready.popleft()
             try:
-                wanted = self._wanted(live, launch)
+                wanted = self._room.asked(launch.path, live.resources(launch))
             except AthanorError as error:
                 self._refuse(live, launch, error)
                 continue
@@ -359,24 +350,12 @@ class LocalEngine:
                 return
             self._launch(live, launch, wanted)
 
-    def _wanted(self, live: Live, launch: Launch) -> Wanted:
-        """The cores and memory that a task takes."""
-        resources = live.executable(launch.component).container.resources
-        if resources is None:
-            return Wanted()
-        find = names_of(launch.inputs.parameters, live.known)
-        filled = msgspec.convert(
-            fill(msgspec.to_builtins(resources), find), Resources, strict=False
-        )
-        return self._room.asked(launch.path, filled)
-
     def _refuse(self, live: Live, launch: Launch, error: AthanorError) -> None:
         """A task that can't ever begin has failed."""
         move = Settled(path=launch.path, state="failed", reason=error.message, error=error)
         self._recorder.settle(live.tasks[launch.path], move)
         live.tasks[launch.path] = replace(live.tasks[launch.path], state="failed")
-        if live.error is None:
-            live.error = TaskFailed(launch.path, error)
+        live.note(launch.path, error)
         self._carry_out(live, live.planner.finish(launch.path, "failed", error=error))
 
     def _launch(self, live: Live, launch: Launch, wanted: Wanted) -> None:
@@ -446,12 +425,11 @@ class LocalEngine:
             if bindings is None:
                 return
         live.tasks[path] = replace(task, state=ending.state)
-        if ending.error is not None and live.error is None:
-            live.error = TaskFailed(path, ending.error)
+        live.note(path, ending.error)
         self._carry_out(live, live.planner.finish(path, ending.state, bindings, ending.error))
 
     def _may_retry(self, live: Live, task: Task) -> bool:
-        policy = live.task_spec(task.name).retry_policy or RetryPolicy()
+        policy = live.retry_policy(task.name)
         failures = self._store.failures_of(task.id)
         return not live.stopping and failures < policy.max_retry_count
 
@@ -463,39 +441,9 @@ class LocalEngine:
                 return False
             self._recorder.try_again(task, None)
         else:
-            policy = live.task_spec(task.name).retry_policy or RetryPolicy()
+            policy = live.retry_policy(task.name)
             pause = pause_before(policy, self._store.failures_of(task.id))
             self._recorder.try_again(task, ending.error)
         live.tasks[task.name] = replace(task, state="waiting")
-        run = live.ordered.run.id
-        heapq.heappush(self._timers, (time.monotonic() + pause, run, task.name))
+        self._pauses.add(live.ordered.run.id, task.name, pause)
         return True
-
-    def _note_errors(self, live: Live, ended: Iterable[Settled]) -> None:
-        for item in ended:
-            if item.state == "failed" and item.error is not None and live.error is None:
-                live.error = TaskFailed(item.path, item.error)
-
-
-def known_of(run: PipelineRun, spec: PipelineSpec, workspace: Path) -> dict[str, str]:
-    """What a run's placeholders stand for, the same after a restart."""
-    name = f"{run.pipeline}-{run.id}"
-    begun = f"{run.created_at:%Y-%m-%dT%H:%M:%SZ}"
-    return {
-        ".pipeline_job_name": name,
-        ".pipeline_job_resource_name": name,
-        ".pipeline_job_uuid": run.id,
-        ".pipeline_root": spec.default_pipeline_root or str(workspace.parent),
-        ".pipeline_job_create_time_utc": begun,
-        ".pipeline_job_schedule_time_utc": begun,
-        ".workspace_path": str(workspace),
-    }
-
-
-def _settled(task: Task) -> Settled:
-    return Settled(
-        path=task.name,
-        state=task.state,
-        error=error_from_dict(task.error) if task.error else None,
-        outputs=Bindings(parameters=task.outputs, artifacts=task.made),
-    )

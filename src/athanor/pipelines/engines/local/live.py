@@ -3,11 +3,15 @@
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
-from athanor.kernel import AthanorError
+import msgspec
+
+from athanor.kernel import AthanorError, error_from_dict
 from athanor.lineage import Artifact
 from athanor.pipelines.engines.local.compiling import compiled_ahead
 from athanor.pipelines.engines.local.environment import environment_of, is_bare
+from athanor.pipelines.errors import TaskFailed
 from athanor.pipelines.ir.spec import (
     ComponentInputs,
     ComponentOutputs,
@@ -15,14 +19,17 @@ from athanor.pipelines.ir.spec import (
     ContainerSpec,
     ExecutorSpec,
     PipelineSpec,
+    Resources,
+    RetryPolicy,
     TaskSpec,
 )
 from athanor.pipelines.logic.cache import input_parts, key_parts, named_key
 from athanor.pipelines.logic.embedding import Embedded, read_embedded, read_operation
 from athanor.pipelines.logic.graph import is_loop
-from athanor.pipelines.logic.planner import Launch, Planner
+from athanor.pipelines.logic.placeholders import fill, names_of
+from athanor.pipelines.logic.planner import Bindings, Launch, Planner, Settled
 from athanor.pipelines.store import Ordered
-from athanor.pipelines.types import Task
+from athanor.pipelines.types import PipelineRun, Task
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +73,11 @@ class Live:
     _executables: dict[str, Executable] = field(default_factory=dict)
     _parts: dict[str, dict[str, str]] = field(default_factory=dict)
 
+    def note(self, path: str, error: AthanorError | None) -> None:
+        """Keep a task's failure, if it is one: the first is the run's."""
+        if error is not None and self.error is None:
+            self.error = TaskFailed(path, error)
+
     def executable(self, component: str) -> Executable:
         """What does the work of a component."""
         found = self._executables.get(component)
@@ -84,6 +96,18 @@ class Live:
                 light=embedded is not None and not _artifacts(spec) and is_bare(embedded),
             )
         return found
+
+    def resources(self, launch: Launch) -> Resources | None:
+        """The cores, memory and accelerators that a task asks for, if it does."""
+        asked = self.executable(launch.component).container.resources
+        if asked is None:
+            return None
+        find = names_of(launch.inputs.parameters, self.known)
+        return msgspec.convert(fill(msgspec.to_builtins(asked), find), Resources, strict=False)
+
+    def retry_policy(self, path: str) -> RetryPolicy:
+        """How often a task is tried again, and when."""
+        return self.task_spec(path).retry_policy or RetryPolicy()
 
     def key_parts(
         self, launch: Launch, given: Mapping[str, list[Artifact]], named: str
@@ -111,6 +135,31 @@ class Live:
             component = self.spec.components[task.component_ref.name if task.component_ref else ""]
             looping = is_loop(task)
         return task
+
+
+def known_of(run: PipelineRun, spec: PipelineSpec, workspace: Path) -> dict[str, str]:
+    """What a run's placeholders stand for, the same after a restart."""
+    name = f"{run.pipeline}-{run.id}"
+    begun = f"{run.created_at:%Y-%m-%dT%H:%M:%SZ}"
+    return {
+        ".pipeline_job_name": name,
+        ".pipeline_job_resource_name": name,
+        ".pipeline_job_uuid": run.id,
+        ".pipeline_root": spec.default_pipeline_root or str(workspace.parent),
+        ".pipeline_job_create_time_utc": begun,
+        ".pipeline_job_schedule_time_utc": begun,
+        ".workspace_path": str(workspace),
+    }
+
+
+def settled_before(task: Task) -> Settled:
+    """How a task ended, as the planner is told of it."""
+    return Settled(
+        path=task.name,
+        state=task.state,
+        error=error_from_dict(task.error) if task.error else None,
+        outputs=Bindings(parameters=task.outputs, artifacts=task.made),
+    )
 
 
 def _artifacts(found: ComponentSpec) -> bool:
