@@ -24,6 +24,7 @@ LOG_FILE = "log.txt"
 LOCK_FILE = TASK_FILE
 """Held by whoever works on the order."""
 FORMAT = 1
+_PART = 1 << 16
 _LONGEST_RESULT = 64 << 20
 """Bytes of values: they stand in the database, and each page of the run shows them."""
 
@@ -179,9 +180,21 @@ def _write(path: str, body: bytes, how: int) -> None:
         os.close(descriptor)
 
 
-def read_result(folder: Path) -> Result | None:
+def read_result(folder: str | Path) -> Result | None:
     """The result in an attempt's folder, or None if it did not come to a whole one."""
     try:
-        return _results.decode((folder / TASK_FILE).read_bytes().partition(b"\n")[2])
+        return _results.decode(_read(f"{folder}/{TASK_FILE}").partition(b"\n")[2])
     except (FileNotFoundError, msgspec.DecodeError):
         return None
+
+
+def _read(path: str) -> bytes:
+    """Read a file: in three calls and not in eight, each of which lets another thread go first."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        parts = [os.read(descriptor, _PART)]
+        while len(parts[-1]) == _PART:
+            parts.append(os.read(descriptor, _PART))
+    finally:
+        os.close(descriptor)
+    return b"".join(parts)
