@@ -169,6 +169,10 @@ def test_what_is_told_of_a_quarantined_append_appends(data: Data, folder: Path) 
     assert words[:2] == ["athanor", "data"]
     printed(*words[2:])
     assert data.version("bought").rows == 4
+    path.write_text("customer,amount\n4,40\n6,60\n")
+    told = printed("add", "bought", str(path), "--append", code=1)
+    assert "CONDITION leaves out what breaks unique customer: athanor data add" in told
+    assert "where CONDITION" in told
 
 
 def test_a_diff_and_a_check_tell_one_index(data: Data, folder: Path) -> None:

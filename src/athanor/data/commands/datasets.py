@@ -369,14 +369,16 @@ def _say_how_to_go_on(version: DatasetVersion) -> None:
     failing = [c for c in version.checks if not c.passed and c.severity == "fail"]
     column = next((c.column for c in failing if c.column and "missing" in c.message), "")
     quoted = column if column.isidentifier() else '"' + column.replace('"', '""') + '"'
-    condition = f"{quoted} is not null" if column else "..."
+    condition = f"{quoted} is not null" if column else "CONDITION"
     table_name = f"{version.dataset}@{version.number}"
     if not version.dataset.isidentifier():
         table_name = f'"{table_name}"'
     query = f"select * from {table_name} where {condition}"  # noqa: S608 - shown, not run
     append = ["--append"] if version.mode == "append" else []
     words = shlex.join(["athanor", "data", "add", version.dataset, *append, "--sql", query])
-    say(f"Take its good rows alone: {words}")
+    broken = ", ".join(dict.fromkeys(f"{c.kind} {c.column}".strip() for c in failing))
+    which = "" if column else f", where your CONDITION leaves out what breaks {broken}"
+    say(f"Take its good rows alone{which}: {words}")
     checks = f"athanor data checks {version.dataset}"
     say(f"Or relax a check: {checks} --expected --json > checks.json, change that file, "
         f"{checks} --set checks.json, and add the rows again.")  # fmt: skip
