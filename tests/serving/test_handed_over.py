@@ -2,6 +2,7 @@
 
 import io
 import json
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,7 +18,8 @@ from mlflow.types.schema import Array
 from athanor.app.house import House
 from athanor.kernel.permissions import OWNER
 from athanor.serving import Deploy, Endpoints
-from athanor.serving.logic.frames import TOO_MANY, Body
+from athanor.serving.logic.frames import TOO_MANY, Body, Hello, Reply
+from athanor.serving.plane.links import Call, Pool
 from athanor.serving.runtimes import foreign
 from athanor.serving.runtimes.foreign import ForeignRuntime
 from athanor.serving.types import PredictionQuery
@@ -73,6 +75,19 @@ def test_what_no_log_holds_is_answered_and_kept_as_text(tmp_path: Path) -> None:
     runtime: Any = foreign.load(saved(tmp_path / "binary", columns))
     told = asked(runtime, {"dataframe_records": [{"x": "Trueq+4=", "s": "t"}]}, ["x", "s"])
     assert (told.error, told.rows) == ("", [["Trueq+4=", "t"]])
+
+
+def test_who_reads_a_body_is_asked_of_a_worker_before_its_first_request() -> None:
+    told: list[Any] = []
+    pool = Pool([])
+    pool.submit(Call([], lambda *said: told.append(said), time.monotonic() + 9))
+    assert (told, pool.in_flight) == ([], 1)
+    hello = Hello([], "none", bodies="every")
+    link: Any = SimpleNamespace(ready=True, hello=hello, calls={})  # sends nothing
+    pool._links = [link]
+    pool.linked()
+    assert told == [(Reply([], b""), hello)]
+    assert pool.in_flight == 0
 
 
 def test_tensors_of_open_shape_are_read_from_records() -> None:
