@@ -6,7 +6,8 @@ workers; files and folders are digested by `folders`, which is light.
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import lru_cache
 from typing import Any
 
@@ -33,10 +34,19 @@ def table_digest(source: pa.Table | pa.RecordBatchReader) -> str:
     names = [[field.name, _type_name(field.type)] for field in schema]
     total.update(orjson.dumps(["athanor-table-1", names]))
     rows = 0
-    for block in _blocks(source):
-        rows += block.num_rows
-        for column in block.columns:
-            _hash_column(total, column.combine_chunks())
+    hashing: Future[None] | None = None
+    """Of the block before, on a thread: a long table is hashed while it is read."""
+    with ThreadPoolExecutor(1, "hashing") as thread:
+        for block in _blocks(source):
+            rows += block.num_rows
+            pieces = [piece for column in block.columns for piece in _pieces(column)]
+            if hashing is not None:
+                hashing.result()
+                hashing = None
+            if block.num_rows < _BLOCK:
+                _hash(total, pieces)
+            else:
+                hashing = thread.submit(_hash, total, pieces)
     total.update(orjson.dumps({"rows": rows}))
     return f"sha256:{total.hexdigest()}"
 
@@ -61,11 +71,15 @@ def _blocks(source: pa.Table | pa.RecordBatchReader) -> Iterator[pa.Table]:
         yield pa.Table.from_batches(waiting, schema=source.schema)
 
 
-def _hash_column(total: Any, column: pa.Array) -> None:
-    column = _plain(column)
-    total.update(_validity(column))
-    for piece in _content(column):
+def _hash(total: Any, pieces: Sequence[Any]) -> None:
+    for piece in pieces:
         total.update(piece)
+
+
+def _pieces(chunked: pa.ChunkedArray) -> Iterator[Any]:
+    column = _plain(chunked.combine_chunks())
+    yield _validity(column)
+    yield from _content(column)
 
 
 def _validity(column: pa.Array) -> bytes:

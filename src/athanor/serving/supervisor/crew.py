@@ -19,10 +19,11 @@ PRELOAD: tuple[str, ...] = (
     "athanor.serving.batches.work.plan",
     "athanor.serving.batches.work.score",
     "athanor.serving.batches.work.gather",
+    "athanor.data.work.ingest",
 )
 """What a warm zygote loads ahead: a model that sleeps wakes within a tenth of a second.
 
-A batch needs its modules in several processes.
+A batch needs its modules in several processes, and its end and every new dataset the last one.
 """
 _QUICK_DEATH_SECONDS = 10.0
 _LONGEST_PAUSE = 10.0
