@@ -169,20 +169,63 @@ def test_bytes_that_are_none_are_refused_by_column_and_row(text: str) -> None:
         parse(signature, {"records": [{"x": 5}]})
 
 
+TABLE = pa.schema({"d": "f8", "f": "f4", "l": "i8", "i": "i4", "s": "str", "b": "bool"})
+
+
+def stored(table: pa.Table) -> bytes:
+    file = BytesIO()
+    pq.write_table(table, file)
+    return file.getvalue()
+
+
 def test_a_table_of_parquet_is_read_as_its_rows_in_json() -> None:
     rows = [row(), row(d=None, s="é", b=False)]
-    stored = BytesIO()
-    pq.write_table(pa.Table.from_pylist(rows), stored)
-    found = mlflow.read_json(SIGNATURE, as_split(stored.getvalue(), 2), 2)
+    table = stored(pa.Table.from_pylist(rows, TABLE))
+    found = mlflow.read_json(SIGNATURE, as_split(table, 2, SIGNATURE), 2)
     assert found.rows == mlflow.read_json(SIGNATURE, json.dumps({"inputs": rows}).encode(), 2).rows
     with pytest.raises(TooManyRecords):
-        as_split(stored.getvalue(), 1)
+        as_split(table, 1, SIGNATURE)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "type_", "fits"),
+    [
+        ("d", 2, "i4", True),
+        ("d", None, "i8", True),
+        ("d", 1, "i8", True),
+        ("d", 2, "i8", False),
+        ("d", "2", "str", False),
+        ("f", 2.5, "f8", False),
+        ("f", 0, "i8", True),
+        ("l", 2, "i1", True),
+        ("l", 2, "u4", True),
+        ("l", 2, "u8", False),
+        ("l", 2.5, "f8", False),
+        ("l", None, "i8", False),
+        ("i", 2, "i8", False),
+        ("i", True, "bool", False),
+        ("b", 1, "i8", False),
+    ],
+)
+def test_numbers_of_parquet_are_converted_where_nothing_is_lost(
+    name: str, value: Any, type_: str, *, fits: bool
+) -> None:
+    """As pyfunc's schema enforcement of MLflow does with the frame that it makes of the table."""
+    table = pa.Table.from_pylist([row()], TABLE)
+    column = pa.array([value], pa.type_for_alias(type_))
+    changed = stored(table.set_column(TABLE.get_field_index(name), name, column))
+    if fits:
+        assert mlflow.read_json(SIGNATURE, as_split(changed, 2, SIGNATURE), 2).rows
+        return
+    with pytest.raises(InvocationRefused, match=f"types for column {name}") as refused:
+        as_split(changed, 2, SIGNATURE)
+    assert refused.value.name == "INVALID_PARAMETER_VALUE"
 
 
 def test_a_small_file_of_parquet_that_holds_very_much_is_refused() -> None:
-    stored = BytesIO()
     texts = [f"{'x' * 100_000}{at}" for at in range(100)]
-    pq.write_table(pa.table({"s": texts}), stored, compression="zstd")
-    assert len(stored.getvalue()) < 100_000
+    file = BytesIO()
+    pq.write_table(pa.table({"s": texts}), file, compression="zstd")
+    assert len(file.getvalue()) < 100_000
     with pytest.raises(InvocationRefused, match="can't be read as Parquet"):
-        as_split(stored.getvalue(), 1_000)
+        as_split(file.getvalue(), 1_000, SIGNATURE)

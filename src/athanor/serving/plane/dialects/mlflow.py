@@ -14,6 +14,7 @@ from athanor.serving.logic.routing import Route, Target
 from athanor.serving.plane.dialects.port import Asked
 from athanor.serving.plane.exchange import Answer
 from athanor.serving.plane.http import Limits, Request
+from athanor.serving.types import Signature
 
 _JSON, _CSV = "application/json", "text/csv"
 _PARQUET = "application/vnd.apache.parquet"
@@ -50,7 +51,7 @@ class Invocations:
         if told == _CSV:
             found = mlflow.read_csv(target.signature, body, limits.rows)
         else:
-            body = _unpacked(body, limits) if told == _PARQUET else body
+            body = _unpacked(target.signature, body, limits) if told == _PARQUET else body
             found = mlflow.read_json(target.signature, body, limits.rows)
         keys = None
         if route.key in found.columns:
@@ -113,7 +114,7 @@ HANDED_OVER: Mapping[str, HandedOver] = {name: HandedOver(name) for name in (EVE
 """By `Hello.bodies`."""
 
 
-def _unpacked(body: bytes, limits: Limits) -> bytes:
+def _unpacked(signature: Signature, body: bytes, limits: Limits) -> bytes:
     """A table of Parquet as JSON. Raises: ContentTypeRefused, InvocationRefused, TooManyRecords."""
     try:
         # A plane that gets none, or an exported folder without Arrow, never loads it.
@@ -122,7 +123,7 @@ def _unpacked(body: bytes, limits: Limits) -> bytes:
         raise ContentTypeRefused(
             f"Parquet can't be read here: {error}. Send JSON or CSV."
         ) from None
-    split: bytes = reader.as_split(body, limits.rows)
+    split: bytes = reader.as_split(body, limits.rows, signature)
     return split
 
 
