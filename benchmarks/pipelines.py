@@ -6,9 +6,13 @@ CPU is that of the whole process tree, by Linux' own counts, the server's other 
 every step of Athanor's is a process of its own with its inputs, outputs, log and lineage written
 down. "Above its fork" is what a step takes beyond a fork that only returns: of a zygote with the
 same libraries as the steps' own (none, since these are functions of numbers), asked for in the
-same way, its parent's work for it and its end included, just before the steps and just after. On a
+same way, its parent's work for it and its end included, just before the steps and just after. What
+a run costs by itself is taken off: that of a run of one step, done just before. Linux counts whole
+hundredths of a second, and other work comes and goes, so each is done by turns several times. On a
 busy machine, compare with the CPU of `python -c pass`: it is 12.5 ms on the quiet one that the
-limits are for.
+limits are for. On ext4 without a journal, which some virtual machines have, each file costs up to
+half a millisecond while inodes that were freed in the last minutes are passed over: put TMPDIR
+elsewhere.
 
 Peers run where `.venvs/<name>` holds them: kfp (`kfp.local`, without a venv a task), metaflow,
 prefect and dagster, each by a script in `peers/pipelines/`.
@@ -36,6 +40,7 @@ from measures.processes import cpu_of, tree
 HERE = Path(__file__).resolve().parent
 ATHANOR = str(Path(sys.executable).with_name("athanor"))
 CHAIN, FAN = 20, 100
+TURNS = 5
 SETTLE_SECONDS, QUIET_SECONDS = 120.0, 0.1
 STEP_MILLISECONDS, WALL_MILLISECONDS, CACHED_SECONDS = 3.0, 20.0, 0.3
 _PEERS_SETTINGS = {
@@ -169,6 +174,21 @@ def fork_milliseconds(*, light: bool, count: int = 50) -> float:
     return spent / count * 1000
 
 
+def step_milliseconds(
+    server: Server, found: Pipeline[Any, Any], count: int
+) -> tuple[float, float, float]:
+    """CPU milliseconds of a step and of a fork, and the step's wall milliseconds."""
+    steps = forks = walls = 0.0
+    for _ in range(TURNS):
+        alone, _ = server.run(empty, cache=False)  # has one step, too
+        before = fork_milliseconds(light=True, count=25)
+        cpu, wall = server.run(found, cache=False)
+        forks += (before + fork_milliseconds(light=True, count=25)) / 2
+        steps += (cpu - alone) / (count - 1) * 1000
+        walls += wall / count * 1000
+    return steps / TURNS, forks / TURNS, walls / TURNS
+
+
 def spawn_milliseconds(count: int = 20) -> float:
     """CPU milliseconds of `python -c pass`."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -199,13 +219,9 @@ def measure(many: int) -> bool:
         server.run(empty, cache=False)  # the zygote is warm from here on
         print(f"python -c pass                {spawn_milliseconds():8.1f} CPU-ms")
         print(f"a fork with heavy libraries   {fork_milliseconds(light=False):8.1f} CPU-ms")
-        nothing, _ = server.run(empty, cache=False)
         kept = True
-        for found, count in ((chain, CHAIN), (fan, FAN)):
-            before = fork_milliseconds(light=True)
-            cpu, wall = server.run(found, cache=False)
-            fork = (before + fork_milliseconds(light=True)) / 2
-            each, walls = (cpu - nothing) / count * 1000, wall / count * 1000
+        for found, count in ((chain, CHAIN), (fan, FAN + 1)):
+            each, fork, walls = step_milliseconds(server, found, count)
             print(
                 f"athanor {found.name:<6} {count:>4} steps     {each:8.1f} CPU-ms a step "
                 f"({each - fork:.1f} above its fork, which takes {fork:.1f}), {walls:.1f} ms wall"
