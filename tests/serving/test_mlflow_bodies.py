@@ -187,6 +187,12 @@ def test_a_table_of_parquet_is_read_as_its_rows_in_json() -> None:
         as_split(table, 1, SIGNATURE)
 
 
+def test_infinity_in_parquet_stays_what_it_is() -> None:
+    table = stored(pa.Table.from_pylist([row(d=math.inf, f=-math.inf), row(d=None)], TABLE))
+    found = mlflow.read_json(SIGNATURE, as_split(table, 2, SIGNATURE), 2)
+    assert [values[:2] for values in found.rows] == [[math.inf, -math.inf], [None, 2.5]]
+
+
 @pytest.mark.parametrize(
     ("name", "value", "type_", "fits"),
     [

@@ -4,6 +4,7 @@ Loaded with the first such request, so that a plane that gets none never loads A
 """
 
 import base64
+import json
 from collections.abc import Callable
 from decimal import Decimal
 from io import BytesIO
@@ -11,6 +12,7 @@ from typing import Any
 
 import orjson
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from athanor.serving.errors import TooManyRecords
@@ -47,8 +49,17 @@ def as_split(body: bytes, most: int, signature: Signature) -> bytes:
         if column.name in table.column_names:
             _check(column, table[column.name])
     rows = list(zip(*(column.to_pylist() for column in table.columns), strict=True))
-    split = {"columns": table.column_names, "data": rows}
-    return orjson.dumps({"dataframe_split": split}, default=_plain)
+    split = {"dataframe_split": {"columns": table.column_names, "data": rows}}
+    if any(map(_endless, table.columns)):  # which orjson makes null
+        return json.dumps(split, default=_plain).encode()
+    return orjson.dumps(split, default=_plain)
+
+
+def _endless(values: "pa.ChunkedArray") -> bool:
+    """Whether infinity is among them."""
+    if not pa.types.is_floating(values.type):
+        return False
+    return bool(pc.any(pc.is_inf(values.cast(pa.float64()))).as_py())
 
 
 def _check(column: InputColumn, values: "pa.ChunkedArray") -> None:
