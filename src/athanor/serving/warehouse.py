@@ -14,6 +14,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from athanor.kernel.sqltext import parquet
 from athanor.lineage.logic.digests import table_digest
 from athanor.serving.logic import rows
 from athanor.serving.logic.rows import LabelRow, PredictionRow
@@ -137,7 +138,7 @@ def known(
                 if row.key in wanted:
                     seen.add(str(row.key))
     if source.get("parquet"):
-        files = _parquet(source["parquet"])
+        files = parquet(source["parquet"])
         with duckdb.connect(":memory:") as connection:
             text = f"SELECT id, endpoint FROM {files} WHERE list_contains($ids, id)"  # noqa: S608 - quoted
             if names:
@@ -239,14 +240,9 @@ def _views(sources: Mapping[str, Any]) -> Iterator[duckdb.DuckDBPyConnection]:
             connection.register(f"hot_{kind}", hot)
             parts = [f"SELECT * FROM hot_{kind}"]  # noqa: S608 - one of our two names
             if files := source.get("parquet"):
-                parts.append(f"SELECT * FROM {_parquet(files)}")  # noqa: S608 - quoted
+                parts.append(f"SELECT * FROM {parquet(files)}")  # noqa: S608 - quoted
             connection.execute(f"CREATE VIEW {kind} AS {' UNION ALL BY NAME '.join(parts)}")
         yield connection
-
-
-def _parquet(files: Iterable[str]) -> str:
-    quoted = ", ".join("'" + name.replace("'", "''") + "'" for name in files)
-    return f"read_parquet([{quoted}], union_by_name = true)"
 
 
 def _readable(row: dict[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import duckdb
 from deltalake import DeltaTable
 from deltalake.exceptions import CommitFailedError
 
+from athanor.kernel.sqltext import literal, literals
 from athanor.serving.warehouse import arrow
 
 _TRIES = 10
@@ -94,16 +95,16 @@ class _Look:
 
     def condition(self, kind: str, ids: Sequence[str]) -> str:
         """What is true of them, as SQL for DuckDB and for Delta."""
-        listed = ", ".join(_quoted(item) for item in ids)
+        listed = literals(ids)
         of_ids = f"id IN ({listed})" if listed else "false"
         if kind == "predictions":
             return of_ids
-        keyed = self._keyed("received_at").replace("$value", _quoted(self._value))
+        keyed = self._keyed("received_at").replace("$value", literal(self._value))
         return f"{keyed} OR {of_ids}"
 
     def unclear(self, sources: Mapping[str, Source]) -> list[dict[str, Any]]:
         """Rows with this key of endpoints whose key was another column then, or is not known."""
-        names = ", ".join(_quoted(name) for name in sorted(self._clear))
+        names = literals(sorted(self._clear))
         others = f"endpoint NOT IN ({names})" if names else "true"
         found = []
         for kind, at in (("predictions", "predicted_at"), ("labels", "received_at")):
@@ -121,7 +122,7 @@ class _Look:
         """That an endpoint's key was the column when a row came, and that it is the value."""
         spans = []
         for span in self._mine:
-            parts = [f"endpoint = {_quoted(span['endpoint'])}"]
+            parts = [f"endpoint = {literal(span['endpoint'])}"]
             for sign, name in ((">=", "since"), ("<", "until")):
                 if span[name] is not None:
                     when = span[name].astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f+00:00")
@@ -137,10 +138,6 @@ def _told(
             "erased": erased, "note": note}  # fmt: skip
 
 
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
-
-
 def _asked(kind: str, source: Source, sql: str, values: dict[str, Any]) -> list[Any]:
     hot = arrow(kind, [Path(name) for name in source.get("jsonl", [])])
     with duckdb.connect(":memory:", config={"threads": 2}) as connection:
@@ -148,9 +145,8 @@ def _asked(kind: str, source: Source, sql: str, values: dict[str, Any]) -> list[
         connection.register("hot", hot)
         parts = ["SELECT * FROM hot"]
         if files := source.get("parquet"):
-            listed = ", ".join(map(_quoted, files))
             names = ", ".join(hot.schema.names)
-            parts.append(f"SELECT {names} FROM read_parquet([{listed}])")  # noqa: S608 - our names
+            parts.append(f"SELECT {names} FROM read_parquet([{literals(files)}])")  # noqa: S608 - our names
         connection.execute(f"CREATE VIEW rows AS {' UNION ALL '.join(parts)}")
         return connection.execute(sql, values).fetchall()
 

@@ -28,6 +28,7 @@ from athanor.data.types import (
     Watch,
 )
 from athanor.kernel.console import Json, emit, escaped, say, table, transport
+from athanor.kernel.sqltext import identifier
 
 commands = typer.Typer(
     no_args_is_help=True, add_completion=False, help="Datasets: versions, profiles, checks."
@@ -368,8 +369,8 @@ def _say_how_to_go_on(version: DatasetVersion) -> None:
     """A version in quarantine stays there; its good rows may become the next one."""
     failing = [c for c in version.checks if not c.passed and c.severity == "fail"]
     column = next((c.column for c in failing if c.column and "missing" in c.message), "")
-    quoted = column if column.isidentifier() else '"' + column.replace('"', '""') + '"'
-    condition = f"{quoted} is not null" if column else "CONDITION"
+    name = column if column.isidentifier() else identifier(column)
+    condition = f"{name} is not null" if column else "CONDITION"
     table_name = f"{version.dataset}@{version.number}"
     if not version.dataset.isidentifier():
         table_name = f'"{table_name}"'

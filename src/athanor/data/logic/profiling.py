@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from athanor.data.types import Bin, ColumnProfile, ColumnType, Leak, Profile, Remark, TopValue
+from athanor.kernel.sqltext import identifier
 from athanor.kernel.wording import counted
 
 EXACT_ROWS = 200_000
@@ -33,11 +34,6 @@ _LIKE_MISSING = frozenset(
 _SENTINELS = (-999.0, -9999.0, -99.0, 999.0, 9999.0, 99999.0)
 
 
-def quoted(name: str) -> str:
-    """A name as an SQL identifier."""
-    return '"' + name.replace('"', '""') + '"'
-
-
 def unused(name: str, columns: Iterable[str]) -> str:
     """A name that begins with this one and that no column has: SQL of ours may add it to them."""
     known = {column.casefold() for column in columns}
@@ -53,7 +49,7 @@ def first_pass(columns: Sequence[tuple[str, ColumnType]], rows: int) -> str:
     finite: list[str] = []
     names = [name for name, _ in columns]
     for place, (name, kind) in enumerate(columns):
-        cell = quoted(name)
+        cell = identifier(name)
         parts.append(f"count({cell}) AS c{place}_known")
         if kind in {"nested", "binary"}:
             continue
@@ -100,7 +96,7 @@ def _numeric_parts(key: str, cell: str, *, exact: bool) -> list[str]:
 def second_pass(columns: Sequence[tuple[str, ColumnType]], measured: Mapping[str, Any]) -> str:
     """One SELECT for the values of columns that have few; "" for none."""
     parts = [
-        f"histogram(CAST({quoted(name)} AS VARCHAR)) AS c{place}_values"
+        f"histogram(CAST({identifier(name)} AS VARCHAR)) AS c{place}_values"
         for place, (name, kind) in enumerate(columns)
         if kind in _COUNTED and (measured[f"c{place}_distinct"] or 0) <= COUNTED_VALUES
     ]
@@ -110,7 +106,7 @@ def second_pass(columns: Sequence[tuple[str, ColumnType]], measured: Mapping[str
 def figures_query(columns: Sequence[tuple[str, ColumnType]]) -> tuple[list[str], str]:
     """The keys of the columns of numbers, and the SELECT that gives them as DOUBLE; "" for none."""
     found = {
-        f"c{place}": f"CAST({quoted(name)} AS DOUBLE) AS c{place}"
+        f"c{place}": f"CAST({identifier(name)} AS DOUBLE) AS c{place}"
         for place, (name, kind) in enumerate(columns)
         if kind in NUMERIC
     }
@@ -135,13 +131,13 @@ _COUNTED = frozenset({"integer", "number", "decimal", "boolean", "text", "date"}
 
 def duplicates_query(columns: Sequence[tuple[str, ColumnType]]) -> str:
     """How many rows repeat an earlier one, by a 64-bit hash of all columns."""
-    cells = ", ".join(quoted(name) for name, _ in columns)
+    cells = ", ".join(identifier(name) for name, _ in columns)
     return f"SELECT count(*) - count(DISTINCT hash({cells})) FROM source"  # noqa: S608
 
 
 def top_query(name: str) -> str:
     """The most frequent values of a column that has many."""
-    cell = quoted(name)
+    cell = identifier(name)
     return (
         f"SELECT CAST({cell} AS VARCHAR), count(*) FROM source WHERE {cell} IS NOT NULL "  # noqa: S608
         f"GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 10"

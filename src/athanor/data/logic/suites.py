@@ -11,6 +11,7 @@ from athanor.data.errors.checks import BadExpectation, BadSuite
 from athanor.data.logic.rules import check_expectation
 from athanor.data.types import Expectation
 from athanor.data.types.checks import ImportedSuite
+from athanor.kernel.sqltext import identifier, literal
 
 _PANDERA_TYPES = (
     (r"u?int\d*", "integer"),
@@ -107,7 +108,7 @@ def _pandera_check(found: _Found, column: str, check: str, given: Any) -> None:
     value = next(iter(told.values()), None)
     low, high = told.get("min_value"), told.get("max_value")
     if (sign := _STRICT.get(check)) is not None:
-        found.add("sql", condition=f"{_quoted(column)} {sign} {_literal(value)}")
+        found.add("sql", condition=f"{identifier(column)} {sign} {_literal(value)}")
     elif (side := _SIDES.get(check)) is not None:
         found.add("range", column, **{side: _bound(value)})
     elif check in {"in_range", "between"}:
@@ -115,8 +116,7 @@ def _pandera_check(found: _Found, column: str, check: str, given: Any) -> None:
     elif check in {"isin", "equal_to", "eq"}:
         found.add("values", column, values=_listed(value))
     elif check in {"notin", "not_equal_to", "ne"}:
-        listed = ", ".join(_literal(item) for item in _listed(value))
-        found.add("sql", condition=f"{_quoted(column)} NOT IN ({listed})")
+        found.add("sql", condition=f"{identifier(column)} NOT IN ({_all_of(value)})")
     elif (pattern := _PATTERNS.get(check)) is not None:
         found.add("pattern", column, pattern=pattern(str(value)))
     elif check == "str_length":
@@ -157,10 +157,10 @@ def _gx_between(found: _Found, column: str, told: Mapping[str, Any]) -> None:
         parts = []
         if low is not None:
             sign = ">" if told.get("strict_min") else ">="
-            parts.append(f"{_quoted(column)} {sign} {_literal(low)}")
+            parts.append(f"{identifier(column)} {sign} {_literal(low)}")
         if high is not None:
             sign = "<" if told.get("strict_max") else "<="
-            parts.append(f"{_quoted(column)} {sign} {_literal(high)}")
+            parts.append(f"{identifier(column)} {sign} {_literal(high)}")
         if told.get("mostly") is None and parts:
             found.add("sql", condition=" AND ".join(parts))
         return
@@ -188,7 +188,7 @@ _GX: Mapping[str, Reader] = {
         "missing", c, share=_share(t) or 0.0
     ),
     "expect_column_values_to_be_null": lambda f, c, _: f.add(
-        "sql", condition=f"{_quoted(c)} IS NULL"
+        "sql", condition=f"{identifier(c)} IS NULL"
     ),
     "expect_column_values_to_be_unique": lambda f, c, _: f.add("unique", c),
     "expect_column_values_to_be_between": _gx_between,
@@ -200,7 +200,7 @@ _GX: Mapping[str, Reader] = {
     ),
     "expect_column_values_to_not_be_in_set": lambda f, c, t: f.add(
         "sql",
-        condition=f"{_quoted(c)} NOT IN ({', '.join(map(_literal, _listed(t.get('value_set'))))})",
+        condition=f"{identifier(c)} NOT IN ({_all_of(t.get('value_set'))})",
     ),
     "expect_column_values_to_match_regex": lambda f, c, t: f.add(
         "pattern", c, pattern=t.get("regex"), other_share=_share(t)
@@ -261,8 +261,8 @@ def _bound(value: Any) -> Any:
     return value if value is None or isinstance(value, (int, float)) else str(value)
 
 
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
+def _all_of(value: Any) -> str:
+    return ", ".join(map(_literal, _listed(value)))
 
 
 def _literal(value: Any) -> str:
@@ -270,4 +270,4 @@ def _literal(value: Any) -> str:
         return {True: "true", False: "false", None: "NULL"}[value]
     if isinstance(value, (int, float)):
         return repr(value)
-    return "'" + str(value).replace("'", "''") + "'"
+    return literal(str(value))

@@ -15,12 +15,12 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from athanor.data.errors import UnfitKey
-from athanor.data.logic.profiling import quoted
 from athanor.data.records import ColumnDiff, RowChange, RowsDiff, SchemaDiff, TypeChange
 from athanor.data.types import Column, ColumnProfile, Profile
 from athanor.data.work import stability
 from athanor.data.work.earlier import Base
 from athanor.data.work.telling import plain_values, told_as
+from athanor.kernel.sqltext import identifier, parquet
 from athanor.kernel.wording import counted
 
 _EXAMPLES = 20
@@ -124,15 +124,14 @@ def _views(connection: duckdb.DuckDBPyConnection, sides: Sequence[_Side]) -> Non
     for name, side in zip(("b", "a"), sides, strict=True):
         for view, paths in ((f"whole_{name}", side.base.paths()), (f"own_{name}", side.own)):
             if paths:
-                listed = ", ".join("'" + path.replace("'", "''") + "'" for path in paths)
-                source = f"SELECT * FROM read_parquet([{listed}], union_by_name = true)"  # noqa: S608
+                source = f"SELECT * FROM {parquet(paths)}"  # noqa: S608
             else:
                 source = f"SELECT * FROM whole_{name} WHERE false"  # noqa: S608 - our names
             connection.execute(f"CREATE VIEW {view} AS {source}")
 
 
 def _cell(name: str, kind: str) -> str:
-    return f"CAST({quoted(name)} AS {kind})" if kind else quoted(name)
+    return f"CAST({identifier(name)} AS {kind})" if kind else identifier(name)
 
 
 def _usable_key(
@@ -152,8 +151,10 @@ def _usable_key(
             )
     if not key:
         return []
-    cells = quoted(key[0]) if len(key) == 1 else f"({', '.join(quoted(name) for name in key)})"
-    missing = " OR ".join(f"{quoted(name)} IS NULL" for name in key)
+    cells = (
+        identifier(key[0]) if len(key) == 1 else f"({', '.join(identifier(name) for name in key)})"
+    )
+    missing = " OR ".join(f"{identifier(name)} IS NULL" for name in key)
     for view, words in (("own_b", "first"), ("own_a", "second")):
         [(rows, empty, distinct)] = connection.execute(
             f"SELECT count(*), count(*) FILTER (WHERE {missing}), "  # noqa: S608 - quoted
@@ -407,7 +408,7 @@ def _drawn(connection: duckdb.DuckDBPyConnection, view: str, names: Sequence[str
     if total > _SAMPLED:
         # Whole vectors of rows: what is not drawn is not decoded.
         drawn = f" TABLESAMPLE system({100 * _SAMPLED / total:.6f}%) REPEATABLE ({_SEED})"
-    cells = ", ".join(f"CAST({quoted(name)} AS DOUBLE)" for name in names)
+    cells = ", ".join(f"CAST({identifier(name)} AS DOUBLE)" for name in names)
     return connection.sql(f"SELECT {cells} FROM {view}{drawn}").to_arrow_table()  # noqa: S608
 
 
@@ -418,7 +419,7 @@ def _shift_of_words(
     words = stability.frequent(before)
     unknown = [word for word in words if word not in after]
     if unknown and other.distinct > len(after):
-        cell = f"CAST({quoted(name)} AS VARCHAR)"
+        cell = f"CAST({identifier(name)} AS VARCHAR)"
         sql = f"SELECT {cell}, count(*) FROM whole_a WHERE {cell} IN $words GROUP BY 1"  # noqa: S608
         after |= dict(connection.execute(sql, {"words": unknown}).fetchall())
     sides = [

@@ -7,8 +7,9 @@ from typing import Any
 import duckdb
 
 from athanor.data.logic.inference import Against, Kind
-from athanor.data.logic.profiling import EXACT_ROWS, quoted, unused
+from athanor.data.logic.profiling import EXACT_ROWS, unused
 from athanor.data.types import Profile
+from athanor.kernel.sqltext import identifier
 
 ROWS_NAMED = 20
 
@@ -57,7 +58,7 @@ def ids_again(
         joined = counted.get(column.name)
         if joined is not None and joined.distinct == joined.rows - joined.missing:
             continue
-        cell = quoted(column.name)
+        cell = identifier(column.name)
         both = (
             f"SELECT {cell} AS v, 0 AS side FROM earlier UNION ALL "  # noqa: S608 - quoted
             f"SELECT {cell}, 1 FROM source"
@@ -86,7 +87,7 @@ def broken(subject: Subject, condition: str, column: str) -> tuple[int, tuple[in
         return 0, (), []
     row = unused("athanor_row", (item.name for item in subject.profile.columns))
     named: Sequence[tuple[Any, ...]] = subject.connection.execute(
-        f"SELECT {row}, CAST({quoted(column)} AS VARCHAR) FROM "  # noqa: S608
+        f"SELECT {row}, CAST({identifier(column)} AS VARCHAR) FROM "  # noqa: S608
         f"(SELECT row_number() OVER () AS {row}, * FROM source) WHERE {condition} "
         f"ORDER BY 1 LIMIT {ROWS_NAMED}"
     ).fetchall()
@@ -95,12 +96,7 @@ def broken(subject: Subject, condition: str, column: str) -> tuple[int, tuple[in
 
 def as_text(column: str) -> str:
     """SQL of a column as text."""
-    return f"CAST({quoted(column)} AS VARCHAR)"
-
-
-def listed(values: Sequence[str]) -> str:
-    """SQL of a list of texts."""
-    return ", ".join("'" + value.replace("'", "''") + "'" for value in values) or "''"
+    return f"CAST({identifier(column)} AS VARCHAR)"
 
 
 def more(words: str, count: int) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 
 from athanor.data.errors import BadQuery, NotReadOnly, QueryTooLarge, UnknownRelation
 from athanor.data.logic.expectations import allowed_count
-from athanor.data.logic.profiling import quoted, unused
+from athanor.data.logic.profiling import unused
 from athanor.data.logic.queries import read_query
 from athanor.data.logic.recipes.patterns import Unfit, checked_pattern, for_sql
 from athanor.data.types import Expectation
@@ -21,10 +21,10 @@ from athanor.data.work.findings import (
     as_text,
     broken,
     judgeable,
-    listed,
     more,
     shown_number,
 )
+from athanor.kernel.sqltext import identifier, literal, parquet
 from athanor.kernel.wording import counted
 
 _SQL_ROWS = 1_000
@@ -34,7 +34,7 @@ _SQL_MEMORY_MB = 1_024
 def time_range(subject: Subject, item: Expectation) -> Finding:
     """Times between two bounds, both included; `now` is the time of the check."""
     bounds = [_moment(item.parameters.get(name), item) for name in ("minimum", "maximum")]
-    cell = f"CAST({quoted(item.column)} AS TIMESTAMP)"
+    cell = f"CAST({identifier(item.column)} AS TIMESTAMP)"
     parts = [
         f"{cell} {sign} TIMESTAMP '{bound}'"
         for sign, bound in zip("<>", bounds, strict=True)
@@ -69,7 +69,7 @@ def _pattern(subject: Subject, item: Expectation) -> Finding:
     except Unfit as error:
         return Finding(passed=False, message=f"The pattern can't be used: {error}.")
     # Whole values are meant, as pandera's and Great Expectations' patterns mean their beginnings.
-    condition = f"NOT regexp_matches({as_text(item.column)}, {listed([pattern])})"
+    condition = f"NOT regexp_matches({as_text(item.column)}, {literal(pattern)})"
     return _shared(subject, item, condition, f"should match {item.parameters['pattern']!r}")
 
 
@@ -86,7 +86,7 @@ def _compare(subject: Subject, item: Expectation) -> Finding:
     other, sign = str(item.parameters.get("other", "")), str(item.parameters.get("operator", "<="))
     if not judgeable(subject, other):
         return Finding(passed=False, message=f"There is no column {other!r} to compare with.")
-    condition = f"NOT ({quoted(item.column)} {_SIGNS[sign]} {quoted(other)})"
+    condition = f"NOT ({identifier(item.column)} {_SIGNS[sign]} {identifier(other)})"
     return _shared(subject, item, condition, f"should be {sign} {other!r}")
 
 
@@ -109,7 +109,7 @@ def _together(subject: Subject, item: Expectation) -> Finding:
     gone = [name for name in columns if not judgeable(subject, name)]
     if gone or not columns:
         return Finding(passed=False, message=f"There is no column {gone[0] if gone else ''!r}.")
-    keys = ", ".join(map(quoted, columns))
+    keys = ", ".join(map(identifier, columns))
     named = " and ".join(map(repr, columns))
     repeated = (
         f"({keys}) IN (SELECT ({keys}) FROM source GROUP BY {keys} "  # noqa: S608 - quoted names
@@ -142,7 +142,7 @@ _STATISTICS = {
 
 def _statistic(subject: Subject, item: Expectation) -> Finding:
     name = str(item.parameters.get("statistic", "mean"))
-    cell = f"CAST({quoted(item.column)} AS DOUBLE)"
+    cell = f"CAST({identifier(item.column)} AS DOUBLE)"
     sql = _STATISTICS[name].format(cell=cell)
     [(found,)] = subject.connection.execute(f"SELECT {sql} FROM source").fetchall()  # noqa: S608
     if found is None:
@@ -163,9 +163,11 @@ def _foreign_key(subject: Subject, item: Expectation) -> Finding:
     if (table := _other(subject, item)) is None:
         return Finding(passed=False, message=f"There is no dataset {reference!r} to look into.")
     try:
-        cell = f"{table}.{quoted(there)}"
+        cell = f"{table}.{identifier(there)}"
         known = f"SELECT CAST({cell} AS VARCHAR) FROM {table} WHERE {cell} IS NOT NULL"  # noqa: S608
-        condition = f"{quoted(item.column)} IS NOT NULL AND {as_text(item.column)} NOT IN ({known})"
+        condition = (
+            f"{identifier(item.column)} IS NOT NULL AND {as_text(item.column)} NOT IN ({known})"
+        )
         return _shared(subject, item, condition, f"should stand in {reference}.{there}")
     except duckdb.BinderException:
         return Finding(passed=False, message=f"{reference!r} has no column {there!r}.")
@@ -177,15 +179,14 @@ def _other(subject: Subject, item: Expectation) -> str | None:
     if not files:
         return None
     subject.connection.execute(
-        f"CREATE OR REPLACE TEMP VIEW other_table AS SELECT * FROM "  # noqa: S608 - our own paths
-        f"read_parquet([{listed(list(files))}], union_by_name = true)"
+        f"CREATE OR REPLACE TEMP VIEW other_table AS SELECT * FROM {parquet(files)}"  # noqa: S608
     )
     return "other_table"
 
 
 def _freshness(subject: Subject, item: Expectation) -> Finding:
     hours = float(item.parameters.get("hours", 24.0))
-    cell = f"max(CAST({quoted(item.column)} AS TIMESTAMP))"
+    cell = f"max(CAST({identifier(item.column)} AS TIMESTAMP))"
     [(newest,)] = subject.connection.execute(f"SELECT {cell} FROM source").fetchall()  # noqa: S608
     if newest is None:
         return Finding(passed=False, message=f"{item.column!r} holds no time at all.")
@@ -228,7 +229,7 @@ def _rows(subject: Subject, table: str) -> int:
 
 def _shares(subject: Subject, table: str, column: str, *, numeric: bool) -> dict[Any, int]:
     """Values in their order, and how often each stands."""
-    cell = f"CAST({quoted(column)} AS {'DOUBLE' if numeric else 'VARCHAR'})"
+    cell = f"CAST({identifier(column)} AS {'DOUBLE' if numeric else 'VARCHAR'})"
     known = f"isfinite({cell})" if numeric else f"{cell} IS NOT NULL"
     sql = f"SELECT {cell}, count(*) FROM {table} WHERE {known} GROUP BY 1 ORDER BY 1"  # noqa: S608
     return dict(subject.connection.execute(sql).fetchall())

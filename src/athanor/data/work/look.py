@@ -7,7 +7,6 @@ import msgspec
 import pyarrow.parquet as pq
 
 from athanor.data.logic.expectations import suggested
-from athanor.data.logic.profiling import quoted
 from athanor.data.types import Expectation, Profile, Roles
 from athanor.data.work.earlier import Base
 from athanor.data.work.findings import Subject
@@ -16,6 +15,7 @@ from athanor.data.work.places import located
 from athanor.data.work.profile import connected, profile_of
 from athanor.data.work.telling import plain_values
 from athanor.data.work.verify import verified
+from athanor.kernel.sqltext import identifier
 
 
 def rows(version: dict[str, Any], numbers: list[int]) -> list[dict[str, Any]]:
@@ -27,7 +27,7 @@ def rows(version: dict[str, Any], numbers: list[int]) -> list[dict[str, Any]]:
         listed = ", ".join(str(int(number)) for number in numbers)
         names = connection.view("source").columns
         # Longer than any of theirs, and so none of them.
-        number = quoted("#" * (1 + max(map(len, names))))
+        number = identifier("#" * (1 + max(map(len, names))))
         found = connection.sql(
             f"SELECT * FROM (SELECT row_number() OVER () AS {number}, * FROM source "  # noqa: S608
             f"LIMIT {max(numbers)}) WHERE {number} IN ({listed}) ORDER BY {number}"

@@ -7,9 +7,9 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from athanor.data.logic.profiling import quoted
 from athanor.data.work.places import is_local, located
 from athanor.kernel.remote import filesystem_of
+from athanor.kernel.sqltext import identifier, literal, parquet
 
 
 def counts(files: list[str], column: str, value: str) -> dict[str, int]:
@@ -55,9 +55,8 @@ def without(version: dict[str, Any], column: str, value: str, target: str) -> in
     with duckdb.connect(":memory:", config={"threads": 2}) as connection:
         connection.execute("SET preserve_insertion_order = true")
         connection.execute("SET TimeZone = 'UTC'")
-        listed = ", ".join("'" + path.replace("'", "''") + "'" for path in paths)
         relation = connection.sql(
-            f"SELECT * FROM read_parquet([{listed}], union_by_name = true) "  # noqa: S608 - quoted
+            f"SELECT * FROM {parquet(paths)} "  # noqa: S608 - quoted
             f"WHERE ({is_persons(schema, column)}) IS NOT TRUE",
             params={"person": value},
         )
@@ -87,7 +86,7 @@ def is_persons(schema: pa.Schema, column: str) -> str:
 def conditions(schema: pa.Schema, column: str) -> dict[str, str]:
     """The same by the column that it is about; those that can't be theirs have ""."""
     return {
-        field.name: _holds(quoted(field.name), field.type, column, named=field.name == column)
+        field.name: _holds(identifier(field.name), field.type, column, named=field.name == column)
         for field in schema
     }
 
@@ -98,7 +97,7 @@ def _holds(cell: str, kind: pa.DataType, column: str, *, named: bool, depth: int
         kind = kind.value_type
     if pa.types.is_struct(kind):
         parts = [
-            _holds(f"struct_extract({cell}, {_text(field.name)})", field.type, column,
+            _holds(f"struct_extract({cell}, {literal(field.name)})", field.type, column,
                    named=named or field.name == column, depth=depth)
             for field in kind
         ]  # fmt: skip
@@ -108,7 +107,7 @@ def _holds(cell: str, kind: pa.DataType, column: str, *, named: bool, depth: int
                             depth=depth)]  # fmt: skip
         if not named and (pa.types.is_string(kind.key_type) or
                           pa.types.is_large_string(kind.key_type)):  # fmt: skip
-            entry = f"map_extract_value({cell}, {_text(column)})"
+            entry = f"map_extract_value({cell}, {literal(column)})"
             parts.append(_holds(entry, kind.item_type, column, named=True, depth=depth))
     elif pa.types.is_list(kind) or pa.types.is_large_list(kind) or (
         pa.types.is_fixed_size_list(kind)
@@ -142,7 +141,3 @@ def _is(cell: str, kind: pa.DataType) -> str:
     ):  # fmt: skip
         return f"({text} = $person OR lower(hex({cell})) = lower($person))"
     return f"({text} = $person)"
-
-
-def _text(name: str) -> str:
-    return "'" + name.replace("'", "''") + "'"

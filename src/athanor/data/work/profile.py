@@ -24,6 +24,7 @@ from athanor.data.logic.leakage import Codes, class_codes, find_leaks, word_code
 from athanor.data.logic.normalise import column_type
 from athanor.data.types import ColumnProfile, Profile, Roles
 from athanor.data.work.figures import figures
+from athanor.kernel.sqltext import parquet
 
 SAMPLE_ROWS = 100_000
 _SEED = 42
@@ -39,10 +40,9 @@ def connected(files: Sequence[str], earlier: Sequence[str] = ()) -> duckdb.DuckD
     connection.execute("SET TimeZone = 'UTC'")
     for name, paths in (("source", files), ("earlier", earlier)):
         if paths:
-            listed = ", ".join("'" + path.replace("'", "''") + "'" for path in paths)
             connection.execute(
                 f"CREATE VIEW {name} AS SELECT * "  # noqa: S608 - our paths, as literals
-                f"FROM read_parquet([{listed}], union_by_name = true)"
+                f"FROM {parquet(paths)}"
             )
     return connection
 

@@ -14,10 +14,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from athanor.data.errors.recipes import RecipeFailed
-from athanor.data.logic.profiling import quoted
 from athanor.data.logic.recipes import query
 from athanor.data.logic.recipes.frames import script_of
-from athanor.data.logic.recipes.kinds import Kind, Schema, sql_text
+from athanor.data.logic.recipes.kinds import Kind, Schema
 from athanor.data.logic.recipes.operations.joins import table_name
 from athanor.data.logic.recipes.plans import Planned, Surroundings, planned, words_of
 from athanor.data.logic.recipes.rows import all_rows, given_out, taken_in
@@ -26,6 +25,7 @@ from athanor.data.types import Roles
 from athanor.data.types.recipes import ColumnEffect, RecipeColumn, Step, StepEffect
 from athanor.data.work.plain import plain_value
 from athanor.data.work.profile import profile_of
+from athanor.kernel.sqltext import identifier, literal, parquet
 from athanor.lineage.logic.digests import table_digest
 
 INPUT = "input"
@@ -114,8 +114,7 @@ class Kitchen:
         ]
 
     def _view(self, name: str, table: Table, sample: int | None) -> int:
-        listed = ", ".join(sql_text(path) for path in table.files)
-        reading = f"SELECT * FROM read_parquet([{listed}], union_by_name = true)"  # noqa: S608
+        reading = f"SELECT * FROM {parquet(table.files)}"  # noqa: S608 - our files
         self.connection.execute(f"CREATE VIEW {name} AS {reading}")
         [(rows,)] = self.connection.execute(f"SELECT count(*) FROM {name}").fetchall()  # noqa: S608
         if sample is not None and rows > sample:
@@ -141,7 +140,7 @@ class Kitchen:
         table = f"step_{before[-1].number}" if before else "source"
         clause = query.with_clause(before, self.schema, INPUT, self.others)
         cells = ", ".join(
-            f"{sql.replace('{table}', table)} AS {quoted(key)}" for key, sql in wanted.items()
+            f"{sql.replace('{table}', table)} AS {identifier(key)}" for key, sql in wanted.items()
         )
         cursor = self.connection.execute(f"{clause}\nSELECT count(*) AS n, {cells} FROM {table}")
         names = [item[0] for item in cursor.description or ()]
@@ -184,7 +183,7 @@ def apply(work: dict[str, Any], into: str) -> dict[str, Any]:
     with _kitchen(work) as kitchen:
         steps = _tried(kitchen.steps)
         sql = kitchen.query(steps)
-        target = sql_text(into)
+        target = literal(into)
         _tried(lambda: kitchen.connection.execute(f"COPY ({sql}) TO {target} (FORMAT parquet)"))
         about = _about(kitchen, steps)
     with pq.ParquetFile(into) as made:
@@ -262,7 +261,7 @@ def _stats(kitchen: Kitchen, table: str, schema: Schema) -> dict[str, dict[str, 
     """Of each column, and of the table under ""."""
     parts = ["count(*)"]
     for name, kind in schema.items():
-        cell = quoted(name)
+        cell = identifier(name)
         ordered = kind not in {"boolean", "other"}
         parts += [
             f"count({cell})",
@@ -338,10 +337,10 @@ def compiled(work: dict[str, Any], form: str, title: str) -> str:
             tables = {reference: schema for reference, (_, schema) in kitchen.others.items()}
             return script_of(title, steps, kitchen.work.steps, kitchen.schema, tables)
         named = {
-            reference: (quoted(kitchen.work.others[reference].name), schema)
+            reference: (identifier(kitchen.work.others[reference].name), schema)
             for reference, (_, schema) in kitchen.others.items()
         }
-        table = quoted(kitchen.work.table.name)
+        table = identifier(kitchen.work.table.name)
         return f"-- {title}\n{query.query_of(steps, kitchen.schema, table, named)}\n"
 
 

@@ -12,13 +12,13 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from athanor.data.errors import BadSplit
-from athanor.data.logic.profiling import quoted, unused
-from athanor.data.logic.recipes.kinds import sql_text
+from athanor.data.logic.profiling import unused
 from athanor.data.records import NewSplit, Overlap
 from athanor.data.types import Roles
 from athanor.data.work.earlier import Base
 from athanor.data.work.places import located
 from athanor.data.work.profile import connected
+from athanor.kernel.sqltext import identifier, literal, parquet
 from athanor.kernel.wording import counted
 
 PART = "athanor_part"
@@ -97,18 +97,17 @@ def between(
     common = [column.name for column in pair[0].columns if column.name in second_names]
     if not common:
         return []  # nothing that both have can be shared
-    cells, row = ", ".join(quoted(name) for name in common), unused(_ROW, common)
+    cells, row = ", ".join(identifier(name) for name in common), unused(_ROW, common)
     inside = unused("athanor_inside", common)
     with duckdb.connect(":memory:", config={"threads": 2}) as connection:
         connection.execute("SET TimeZone = 'UTC'")
         sources = []
         for base, told, side in zip(pair, sides, _SIDES, strict=True):
-            listed = ", ".join(map(sql_text, base.paths()))
-            reading = f"read_parquet([{listed}], union_by_name = true)"
+            reading = parquet(base.paths())
             where = "true"
             if "part" in told:
-                reading += f" POSITIONAL JOIN read_parquet({sql_text(told['assignment'])})"
-                where = f"{PART} = {sql_text(told['part'])}"
+                reading += f" POSITIONAL JOIN read_parquet({literal(told['assignment'])})"
+                where = f"{PART} = {literal(told['part'])}"
             # Rows are numbered before the part is taken: as they stand in the version.
             sources.append(
                 f"SELECT *, '{side}' AS {PART} FROM (SELECT * EXCLUDE ({inside}) FROM "  # noqa: S608
@@ -289,7 +288,7 @@ class _View:
     ) -> None:
         self.names = (first, second)
         self.row = row
-        self.first, self.second = (f"{PART} = {sql_text(name)}" for name in held or self.names)
+        self.first, self.second = (f"{PART} = {literal(name)}" for name in held or self.names)
 
 
 def _overlaps(
@@ -319,7 +318,7 @@ def _overlaps(
             found.append(Overlap(kind=kind, parts=view.names, column=column, count=count, rows=rows,
                                  message=message))  # fmt: skip
     if timed and roles.time in names:
-        cell = quoted(roles.time)
+        cell = identifier(roles.time)
         latest = f"(SELECT max({cell}) FROM parted WHERE {view.first})"  # noqa: S608 - quoted
         count, rows = _counted(connection, view, f"{view.second} AND {cell} < {latest}")
         if count:
@@ -332,8 +331,8 @@ def _overlaps(
 def _shared(
     connection: duckdb.DuckDBPyConnection, view: _View, columns: Sequence[str]
 ) -> tuple[int, tuple[int, ...]]:
-    cells = ", ".join(quoted(name) for name in columns)
-    known = f"{quoted(columns[0])} IS NOT NULL AND " if len(columns) == 1 else ""
+    cells = ", ".join(identifier(name) for name in columns)
+    known = f"{identifier(columns[0])} IS NOT NULL AND " if len(columns) == 1 else ""
     return _counted(
         connection,
         view,

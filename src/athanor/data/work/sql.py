@@ -16,10 +16,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from athanor.data.errors import BadQuery, NotReadOnly, QueryTooLarge
-from athanor.data.logic.profiling import quoted
 from athanor.data.work.content import written
 from athanor.data.work.places import located
 from athanor.data.work.telling import plain_values, told_as
+from athanor.kernel.sqltext import identifier, literal, literals, parquet
 
 _BATCH_ROWS = 65_536
 
@@ -133,7 +133,7 @@ def _prepared(tables: dict[str, dict[str, Any]], memory_mb: int) -> duckdb.DuckD
             files.append(told["assignment"])
         files += [*scan["parquet"], *(path for path in scan["jsonl"] if Path(path).exists())]
         _make_table(connection, name, scan)
-    connection.execute(f"SET allowed_paths = [{', '.join(map(_literal, files))}]")
+    connection.execute(f"SET allowed_paths = [{literals(files)}]")
     connection.execute("SET temp_directory = ''")
     # Days and hours are those of recipes and profiles, whatever the server's own zone is.
     connection.execute("SET TimeZone = 'UTC'")
@@ -147,34 +147,35 @@ def _make_table(connection: duckdb.DuckDBPyConnection, name: str, scan: dict[str
     columns = {column["name"]: column["type"] for column in scan["columns"]}
     parts = []
     if scan["parquet"]:
-        listed = ", ".join(map(_literal, scan["parquet"]))
-        reading = f"read_parquet([{listed}], union_by_name = true)"
+        reading = parquet(scan["parquet"])
         if "assignment" in scan:
-            rows = f"read_parquet({_literal(scan['assignment'])})"
+            rows = f"read_parquet({literal(scan['assignment'])})"
             reading = f"(SELECT * FROM {reading} POSITIONAL JOIN {rows}) "  # noqa: S608 - as below
-            reading += f"WHERE athanor_part = {_literal(scan['part'])}"
+            reading += f"WHERE athanor_part = {literal(scan['part'])}"
             parts.append(f"SELECT * EXCLUDE (athanor_part) FROM {reading}")  # noqa: S608 - as below
         else:
             parts.append(f"SELECT * FROM {reading}")  # noqa: S608 - our paths, as literals
     if lines := [path for path in scan["jsonl"] if Path(path).exists()]:
-        listed = ", ".join(map(_literal, lines))
+        listed = literals(lines)
         # The last line may be torn: its writer is at it.
         typed = ""
         if columns:
-            pairs = ", ".join(f"{_literal(key)}: {_literal(kind)}" for key, kind in columns.items())
+            pairs = ", ".join(f"{literal(key)}: {literal(kind)}" for key, kind in columns.items())
             typed = f", columns = {{{pairs}}}"
         reading = f"read_ndjson([{listed}], ignore_errors = true{typed})"
         parts.append(f"SELECT * FROM {reading}")  # noqa: S608 - our paths, as literals
     if scan["rows"]:
-        table = quoted(_stored(connection, name, scan, columns))
+        table = identifier(_stored(connection, name, scan, columns))
         parts.append(f"SELECT * FROM {table}")  # noqa: S608 - quoted
     if not parts:
-        empty = ", ".join(f"CAST(NULL AS {kind}) AS {quoted(key)}" for key, kind in columns.items())
+        empty = ", ".join(
+            f"CAST(NULL AS {kind}) AS {identifier(key)}" for key, kind in columns.items()
+        )
         parts.append(f"SELECT {empty or 'NULL AS nothing'} WHERE false")
     body = " UNION ALL BY NAME ".join(parts)
     if scan["sql"]:
         body = f"WITH source AS ({body}) {scan['sql']}"
-    connection.execute(f"CREATE VIEW {quoted(name)} AS {body}")
+    connection.execute(f"CREATE VIEW {identifier(name)} AS {body}")
 
 
 def _stored(
@@ -188,20 +189,16 @@ def _stored(
     connection.register(arrow, pa.Table.from_pylist(scan["rows"]))
     known = set(scan["rows"][0])
     cells = ", ".join(
-        f"TRY_CAST({quoted(key)} AS {kind}) AS {quoted(key)}"
+        f"TRY_CAST({identifier(key)} AS {kind}) AS {identifier(key)}"
         if key in known
-        else f"CAST(NULL AS {kind}) AS {quoted(key)}"
+        else f"CAST(NULL AS {kind}) AS {identifier(key)}"
         for key, kind in columns.items()
     )
     connection.execute(
-        f"CREATE TABLE {quoted(table)} AS SELECT {cells or '*'} FROM {quoted(arrow)}"  # noqa: S608
+        f"CREATE TABLE {identifier(table)} AS SELECT {cells or '*'} FROM {identifier(arrow)}"  # noqa: S608
     )
     connection.unregister(arrow)
     return table
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
 
 
 def _message(error: Exception) -> str:

@@ -7,8 +7,8 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from athanor.data.logic.profiling import quoted
 from athanor.data.work.plain import plain_value
+from athanor.kernel.sqltext import identifier
 
 _TEXT = "VARCHAR"
 # In Arrow they would lose their offset, their meaning or their upper half.
@@ -33,7 +33,7 @@ def told_as(relation: duckdb.DuckDBPyRelation, form: str) -> duckdb.DuckDBPyRela
     if not any(types):
         return relation
     columns = [
-        (f"CAST(#{place} AS {told})" if told else f"#{place}") + f" AS {quoted(name)}"
+        (f"CAST(#{place} AS {told})" if told else f"#{place}") + f" AS {identifier(name)}"
         for place, (name, told) in enumerate(zip(relation.columns, types, strict=True), start=1)
     ]
     return relation.project(", ".join(columns))
@@ -49,7 +49,7 @@ def _told(kind: Any, lacking: Mapping[str, str]) -> str:
     size = f"{parts.pop()[1]}" if kind.id == "array" else ""
     if not any(_told(inner, lacking) for _, inner in parts):
         return ""
-    told = [(quoted(name), _told(inner, lacking) or str(inner)) for name, inner in parts]
+    told = [(identifier(name), _told(inner, lacking) or str(inner)) for name, inner in parts]
     if kind.id in {"list", "array"}:
         return f"{told[0][1]}[{size}]"
     if kind.id == "map":

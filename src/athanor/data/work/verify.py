@@ -14,7 +14,6 @@ import duckdb
 
 from athanor.data.logic.expectations import allowed_count, is_near
 from athanor.data.logic.leakage import SCORE
-from athanor.data.logic.profiling import quoted
 from athanor.data.types import CheckResult, Expectation
 from athanor.data.work.findings import (
     Finding,
@@ -23,11 +22,11 @@ from athanor.data.work.findings import (
     broken,
     first_rows,
     judgeable,
-    listed,
     more,
     shown_number,
 )
 from athanor.data.work.judges import JUDGES, time_range
+from athanor.kernel.sqltext import identifier, literals
 from athanor.kernel.wording import counted
 
 _STRANGE = (TypeError, ValueError, LookupError, OverflowError, AttributeError,
@@ -113,11 +112,11 @@ def _range(subject: Subject, item: Expectation) -> Finding:
     if column is not None and column.type in {"date", "timestamp"}:
         return time_range(subject, item)
     if column is not None and column.type == "integer":
-        parts = _beyond_whole(quoted(item.column), low, high)
+        parts = _beyond_whole(identifier(item.column), low, high)
     elif column is not None and column.type == "decimal":
         parts = _beyond_decimal(subject, item.column, low, high)
     else:
-        cell = f"CAST({quoted(item.column)} AS DOUBLE)"
+        cell = f"CAST({identifier(item.column)} AS DOUBLE)"
         parts = [f"NOT isfinite({cell})"]
         if low is not None:
             parts.append(f"{cell} < CAST('{float(low)!r}' AS DOUBLE)")
@@ -143,7 +142,7 @@ def _beyond_whole(cell: str, low: Any, high: Any) -> list[str]:
 
 def _beyond_decimal(subject: Subject, name: str, low: Any, high: Any) -> list[str]:
     """Conditions on decimals, of which a DOUBLE loses digits: bounds are rounded to their scale."""
-    cell, parts = quoted(name), ["false"]
+    cell, parts = identifier(name), ["false"]
     query = f"SELECT typeof({cell}) FROM source LIMIT 1"  # noqa: S608
     found = subject.connection.execute(query).fetchone()
     scale = int(str(found[0]).rstrip(")").rpartition(",")[2]) if found else 0
@@ -164,7 +163,7 @@ def _beyond_decimal(subject: Subject, name: str, low: Any, high: Any) -> list[st
 def _values(subject: Subject, item: Expectation) -> Finding:
     allowed = [str(value) for value in item.parameters.get("values", [])]
     share, total = float(item.parameters.get("other_share", 0.0)), subject.profile.rows
-    condition = f"{as_text(item.column)} NOT IN ({listed(allowed)})"
+    condition = f"{as_text(item.column)} NOT IN ({literals(allowed or [''])})"
     count, rows, values = broken(subject, condition, item.column)
     if not count:
         return Finding(passed=True, message=f"{item.column!r} has the known values.")
@@ -196,7 +195,7 @@ def _missing(subject: Subject, item: Expectation) -> Finding:
     column = subject.profile.column(item.column)
     count, total = (column.missing, column.rows) if column else (0, 0)
     if count > allowed_count(share, total):
-        _, rows, _ = broken(subject, f"{quoted(item.column)} IS NULL", item.column)
+        _, rows, _ = broken(subject, f"{identifier(item.column)} IS NULL", item.column)
         found = "in every row" if count == total else f"in {count} of {total} rows"
         words = f"{item.column!r} is missing {found}; at most {share:.0%} is expected."
         return Finding(passed=False, message=words, count=count, rows=rows)
@@ -206,7 +205,7 @@ def _missing(subject: Subject, item: Expectation) -> Finding:
 
 def _unique(subject: Subject, item: Expectation) -> Finding:
     within = [name for name in item.parameters.get("within", []) if judgeable(subject, name)]
-    keys = [quoted(name) for name in (item.column, *within)]
+    keys = [identifier(name) for name in (item.column, *within)]
     listed = ", ".join(keys)
     repeated = (
         f"({listed}) IN (SELECT ({listed}) FROM source WHERE {keys[0]} IS NOT NULL "  # noqa: S608
@@ -233,7 +232,7 @@ def _duplicates(subject: Subject, item: Expectation) -> Finding:
         return Finding(
             passed=True, message=f"{counted(count, 'row', 'repeat')} another.", count=count
         )
-    cells = ", ".join(quoted(column.name) for column in subject.profile.columns)
+    cells = ", ".join(identifier(column.name) for column in subject.profile.columns)
     found = subject.connection.execute(
         f"SELECT r FROM (SELECT row_number() OVER () AS r, hash({cells}) AS h FROM source) "  # noqa: S608
         "QUALIFY row_number() OVER (PARTITION BY h ORDER BY r) > 1 ORDER BY r LIMIT 20"
@@ -260,12 +259,12 @@ def _label(subject: Subject, item: Expectation) -> Finding:
     share = float(item.parameters.get("share", 0.0))
     nothing = column.missing == column.rows and not subject.appended
     if nothing or column.missing > (allowed_count(share, column.rows) if share else 0):
-        _, rows, _ = broken(subject, f"{quoted(item.column)} IS NULL", item.column)
+        _, rows, _ = broken(subject, f"{identifier(item.column)} IS NULL", item.column)
         found = "every row" if column.missing == column.rows else counted(column.missing, "row")
         words = f"The target {item.column!r} is missing in {found} (first: row {rows[0]})."
         return Finding(passed=False, message=words, count=column.missing, rows=rows)
     if allowed := [str(value) for value in item.parameters.get("values", [])]:
-        condition = f"{as_text(item.column)} NOT IN ({listed(allowed)})"
+        condition = f"{as_text(item.column)} NOT IN ({literals(allowed)})"
         count, rows, values = broken(subject, condition, item.column)
         if count:
             words = (

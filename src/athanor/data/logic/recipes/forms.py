@@ -8,8 +8,9 @@ from typing import Any
 from athanor.data.errors.recipes import BadFormula
 from athanor.data.logic.recipes import scalars
 from athanor.data.logic.recipes.functions import finite_sql
-from athanor.data.logic.recipes.kinds import FRAME_TYPES, SQL_TYPES, Kind, identifier, sql_text
+from athanor.data.logic.recipes.kinds import FRAME_TYPES, SQL_TYPES, Kind
 from athanor.data.logic.recipes.typed import ARITHMETIC, COMPARISONS, Typed
+from athanor.kernel.sqltext import identifier, literal
 
 Row = Mapping[str, Any]
 Cell = Callable[[Row], Any]
@@ -99,7 +100,7 @@ def _sql_literal(value: Any, kind: Kind) -> str:
         return str(value) if value >= 0 else f"({value})"
     if isinstance(value, datetime):
         return f"TIMESTAMP '{value.isoformat(sep=' ')}'"
-    return sql_text(str(value))
+    return literal(str(value))
 
 
 # pandas

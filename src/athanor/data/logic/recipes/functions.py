@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from athanor.data.logic.recipes import patterns, scalars, zones
-from athanor.data.logic.recipes.kinds import Kind, sql_text
+from athanor.data.logic.recipes.kinds import Kind
+from athanor.kernel.sqltext import literal
 
 Sql = str | Callable[[Sequence[str], Sequence[Any]], str]
 _EARLIEST = "TIMESTAMP '0001-01-01 00:00:00'"
@@ -154,7 +155,7 @@ def _texts() -> None:
                  scalars.capitalize))  # fmt: skip
     _simple("trim", "trim(t): without spaces around",
             Form((T,), "text", f"trim({{0}}, {_BLANK})", scalars.trim))  # fmt: skip
-    bare = f"translate({{0}}, {sql_text(_ACCENTED)}, {sql_text(_BARE)})"
+    bare = f"translate({{0}}, {literal(_ACCENTED)}, {literal(_BARE)})"
     _simple("unaccent", "unaccent(t): Latin letters without accents",
             Form((T,), "text", bare, scalars.unaccented))  # fmt: skip
     _simple("length", "length(t): characters",
@@ -210,7 +211,7 @@ def _patterns() -> None:
         )
 
     def replaced(sql: Sequence[str], values: Sequence[Any]) -> str:
-        by = sql_text(str(values[2]).replace("\\", "\\\\"))
+        by = literal(str(values[2]).replace("\\", "\\\\"))
         return f"regexp_replace({sql[0]}, {_re2(values[1])}, {by}, 'g')"
 
     def counted(sql: Sequence[str], values: Sequence[Any]) -> str:
@@ -227,7 +228,7 @@ def _patterns() -> None:
 
 
 def _re2(pattern: str) -> str:
-    return sql_text(patterns.for_sql(pattern))
+    return literal(patterns.for_sql(pattern))
 
 
 def _joined(texts: Sequence[str]) -> str:
@@ -297,7 +298,7 @@ def _difference(sql: Sequence[str], values: Sequence[Any]) -> str:
 
 
 def _parsed(sql: Sequence[str], values: Sequence[Any]) -> str:
-    pattern, order = sql_text(r"\A" + patterns.for_sql(values[1]) + r"\z"), values[2]
+    pattern, order = literal(r"\A" + patterns.for_sql(values[1]) + r"\z"), values[2]
     bare = f"trim({sql[0]}, {_BLANK})"
 
     def piece(letter: str) -> str:

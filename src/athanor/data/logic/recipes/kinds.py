@@ -48,13 +48,3 @@ WORDS: Mapping[str, str] = {
     "other": "nested values",
     "null": "nothing",
 }
-
-
-def identifier(name: str) -> str:
-    """A name as an SQL identifier."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def sql_text(value: str) -> str:
-    """A text as an SQL literal."""
-    return "'" + value.replace("'", "''") + "'"

@@ -3,10 +3,11 @@
 from collections.abc import Mapping, Sequence
 
 from athanor.data.logic.recipes.forms import sql_of
-from athanor.data.logic.recipes.kinds import Kind, Schema, identifier
+from athanor.data.logic.recipes.kinds import Kind, Schema
 from athanor.data.logic.recipes.operations.joins import table_name
 from athanor.data.logic.recipes.plans import Planned
 from athanor.data.logic.recipes.table import ROW, Projection, Selection
+from athanor.kernel.sqltext import identifier
 
 _NUMBERS = {"HUGEINT", "UBIGINT", "UHUGEINT"}
 

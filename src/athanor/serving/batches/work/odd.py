@@ -4,6 +4,7 @@ from pathlib import Path
 
 import duckdb
 
+from athanor.kernel.sqltext import identifier, literal, literals
 from athanor.serving.batches.work.csvlines import MISSING
 from athanor.serving.types import Signature
 
@@ -29,7 +30,7 @@ def write(source: Path, kind: str, target: Path, signature: Signature, rows: int
         with duckdb.connect(":memory:", config={"threads": 2}) as connection:
             reading = reader(connection, source, signature)
             connection.execute(
-                f"COPY (SELECT * FROM {reading}) TO {_text(str(target))} "  # noqa: S608 - literals
+                f"COPY (SELECT * FROM {reading}) TO {literal(str(target))} "  # noqa: S608 - literals
                 f"(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {max(2_048, rows)})"
             )
     except duckdb.Error as error:
@@ -37,8 +38,7 @@ def write(source: Path, kind: str, target: Path, signature: Signature, rows: int
 
 
 def _csv_reader(connection: duckdb.DuckDBPyConnection, source: Path, signature: Signature) -> str:
-    missing = ", ".join(map(_text, MISSING))
-    plain = f"read_csv({_text(str(source))}, header = true, nullstr = [{missing}]"
+    plain = f"read_csv({literal(str(source))}, header = true, nullstr = [{literals(MISSING)}]"
     looked = connection.sql(
         f"SELECT * FROM {plain}, all_varchar = true, sample_size = 1000) LIMIT 0"  # noqa: S608
     )
@@ -48,13 +48,15 @@ def _csv_reader(connection: duckdb.DuckDBPyConnection, source: Path, signature: 
 
 def _json_reader(connection: duckdb.DuckDBPyConnection, source: Path, signature: Signature) -> str:
     plain = (
-        f"read_json({_text(str(source))}, sample_size = {_SAMPLE_ROWS}, "
+        f"read_json({literal(str(source))}, sample_size = {_SAMPLE_ROWS}, "
         "maximum_object_size = 104857600"
     )
     found = connection.sql(f"SELECT * FROM {plain}) LIMIT 0")  # noqa: S608 - our literals
     known = {column.name: _TYPES.get(column.type, "") for column in signature.columns}
     cells = ", ".join(
-        f"CAST({_name(name)} AS {known[name]}) AS {_name(name)}" if known.get(name) else _name(name)
+        f"CAST({identifier(name)} AS {known[name]}) AS {identifier(name)}"
+        if known.get(name)
+        else identifier(name)
         for name in found.columns
     )
     return f"(SELECT {cells} FROM {plain}))"  # noqa: S608 - quoted names
@@ -62,16 +64,8 @@ def _json_reader(connection: duckdb.DuckDBPyConnection, source: Path, signature:
 
 def _declared(signature: Signature, present: list[str]) -> str:
     pairs = [
-        f"{_text(column.name)}: {_text(_TYPES[column.type])}"
+        f"{literal(column.name)}: {literal(_TYPES[column.type])}"
         for column in signature.columns
         if column.name in present and column.type in _TYPES
     ]
     return f", types = {{{', '.join(pairs)}}}" if pairs else ""
-
-
-def _text(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
-
-
-def _name(text: str) -> str:
-    return '"' + text.replace('"', '""') + '"'

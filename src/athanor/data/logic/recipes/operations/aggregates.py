@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from athanor.data.logic.recipes.kinds import NUMERIC, PLAIN, RESERVED, WORDS, Kind, identifier
+from athanor.data.logic.recipes.kinds import NUMERIC, PLAIN, RESERVED, WORDS, Kind
 from athanor.data.logic.recipes.table import ROW, Context
+from athanor.kernel.sqltext import identifier
 
 _CELL, _PAIR = f"{RESERVED}cell", f"{RESERVED}pair"
 FUNCTIONS: Mapping[str, str] = {

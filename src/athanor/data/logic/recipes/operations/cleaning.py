@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from athanor.data.logic.recipes.kinds import PLAIN, identifier
+from athanor.data.logic.recipes.kinds import PLAIN
 from athanor.data.logic.recipes.syntax import Name, call
 from athanor.data.logic.recipes.table import (
     ROW,
@@ -18,6 +18,7 @@ from athanor.data.logic.recipes.table import (
     register,
 )
 from athanor.data.logic.recipes.typed import Typed
+from athanor.kernel.sqltext import identifier
 
 
 def filled(step: Context, name: str, value: Any) -> Typed:

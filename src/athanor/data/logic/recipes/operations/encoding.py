@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from athanor.data.logic.recipes.kinds import RESERVED, identifier
+from athanor.data.logic.recipes.kinds import RESERVED
 from athanor.data.logic.recipes.syntax import Call, Literal, Name, call
 from athanor.data.logic.recipes.table import (
     ROW,
@@ -15,6 +15,7 @@ from athanor.data.logic.recipes.table import (
     choice_literal,
     register,
 )
+from athanor.kernel.sqltext import identifier, literal
 
 _MOST = 500
 _KEY, _VALUE = f"{RESERVED}key", f"{RESERVED}value"
@@ -117,7 +118,7 @@ def _learn_target(step: Context) -> Mapping[str, str]:
     if kind == "text":
         if step["positive"] is None:
             raise step.wrong("a target of texts needs 'positive', the class whose rate is learnt.")
-        goal = f"({goal} = {_text(step['positive'])})"
+        goal = f"({goal} = {literal(step['positive'])})"
     goal = f"CAST({goal} AS DOUBLE)"
     # A mean of what is no number, or endless, says nothing of a category.
     goal = f"CASE WHEN isfinite({goal}) THEN {goal} END"
@@ -129,10 +130,6 @@ def _learn_target(step: Context) -> Mapping[str, str]:
         f"AS {_VALUE} FROM {{table}} WHERE {cell} IS NOT NULL AND {goal} IS NOT NULL "
         f"GROUP BY {cell} ORDER BY count(*) DESC, {cell} LIMIT {_MOST + 1}))",
     }
-
-
-def _text(value: Any) -> str:
-    return "'" + str(value).replace("'", "''") + "'"
 
 
 def _hash(step: Context) -> Plan:

@@ -4,16 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from athanor.data.logic.recipes import lists
-from athanor.data.logic.recipes.kinds import (
-    FRAME_TYPES,
-    NUMERIC,
-    PLAIN,
-    RESERVED,
-    SQL_TYPES,
-    Kind,
-    identifier,
-    sql_text,
-)
+from athanor.data.logic.recipes.kinds import FRAME_TYPES, NUMERIC, PLAIN, RESERVED, SQL_TYPES, Kind
 from athanor.data.logic.recipes.operations.aggregates import (
     FUNCTIONS,
     checked_list,
@@ -30,6 +21,7 @@ from athanor.data.logic.recipes.table import (
     Whole,
     register,
 )
+from athanor.kernel.sqltext import identifier, literal
 
 _MOST_CATEGORIES = 500
 _HERE, _BESIDE, _KEY = f"{RESERVED}here", f"{RESERVED}beside", f"{RESERVED}key"
@@ -151,7 +143,7 @@ def _pivot(step: Context) -> Plan:
     schema: dict[str, Kind] = {name: step.schema[name] for name in by} | dict.fromkeys(names, kind)
     parts = []
     for category, name in zip(categories, names, strict=True):
-        written = sql_text(category) if mark == "text" else str(category).lower()
+        written = literal(category) if mark == "text" else str(category).lower()
         cell = sql_of(function, source, value, f"{identifier(column)} = {written}")
         if fill is not None:
             cell = f"coalesce({cell}, CAST({fill!r} AS {SQL_TYPES[kind]}))"
@@ -226,7 +218,7 @@ def _unpivot(step: Context) -> Plan:
         f"WHEN {place} THEN CAST({identifier(name)} AS {SQL_TYPES[kind]})"
         for place, name in enumerate(columns)
     )
-    words = " ".join(f"WHEN {place} THEN {sql_text(name)}" for place, name in enumerate(columns))
+    words = " ".join(f"WHEN {place} THEN {literal(name)}" for place, name in enumerate(columns))
     kept = "".join(f", {identifier(name)}" for name in keep)
     drop = step["drop_missing"]
     where = f" WHERE {identifier(values_to)} IS NOT NULL" if drop else ""
@@ -257,7 +249,7 @@ def _unpivot(step: Context) -> Plan:
 
 def _explode(step: Context) -> Plan:
     name, separator = step["column"], step["separator"]
-    cell, cut = identifier(name), sql_text(separator)
+    cell, cut = identifier(name), literal(separator)
     others = [item for item in step.schema if item != name]
     parts = f"string_split({cell}, {cut})"
     columns = ", ".join(

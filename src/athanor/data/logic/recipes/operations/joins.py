@@ -2,14 +2,7 @@
 
 from typing import Any
 
-from athanor.data.logic.recipes.kinds import (
-    FRAME_TYPES,
-    NUMERIC,
-    RESERVED,
-    SQL_TYPES,
-    Kind,
-    identifier,
-)
+from athanor.data.logic.recipes.kinds import FRAME_TYPES, NUMERIC, RESERVED, SQL_TYPES, Kind
 from athanor.data.logic.recipes.table import (
     ROW,
     Cells,
@@ -21,6 +14,7 @@ from athanor.data.logic.recipes.table import (
     register,
 )
 from athanor.data.types.recipes import Serving
+from athanor.kernel.sqltext import identifier
 
 _HERE, _THERE, _SIDE = f"{RESERVED}here", f"{RESERVED}there", f"{RESERVED}side"
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from athanor.data.logic.recipes.kinds import NUMERIC, identifier
+from athanor.data.logic.recipes.kinds import NUMERIC
 from athanor.data.logic.recipes.operations.rows import bounds_sql
 from athanor.data.logic.recipes.syntax import Call, Literal, Name, call
 from athanor.data.logic.recipes.table import (
@@ -13,6 +13,7 @@ from athanor.data.logic.recipes.table import (
     Plan,
     register,
 )
+from athanor.kernel.sqltext import identifier
 
 
 def _clipped(name: str, low: float | None, high: float | None) -> Call | Name:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from athanor.data.logic.recipes import lists
-from athanor.data.logic.recipes.kinds import PLAIN, RESERVED, identifier
+from athanor.data.logic.recipes.kinds import PLAIN, RESERVED
 from athanor.data.logic.recipes.syntax import Literal, Name, call
 from athanor.data.logic.recipes.table import (
     ROW,
@@ -19,6 +19,7 @@ from athanor.data.logic.recipes.table import (
     register,
 )
 from athanor.data.logic.recipes.typed import Typed, as_number, literal
+from athanor.kernel.sqltext import identifier
 
 PLACE = f"{RESERVED}place"
 

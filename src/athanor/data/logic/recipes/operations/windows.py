@@ -4,14 +4,7 @@ They go by the order that the rows have: sort before.
 """
 
 from athanor.data.logic.recipes import lists
-from athanor.data.logic.recipes.kinds import (
-    FRAME_TYPES,
-    NUMERIC,
-    PLAIN,
-    RESERVED,
-    Kind,
-    identifier,
-)
+from athanor.data.logic.recipes.kinds import FRAME_TYPES, NUMERIC, PLAIN, RESERVED, Kind
 from athanor.data.logic.recipes.operations.aggregates import kind_of, of_list
 from athanor.data.logic.recipes.operations.groups import by_groups
 from athanor.data.logic.recipes.table import (
@@ -24,6 +17,7 @@ from athanor.data.logic.recipes.table import (
     Whole,
     register,
 )
+from athanor.kernel.sqltext import identifier
 
 _LISTED = f"{RESERVED}listed"
 
