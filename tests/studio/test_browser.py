@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 from athanor.client import Client
-from athanor.data import NewVersion, Roles
+from athanor.data import NewVersion
 from athanor.registry.errors import AliasProtected
 from athanor.registry.protection import NewProtection
 from athanor.serving import HeaderRule
@@ -426,8 +426,8 @@ def test_the_whole_loop_is_followed_without_a_reload(
     expect(page.get_by_text("Live", exact=True)).to_be_visible()
     mark(page)
     good = write_table(tmp_path / "good.csv")
-    client.data.add("churn", NewVersion(path=good, roles=Roles(target="left")))
-    expect(page.get_by_role("link", name="churn", exact=True)).to_be_visible()
+    add_by_a_form(page, good)
+    expect(page.get_by_role("heading", level=1, name="churn")).to_be_visible()
     expect(count("Data")).to_have_text("1")
 
     rail.get_by_role("link", name="Train").click()
@@ -471,6 +471,19 @@ def test_the_whole_loop_is_followed_without_a_reload(
     assert_not_reloaded(page)
     assert tab.streams() == 1
     assert tab.complaints == []
+
+
+def add_by_a_form(page: Page, file: Path) -> None:
+    """A file of the reader's becomes a dataset."""
+    page.get_by_role("button", name="Add a dataset").click()
+    order = page.get_by_role("dialog")
+    with page.expect_file_chooser() as chooser:
+        order.get_by_role("button", name="File").click()
+    chooser.value.set_files(file)
+    expect(order.get_by_label("Name")).to_have_value("good")
+    order.get_by_label("Name").fill("churn")
+    order.get_by_label("Column to predict").fill("left")
+    order.get_by_role("button", name="Add", exact=True).click()
 
 
 def train_by_a_form(page: Page) -> None:

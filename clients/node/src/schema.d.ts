@@ -283,7 +283,9 @@ export interface paths {
         };
         /**
          * Get
-         * @description One batch prediction, and how far it is.
+         * @description One batch prediction, and how far it is; with `wait`, as soon as it has ended.
+         *
+         *     It waits for so many seconds at most.
          */
         get: operations["serving_batches_get"];
         put?: never;
@@ -13300,7 +13302,9 @@ export interface operations {
     };
     serving_batches_get: {
         parameters: {
-            query?: never;
+            query?: {
+                wait?: number;
+            };
             header?: never;
             path: {
                 batch_id: string;

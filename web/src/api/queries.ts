@@ -379,6 +379,19 @@ export function rollBack(name: string) {
   return read(api.POST("/api/v1/endpoints/{name}/rollback", { params: { path: { name } } }));
 }
 
+/** Send a file of any size as a dataset's next version. */
+export function addFile(name: string, file: File, target: string, mode: "replace" | "append") {
+  return read(
+    api.PUT("/api/v1/datasets/{name}/versions", {
+      params: { path: { name }, query: { file: file.name, mode, ...(target === "" ? {} : { target }) } },
+      headers: { "Content-Type": "application/octet-stream" },
+      // The body is the file itself, which the API's description has no schema for.
+      body: file as never,
+      bodySerializer: (body: unknown) => body as File,
+    }),
+  );
+}
+
 /** Train classifiers on a dataset's newest version; the best is registered if its gate lets it pass. */
 export function train(dataset: Dataset, target: string, name: string, champion: boolean) {
   const { id, time, sensitive } = dataset.roles;

@@ -1,7 +1,8 @@
 import type { CheckResult, Dataset, DatasetVersion } from "@athanor/client";
+import { Button } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { useMemo } from "react";
-import { useParams } from "react-router";
+import { Link, useParams } from "react-router";
 
 import { queries } from "../api/queries";
 import { code } from "../code";
@@ -15,6 +16,7 @@ import { Page, type Figure } from "../parts/Page";
 import { Parts } from "../parts/Parts";
 import { StateBadge } from "../parts/StateBadge";
 import { When } from "../parts/When";
+import { Adding } from "./Adding";
 import { ProfileOf } from "./ProfileOf";
 
 /** One dataset: its newest version, what its columns hold, its checks, all versions. */
@@ -61,6 +63,16 @@ function OneDataset({ dataset, versions }: { dataset: Dataset; versions: readonl
     <Page
       title={dataset.name}
       about={about}
+      action={
+        <>
+          {newest !== undefined && (
+            <Button component={Link} to={`/train?dataset=${encodeURIComponent(dataset.name)}`}>
+              {say("train.go")}
+            </Button>
+          )}
+          <Adding dataset={dataset} />
+        </>
+      }
       figures={figures}
       {...(last === undefined ? {} : { state: last.state })}
     >

@@ -11,7 +11,7 @@ import { Empty } from "../parts/Empty";
 import { Loaded } from "../parts/Loaded";
 import { Page } from "../parts/Page";
 import { When } from "../parts/When";
-
+import { Adding } from "./Adding";
 
 const idOf = (dataset: Dataset): string => dataset.name;
 const hrefOf = (dataset: Dataset): string => `/data/${encodeURIComponent(dataset.name)}`;
@@ -48,7 +48,7 @@ export function DatasetsPage() {
     [say, number],
   );
   return (
-    <Page title={say("data.title")} about={say("data.about")}>
+    <Page title={say("data.title")} about={say("data.about")} action={<Adding />}>
       <Loaded query={datasets} what={say("data.title")}>
         {(rows) =>
           rows.length === 0 ? (
