@@ -107,7 +107,7 @@ def test_code_stands_around_a_registered_model(
     asked = Deploy(model="churn@1", code=code)
     with pytest.raises(PickleNotAllowed, match=r"calling"):
         endpoints.deploy(OWNER, "calls", asked)
-    assert [item.name for item in endpoints.list(OWNER)] == ["churn"]
+    assert "calls" not in [item.name for item in endpoints.list(OWNER)]
     shop.services[Safety].allow(OWNER, NewConsent(model="churn"))
     with pytest.raises(CodeFollowsNothing):
         endpoints.deploy(OWNER, "calls", replace(asked, follow=True))
