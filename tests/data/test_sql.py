@@ -1,6 +1,7 @@
 """SQL reads what the rooms offer, and nothing else."""
 
 import contextlib
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -17,6 +18,7 @@ from athanor.data import Query
 from athanor.data.errors import (
     BadLimits,
     BadQuery,
+    FilesGone,
     NotReadOnly,
     QueryTookTooLong,
     QueryTooLarge,
@@ -323,3 +325,46 @@ def test_what_a_form_lacks_is_told_as_duckdb_writes_it(form: str, tmp_path: Path
     export(asked, {}, 100, str(tmp_path / "told"), form)
     written = (tmp_path / "told").read_bytes()
     assert all(word in written for word in (b"10:00:00+01", b"0101", str(1 << 127).encode()))
+
+
+@pytest.mark.parametrize(
+    ("sql", "hint"),
+    [
+        ("select * from main.churn", "Write churn: tables stand in no schema."),
+        ("select * from information_schema.tables", "There are: churn, datasets."),
+        ("select * from zzz", "There are: churn, datasets."),
+    ],
+)
+def test_who_names_a_table_that_is_none_is_told_what_there_is(
+    sql: str, hint: str, ask: Ask
+) -> None:
+    with pytest.raises(UnknownRelation) as caught:
+        ask(sql)
+    assert caught.value.hint == hint
+
+
+def test_files_that_go_before_they_are_read_are_looked_for_once_more(
+    room: DataRoom, tmp_path: Path
+) -> None:
+    whole = tmp_path / "whole.parquet"
+    pq.write_table(pa.table({"n": [1, 2]}), whole)
+    places = [tmp_path / "gone.parquet", whole]
+
+    def scan(who: object, rest: str) -> Scan:
+        return Scan(parquet=[str(places.pop(0))])
+
+    room.sql.offer(Relation(name="rows", description="", scan=scan))
+    assert room.sql.query(OWNER, Query(sql="select sum(n) from rows")).rows == ((3,),)
+    places += [tmp_path / "gone.parquet"] * 2
+    with pytest.raises(FilesGone):
+        room.sql.query(OWNER, Query(sql="select sum(n) from rows"))
+
+
+def test_a_file_that_goes_while_it_is_read_is_told_as_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = str(tmp_path / "gone.parquet")
+    monkeypatch.setattr("athanor.data.work.sql.located", lambda _, files: list(files))
+    table = {"parquet": [gone], "jsonl": [], "rows": [], "sql": "", "columns": []}
+    with pytest.raises(FilesGone, match=re.escape(f"The file {gone} of")):
+        run("select * from things", {"things": table}, 1, 1024)

@@ -429,10 +429,13 @@ class UnknownRelation(NotFound):
     """No table has this name, or none that the caller may read."""
 
     def __init__(self, name: str, known: Iterable[str]) -> None:
-        listed = sorted(known)
+        listed, bare = sorted(known), name.rpartition(".")[2]
+        hint = nearest(name, listed) or f"There are: {', '.join(listed[:40]) or 'none yet'}."
+        if bare != name:
+            hint = f"Write {bare}: tables stand in no schema." if bare in listed else hint
         super().__init__(
             f"There is no table {name!r}.",
-            hint=nearest(name, listed) or f"There are: {', '.join(listed[:40]) or 'none yet'}.",
+            hint=hint,
             details={"relation": name},
         )
 

@@ -10,6 +10,7 @@ from athanor.data.errors import (
     BadQuery,
     BadVersionReference,
     DatasetNotFound,
+    FilesGone,
     QueryTookTooLong,
     UnknownRelation,
 )
@@ -95,18 +96,8 @@ class Sql:
         for what, (least, most) in _LIMITS.items():
             if not least <= getattr(query, what) <= most:
                 raise BadLimits(what, least, most)
-        text, tables = self._read(who, query.sql, project)
-        found = self._call(
-            "sql:run",
-            {
-                "sql": text,
-                "tables": tables,
-                "limit": query.limit,
-                "memory_mb": query.memory_mb,
-            },
-            query.seconds,
-            memory_bytes=(query.memory_mb + _OVERHEAD_MB) * _MEGABYTE,
-        )
+        task = {"limit": query.limit, "memory_mb": query.memory_mb}
+        found, tables = self._answered(who, query, project, "sql:run", task)
         return msgspec.convert(found | {"relations": tuple(tables)}, QueryResult)
 
     def export(
@@ -121,19 +112,8 @@ class Sql:
             least, most = _LIMITS[what]
             if not least <= getattr(query, what) <= most:
                 raise BadLimits(what, least, most)
-        text, tables = self._read(who, query.sql, project)
-        found = self._call(
-            "sql:export",
-            {
-                "sql": text,
-                "tables": tables,
-                "memory_mb": query.memory_mb,
-                "target": str(target),
-                "form": query.format,
-            },
-            query.seconds,
-            memory_bytes=(query.memory_mb + _OVERHEAD_MB) * _MEGABYTE,
-        )
+        task = {"memory_mb": query.memory_mb, "target": str(target), "form": query.format}
+        found, _ = self._answered(who, query, project, "sql:export", task)
         return int(found["rows"])
 
     def copy(
@@ -144,9 +124,9 @@ class Sql:
         Raises: BadQuery, NotReadOnly, UnknownRelation, QueryTookTooLong, QueryTooLarge.
         """
         self._access.require(who, "data.copy", project)
-        text, tables = self._read(who, sql, project)
-        task = {"sql": text, "tables": tables, "path": str(path), "memory_mb": _COPY_MB}
-        self._call("sql:copy", task, _COPY_SECONDS)
+        query = Query(sql=sql, seconds=_COPY_SECONDS, memory_mb=_COPY_MB)
+        task = {"path": str(path), "memory_mb": _COPY_MB}
+        _, tables = self._answered(who, query, project, "sql:copy", task)
         return list(tables)
 
     def _versions(self, who: Principal, rest: str) -> Scan:
@@ -170,9 +150,37 @@ class Sql:
         ]
         return Scan(rows=rows)
 
+    def _answered(
+        self,
+        who: Principal,
+        query: Query | SqlExport,
+        project: str,
+        function: str,
+        task: dict[str, Any],
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """What a worker makes of a query, and the tables that it read.
+
+        Files that go between the look at them and their reading, as where a table is put in order
+        meanwhile, are looked for once more.
+        """
+        # A copy is no caller's: it has the machine's memory.
+        memory = None if function == "sql:copy" else query.memory_mb + _OVERHEAD_MB
+        limits = {} if memory is None else {"memory_bytes": memory * _MEGABYTE}
+        text, tables = self._read(who, query.sql, project)
+        told = {"sql": text, "tables": tables} | task
+        try:
+            return self._call(function, told, query.seconds, **limits), tables
+        except FilesGone:
+            text, tables = self._read(who, query.sql, project)
+        return self._call(function, told | {"tables": tables}, query.seconds, **limits), tables
+
     def _read(self, who: Principal, sql: str, project: str) -> tuple[str, dict[str, Any]]:
         """The query as it is run, and the tables that it names, each as where its rows lie."""
-        reads = self._call("parse:tables_of", {"sql": sql}, _PARSING_SECONDS)
+        try:
+            reads = self._call("parse:tables_of", {"sql": sql}, _PARSING_SECONDS)
+        except UnknownRelation as error:
+            # The parser does not know what there is.
+            raise UnknownRelation(error.details["relation"], self._known(who, project)) from None
         tables: dict[str, Any] = {}
         for name in reads["names"]:
             try:
@@ -210,13 +218,15 @@ class Sql:
         except BadVersionReference:
             if "@" in name:
                 raise
-            raise UnknownRelation(name, ()) from None
+            raise UnknownRelation(name, self._known(who, project)) from None
         except DatasetNotFound:
-            known = [table.name for table in self.tables(who, project=project)]
-            raise UnknownRelation(name, known) from None
+            raise UnknownRelation(name, self._known(who, project)) from None
         uri = version.table_uri.rstrip("/")
         files = [file if file.startswith("/") else f"{uri}/{file}" for file in version.files]
         return _plain_scan(Scan(parquet=files)) | {"columns": []} | self._part(cased, project)
+
+    def _known(self, who: Principal, project: str) -> list[str]:
+        return [table.name for table in self.tables(who, project=project)]
 
     def _part(self, reference: str, project: str) -> dict[str, Any]:
         """Which rows of a dataset are meant, where the name ends in a part of a split."""

@@ -15,7 +15,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from athanor.data.errors import BadQuery, NotReadOnly, QueryTooLarge
+from athanor.data.errors import BadQuery, FilesGone, NotReadOnly, QueryTooLarge
 from athanor.data.work.content import written
 from athanor.data.work.places import located
 from athanor.data.work.telling import plain_values, told_as
@@ -24,6 +24,9 @@ from athanor.kernel.sqltext import identifier, literal, literals, parquet
 _BATCH_ROWS = 65_536
 
 _COPIED_ROWS = 122_880
+_GONE = re.compile(
+    r"""(?:Cannot open file|No files found that match the pattern) ["']?([^"'\n]*)"""
+)
 
 
 def run(sql: str, tables: dict[str, dict[str, Any]], limit: int, memory_mb: int) -> dict[str, Any]:
@@ -90,6 +93,10 @@ def _answer(
             yield relation
     except duckdb.OutOfMemoryException as error:
         raise QueryTooLarge(memory_mb) from error
+    except duckdb.IOException as error:
+        if gone := _GONE.search(str(error)):
+            raise FilesGone(gone[1]) from error
+        raise BadQuery(_message(error)) from error
     except duckdb.PermissionException as error:
         raise NotReadOnly("Reaching beyond the tables") from error
     except duckdb.Error as error:
