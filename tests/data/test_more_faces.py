@@ -19,8 +19,9 @@ from athanor.data.commands import commands, run_sql
 from athanor.data.commands.recipes import commands as recipe_commands
 from athanor.data.errors import BadSource, VersionDeleted
 from athanor.features import Entity, FeatureView, Field, ViewSource
+from athanor.features.errors import NotATable, NotNames
 from athanor.kernel.console import connect_by, transport
-from athanor.kernel.sending import CannotSend
+from athanor.kernel.sending import CannotSend, NoUnicode
 from athanor.kernel.settings import Settings
 from tests.data.conftest import CHURN, customers
 from tests.data.test_malformed import zipped
@@ -194,3 +195,36 @@ def test_a_diff_and_a_check_tell_one_index(data: Data, folder: Path) -> None:
     for name, message in zip(("age", "town"), messages, strict=True):
         assert f"by psi {found[name]:.3f};" in message
     assert "Stability index: below 0.1" in printed("diff", "folk@1", "folk@2")
+
+
+def test_what_python_hands_in_wrongly_is_named(data: Data, folder: Path) -> None:
+    client = Client(transport())
+    view = FeatureView(name="seen", entities=("guest",), event_time="at",
+                       source=ViewSource(kind="push"),
+                       features=(Field(name="said", type="text"),))  # fmt: skip
+    client.features.apply(Entity(name="guest"), view)
+    row = {"guest": "a", "at": "2026-01-01T00:00:00Z", "said": "x"}
+    with pytest.raises(NoUnicode, match="row 2, column 'said'"):
+        client.features.push("seen", [row, row | {"said": "x\ud800"}])
+    with pytest.raises(NoUnicode, match="row 1, column 'guest'"):
+        client.features.read("seen", [{"guest": "\udc00"}])
+    with pytest.raises(NoUnicode, match=r"column '\\ud800'"):
+        client.features.push("seen", [row | {"\ud800": 1}])
+    frame = pd.DataFrame({"guest": pd.Series(["a", "\ud800"], dtype=object)})
+    for broken in (frame, frame.to_dict("records")):
+        with pytest.raises(NoUnicode, match="row 2, column 'guest'"):
+            data.add("broken", broken)
+        with pytest.raises(NoUnicode, match="row 2, column 'guest'"):
+            client.features.historical("seen", broken)
+    for named in (frame, [row]):
+        with pytest.raises(NotNames, match="named by texts"):
+            client.features.historical(named, ["seen:said"])  # type: ignore[arg-type]
+    for rows in ("seen:said", ["seen:said"]):
+        with pytest.raises(NotATable, match="seen:said"):
+            client.features.historical(["seen:said"], rows)
+    path = folder / "plain.csv"
+    path.write_text("a,b\n1,2\n")
+    assert data.add("plain", NewVersion(path=str(path))).rows == 1  # type: ignore[arg-type]
+    for missing in (folder, folder / "none.csv"):
+        with pytest.raises(BadSource, match="no file"):
+            data.add("plain", NewVersion(path=missing))

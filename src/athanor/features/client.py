@@ -10,7 +10,7 @@ from typing import Any, Literal
 import msgspec
 
 from athanor.features.authoring import Definition, collected
-from athanor.features.errors import BadPush
+from athanor.features.errors import BadPush, NotNames
 from athanor.features.types import (
     Applied,
     Definitions,
@@ -240,7 +240,7 @@ class FeaturesClient:
 
         What looks wrong, such as a view that answers no row, is given as a Python warning.
         """
-        named = (features,) if isinstance(features, str) else tuple(features)
+        named = _named(features)
         request = TrainingRequest(features=named, at=at, known_at=known_at, full_names=full_names)
         query = {"request": msgspec.json.encode(request).decode()}
         with tempfile.TemporaryDirectory(prefix="athanor-") as folder:
@@ -273,7 +273,7 @@ class FeaturesClient:
         full_names: bool | None = None,
     ) -> list[OnlineRow]:
         """The features of each row's keys, now; rows are dicts, or any DataFrame."""
-        named = (features,) if isinstance(features, str) else tuple(features)
+        named = _named(features)
         body = {"features": named, "rows": rows_of(rows), "full_names": full_names}
         return self._send("POST", "/online", body=body).read(list[OnlineRow])
 
@@ -285,7 +285,7 @@ class FeaturesClient:
         sample: int = 200,
     ) -> ParityReport:
         """Compare what a training set would hold with what the endpoint would get, bytewise."""
-        named = (features,) if isinstance(features, str) else tuple(features)
+        named = _named(features)
         body = {"features": named, "rows": rows_of(rows), "sample": sample}
         return self._send("POST", "/parity", body=body).read(ParityReport)
 
@@ -307,6 +307,15 @@ class FeaturesClient:
         return self._transport.send(
             method, f"/features{path}", query=asked, body=body, content=content
         )
+
+
+def _named(features: Sequence[str] | str) -> tuple[str, ...]:
+    """The names as they are sent. Raises: NotNames."""
+    named = (features,) if isinstance(features, str) else tuple(features)
+    # The columns' names are what a DataFrame gives, one by one.
+    if hasattr(features, "columns") or not all(isinstance(name, str) for name in named):
+        raise NotNames(features)
+    return named
 
 
 def _written(rows: Any, folder: Path) -> Path:

@@ -257,6 +257,27 @@ class BadPush(Unprocessable):
         )
 
 
+class NotATable(Invalid):
+    """Rows to look features up for were given as something else."""
+
+    def __init__(self, given: object) -> None:
+        super().__init__(
+            f"The rows to look features up for are no table but {type(given).__name__}: "
+            f"{f'{given!r}'[:60]}.",
+            hint="Give the features' names first, then the rows as a DataFrame or a list of dicts.",
+        )
+
+
+class NotNames(Invalid):
+    """Features were named by something else than texts."""
+
+    def __init__(self, given: object) -> None:
+        super().__init__(
+            f"Features are named by texts, not by {type(given).__name__}.",
+            hint="Give their names first, such as ['customers:visits'], then the rows.",
+        )
+
+
 class PushedRowsUnreadable(Unprocessable):
     """Rows that were pushed before do not go together, or not with what was defined since."""
 

@@ -2,6 +2,7 @@
 
 import json
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,24 @@ import pyarrow as pa
 import pyarrow.ipc
 import pyarrow.parquet as pq
 
+from athanor.features.errors import NotATable
 from athanor.features.logic.names import WARNINGS
+from athanor.kernel.sending import no_unicode
 
 
 def written(frame: Any, path: Path) -> None:
-    """Write any DataFrame, Arrow table or list of rows as Parquet; row labels are left out."""
-    pq.write_table(_table(frame), path)
+    """Write any DataFrame, Arrow table or list of rows as Parquet; row labels are left out.
+
+    Raises: NotATable, NoUnicode.
+    """
+    if isinstance(frame, list) and not all(isinstance(row, Mapping) for row in frame):
+        raise NotATable(frame)
+    try:
+        pq.write_table(_table(frame), path)
+    except UnicodeEncodeError as error:
+        raise no_unicode(error, frame) from error
+    except TypeError as error:
+        raise NotATable(frame) from error
 
 
 def rows(path: str) -> list[dict[str, Any]]:

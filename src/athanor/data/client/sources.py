@@ -148,8 +148,12 @@ class SourceVerbs:
         return target
 
     def _send(self, name: str, new: NewVersion) -> DatasetVersion:
+        path = Path(new.path)
+        if not path.is_file():
+            hint = "Check its path; a folder is handed in as a path alone, without NewVersion."
+            raise BadSource(f"There is no file {str(path)!r}.", hint)
         query = {
-            "file": new.file_name or new.path.name,
+            "file": new.file_name or path.name,
             "mode": new.mode,
             "target": new.roles.target,
             "id": new.roles.id,
@@ -167,7 +171,7 @@ class SourceVerbs:
             "look": new.look,
         }
         answer = self._transport.send(
-            "PUT", f"/datasets/{segment(name)}/versions", query=query, content=new.path
+            "PUT", f"/datasets/{segment(name)}/versions", query=query, content=path
         )
         return answer.read(DatasetVersion)
 

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 
 from athanor.data.errors import BadSource, UnreadableFile
 from athanor.data.work.places import repeating
+from athanor.kernel.sending import no_unicode
 
 _ROWS_A_GROUP = 122_880
 _NULLABLE = {
@@ -24,7 +25,8 @@ _NULLABLE = {
 def written(frame: Any, path: Path) -> Path:
     """Write a frame's rows as Parquet, with the types that it has.
 
-    Raises: BadSource (no frame), UnreadableFile (a column that holds values of several types).
+    Raises: BadSource (no frame), UnreadableFile (a column that holds values of several types),
+    NoUnicode.
     """
     reader = _reader(frame)
     schema = reader.schema
@@ -74,6 +76,8 @@ def _table(frame: Any) -> Any:
             return native.to_arrow()
         if hasattr(frame, "__arrow_c_stream__"):
             return pa.RecordBatchReader.from_stream(frame)
+    except UnicodeEncodeError as error:
+        raise no_unicode(error, frame) from error
     except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
         raise _unfit(error) from error
     raise BadSource(
