@@ -2,6 +2,8 @@
 
 import json
 import sqlite3
+import subprocess
+import sys
 import tarfile
 from collections.abc import Iterator
 from contextlib import closing
@@ -416,3 +418,30 @@ def test_dvc_out_and_in(room: DataRoom, written: Written, tmp_path: Path) -> Non
     with pytest.raises(NoFilesInVersion):
         room.sources.file(OWNER, "churn", "a.png")
     assert datetime.now(UTC) >= back.created_at
+
+
+def test_periods_of_pandas_are_the_texts_that_they_are(room: DataRoom, tmp_path: Path) -> None:
+    years = pd.PeriodIndex(["2024", None, "2026"], freq="Y")
+    frame = pd.DataFrame({"year": years, "quarter": pd.period_range("2024Q4", periods=3, freq="Q")})
+    frame.to_feather(tmp_path / "a.feather")
+    for path in (frames.written(frame, tmp_path / "a.parquet"), tmp_path / "a.feather"):
+        version = room.datasets.add(OWNER, path.suffix[1:], NewVersion(path=path))
+        assert version.columns[0].note == "is stored as string (it was period[Y-DEC])."
+        assert [tuple(row.values()) for row in room.datasets.rows(OWNER, version.dataset)] == [
+            ("2024", "2024Q4"), (None, "2025Q1"), ("2026", "2025Q2"),
+        ]  # fmt: skip
+
+
+def test_periods_are_known_where_pandas_is_not_loaded(tmp_path: Path) -> None:
+    frames.written(pd.DataFrame({"m": pd.period_range("2024-01", periods=1, freq="M")}),
+                   tmp_path / "a.parquet")  # fmt: skip
+    program = (
+        "import sys; from pathlib import Path; from athanor.data.types import ReadOptions\n"
+        "from athanor.data.work.tablefile import open_parquet\n"
+        "assert 'pandas' not in sys.modules\n"
+        "read = open_parquet(Path(sys.argv[1]), 'a', {}, ReadOptions())\n"
+        "print(next(read.batches()).to_pylist())"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path / "a.parquet")]
+    said = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert said.stdout == "[{'m': '2024-01'}]\n"

@@ -1,8 +1,8 @@
 """Arrow types that Delta changes or refuses, brought to types that it keeps, with a note on each.
 
 Delta refuses unsigned 64-bit integers, times of day, half floats and durations, narrows
-nanoseconds silently and turns other time zones to UTC. UUIDs and JSON, which Arrow knows as
-extensions, are kept as the texts that they are.
+nanoseconds silently and turns other time zones to UTC. UUIDs, JSON and pandas' periods, which Arrow
+knows as extensions, are kept as the texts that they are.
 """
 
 import uuid
@@ -26,6 +26,9 @@ _OTHERS = {
 }
 
 
+PERIOD = "pandas.period"
+"""What pandas calls its type in files."""
+
 _FIRST, _LAST = -62_135_596_800_000_000, 253_402_300_799_999_999
 """Microseconds of the years 1 to 9999."""
 _BOUNDS = {
@@ -48,6 +51,8 @@ def normal_type(given: pa.DataType) -> Normal:
     found = _normal(given)
     if found == given or _is_the_same(given, found):
         return Normal(type=found)
+    if is_period(given):
+        return Normal(type=found, note=f"is stored as {found} (it was period[{given.freq}]).")
     return Normal(type=found, note=f"is stored as {found} (it was {given}).")
 
 
@@ -116,6 +121,11 @@ def _is_no_text(values: pa.Array, place: int) -> bool:
     return False
 
 
+def is_period(given: pa.DataType) -> bool:
+    """Whether values are pandas' spans of time, such as 2024 or 2024Q1; Arrow counts them."""
+    return getattr(given, "extension_name", "") == PERIOD
+
+
 def column_type(stored: pa.DataType) -> ColumnType:
     """The room's word for a stored type."""
     if pa.types.is_integer(stored):
@@ -144,6 +154,9 @@ def _plain(values: pa.Array) -> pa.Array:
         if kind == pa.uuid():
             cells = values.storage.to_pylist()
             return pa.array([c and str(uuid.UUID(bytes=c)) for c in cells], pa.string())
+        if is_period(kind):
+            cells = zip(values.is_null().to_pylist(), values.to_pandas(), strict=True)
+            return pa.array([None if null else str(cell) for null, cell in cells], pa.string())
         return _plain(values.storage)
     if not _is_extended(kind):
         return values
@@ -168,6 +181,8 @@ def _is_extended(kind: pa.DataType) -> bool:
 def _normal(given: pa.DataType) -> pa.DataType:
     if given in _OTHERS:
         return _OTHERS[given]
+    if is_period(given):
+        return pa.string()
     if isinstance(given, pa.BaseExtensionType):
         return _normal(given.storage_type)
     if pa.types.is_dictionary(given) or pa.types.is_run_end_encoded(given):

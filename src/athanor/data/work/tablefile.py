@@ -1,5 +1,6 @@
 """Parquet, Arrow and JSON-lines files as Arrow batches of types that Delta keeps."""
 
+import importlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,6 +12,7 @@ from athanor.data.errors import DuplicateColumns, EmptyFile, TooManyColumns, Unr
 from athanor.data.logic.forms import repeated
 from athanor.data.logic.inference import Against, Kind
 from athanor.data.logic.normalise import (
+    PERIOD,
     column_type,
     misfit,
     normal_type,
@@ -108,7 +110,9 @@ def open_parquet(
     """
     try:
         with pq.ParquetFile(path) as parquet:
-            schema, rows = parquet.schema_arrow.remove_metadata(), parquet.metadata.num_rows
+            rows, schema = parquet.metadata.num_rows, parquet.schema_arrow.remove_metadata()
+        if _makes_known(schema):
+            schema = pq.read_schema(path).remove_metadata()
     except (pa.ArrowException, OSError) as error:
         raise UnreadableFile(
             file, f"the Parquet file is damaged or cut off ({error}).", hint="Write it again."
@@ -199,6 +203,10 @@ def open_arrow(
             source.seek(0)
             opened = pa.ipc.open_file(source) if whole else pa.ipc.open_stream(source)
             schema = opened.schema.remove_metadata()
+            if _makes_known(schema):
+                source.seek(0)
+                opened = pa.ipc.open_file(source) if whole else pa.ipc.open_stream(source)
+                schema = opened.schema.remove_metadata()
         rows = sum(batch.num_rows for batch in read())
     except (pa.ArrowException, OSError) as error:
         raise UnreadableFile(
@@ -206,6 +214,18 @@ def open_arrow(
         ) from error
     found = Found(path=path, file=file, format="arrow", read=read, schema=schema, rows=rows)
     return typed(found, wanted, options)
+
+
+def _makes_known(schema: pa.Schema) -> bool:
+    """Have Arrow know pandas' periods where there are any, which are mere numbers to it else.
+
+    Whether it did not know them before.
+    """
+    periods = (field.metadata or {} for field in schema)
+    if not any(told.get(b"ARROW:extension:name") == PERIOD.encode() for told in periods):
+        return False
+    pa.array(importlib.import_module("pandas").array([], dtype="period[D]"))
+    return True
 
 
 def typed(found: Found, wanted: Mapping[str, Kind], options: ReadOptions) -> TypedFile:
