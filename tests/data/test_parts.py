@@ -3,19 +3,20 @@
 import gzip
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from athanor.data import NewSource
+from athanor.data import NewSource, ReadOptions
 from athanor.data.errors import RaggedRows, SourceUnreachable, UnreadableFile
 from athanor.kernel import OWNER
 from athanor.testing.data import DataRoom
 
 
-def taken(room: DataRoom, source: Path | str, **more: str) -> list[tuple[object, ...]]:
-    room.sources.add_from(OWNER, "sales", NewSource(uri=str(source), **more))  # type: ignore[arg-type]
+def taken(room: DataRoom, source: Path | str, **more: Any) -> list[tuple[object, ...]]:
+    room.sources.add_from(OWNER, "sales", NewSource(uri=str(source), **more))
     return [tuple(row.values()) for row in room.datasets.rows(OWNER, "sales", limit=100)]
 
 
@@ -80,3 +81,19 @@ def test_files_that_are_no_single_table_are_refused(room: DataRoom, tmp_path: Pa
     with pytest.raises(RaggedRows, match=r"b\.csv.*row 1 has 3 cells"):
         taken(room, tmp_path)
     assert room.datasets.datasets(OWNER) == []
+
+
+def test_dates_of_either_order_between_files_of_both_are_not_guessed(
+    room: DataRoom, tmp_path: Path
+) -> None:
+    (tmp_path / "a.csv").write_text("id,day\n1,25/04/2026\n")
+    (tmp_path / "b.csv").write_text("id,day\n2,04/25/2026\n")
+    assert len(taken(room, tmp_path / "*.csv")) == 2
+    (tmp_path / "c.csv").write_text("id,day\n3,05/04/2026\n")
+    with pytest.raises(UnreadableFile, match=r"c\.csv: the dates of column 'day'") as refused:
+        taken(room, tmp_path / "*.csv")
+    assert "day, month, year in a.csv and month, day, year in b.csv" in str(refused.value)
+    assert "--dates dmy" in refused.value.hint
+    taken(room, tmp_path / "[ac].csv", read=ReadOptions(dates="dmy"))
+    rows = taken(room, tmp_path / "b.csv", read=ReadOptions(dates="mdy"), mode="append")
+    assert [row[1] for row in rows] == ["2026-04-25", "2026-04-05", "2026-04-25"]

@@ -19,6 +19,7 @@ from athanor.data.logic.inference import STORED, Kind
 from athanor.data.logic.normalise import column_type
 from athanor.data.logic.orders import DateOrder, Way, by_column
 from athanor.data.types import ColumnType, ReadOptions
+from athanor.data.types.datasets import DATE_ORDERS
 from athanor.data.work.earlier import aligned, merged
 from athanor.data.work.reading import Reading, look_through, notes_by_column
 
@@ -171,6 +172,7 @@ def _agreed(
             text.append(name)
             notes.append(_mixed(name, parts))
     plain = replace(options, text=tuple(text))
+    _check_orders(parts)
     sure = _sure_orders(parts)
     for place, part in enumerate(parts):
         names = part.schema().names
@@ -198,6 +200,29 @@ def _orders(parts: Sequence[_Part]) -> dict[str, DateOrder]:
         for name, told in found.items()
         if len({order.way for order in told}) == 1
     }
+
+
+def _check_orders(parts: Sequence[_Part]) -> None:
+    """See that no file is left whose dates could be of either order that others surely have.
+
+    Raises: UnreadableFile.
+    """
+    found: dict[str, dict[str, str]] = {}
+    for part in parts:
+        for name, order in part.orders().items():
+            way = DATE_ORDERS[order.way] if order.sure else ""
+            found.setdefault(name, {}).setdefault(way, part.name)
+    for name, files in found.items():
+        if len(files) == len(DATE_ORDERS) + 1:
+            unsure = files.pop("")
+            shown = " and ".join(f"{way} in {file}" for way, file in files.items())
+            raise UnreadableFile(
+                unsure,
+                f"the dates of column {name!r} may be of either order: they are {shown}, and here "
+                "no part is above 12.",
+                hint="Add the files of one order first, with --dates dmy, then those of the other "
+                "with --dates mdy and --append; or write the dates as 2026-12-31.",
+            )
 
 
 def _sure_orders(parts: Sequence[_Part]) -> dict[str, DateOrder]:
