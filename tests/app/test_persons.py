@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import pyarrow as pa
@@ -398,3 +399,27 @@ def test_rows_that_no_room_looked_at_are_found_by_what_they_are(
         client.features.rebuild("train@1")
     with pytest.raises(BlobNotFound, match="erased with the rows of a person"):
         storage.read(kept.request)
+
+
+@pytest.mark.parametrize(
+    ("value", "cells", "others"),
+    [
+        ("1.1", [Decimal("1.10"), 1.1, "1.1"], ["1.10", 11, True, None, Decimal("NaN")]),
+        ("12.0", [12, 12.0, Decimal(12), "12.0"], ["12", 12.5, "1_2"]),
+        ("1_2", ["1_2"], [12]),
+        ("nan", ["nan"], [float("nan")]),
+        ("True", [True, "True"], [1, False]),
+        (
+            "2026-05-01T02:00:00+02:00",
+            [datetime(2026, 5, 1, tzinfo=UTC), datetime(2026, 5, 1), date(2026, 5, 1),
+             "2026-05-01T00:00:00.000000+00:00"],
+            ["2026-05-01T02:00:00", datetime(2026, 5, 2, tzinfo=UTC), 20260501],
+        ),
+    ],
+)  # fmt: skip
+def test_cells_that_hold_a_persons_value(
+    value: str, cells: list[object], others: list[object]
+) -> None:
+    person = Person(column="x", value=value)
+    assert [cell for cell in cells if not person.is_in(cell)] == []
+    assert [cell for cell in others if person.is_in(cell)] == []

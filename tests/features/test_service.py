@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from athanor.data import DatasetNotFound
+from athanor.data import DatasetNotFound, NewVersion
 from athanor.features import (
     Definitions,
     Entity,
@@ -406,6 +407,28 @@ def test_a_person_is_found_by_a_feature(shop: FeaturesRoom) -> None:
     }  # fmt: skip
     assert all(item.erased for item in shop.holder.erase(person, OWNER))
     assert shop.holder.holdings(person, OWNER) == []
+
+
+def test_a_person_is_found_by_a_decimal_and_by_an_instant(
+    room: FeaturesRoom, tmp_path: Path
+) -> None:
+    at = datetime(2026, 5, 1, tzinfo=UTC)
+    table = pa.table({
+        "customer": [1, 2],
+        "at": [at, at],
+        "rate": pa.array([Decimal("1.10"), Decimal("1.20")]),
+        "joined": [at, at + DAY],
+    })  # fmt: skip
+    pq.write_table(table, tmp_path / "a.parquet")
+    room.data.datasets.add(OWNER, "purchases", NewVersion(path=tmp_path / "a.parquet"))
+    view = replace(DEFINITIONS.views[0], features=(Field(name="rate"), Field(name="joined")))
+    room.features.apply(OWNER, Definitions(entities=DEFINITIONS.entities, views=(view,)))
+    room.online.materialize(OWNER, Materialize())
+    for column, value in (("rate", "1.1"), ("joined", "2026-05-01")):
+        found = room.holder.holdings(Person(column=column, value=value), OWNER)
+        assert {item.name: item.rows for item in found} == {
+            "spending@1": 1, "default/spending online": 1,
+        }  # fmt: skip
 
 
 def test_a_key_is_erased_online(shop: FeaturesRoom) -> None:

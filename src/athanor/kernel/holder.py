@@ -1,8 +1,9 @@
 """Who holds rows of a person: a port, room by room, to find them and to remove them."""
 
-import re
 from dataclasses import dataclass
-from decimal import Decimal
+from datetime import UTC, date, datetime
+from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from typing import Protocol
 
 from athanor.kernel.permissions import Principal
@@ -18,16 +19,42 @@ class Person:
     """Its value, as text."""
 
     def is_in(self, cell: object) -> bool:
-        """Whether a cell holds the value; among numbers 12.0 is 12."""
-        if isinstance(cell, float) and cell.is_integer():
-            cell = int(cell)
-        if isinstance(cell, int | float | Decimal) and not isinstance(cell, bool):
-            return _whole(str(cell)) == _whole(self.value)
-        return cell is not None and str(cell) == self.value
+        """Whether a cell holds the value: among numbers 12.0 is 12, times are compared as instants.
+
+        What has no zone is UTC. Times that are kept as texts of ISO 8601 are times, too.
+        """
+        if cell is None:
+            return False
+        if isinstance(cell, bool):
+            return str(cell).lower() == self.value.lower()
+        if isinstance(cell, int | float | Decimal):
+            wanted = _number(self.value)
+            return wanted is not None and _number(str(cell)) == wanted
+        if str(cell) == self.value:
+            return True
+        if not isinstance(cell, str | date):
+            return False
+        at = _instant(self.value)
+        return at is not None and _instant(str(cell)) == at
 
 
-def _whole(number: str) -> str:
-    return re.sub(r"\.0+$", "", number)
+@lru_cache(maxsize=256)
+def _number(text: str) -> Decimal | None:
+    try:
+        found = Decimal(text)
+    except InvalidOperation:
+        return None
+    # Python's own way of writing, 1_000, is nobody's number.
+    return found if found.is_finite() and "_" not in text else None
+
+
+@lru_cache(maxsize=256)
+def _instant(text: str) -> datetime | None:
+    try:
+        found = datetime.fromisoformat(text) if "-" in text else None
+    except ValueError:
+        return None
+    return found.replace(tzinfo=UTC) if found is not None and found.tzinfo is None else found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
