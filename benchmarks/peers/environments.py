@@ -33,7 +33,7 @@ PACKAGES: dict[str, tuple[str, ...]] = {
     "litserve": ("litserve", *_TABLES),
     "mlserver": ("mlserver", "setuptools<81", *_TABLES),
     "ray": ("ray[serve]", *_TABLES),
-    "triton": ("tritonclient[all]",),
+    "triton": ("tritonclient[all]", "kserve"),
     # tracking, and models of other flavours
     "tensorboard": ("tensorboard",),
     "flavours": ("mlflow-skinny", "pandas", "statsmodels"),
