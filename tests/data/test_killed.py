@@ -199,3 +199,37 @@ def test_a_killed_vacuum_is_taken_up_by_the_next(tmp_path: Path) -> None:
     room.versions.vacuum(OWNER, "churn", VacuumOrder(dry_run=False))
     assert [path.exists() for path in paths] == [False, True, True]
     database.close()
+
+
+def test_what_a_killed_process_was_about_to_add_is_gone_with_the_next_look(tmp_path: Path) -> None:
+    database = Database.open(f"sqlite:///{tmp_path}/athanor.db")
+    create_all(database)
+    room = open_data_room(database, tmp_path / "storage", HereWorkers())
+    ground = room.datasets.ground
+    program = (
+        "import os; from pathlib import Path; from athanor.kernel import Database\n"
+        "from athanor.testing.data import open_data_room\n"
+        "from tests.data.conftest import HereWorkers\n"
+        f"room = open_data_room(Database.open('sqlite:///{tmp_path}/athanor.db'),"
+        f" Path('{tmp_path}/storage'), HereWorkers())\n"
+        "with room.datasets.ground.scratch() as folder:\n"
+        "    (folder / 'rows.csv').write_text('customer')\n"
+        "    print(folder, flush=True)\n"
+        "    input()\n"
+    )
+    with ground.scratch() as own:
+        process = subprocess.Popen(
+            [sys.executable, "-c", program],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT,
+        )  # fmt: skip
+        assert process.stdout is not None
+        others = Path(process.stdout.readline().strip())
+        ground.sweep()
+        assert (own.is_dir(), [item.name for item in others.iterdir()]) == (True, ["rows.csv"])
+        process.kill()
+        process.communicate()
+        assert others.is_dir()
+        ground.sweep()
+        assert (own.is_dir(), others.exists()) == (True, False)
+    assert not own.exists()
+    database.close()

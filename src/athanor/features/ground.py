@@ -1,7 +1,5 @@
 """What the verbs stand on: the kernel's services, the rooms below, one worker a view at a time."""
 
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,7 +8,7 @@ from typing import Any
 
 from athanor.data import Datasets, Sql
 from athanor.features.store import DefinitionStore, HistoryStore, OnlineStore
-from athanor.kernel import Access, Clock, Database, Events, Principal, Storage, new_id
+from athanor.kernel import Access, Clock, Database, Events, Principal, Storage
 from athanor.kernel.workers import Workers
 from athanor.lineage import Lineage, NewArtifact, NewRun
 
@@ -43,15 +41,8 @@ class Ground:
     @contextmanager
     def scratch(self) -> Iterator[Path]:
         """A folder for one piece of work, on the tables' file system where that is local."""
-        root = self.storage.root
-        parent = Path(tempfile.gettempdir()) / "athanor" if root is None else root / "staging"
-        parent.mkdir(parents=True, exist_ok=True)
-        folder = parent / new_id()
-        folder.mkdir(mode=0o700)
-        try:
+        with self.datasets.ground.scratch() as folder:
             yield folder
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
 
     def local(self, digest: str, scratch: Path) -> str:
         """A file that holds a blob, fetched where the storage is elsewhere.

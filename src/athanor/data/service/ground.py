@@ -1,11 +1,14 @@
 """What the verbs stand on: the kernel's services, scratch folders, and one writer at a time."""
 
 import errno
+import fcntl
+import os
 import shutil
+import socket
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -21,6 +24,8 @@ LEASE = timedelta(seconds=15)
 """How long a writer that was killed keeps others away."""
 _PATIENCE_SECONDS = 3_600.0
 _STALE_SECONDS = 86_400
+_HERE = f"held-{socket.gethostname()}-"
+"""How folders begin that a process of this machine holds by a lock."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,17 +66,10 @@ class Ground:
     def scratch(self) -> Iterator[Path]:
         """A folder for one piece of work, on the tables' file system where that is local.
 
-        Folders that killed processes left are removed after a day.
         Raises: NoRoomForTable.
         """
-        root = self.storage.root
-        parent = Path(tempfile.gettempdir()) / "athanor" if root is None else root / "staging"
-        parent.mkdir(parents=True, exist_ok=True)
-        folder = parent / new_id()
-        folder.mkdir(mode=0o700)
-        for other in parent.iterdir():
-            if other != folder and _age(other) > _STALE_SECONDS:
-                shutil.rmtree(other, ignore_errors=True)
+        self.sweep()
+        folder, lock = _held(self._passing())
         try:
             yield folder
         except OSError as error:
@@ -80,6 +78,52 @@ class Ground:
             raise
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+            os.close(lock)
+
+    def sweep(self) -> None:
+        """Remove such folders as processes left that were killed: anybody's rows may lie in them.
+
+        Those of other machines, which may be at work on the same storage, go after a day.
+        """
+        for folder in self._passing().iterdir():
+            if _age(folder) > _STALE_SECONDS or _is_left(folder):
+                shutil.rmtree(folder, ignore_errors=True)
+
+    def _passing(self) -> Path:
+        root = self.storage.root
+        parent = Path(tempfile.gettempdir()) / "athanor" if root is None else root / "staging"
+        parent.mkdir(parents=True, exist_ok=True)
+        return parent
+
+
+def _held(parent: Path) -> tuple[Path, int]:
+    """A new folder, and the lock on it: the system lets it go when this process ends."""
+    name = new_id()
+    # By the name that is swept it is only called once it is locked.
+    folder = parent / f".{name}"
+    folder.mkdir(mode=0o700)
+    lock = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    with suppress(OSError):  # a file system without locks: it keeps the name
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        folder = folder.rename(parent / f"{_HERE}{name}")
+    return folder, lock
+
+
+def _is_left(folder: Path) -> bool:
+    """Whether it was a process of this machine that held a folder, and is gone."""
+    if not folder.name.startswith(_HERE):
+        return False
+    try:
+        lock = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    finally:
+        os.close(lock)
+    return True
 
 
 class OneWriter:

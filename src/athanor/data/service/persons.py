@@ -2,7 +2,7 @@
 
 The latest version is written anew without them. Every version that held them loses its files, its
 raw file and its profile; its number, digest and lineage stay. Files of the dataset's table that no
-version names, as a process leaves them that is killed, go too.
+version names, as a process leaves them that is killed, go too, and what it was about to add.
 """
 
 import re
@@ -48,6 +48,7 @@ class DatasetHolder:
     def holdings(self, person: Person, who: Principal) -> list[Holding]:
         """The versions that hold rows of a person, deleted ones included, by dataset."""
         self._ground.access.require(who, "data.trace_person", person.column)
+        self._ground.sweep()
         datasets, found = self._readable(who), []
         strays = self._strays(datasets, person)
         for dataset in datasets:
@@ -60,6 +61,7 @@ class DatasetHolder:
     def erase(self, person: Person, who: Principal) -> list[Holding]:
         """Write clean versions, then remove the files of those that held the person's rows."""
         self._ground.access.require(who, "data.erase_person", person.column)
+        self._ground.sweep()
         datasets, found = self._readable(who), []
         for dataset in datasets:
             found += self._erased(dataset, person, who)
