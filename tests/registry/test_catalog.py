@@ -16,6 +16,7 @@ from athanor.registry import (
     ContentElsewhere,
     Logged,
     ModelExists,
+    ModelInUse,
     ModelNotFound,
     ModelVersionNotFound,
     NewModel,
@@ -114,6 +115,64 @@ def test_a_deleted_version_takes_its_aliases_and_its_number_with_it(room: Regist
         room.catalog.delete_version(OWNER, "churn", 2)
     with pytest.raises(ModelVersionNotFound):
         room.catalog.change_version(OWNER, "churn", 2, description="x")
+
+
+class Users:
+    """A `Uses`: the endpoints that serve versions, and whether any ever did."""
+
+    def __init__(self, *endpoints: str, number: int = 1, ever: bool = False) -> None:
+        self._endpoints, self._number, self._ever = endpoints, number, ever
+
+    def endpoints(self, model: str, number: int | None) -> tuple[str, ...]:
+        return self._endpoints if model == "churn" and number in {None, self._number} else ()
+
+    def ever(self, model: str) -> bool:
+        return self._ever and model == "churn"
+
+
+def test_what_serves_is_not_deleted(room: RegistryRoom) -> None:
+    made(room)
+    assert [added(room), added(room)] == [1, 2]
+    room.catalog.mind(Users("front", "back"))
+    with pytest.raises(ModelInUse, match=r"Version 1 .* endpoints 'front' and 'back'") as refused:
+        room.catalog.delete_version(OWNER, "churn", 1)
+    assert "athanor endpoint remove front, athanor endpoint remove back" in refused.value.hint
+    with pytest.raises(ModelInUse, match="Model 'churn'"):
+        room.catalog.delete_model(OWNER, "churn")
+    code, told = room.ask("DELETE", "registered-models/delete", {"name": "churn"})
+    assert (code, told["error_code"]) == (409, "RESOURCE_CONFLICT")
+    assert "athanor endpoint remove front" in told["message"]
+    room.catalog.delete_version(OWNER, "churn", 2)
+    assert room.models.model(OWNER, "churn").latest == 1
+
+
+def test_a_number_is_not_used_again_by_a_model_that_comes_after(room: RegistryRoom) -> None:
+    def registered() -> int:
+        new = NewModelVersion(model="churn", artifact_id=room.artifact().id)
+        return room.models.register(OWNER, new).number
+
+    assert [registered(), registered()] == [1, 2]
+    room.catalog.delete_version(OWNER, "churn", 2)
+    room.catalog.delete_model(OWNER, "churn")
+    assert registered() == 3
+    room.catalog.delete_model(OWNER, "churn")
+    made(room)
+    assert added(room) == 4
+    room.catalog.rename_model(OWNER, "churn", "leaving")
+    assert registered() == 5
+
+
+@pytest.mark.parametrize(("ever", "number"), [(False, 1), (True, 3)])
+def test_mlflows_models_count_anew_where_nothing_served_them(
+    room: RegistryRoom, *, ever: bool, number: int
+) -> None:
+    room.catalog.mind(Users(ever=ever))
+    named = {"name": "churn"}
+    assert room.ask("POST", "registered-models/create", named)[0] == 200
+    assert [added(room), added(room)] == [1, 2]
+    assert room.ask("DELETE", "registered-models/delete", named)[0] == 200
+    assert room.ask("POST", "registered-models/create", named)[0] == 200
+    assert added(room) == number
 
 
 def test_an_alias_goes_back_past_a_deleted_version(room: RegistryRoom) -> None:

@@ -82,6 +82,10 @@ class EventStore(Protocol):
         """The newest events, newest first."""
         ...
 
+    def about(self, subject: str | None, actions: tuple[str, ...]) -> list[Event]:
+        """All events of some actions, of one subject or of every one, newest first."""
+        ...
+
     def last(self) -> int:
         """The number of the last readable event; 0 if there is none."""
         ...
@@ -187,6 +191,17 @@ class SqlEventStore:
         rows = self._plain.fetch(
             f"SELECT {_COLUMNS.listed} FROM kernel_event{where} ORDER BY seq DESC LIMIT ?",  # noqa: S608 - names are our own
             (*values, limit),
+        )
+        return [Event(**_COLUMNS.read(row)) for row in rows]
+
+    def about(self, subject: str | None, actions: tuple[str, ...]) -> list[Event]:
+        """All events of some actions, of one subject or of every one, newest first."""
+        where, values = f"action IN ({marks(len(actions))})", list[Any](actions)
+        if subject is not None:
+            where, values = f"{where} AND subject = ?", [*values, subject]
+        rows = self._plain.fetch(
+            f"SELECT {_COLUMNS.listed} FROM kernel_event WHERE {where} ORDER BY seq DESC",  # noqa: S608 - values are bound
+            values,
         )
         return [Event(**_COLUMNS.read(row)) for row in rows]
 
@@ -300,6 +315,10 @@ class Events:
     def latest(self, limit: int = 50) -> list[Event]:
         """The newest events, newest first."""
         return self._store.latest(limit)
+
+    def about(self, subject: str | None, *actions: str) -> list[Event]:
+        """All events of some actions, of one subject or (None) of every one, newest first."""
+        return self._store.about(subject, actions)
 
     def last(self) -> int:
         """The number of the last event; 0 if there is none."""

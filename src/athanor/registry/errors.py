@@ -70,6 +70,22 @@ class ModelExists(Conflict):
         )
 
 
+class ModelInUse(Conflict):
+    """What is to be deleted answers at an endpoint."""
+
+    def __init__(self, what: str, endpoints: Iterable[str]) -> None:
+        names = list(endpoints)
+        told = " and ".join(
+            part for part in (", ".join(map(repr, names[:-1])), repr(names[-1])) if part
+        )
+        away = ", ".join(f"athanor endpoint remove {name}" for name in names)
+        super().__init__(
+            f"{what} can't be deleted: it serves at endpoint{'s' * (len(names) > 1)} {told}.",
+            hint=f"Take it away there first: {away}; or deploy another version there.",
+            details={"endpoints": names},
+        )
+
+
 class BadStage(Invalid):
     """A stage that MLflow's registry does not know, or can't empty."""
 

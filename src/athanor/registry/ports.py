@@ -1,4 +1,4 @@
-"""What the registry needs of the rooms where models are logged."""
+"""What the registry needs of the rooms where models are logged, and where they serve."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -65,3 +65,27 @@ class NoOrigins:
 
     def registered(self, who: Principal, model_id: str, model: str, number: int) -> None:
         """There is nothing to note it with."""
+
+
+class Uses(Protocol):
+    """Who goes by the numbers of a model's versions."""
+
+    def endpoints(self, model: str, number: int | None) -> Sequence[str]:
+        """Names of the endpoints where a version runs, or any version (None) of a model."""
+        ...
+
+    def ever(self, model: str) -> bool:
+        """Whether a version by this model's name was ever deployed or predicted with."""
+        ...
+
+
+class NoUses:
+    """Nothing serves models here."""
+
+    def endpoints(self, model: str, number: int | None) -> Sequence[str]:  # noqa: ARG002 - the port's form
+        """There are none."""
+        return ()
+
+    def ever(self, model: str) -> bool:  # noqa: ARG002 - the port's form
+        """Nobody."""
+        return False

@@ -180,6 +180,9 @@ class NewModel:
     description: str | None = None
     tags: dict[str, str] = field(default_factory=dict)
     project: str = DEFAULT_PROJECT
+    counts_anew: bool = False
+    """Begin with version 1 where a model of this name was deleted, as MLflow's own server does;
+    not where a version of it was ever deployed or predicted with."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

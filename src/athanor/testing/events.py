@@ -1,5 +1,6 @@
 """What every `EventStore` must do."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from athanor.kernel.events import Event, EventStore
@@ -67,6 +68,13 @@ class EventStoreContract:
         assert [event.action for event in found] == ["a.b.made", "a.c.made", "a.b.made"]
         behind = store.since(found[0].seq, 10, ("a.b.made",))
         assert [event.seq for event in behind] == [found[2].seq]
+
+    def test_what_is_told_about_one_subject(self, store: EventStore) -> None:
+        for action, subject in (("a", "churn"), ("b", "churn"), ("a", "fraud"), ("a", "churn")):
+            store.append(replace(an_event(action), subject=subject))
+        first, _, third, fourth = store.since(0, 10)
+        assert store.about("churn", ("a",)) == [fourth, first]
+        assert store.about(None, ("a",)) == [fourth, third, first]
 
     def test_only_the_project_asked_for(self, store: EventStore) -> None:
         for project in ("one", "two", "one"):

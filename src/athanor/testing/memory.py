@@ -40,6 +40,11 @@ class MemoryEventStore:
         found = [event for event in self._events if project is None or event.project == project]
         return found[::-1][:limit]
 
+    def about(self, subject: str | None, actions: tuple[str, ...]) -> list[Event]:
+        """All events of some actions, of one subject or of every one, newest first."""
+        found = [event for event in self._events if event.action in actions]
+        return [event for event in found if subject in {None, event.subject}][::-1]
+
     def last(self) -> int:
         """The number of the last event; 0 if there is none."""
         return len(self._events)

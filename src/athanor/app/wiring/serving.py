@@ -3,10 +3,12 @@
 from typing import TYPE_CHECKING
 
 from athanor.app.doors import is_loopback
+from athanor.app.uses import Served
 from athanor.data import Datasets, Preparations, Recipes
 from athanor.features import OnlineFeatures
 from athanor.lineage import Lineage, Operation
 from athanor.registry import (
+    Catalog,
     Models,
 )
 from athanor.registry.scanning import Scanner
@@ -75,6 +77,7 @@ def join_serving(house: "House", steps: dict[str, Operation]) -> ServingLog:
     house.events.subscribe("serving.follow", endpoints.follow, ("registry.alias.moved",))
     house.events.subscribe("serving.renamed", endpoints.renamed, ("registry.model.renamed",))
     house.services[Endpoints] = endpoints
+    house.services[Catalog].mind(Served(store, house.events))
     house.services[Recording] = Recording(
         store, house.database, events=house.events, access=house.access, log=log, fleet=fleet
     )

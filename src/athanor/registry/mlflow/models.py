@@ -12,6 +12,7 @@ from athanor.registry.errors import (
     BadTag,
     GateNotPassed,
     ModelExists,
+    ModelInUse,
     ModelNotFound,
     ModelVersionNotFound,
 )
@@ -75,6 +76,7 @@ def _translate(routes: MlflowRoutes) -> None:
         "RESOURCE_ALREADY_EXISTS",
         lambda error: f"Registered Model (name={error.details['model']}) already exists.",
     )
+    routes.translate(ModelInUse, "RESOURCE_CONFLICT", lambda error: f"{error.message} {error.hint}")
     for refusal in (GateNotPassed, AliasProtected):
         routes.translate(refusal, "PERMISSION_DENIED")
 
@@ -87,6 +89,7 @@ def _add_names(routes: MlflowRoutes, models: Models, catalog: Catalog) -> None:
             description=asked.description or None,
             tags={tag.key: tag.value for tag in asked.tags},
             project=call.project,
+            counts_anew=True,
         )
         try:
             made = catalog.create_model(call.who, new)

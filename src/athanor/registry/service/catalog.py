@@ -4,9 +4,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from athanor.kernel import Access, Clock, Database, Events, Principal
-from athanor.registry.errors import BadStage, BadTag, ModelExists, ModelNotFound
+from athanor.registry.errors import BadStage, BadTag, ModelExists, ModelInUse, ModelNotFound
 from athanor.registry.intake import Intake
 from athanor.registry.logic.references import check_model_name
+from athanor.registry.numbers import DELETED, RENAMED, last_under
+from athanor.registry.ports import NoUses, Uses
 from athanor.registry.protection import Step
 from athanor.registry.rules import NoRules, Rules, allowed
 from athanor.registry.service.models import described
@@ -57,14 +59,20 @@ class Catalog:
         self._access = access
         self._clock = clock
         self._rules: Rules = NoRules()
+        self._uses: Uses = NoUses()
 
     def follow(self, rules: Rules) -> None:
         """Tell these rules of new versions, and ask them before aliases go with what they name."""
         self._rules = rules
 
+    def mind(self, uses: Uses) -> None:
+        """Delete nothing that these say is in use."""
+        self._uses = uses
+
     def create_model(self, who: Principal, new: NewModel) -> Model:
         """Take a name for versions that will come.
 
+        Where a model of this name was deleted, numbers go on behind its last one.
         Raises: BadModelName, BadKey, BadTag, ModelExists.
         """
         self._access.require(who, "registry.create_model", new.name)
@@ -83,6 +91,8 @@ class Catalog:
         with self._database.transaction():
             if not self._models.add_model(model):
                 raise ModelExists(new.name)
+            if not new.counts_anew or self._uses.ever(new.name):
+                self._models.number_after(new.name, last_under(self._events, new.name))
             self._tell(who, model, "registry.model.created", described(model))
         return model
 
@@ -111,14 +121,17 @@ class Catalog:
             model = self._model(name)
             if new_name != name and self._models.find_model(new_name) is not None:
                 raise ModelExists(new_name)
+            latest = self._models.last_number(name)
             self._store.rename_model(name, new_name, self._clock.now())
-            self._tell(who, model, "registry.model.renamed", {"new_name": new_name})
+            if new_name != name and self._uses.ever(new_name):
+                self._models.number_after(new_name, last_under(self._events, new_name))
+            self._tell(who, model, RENAMED, {"new_name": new_name, "latest": latest})
             return self._model(new_name)
 
     def delete_model(self, who: Principal, name: str) -> None:
         """Delete a model with its versions and aliases; artifacts and runs stay in the lineage.
 
-        Raises: ModelNotFound, AliasProtected.
+        Raises: ModelNotFound, ModelInUse, AliasProtected.
         """
         self._access.require(who, "registry.delete_model", name)
         for alias in self._model(name).aliases:
@@ -126,8 +139,10 @@ class Catalog:
         with self._database.transaction():
             self._models.lock(name)
             model = self._model(name)
+            self._require_idle(f"Model {name!r}", name, None)
+            latest = self._models.last_number(name)
             self._store.remove_model(name)
-            self._tell(who, model, "registry.model.deleted", {"latest": model.latest})
+            self._tell(who, model, DELETED, {"latest": latest})
 
     def tag_model(self, who: Principal, name: str, key: str, value: str) -> None:
         """Set a model's tag.
@@ -214,7 +229,7 @@ class Catalog:
     def delete_version(self, who: Principal, model: str, number: int) -> None:
         """Delete a version; aliases that point at it go with it, its number is not given again.
 
-        Raises: ModelNotFound, ModelVersionNotFound, AliasProtected.
+        Raises: ModelNotFound, ModelVersionNotFound, ModelInUse, AliasProtected.
         """
         self._access.require(who, "registry.delete_version", f"{model}@{number}")
         for alias in self._version(model, number).aliases:
@@ -222,6 +237,7 @@ class Catalog:
         with self._database.transaction():
             self._models.lock(model)
             version, now = self._version(model, number), self._clock.now()
+            self._require_idle(f"Version {number} of model {model!r}", model, number)
             for alias in version.aliases:
                 self._models.move_alias(
                     AliasMove(
@@ -325,6 +341,10 @@ class Catalog:
         return [
             version for version in self._store.latest_versions(models) if version.stage in wanted
         ]
+
+    def _require_idle(self, what: str, model: str, number: int | None) -> None:
+        if endpoints := self._uses.endpoints(model, number):
+            raise ModelInUse(what, endpoints)
 
     def _changed(
         self,

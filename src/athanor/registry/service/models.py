@@ -37,6 +37,7 @@ from athanor.registry.logic.references import (
     check_model_name,
     split,
 )
+from athanor.registry.numbers import last_under
 from athanor.registry.protection import Step
 from athanor.registry.rules import NoRules, Rules, allowed, require_unmoved
 from athanor.registry.store import ModelStore
@@ -304,6 +305,7 @@ class Models:
             updated_at=self._clock.now(),
         )
         if self._store.add_model(model):
+            self._store.number_after(model.name, last_under(self._events, model.name))
             self._tell(who, "registry.model.created", model.name, described(model), model.project)
 
     def _described(self, who: Principal, new: NewModelVersion, artifact: Artifact) -> ModelVersion:

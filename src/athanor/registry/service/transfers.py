@@ -13,6 +13,7 @@ from athanor.registry.errors import ModelNotFound
 from athanor.registry.folders import held_folder
 from athanor.registry.intake import Intake
 from athanor.registry.logic.references import check_model_name
+from athanor.registry.numbers import last_under
 from athanor.registry.protection import Step
 from athanor.registry.records import ModelArrival, ModelRecord, VersionRecord
 from athanor.registry.rules import NoRules, Rules
@@ -88,13 +89,15 @@ class ModelTransfers:
                 self._models.add_model(model)
             self._models.lock(record.name)
             added, changed, refused = self._put(record.name, versions)
-            behind = self._store.last_number(record.name) < record.last_number
+            behind = self._models.last_number(record.name) < record.last_number
             changed = changed or self._settle(who, record, kept, refused) or behind
             for version in versions:
                 if version.number in added:
                     self._database.after_commit(partial(self._rules.registered, version))
             if kept is None or added or changed:
-                self._store.put_model(self._newer(kept, model), record.last_number)
+                gone = last_under(self._events, record.name) if kept is None else 0
+                last = max(record.last_number, gone)
+                self._store.put_model(self._newer(kept, model), last)
                 detail = {"model": record.name, "versions": added}
                 self._events.tell(
                     who, "registry.model.arrived", record.name, detail, project=record.project
@@ -138,7 +141,7 @@ class ModelTransfers:
             description=model.description or "",
             created_at=model.created_at,
             updated_at=model.updated_at,
-            last_number=self._store.last_number(name),
+            last_number=self._models.last_number(name),
             tags=model.tags,
             aliases=model.aliases,
             versions=[

@@ -58,6 +58,14 @@ class ModelStore(Protocol):
         """
         ...
 
+    def last_number(self, model: str) -> int:
+        """The greatest number that was given."""
+        ...
+
+    def number_after(self, model: str, number: int) -> None:
+        """Give no number up to this one; the last number never falls."""
+        ...
+
     def find_version(self, model: str, number: int) -> ModelVersion | None:
         """The version of this number."""
         ...
@@ -170,6 +178,21 @@ class SqlModelStore:
                 connection.execute(version_tag_table.insert(), tags)
             kept = self._versions(version.model, number)
         return kept[0]
+
+    def last_number(self, model: str) -> int:
+        """The greatest number that was given."""
+        query = select(model_table.c.last_number).where(model_table.c.name == model)
+        with self._database.connection() as connection:
+            return int(connection.execute(query).scalar() or 0)
+
+    def number_after(self, model: str, number: int) -> None:
+        """Give no number up to this one; the last number never falls."""
+        with self._database.connection() as connection:
+            connection.execute(
+                update(model_table)
+                .where(model_table.c.name == model, model_table.c.last_number < number)
+                .values(last_number=number)
+            )
 
     def find_version(self, model: str, number: int) -> ModelVersion | None:
         """The version of this number."""

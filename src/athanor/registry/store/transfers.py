@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from typing import Any, Protocol
 
-from sqlalchemy import Table, func, select, update
+from sqlalchemy import Table, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from athanor.kernel import Database
@@ -27,10 +27,6 @@ class TransferStore(Protocol):
 
     def put_version(self, version: ModelVersion) -> None:
         """Add a version under its own number, or set what may change of it."""
-        ...
-
-    def last_number(self, model: str) -> int:
-        """The greatest number that was given."""
         ...
 
 
@@ -79,14 +75,6 @@ class SqlTransferStore:
             )
             place = {"model": version.model, "number": version.number}
             self._put_tags(version_tag_table, place, version.tags)
-
-    def last_number(self, model: str) -> int:
-        """The greatest number that was given."""
-        query = select(func.coalesce(func.max(model_table.c.last_number), 0)).where(
-            model_table.c.name == model
-        )
-        with self._database.connection() as connection:
-            return int(connection.execute(query).scalar_one())
 
     def _put_tags(self, table: Table, place: dict[str, Any], tags: dict[str, str]) -> None:
         if not tags:

@@ -1,0 +1,31 @@
+"""Who goes by the numbers of models' versions: what the registry asks before it deletes one."""
+
+from collections.abc import Sequence
+
+from athanor.kernel import Events
+from athanor.serving import EndpointStore
+from athanor.serving.types import RUNNING
+
+
+class Served:
+    """Deployments of models, now and ever; a `Uses` of the registry."""
+
+    def __init__(self, store: EndpointStore, events: Events) -> None:
+        self._store = store
+        self._events = events
+
+    def endpoints(self, model: str, number: int | None) -> Sequence[str]:
+        """Names of the endpoints where a version runs, or any version (None) of a model."""
+        return [
+            endpoint.name
+            for endpoint in self._store.all()
+            if any(
+                item.model == model and number in {None, item.version} and item.state in RUNNING
+                for item in endpoint.deployments
+            )
+        ]
+
+    def ever(self, model: str) -> bool:
+        """Whether a version by this model's name was ever deployed or predicted with."""
+        told = self._events.about(None, "serving.deployment.created", "serving.batch.submitted")
+        return any(event.detail.get("model") == model for event in told)
