@@ -1,6 +1,7 @@
 """Endpoints from the registered model to the logged prediction, with every part real."""
 
 import threading
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from athanor.serving.errors import (
     PredictionNotFound,
 )
 from athanor.serving.service import operations
+from athanor.serving.supervisor import judging
 from athanor.serving.types import (
     CanaryPlan,
     Deploy,
@@ -282,6 +284,27 @@ def test_a_canary_without_traffic_is_judged_on_logged_inputs(
     assert taken.canary.history[-1].measured["agreement"] > 0.5
     actions = [action for action in room.actions() if action.startswith("serving.canary")]
     assert actions == ["serving.canary.advanced"] * 2 + ["serving.canary.finished"]
+
+
+def test_rows_logged_after_a_canary_read_the_log_are_replayed_too(
+    room: ServingRoom,
+    champion: Trained,
+    challenger: Trained,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(judging, "_READ_AGAIN_SECONDS", 0.2)
+    up(room, champion)
+    ask(room, champion, 1)
+    room.register(challenger.folder, "churn", described(challenger))
+    plan = replace(QUICK, steps=(0.0001,))
+    room.endpoints.deploy(OWNER, "churn", Deploy(model="churn@2", canary=0.0001, plan=plan))
+    waits = "waits for requests: none came, and 1 logged row, replayed once each, told too little"
+    assert eventually(lambda: room.endpoints.get(OWNER, "churn").deployments[0].reason == waits)
+    Browser(port_of(room)).predict(champion.records[:60], "churn")
+    taken = room.wait_for("churn", 2, "live", "refused").deployments[0]
+    assert (taken.state, taken.canary and len(taken.canary.history)) == ("live", 1), taken.reason
+    assert taken.canary is not None
+    assert 20 <= taken.canary.history[-1].measured["compared"] <= 61
 
 
 def test_a_canary_with_traffic_gets_its_share(

@@ -207,9 +207,12 @@ class ServingLog:
     def labels_mark(self) -> tuple[tuple[str, int], ...]:
         """What changes whenever a label comes; empty where none ever did."""
         kind = self._kinds["labels"]
-        hot = [(path.name, path.stat().st_size) for path in segments.all_in(kind.folder)]
         moved = Path(kind.uri) / "_delta_log"
-        return tuple(hot) or ((("moved", 0),) if moved.exists() else ())
+        return kind.mark() or ((("moved", 0),) if moved.exists() else ())
+
+    def predictions_mark(self) -> tuple[tuple[str, int], ...]:
+        """What changes whenever a prediction is logged, or logged ones are moved."""
+        return self._kinds["predictions"].mark()
 
     def lag(self) -> "Lag":
         """How much of the prediction log is not in its table yet."""
@@ -268,6 +271,14 @@ class _Kind:
         self._local = storage.root is not None
         self._state = DeltaState()
         self._lock = threading.Lock()
+
+    def mark(self) -> tuple[tuple[str, int], ...]:
+        """The segments and their sizes, bytes."""
+        found = []
+        for path in segments.all_in(self.folder):
+            with suppress(FileNotFoundError):  # moved meanwhile
+                found.append((path.name, path.stat().st_size))
+        return tuple(found)
 
     def source(self, call: Callable[[str, Mapping[str, Any]], Any]) -> dict[str, list[str]]:
         """Delta files, and the segments that are not in them.

@@ -176,10 +176,8 @@ def waits(plan: CanaryPlan, progress: Progress) -> str:
             f"{plan.patience_seconds:g} s"
         )
     if progress.replayed:
-        return (
-            f"waits for requests: none came, and {progress.replayed} logged rows, each replayed "
-            f"once, are too few to tell"
-        )
+        rows = "1 logged row" if progress.replayed == 1 else f"{progress.replayed} logged rows"
+        return f"waits for requests: none came, and {rows}, replayed once each, told too little"
     return "waits for requests: none came, and nothing is logged to replay"
 
 

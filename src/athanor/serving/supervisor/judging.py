@@ -6,7 +6,7 @@ import struct
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from athanor.kernel.clock import Clock
@@ -42,6 +42,10 @@ _ENOUGH_TO_TELL, _SLOWEST_PART = 100, 0.95
 _TOGETHER, _ROUNDS = 16, 8
 """Replayed requests under way at a time, and how many such rounds between two looks."""
 _MOST_REPLAYED = 10_000
+_READ_AGAIN_SECONDS = 5.0
+"""Where every logged row was replayed, fresh ones are looked for this often."""
+_LOGGED_LATE = timedelta(minutes=1)
+"""A row may be in the log so long after the instant that it bears."""
 
 
 @dataclass(slots=True)
@@ -70,6 +74,10 @@ class _Trial:
     sample: list[Prediction] | None = None
     """Logged rows to replay; None before they were read."""
     place: int = 0
+    read_at: datetime | None = None
+    """When the log was read last."""
+    read_mark: object = None
+    """The log's mark at that time."""
 
     def exhausted(self) -> bool:
         """Whether there is nothing to replay, or nothing more."""
@@ -251,11 +259,8 @@ class Judge:
         socket = self._socket_of(challenger.id)
         if not socket:
             return  # its worker is being started
-        if trial.sample is None:
-            trial.champion = champion.id
-            # More than steps without a mishap take: mishaps take more, and rounds come whole.
-            wanted = 2 * canary.needed(plan) + (plan.requests + _TOGETHER) * len(plan.steps)
-            trial.sample = self._sample(endpoint, champion, min(wanted, _MOST_REPLAYED))
+        if trial.sample is None or trial.exhausted():
+            self._read(endpoint, champion, plan, trial)
         if trial.exhausted():
             return
         try:
@@ -267,13 +272,41 @@ class Judge:
         except WorkerUnavailable:
             trial.replayed += Counts(requests=1, errors=1)
 
-    def _sample(self, endpoint: Endpoint, champion: Deployment, size: int) -> list[Prediction]:
+    def _read(
+        self, endpoint: Endpoint, champion: Deployment, plan: CanaryPlan, trial: _Trial
+    ) -> None:
+        """Have rows to replay: at first what is logged, later what came since."""
+        now, mark = self._clock.now(), self._log.predictions_mark()
+        since = None
+        if trial.read_at is not None:
+            if _seconds(trial.read_at, now) < _READ_AGAIN_SECONDS or mark == trial.read_mark:
+                return
+            since = trial.read_at - _LOGGED_LATE
+        if trial.sample is None:
+            trial.champion = champion.id
+        had = trial.sample or []
+        # More than steps without a mishap take: mishaps take more, and rounds come whole.
+        wanted = 2 * canary.needed(plan) + (plan.requests + _TOGETHER) * len(plan.steps)
+        known = {row.id for row in had}
+        fresh = [
+            row
+            for row in self._sample(endpoint, champion, min(wanted, _MOST_REPLAYED), since)
+            if row.id not in known
+        ]
+        trial.sample = had + fresh[: _MOST_REPLAYED - len(had)]
+        trial.read_at, trial.read_mark = now, mark
+
+    def _sample(
+        self, endpoint: Endpoint, champion: Deployment, size: int, since: datetime | None
+    ) -> list[Prediction]:
         """The champion's latest rows, labelled ones too; else the endpoint's."""
         found: dict[str, Prediction] = {}
         try:
             for deployment, labelled in ((champion.id, True), (champion.id, None), (None, None)):
                 if len(found) < size and (deployment is not None or not found):
-                    query = PredictionQuery(deployment=deployment, labelled=labelled, limit=size)
+                    query = PredictionQuery(
+                        deployment=deployment, labelled=labelled, since=since, limit=size
+                    )
                     found |= {row.id: row for row in self._log.query(endpoint.name, query)}
         except AthanorError:
             logger.exception("The log of endpoint %s can't be replayed", endpoint.name)
