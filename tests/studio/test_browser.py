@@ -22,6 +22,7 @@ from .conftest import ROOT, Visit, visit
 ROOMS = (
     ("Home", "/"),
     ("Data", "/data"),
+    ("SQL", "/sql"),
     ("Features", "/features"),
     ("Train", "/train"),
     ("Runs", "/runs"),
@@ -466,11 +467,27 @@ def test_the_whole_loop_is_followed_without_a_reload(
     expect(page.locator("h1 + .badge")).to_have_text("quarantined")
     see_what_columns_hold(page)
 
+    ask_in_sql(page)
+
     rail.get_by_role("link", name="Home").click()
     expect(page.get_by_role("link", name="See the alerts")).to_be_visible()
     assert_not_reloaded(page)
     assert tab.streams() == 1
     assert tab.complaints == []
+
+
+def ask_in_sql(page: Page) -> None:
+    """A table is chosen, its query changed and run."""
+    page.get_by_role("navigation").get_by_role("link", name="SQL").click()
+    page.get_by_role("button", name="churn", exact=True).click()
+    query = page.get_by_label("Query")
+    expect(query).to_have_value("select * from churn limit 100")
+    query.fill("select plan, count(*) as people from churn group by all order by plan")
+    query.press("Control+Enter")
+    answer = page.get_by_role("table", name="Answer")
+    expect(answer.get_by_role("row").nth(1)).to_contain_text("basic")
+    expect(page.get_by_text("2 rows")).to_be_visible()
+    assert found_by_axe(page) == []
 
 
 def add_by_a_form(page: Page, file: Path) -> None:

@@ -61,6 +61,10 @@ export const code = {
     cli: `athanor feature show ${name}\nathanor feature build ${name}`,
     python: python(`client.features.view("${name}")\nclient.features.build("${name}")`),
   }),
+  sqlOf: (text: string): Code => ({
+    cli: `athanor sql "${text.replaceAll('"', '\\"')}"`,
+    python: python(`client.sql(${JSON.stringify(text)})`),
+  }),
   datasets: (): Code => ({
     cli: code.addData,
     python: python(

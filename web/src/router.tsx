@@ -8,6 +8,7 @@ const pages: RouteObject[] = [
   { index: true, lazy: async () => ({ Component: (await import("./home/HomePage")).HomePage }) },
   { path: "data", lazy: async () => ({ Component: (await import("./data/DatasetsPage")).DatasetsPage }) },
   { path: "data/:name", lazy: async () => ({ Component: (await import("./data/DatasetPage")).DatasetPage }) },
+  { path: "sql", lazy: async () => ({ Component: (await import("./data/SqlPage")).SqlPage }) },
   { path: "features", lazy: async () => ({ Component: (await import("./features/FeaturesPage")).FeaturesPage }) },
   {
     path: "features/:name",

@@ -266,6 +266,23 @@ export const queries = {
       // A version never changes, so its profile does not either.
       staleTime: Number.POSITIVE_INFINITY,
     }),
+  sql: (text: string) =>
+    queryOptions({
+      queryKey: ["sql", text],
+      queryFn: ({ signal }) =>
+        read(
+          api.POST("/api/v1/sql", { signal, body: { sql: text, limit: 1000, seconds: 60, memory_mb: 1024 } }),
+        ),
+      enabled: text.trim() !== "",
+      // What can't be read will not be understood the second time either.
+      retry: false,
+      refetchOnWindowFocus: false,
+    }),
+  sqlTables: () =>
+    queryOptions({
+      queryKey: ["datasets", "sql tables"],
+      queryFn: ({ signal }) => read(api.GET("/api/v1/sql/tables", { signal })),
+    }),
   models: () =>
     queryOptions({
       queryKey: ["models"],

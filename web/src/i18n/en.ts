@@ -8,6 +8,7 @@ export const en = {
   "rail.open": "Open the menu",
   "room.home": "Home",
   "room.data": "Data",
+  "room.sql": "SQL",
   "room.features": "Features",
   "room.train": "Train",
   "room.runs": "Runs",
@@ -330,6 +331,15 @@ export const en = {
   "chart.none": "No point of {title} is a number.",
   "chart.one": "From {from} to {to}.",
   "chart.many": "At the end {high} is highest ({highest}) and {low} lowest ({lowest}).",
+
+  "sql.about": "One SELECT over datasets, features, runs, models and predictions. It reads and nothing else.",
+  "sql.query": "Query",
+  "sql.query.about": "Any version of a dataset: customers@3, customers@2026-01-31. Ctrl+Enter runs it.",
+  "sql.run": "Run",
+  "sql.answer": "Answer",
+  "sql.rows": { one: "{n} row", other: "{n} rows" },
+  "sql.truncated": "the first 1,000 rows; the command line writes all of them with --out",
+  "sql.tables": "Tables",
 
   "approvals.title": "Approvals",
   "approvals.about": "Versions that passed their gates and wait for people's word before a protected alias moves.",

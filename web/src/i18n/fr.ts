@@ -9,6 +9,7 @@ export const fr: Catalogue = {
   "rail.open": "Ouvrir le menu",
   "room.home": "Accueil",
   "room.data": "Données",
+  "room.sql": "SQL",
   "room.features": "Variables",
   "room.train": "Entraîner",
   "room.runs": "Exécutions",
@@ -336,6 +337,15 @@ export const fr: Catalogue = {
   "chart.none": "Aucun point de {title} n’est un nombre.",
   "chart.one": "De {from} à {to}.",
   "chart.many": "À la fin, {high} est au plus haut ({highest}) et {low} au plus bas ({lowest}).",
+
+  "sql.about": "Un SELECT sur jeux de données, variables, exécutions, modèles et prédictions. Il lit, rien d’autre.",
+  "sql.query": "Requête",
+  "sql.query.about": "Toute version d’un jeu de données : customers@3, customers@2026-01-31. Ctrl+Entrée l’exécute.",
+  "sql.run": "Exécuter",
+  "sql.answer": "Réponse",
+  "sql.rows": { one: "{n} ligne", other: "{n} lignes" },
+  "sql.truncated": "les 1 000 premières lignes ; la ligne de commande les écrit toutes avec --out",
+  "sql.tables": "Tables",
 
   "approvals.title": "Approbations",
   "approvals.about": "Des versions qui ont passé leurs contrôles et attendent l’avis de personnes avant qu’un alias protégé ne bouge.",

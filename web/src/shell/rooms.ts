@@ -15,6 +15,7 @@ export interface Room {
 export const rooms: readonly Room[] = [
   { path: "/", title: "room.home", icon: "home" },
   { path: "/data", title: "room.data", icon: "data", count: "datasets" },
+  { path: "/sql", title: "room.sql", icon: "sql", part: true },
   { path: "/features", title: "room.features", icon: "features" },
   { path: "/train", title: "room.train", icon: "train" },
   { path: "/runs", title: "room.runs", icon: "runs", count: "runs" },
