@@ -31,6 +31,7 @@ export function SqlPage() {
   return (
     <Page title={say("room.sql")} about={say("sql.about")}>
       <form
+        className="question"
         onSubmit={(event) => {
           event.preventDefault();
           ask();
