@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from athanor.app.gallery import classification as steps
+from athanor.app.gallery.errors import OtherTarget
 from athanor.registry.packaging import LoadedModel
 from athanor.registry.packaging.materializer import ModelMaterializer
 
@@ -130,6 +131,13 @@ def test_a_challenger_that_learnt_the_change_wins_on_fresh_rows(tmp_path: Path) 
     same = Outcome(table(), tmp_path / "c", target="y", champion=champion)
     assert not same.gated.passed
     assert "no better" in same.gated.verdict["reason"]
+
+
+def test_a_model_of_another_target_is_not_compared(tmp_path: Path) -> None:
+    first = Outcome(table(), tmp_path / "a", target="y")
+    other = Outcome(table(), tmp_path / "b", target="z")
+    with pytest.raises(OtherTarget, match="predicts 'y', and the new model is to predict 'z'"):
+        steps.gate(other.chosen.model, other.rows.holdout, first.chosen.model)
 
 
 def test_a_row_stays_on_its_side_in_the_next_version() -> None:

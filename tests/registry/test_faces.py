@@ -17,6 +17,8 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from athanor.app import cli
+from athanor.app.gallery.commands import champion_for
+from athanor.app.gallery.errors import OtherTarget
 from athanor.app.notebook_models import keep_model
 from athanor.client import Client
 from athanor.lineage import NewRun
@@ -66,6 +68,15 @@ def athanor(server: RunningServer, *args: str, code: int = 0) -> Any:
     )
     assert done.returncode == code, done.stderr
     return json.loads(done.stdout) if "--json" in args and not code else done.stdout + done.stderr
+
+
+def test_a_champion_for_another_target_is_told_before_training(client: Client) -> None:
+    assert champion_for(client.models, "sought", "y") == ""
+    kept(client, "sought")
+    client.models.promote("sought@1")
+    assert champion_for(client.models, "sought", "y") == "model:sought@champion"
+    with pytest.raises(OtherTarget, match=r"'sought' predicts 'y', .* predict 'flag'"):
+        champion_for(client.models, "sought", "flag")
 
 
 def test_a_notebooks_model_is_registered_and_comes_back(client: Client, tmp_path: Path) -> None:

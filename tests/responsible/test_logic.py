@@ -149,6 +149,17 @@ def test_verdicts() -> None:
     assert not judge(three, np.full((300, 3), 1 / 3), sharp).passed
 
 
+def test_a_model_no_better_than_a_coin_does_not_take_over_from_a_worse_one() -> None:
+    truth, good = sample(1500, 2.5, 1)
+    noise = np.where(np.random.default_rng(0).random(1500) < 0.9, 0.5, 1 - good)
+    indices, bad = truth.astype(np.int64), chances(1 - good)
+    found = judge(indices, chances(noise), bad)
+    assert not found.passed
+    assert "not above 0.5" in found.reason
+    assert found.measured["challenger"] <= 0.5 < found.measured["above"] + 0.01
+    assert judge(indices, chances(noise), bad, above=0.0).passed
+
+
 def test_groups_are_compared_in_plain_words() -> None:
     rng = np.random.default_rng(5)
     sex = pd.Series(rng.choice(["women", "men"], 2000), name="sex")

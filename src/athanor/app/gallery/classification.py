@@ -23,7 +23,7 @@ from sklearn.pipeline import Pipeline
 
 from athanor import operation, pipeline, step
 from athanor.app.gallery.encoding import encoder, features
-from athanor.app.gallery.errors import NoSuchColumn
+from athanor.app.gallery.errors import NoSuchColumn, OtherTarget
 from athanor.app.gallery.tables import (
     columns_to_learn,
     labelled_rows,
@@ -365,7 +365,12 @@ def report(
 
 @step
 def gate(model: LoadedModel, holdout: pd.DataFrame, champion: LoadedModel | None = None) -> Gated:
-    """Whether the model may take over: a paired test against the one in office on the same rows."""
+    """Whether the model may take over: a paired test against the one in office on the same rows.
+
+    Raises: OtherTarget where the one in office predicts another column.
+    """
+    if champion is not None and champion.target not in {"", model.target}:
+        raise OtherTarget(model.target, champion.target)
     truth, chances = answers(model, holdout)
     rival = None if champion is None else aligned(champion, model, holdout)
     positive = 1 if model.positive is None else model.classes.index(model.positive)

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from athanor.app.gallery.errors import NoTarget
+from athanor.app.gallery.errors import NoTarget, OtherTarget
 from athanor.data.client import Data
 from athanor.kernel.console import Json, emit, say, table, transport
 from athanor.pipelines import Submission
@@ -49,8 +49,8 @@ def train(
     reference = dataset if "@" in dataset else f"{dataset}@latest"
     models = ModelsClient(transport())
     artifacts = {"data": f"dataset:{reference}"}
-    if any(m.name == model and "champion" in m.aliases for m in models.models()):
-        artifacts["champion"] = f"model:{model}@champion"
+    if champion := champion_for(models, model, target):
+        artifacts["champion"] = champion
     parameters: dict[str, Any] = {"target": target, "name": model, "seed": seed}
     parameters |= {key: value for key, value in wanted.items() if value}
     pipelines = PipelinesClient(transport())
@@ -77,3 +77,16 @@ def train(
             say(f"Nothing was registered. {told.get('reason', '')}")
     if run.state != "done":
         raise typer.Exit(1)
+
+
+def champion_for(models: ModelsClient, model: str, target: str) -> str:
+    """The version that a new model for a target has to beat, as an input; "" where there is none.
+
+    Raises: OtherTarget.
+    """
+    if not any(m.name == model and "champion" in m.aliases for m in models.models()):
+        return ""
+    office = models.version(f"{model}@champion").signature.target
+    if office not in {"", target}:
+        raise OtherTarget(target, office, model)
+    return f"model:{model}@champion"

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from athanor.kernel.errors import Invalid, Unprocessable, nearest
+from athanor.kernel.errors import Conflict, Invalid, Unprocessable, nearest
 
 
 class NoSuchColumn(Unprocessable):
@@ -47,4 +47,17 @@ class NothingToLearnFrom(Unprocessable):
         super().__init__(
             f"No column is left to learn from: {told}.",
             hint="Give a table with columns that are known before the outcome.",
+        )
+
+
+class OtherTarget(Conflict):
+    """The model in office predicts another column: figures of the two say nothing together."""
+
+    def __init__(self, target: str, office: str, model: str = "") -> None:
+        whose = f"The champion of {model!r}" if model else "The champion"
+        super().__init__(
+            f"{whose} predicts {office!r}, and the new model is to predict {target!r}: "
+            "they can't be compared, and callers would get another answer than they ask for.",
+            hint="Give the new model a name of its own: athanor train DATASET --name NAME",
+            details={"target": target, "champion": office},
         )

@@ -1,7 +1,8 @@
 """Whether a challenger may take over: a paired test on the same labelled rows.
 
 The challenger must be better than the champion by more than chance explains, at a stated level;
-without a champion it must be better than telling every row the share of positives.
+without a champion it must be better than telling every row the share of positives. With one too,
+it must rank better than a coin: a model that is less bad than another does not take over.
 """
 
 from dataclasses import asdict
@@ -16,6 +17,8 @@ from athanor.responsible.logic.ranking import Difference, against_chance, compar
 GATE = "quality"
 ALPHA = 0.05
 FEWEST_A_CLASS = 10
+COIN = 0.5
+"""The ROC AUC of a model that knows nothing."""
 
 
 def judge(
@@ -24,6 +27,7 @@ def judge(
     champion: Floats | None,
     *,
     alpha: float = ALPHA,
+    above: float = COIN,
     positive: int = 1,
 ) -> Verdict:
     """The verdict on a challenger.
@@ -33,6 +37,7 @@ def judge(
         challenger: its probabilities, shape (rows, classes).
         champion: those of the model in office for the same rows and classes, or None.
         alpha: the chance of letting through a challenger that is no better.
+        above: what its ROC AUC must be greater than, whoever is in office.
         positive: index of the positive class where there are two.
     """
     counts = np.bincount(truth, minlength=challenger.shape[1])
@@ -47,11 +52,11 @@ def judge(
         )
     found = _measured(truth, challenger, champion, positive)
     against = "champion" if champion is not None else "baseline"
-    passed = found.difference > 0 and found.p_value < alpha
+    passed = found.difference > 0 and found.p_value < alpha and found.first > above
     return Verdict(
         gate=GATE,
         passed=passed,
-        reason=_reason(found, against, alpha, passed=passed),
+        reason=_reason(found, against, (alpha, above), passed=passed),
         measured={
             **{
                 key: value for key, value in asdict(found).items() if key not in {"first", "second"}
@@ -60,6 +65,7 @@ def judge(
             "challenger": found.first,
             against: found.second,
             "alpha": alpha,
+            "above": above,
         },
     )
 
@@ -97,7 +103,8 @@ def _bootstrapped(truth: Indices, challenger: Floats, champion: Floats | None) -
     )
 
 
-def _reason(found: Difference, against: str, alpha: float, *, passed: bool) -> str:
+def _reason(found: Difference, against: str, demanded: tuple[float, float], *, passed: bool) -> str:
+    alpha, above = demanded
     rival = "the champion's" if against == "champion" else "the baseline's"
     figures = (
         f"ROC AUC {found.first:.4f} against {rival} {found.second:.4f} on the same {found.rows:,} "
@@ -108,6 +115,8 @@ def _reason(found: Difference, against: str, alpha: float, *, passed: bool) -> s
         return f"The challenger is better: {figures}."
     if found.difference < 0 and found.high < 0:
         return f"The challenger is worse: {figures}."
+    if found.first <= above and against == "champion":
+        return f"The challenger's ROC AUC is not above {above:g}, what it must exceed: {figures}."
     if found.difference == 0:
         return f"The challenger is no better: {figures}."
     return f"The challenger is not better by more than chance explains at {alpha:g}: {figures}."
