@@ -119,6 +119,16 @@ def test_nested_and_binary_columns_do_not_disturb(tmp_path: Path) -> None:
     assert [column.missing for column in profile.columns] == [1, 0, 0]
 
 
+@pytest.mark.parametrize("first", [0, 1])
+def test_a_correlation_with_classes_has_the_sign_of_their_order(first: int, tmp_path: Path) -> None:
+    labels = [first, *([0, 1] * 40), None]
+    table = pa.table({"x": [float(label or 0) + place / 99 for place, label in enumerate(labels)],
+                      "y": pa.array(labels, pa.int64())})  # fmt: skip
+    told = {item.name: item for item in profiled(table, tmp_path / "t.parquet", "y").columns}
+    assert told["x"].correlation is not None
+    assert told["x"].correlation > 0.5
+
+
 def test_correlations_leave_out_missing_pairs() -> None:
     rng = np.random.default_rng(1)
     values = rng.normal(1e6, 1, size=(300, 3))

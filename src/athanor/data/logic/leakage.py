@@ -65,9 +65,9 @@ def find_leaks(
 
 
 def class_codes(labels: pa.ChunkedArray) -> Codes | None:
-    """The classes of a target as 0, 1, 2 ..., or None where it is a measure, not a class.
+    """The classes of a target as 0, 1, 2 ... in their order, or None where it is a measure.
 
-    None, too, for lists, structs and maps: they are no classes.
+    Missing ones come last. None, too, for lists, structs and maps: they are no classes.
     """
     if pa.types.is_nested(labels.type):
         return None
@@ -75,7 +75,9 @@ def class_codes(labels: pa.ChunkedArray) -> Codes | None:
     numeric = pa.types.is_floating(labels.type) or pa.types.is_integer(labels.type)
     if len(values) < 2 or len(values) > MOST_CLASSES or (numeric and len(values) > 20):
         return None
-    return word_codes(labels)
+    places: Codes = np.empty(len(values), np.int64)
+    places[pc.sort_indices(values).to_numpy()] = np.arange(len(values))
+    return places[word_codes(labels)]
 
 
 def held_out_score(column: pa.ChunkedArray, classes: Codes) -> float:

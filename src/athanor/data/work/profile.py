@@ -205,8 +205,8 @@ def _with_target(
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
             return list(profiles)  # words, times, lists: no numbers
     else:
-        goal = classes.astype(np.float64)
-        if len(np.unique(classes)) > 2:
+        goal = np.where(labels.is_null().to_numpy(), np.nan, classes.astype(np.float64))
+        if len(np.unique(goal[~np.isnan(goal)])) > 2:
             goal = np.full(len(classes), np.nan)
     found = []
     for item in profiles:
