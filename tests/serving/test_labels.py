@@ -15,9 +15,9 @@ from athanor.kernel.ids import new_id
 from athanor.kernel.permissions import OWNER, OwnerAccess
 from athanor.kernel.storage import Storage
 from athanor.kernel.workers import Workers
-from athanor.serving.commands.deploying import OptionUnreadable
 from athanor.serving.commands.deployments import _parts
 from athanor.serving.commands.endpoints import _label
+from athanor.serving.commands.percents import OptionUnreadable
 from athanor.serving.commands.records import FileUnreadable, records_of
 from athanor.serving.errors import LabelElsewhere, LabelUnfit
 from athanor.serving.log import ServingLog

@@ -8,9 +8,9 @@ import msgspec
 import typer
 
 from athanor.kernel.console import Json, emit, transport
-from athanor.kernel.errors import Invalid
 from athanor.registry import read_code
 from athanor.serving.client import EndpointsClient
+from athanor.serving.commands.percents import OptionUnreadable, part_of
 from athanor.serving.commands.telling import settled, tell_deployed
 from athanor.serving.types import CanaryPlan, Deploy
 from athanor.serving.types.rollouts import Scaling
@@ -18,28 +18,24 @@ from athanor.serving.types.rollouts import Scaling
 _WORKERS = re.compile(r"(\d+)(?:\.\.(\d+))?")
 
 
-class OptionUnreadable(Invalid):
-    """An option that does not say what it must."""
-
-    def __init__(self, option: str, value: str, form: str) -> None:
-        super().__init__(f"{option} can't be {value!r}.", hint=f"Give it as {form}.")
-
-
 def deploy(
     model: Annotated[str, typer.Argument(metavar="MODEL[@VERSION]", help="Its number or alias.")],
     endpoint: Annotated[str, typer.Option(help="The endpoint; made if it is not there.")],
     canary: Annotated[
-        float | None, typer.Option(help="Percent of the traffic to begin with, 1 to 99; judged.")
+        str | None,
+        typer.Option(metavar="PERCENT", help="Of the traffic, to begin with: 10, 0.5%; judged."),
     ] = None,
     plan: Annotated[
         list[str] | None,
         typer.Option(help="How the canary is judged: steps=0.1,0.5 requests=200 watch_seconds=600"),
     ] = None,
     share: Annotated[
-        float | None, typer.Option(help="Percent that it takes beside the others and keeps.")
+        str | None,
+        typer.Option(metavar="PERCENT", help="That it takes beside the others and keeps."),
     ] = None,
     shadow: Annotated[
-        float | None, typer.Option(help="Percent of the requests that are copied to it.")
+        str | None,
+        typer.Option(metavar="PERCENT", help="Of the requests, that are copied to it."),
     ] = None,
     capacity: Annotated[
         int | None, typer.Option(help="How many members may be loaded at once; 0: any.", min=0)
@@ -84,13 +80,12 @@ def deploy(
     json: Json = False,
 ) -> None:
     """Put a model version behind an endpoint."""
-    client = EndpointsClient(transport())
     asked = Deploy(
         model=model,
-        canary=_part(canary),
+        canary=part_of("--canary", canary),
         plan=_plan(plan) if plan else None,
-        share=_part(share),
-        shadow=_part(shadow),
+        share=part_of("--share", share),
+        shadow=part_of("--shadow", shadow),
         stage=stage,
         member=member,
         capacity=capacity,
@@ -103,6 +98,7 @@ def deploy(
         replicas=replicas,
         scaling=scaling_of(workers, idle),
     )
+    client = EndpointsClient(transport())
     made = client.deploy(endpoint, asked)
     shown = client.get(endpoint)
     if wait and shown.url:
@@ -128,10 +124,6 @@ def scaling_of(workers: str, idle: float) -> Scaling | None:
         raise OptionUnreadable("--workers", workers, "MIN..MAX, such as 0..4")
     least = int(found[1])
     return Scaling(min=least, max=int(found[2]) if found[2] else max(1, least), idle_seconds=idle)
-
-
-def _part(percent: float | None) -> float | None:
-    return None if percent is None else percent / 100
 
 
 def _plan(settings: list[str]) -> CanaryPlan:

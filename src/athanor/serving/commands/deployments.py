@@ -11,7 +11,8 @@ import typer
 from athanor.kernel.console import Json, emit, say, table, transport
 from athanor.serving.client import EndpointsClient
 from athanor.serving.client.deployments import DeploymentsClient
-from athanor.serving.commands.deploying import OptionUnreadable, scaling_of
+from athanor.serving.commands.deploying import scaling_of
+from athanor.serving.commands.percents import OptionUnreadable, percent
 from athanor.serving.commands.telling import tell_call, tell_moved, tell_notes
 from athanor.serving.errors import NoCanary
 from athanor.serving.types import RUNNING
@@ -57,7 +58,7 @@ def show(name: Name, *, json: Json = False) -> None:
                 item.number,
                 f"{item.model}@{item.version}",
                 item.state,
-                f"{item.share:.0%}",
+                percent(item.share),
                 "" if item.runtime is None else item.runtime.kind,
                 _workers(status, item.number),
                 _cold(running[item.number].cold_start.last_seconds)
@@ -80,7 +81,7 @@ def show(name: Name, *, json: Json = False) -> None:
         tell_notes(found, item)
     for item in found.deployments:
         for step in item.canary.history if item.canary else ():
-            say(f"Deployment {item.number} at {step.share:.0%}: {step.action}: {step.reason}")
+            say(f"Deployment {item.number} at {percent(step.share)}: {step.action}: {step.reason}")
         if item.state == "canary":
             _tell_canary(name)
     tell_call(found)
@@ -114,7 +115,7 @@ def split(
         emit(found)
         return
     for number, share in sorted((found.shares or {}).items()):
-        say(f"Deployment {number} has {share:.0%} of endpoint {name}'s traffic.")
+        say(f"Deployment {number} has {percent(share)} of endpoint {name}'s traffic.")
     _tell_rules(found)
 
 
@@ -279,9 +280,9 @@ def _graph(file: Path | None, chain: str, ensemble: str, combine: str) -> Infere
 
 
 def _share(text: str) -> tuple[int, float]:
-    number, _, percent = text.partition("=")
+    number, _, part = text.partition("=")
     try:
-        return int(number), float(percent.rstrip("%")) / 100
+        return int(number), float(part.rstrip("%")) / 100
     except ValueError as error:
         raise OptionUnreadable("A share", text, "DEPLOYMENT=PERCENT, such as 2=30") from error
 
@@ -324,8 +325,8 @@ def _tell_standing(told: CanaryStatus) -> None:
     # What waits for requests says so itself.
     action = "" if told.reason.startswith("waits") else f"{told.action}: "
     say(
-        f"Deployment {told.deployment} has {told.share:.0%} of endpoint {told.endpoint}'s traffic "
-        f"(step {told.step} of {told.steps}). So far: {action}{told.reason}"
+        f"Deployment {told.deployment} has {percent(told.share)} of endpoint {told.endpoint}'s "
+        f"traffic (step {told.step} of {told.steps}). So far: {action}{told.reason}"
     )
 
 
@@ -365,7 +366,7 @@ def _tell_status(found: EndpointStatus, *, json: bool) -> None:
                 item.number,
                 f"{item.model}@{item.version}",
                 item.state,
-                f"{item.share:.0%}",
+                percent(item.share),
                 _workers(found, item.number),
                 item.in_flight,
                 item.requests,

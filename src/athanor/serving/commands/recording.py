@@ -6,6 +6,7 @@ import typer
 
 from athanor.kernel.console import Json, emit, say, transport
 from athanor.serving.client.recording import RecordingClient
+from athanor.serving.commands.percents import percent
 from athanor.serving.types.recording import Durability
 
 
@@ -35,7 +36,7 @@ def recording(
         emit(status)
         return
     policy = status.policy
-    say(f"Durability {policy.durability}; {policy.sample:.0%} of the requests are logged.")
+    say(f"Durability {policy.durability}; {percent(policy.sample)} of the requests are logged.")
     if policy.redact:
         say(f"Masked: {', '.join(policy.redact)}")
     say(

@@ -8,6 +8,7 @@ from athanor.kernel.console import emit, say, transport
 from athanor.kernel.transport import segment
 from athanor.serving.client import EndpointsClient
 from athanor.serving.client.exports import ExportsClient
+from athanor.serving.commands.percents import percent
 from athanor.serving.types import RUNNING, Deployment, Endpoint
 
 _WAIT_SECONDS = 120.0
@@ -33,11 +34,11 @@ def tell_deployed(endpoint: Endpoint, mine: Deployment) -> None:
     what = f"{mine.model}@{mine.version}"
     match mine.state:
         case "live":
-            share = f" with {mine.share:.0%} of its traffic" if mine.share < 1 else ""
+            share = f" with {percent(mine.share)} of its traffic" if mine.share < 1 else ""
             say(f"{what} answers at endpoint {endpoint.name}{share} (deployment {mine.number}).")
         case "canary":
             say(
-                f"{what} has {mine.share:.0%} of endpoint {endpoint.name}'s traffic. "
+                f"{what} has {percent(mine.share)} of endpoint {endpoint.name}'s traffic. "
                 f"{_canary_goes(mine)} Watch it: athanor endpoint show {endpoint.name}"
             )
         case "staged":
@@ -84,7 +85,7 @@ def _canary_goes(mine: Deployment) -> str:
     if mine.canary is None:
         return "It is judged now."
     plan = mine.canary.plan
-    steps = ", ".join(f"{step:.0%}" for step in plan.steps)
+    steps = ", ".join(percent(step) for step in plan.steps)
     told = f"It waits for requests: {plan.requests} at least at each step ({steps})"
     if plan.replay:
         told += f", or as many logged ones, replayed to it after {plan.patience_seconds:g} s"
@@ -165,7 +166,7 @@ def named(deployment: Deployment | None) -> str:
     """A deployment by its model and share, or nothing."""
     if deployment is None:
         return ""
-    share = f" ({deployment.share:.0%})" if 0 < deployment.share < 1 else ""
+    share = f" ({percent(deployment.share)})" if 0 < deployment.share < 1 else ""
     return f"{deployment.model}@{deployment.version}{share}"
 
 

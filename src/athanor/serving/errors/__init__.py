@@ -95,7 +95,10 @@ class CanaryShareInvalid(Invalid):
     def __init__(self, share: float) -> None:
         super().__init__(
             f"A canary can't begin with a share of {share:g}.",
-            hint="Give a share above 0 and below 1; on the command line 1 to 99 (percent).",
+            hint=(
+                "Give a share above 0 and below 1; on the command line percents: 10 for a tenth, "
+                "0.5% for less than a hundredth."
+            ),
         )
 
 
