@@ -138,6 +138,11 @@ def test_a_table_becomes_a_champion_and_a_spoilt_one_is_refused(
 def test_a_column_that_is_not_there_ends_the_run_with_its_name(
     room: Room, models: Models, tmp_path: Path
 ) -> None:
+    run = submitted(room, dataset(room, tmp_path), target="y", keep=["xx"])
+    assert run.state == "failed"
+    (failed,) = (task for task in run.tasks if task.state == "failed")
+    assert failed.error is not None
+    assert "no column 'xx' to take as the column to keep" in failed.error["message"]
     run = submitted(room, dataset(room, tmp_path), target="yy")
     assert run.state == "failed"
     failed = next(task for task in run.tasks if task.state == "failed")

@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from athanor.app.gallery.classification import check
+from athanor.app.gallery.commands import notes_of
 from athanor.app.gallery.encoding import encoder, features
-from athanor.app.gallery.errors import NoSuchColumn, NothingToLearnFrom, UnfitTarget
+from athanor.app.gallery.errors import NoSuchColumn, NothingToLearnFrom, NotToKeep, UnfitTarget
 from athanor.app.gallery.tables import (
     columns_to_learn,
     kind_of,
@@ -130,6 +132,31 @@ def test_roles_and_leaks_are_left_out_with_their_reason() -> None:
     assert [item["column"] for item in left] == ["key", "t", "leak"]
     with pytest.raises(NothingToLearnFrom):
         columns_to_learn(table[["y", "key"]], {"target": "y", "id": "key", "time": ""}, {})
+
+
+def test_a_column_is_kept_where_somebody_wants_it() -> None:
+    table = pd.DataFrame({"y": [0, 1] * 50, "t": range(100), "leak": [0, 1] * 50})
+    table["key"] = [f"k{number}" for number in range(100)]
+    roles = {"target": "y", "id": "", "time": "t"}
+    kept, left = columns_to_learn(table, roles, {"leak": 1.0}, ["leak", "key"])
+    assert [item["name"] for item in kept] == ["leak", "key"]
+    assert [item["column"] for item in left] == ["t"]
+    with pytest.raises(NoSuchColumn, match="column to keep"):
+        columns_to_learn(table, roles, {}, ["leek"])
+    with pytest.raises(NotToKeep, match="'t' can't be kept to learn from: it is the time"):
+        columns_to_learn(table, roles, {}, ["t"])
+
+
+def test_what_was_left_out_is_told_with_the_way_to_keep_it() -> None:
+    table = pd.DataFrame({"y": [0, 1] * 50, "key": range(100), "the leak": [0, 1] * 50})
+    table["x"] = np.random.default_rng(0).normal(size=100)
+    plan = check(table, "y", "key", "", "", "").plan
+    (leak, way) = notes_of(plan, {"key"})
+    assert leak.startswith("'the leak' was left out: it leaks the target")
+    assert way.endswith("--keep 'the leak'")
+    kept = check(table, "y", "key", "", "", "", ["the leak"]).plan
+    assert [column["name"] for column in kept["columns"]] == ["the leak", "x"]
+    assert "Kept as it was asked for" in notes_of(kept, {"key"})[0]
 
 
 @settings(max_examples=5)

@@ -90,7 +90,13 @@ class Gated(NamedTuple):
 
 @step
 def check(
-    data: pd.DataFrame, target: str, id: str, time: str, sensitive: str, positive: str
+    data: pd.DataFrame,
+    target: str,
+    id: str,
+    time: str,
+    sensitive: str,
+    positive: str,
+    keep: list[str] | None = None,
 ) -> Checked:
     """Find out what may be learnt from: labels, kinds of columns, leaks; say what is left out."""
     for role, name in (("id", id), ("time", time), ("sensitive column", sensitive)):
@@ -104,7 +110,11 @@ def check(
         table,
         {"target": target, "id": id, "time": time},
         {leak.column: leak.score for leak in leaks},
+        keep or (),
     )
+    for leak in leaks:
+        if leak.column in (keep or ()):
+            notes.append(f"Kept as it was asked for, though {leak.reason}")
     if sensitive in {column["name"] for column in columns}:
         notes.append(f"The model reads the sensitive column {sensitive!r}, as the table holds it.")
     for item in left_out:
@@ -403,6 +413,7 @@ def classification(  # noqa: PLR0913 - a parameter a choice
     time: str = "",
     sensitive: str = "",
     positive: str = "",
+    keep: list[str] | None = None,
     seed: int = 0,
     shuffle_labels: bool = False,
     endpoint: str = "",
@@ -421,6 +432,7 @@ def classification(  # noqa: PLR0913 - a parameter a choice
         time: a column to part the rows by; not learnt from.
         sensitive: a column whose groups the report compares.
         positive: the class that `score` is the probability of; found out where empty.
+        keep: columns to learn from though they leak the target, or look like identifiers.
         seed: of every random choice.
         shuffle_labels: spoil the training labels on purpose: a model that must lose at the gate.
         endpoint: where to serve the model; "" for nowhere.
@@ -429,7 +441,7 @@ def classification(  # noqa: PLR0913 - a parameter a choice
         fresh: labelled rows that came later, such as `labelled:churn`.
         champion: the model in office, such as `model:churn@champion`.
     """
-    checked = check(data, target, id, time, sensitive, positive)
+    checked = check(data, target, id, time, sensitive, positive, keep)
     rows = split(checked.table, checked.plan, seed, shuffle_labels=shuffle_labels, fresh=fresh)
     # A step hands on what it returns as what the next one's hint asks for: a model comes loaded.
     logistic: Any = train_logistic(rows.train, checked.plan, rows.about, seed)

@@ -1,5 +1,6 @@
 """`athanor train`: the classification pipeline on a dataset, in one command."""
 
+import shlex
 from typing import Annotated, Any
 
 import typer
@@ -29,6 +30,13 @@ def train(
         str, typer.Option(help="A column whose groups are compared; the dataset's if left out.")
     ] = "",
     positive: Annotated[str, typer.Option(help="The class that the score is of.")] = "",
+    keep: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A column to learn from though it would be left out (a leak, an identifier). "
+            "May come several times."
+        ),
+    ] = None,
     endpoint: Annotated[str, typer.Option(help="Serve the model here if it passes.")] = "",
     seed: Annotated[int, typer.Option(help="Of every random choice.")] = 0,
     json: Json = False,
@@ -43,6 +51,7 @@ def train(
         "time": time or roles.time,
         "sensitive": sensitive or next(iter(roles.sensitive), ""),
         "positive": positive,
+        "keep": keep,
         "endpoint": endpoint,
     }
     model = name or dataset.partition("@")[0]
@@ -66,7 +75,7 @@ def train(
         emit({"run": run, "result": told})
     else:
         table(("task", "state"), [(t.name, t.state) for t in run.tasks if t.kind != "dag"])
-        for note in plan.get("notes", ()):
+        for note in notes_of(plan, {wanted["id"], wanted["time"]}):
             say(f"Note: {note}")
         if run.error:
             say(f"{run.error.get('message', '')} {run.error.get('hint', '')}", style="red")
@@ -77,6 +86,19 @@ def train(
             say(f"Nothing was registered. {told.get('reason', '')}")
     if run.state != "done":
         raise typer.Exit(1)
+
+
+def notes_of(plan: dict[str, Any], named: set[Any]) -> list[str]:
+    """What there is to say of the columns: notes, and each that was left out without being told to.
+
+    `named` columns are the identifier and the time, as somebody said they were.
+    """
+    left = [item for item in plan.get("left_out", ()) if item["column"] not in named]
+    notes = [*plan.get("notes", ())]
+    notes += [f"{item['column']!r} was left out: {item['reason']}." for item in left]
+    if left:
+        notes.append(f"To learn from it all the same: --keep {shlex.quote(left[0]['column'])}")
+    return notes
 
 
 def champion_for(models: ModelsClient, model: str, target: str) -> str:

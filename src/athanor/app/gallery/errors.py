@@ -50,6 +50,17 @@ class NothingToLearnFrom(Unprocessable):
         )
 
 
+class NotToKeep(Unprocessable):
+    """A column that was asked for can't be learnt from."""
+
+    def __init__(self, column: str, why: str) -> None:
+        super().__init__(
+            f"Column {column!r} can't be kept to learn from: {why}.",
+            hint="Leave it out of --keep.",
+            details={"column": column},
+        )
+
+
 class OtherTarget(Conflict):
     """The model in office predicts another column: figures of the two say nothing together."""
 

@@ -1,12 +1,12 @@
 """What every table pipeline does to a table before a model sees it: pure functions on frames."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from athanor.app.gallery.errors import NoSuchColumn, NothingToLearnFrom, UnfitTarget
+from athanor.app.gallery.errors import NoSuchColumn, NothingToLearnFrom, NotToKeep, UnfitTarget
 
 MOST_CLASSES = 50
 MOST_NUMBERS = 20
@@ -129,7 +129,10 @@ def positive_label(labels: pd.Series, wanted: str) -> Any | None:
 
 
 def columns_to_learn(
-    table: pd.DataFrame, roles: dict[str, str], leaks: Mapping[str, float]
+    table: pd.DataFrame,
+    roles: dict[str, str],
+    leaks: Mapping[str, float],
+    keep: Collection[str] = (),
 ) -> tuple[list[dict[str, str]], list[dict[str, str]]]:
     """The columns for a model with their kinds, and those left out with the reason.
 
@@ -137,20 +140,28 @@ def columns_to_learn(
         table: labelled rows.
         roles: `target`, `id`, `time` to column names; "" for none.
         leaks: the columns that tell the label by themselves, with how well (1 is perfectly).
+        keep: columns that somebody wants learnt from, though they leak or look like identifiers.
 
-    Raises: NothingToLearnFrom.
+    Raises: NothingToLearnFrom, NoSuchColumn, NotToKeep.
     """
     taken = {name: role for role, name in roles.items() if name}
+    for name in keep:
+        if name not in table.columns:
+            raise NoSuchColumn("column to keep", name, table.columns)
+        if name in taken:
+            raise NotToKeep(name, f"it is the {taken[name]}")
     kept, left = [], []
     for name in map(str, table.columns):
         if name == roles["target"]:
             continue
         if name in taken:
             reason = {"id": "it is the identifier", "time": "it is the time"}[taken[name]]
-        elif name in leaks:
+        elif name in leaks and name not in keep:
             reason = f"it leaks the target, which it tells by itself (score {leaks[name]:.4f} of 1)"
         else:
-            kind, reason = kind_of(table[name])
+            kind, reason = kind_of(table[name], identifiers=name in keep)
+            if name in keep and not kind:
+                raise NotToKeep(name, reason)
             if kind:
                 kept.append({"name": name, "kind": kind})
                 continue
@@ -160,10 +171,11 @@ def columns_to_learn(
     return kept, left
 
 
-def kind_of(column: pd.Series) -> tuple[str, str]:
+def kind_of(column: pd.Series, *, identifiers: bool = False) -> tuple[str, str]:
     """(kind, "") of a column to learn from, or ("", reason) to leave it out.
 
-    Kinds: `number` (truth values too), `category`, `number_text`, `date`, `date_text`.
+    Kinds: `number` (truth values too), `category`, `number_text`, `date`, `date_text`. What looks
+    like an identifier or free text is left out, but where `identifiers` are wanted too.
     """
     present = column.dropna()
     distinct = present.nunique()
@@ -171,7 +183,8 @@ def kind_of(column: pd.Series) -> tuple[str, str]:
         return "", "all its values are missing"
     if distinct < 2 and len(present) == len(column):
         return "", "it holds one value only"
-    if distinct == len(column) and distinct >= _MANY and not _is_measure(column):
+    unique = distinct == len(column) and distinct >= _MANY and not _is_measure(column)
+    if unique and not identifiers:
         return "", "it is different in every row, as an identifier is"
     if pd.api.types.is_bool_dtype(column.dtype) or pd.api.types.is_numeric_dtype(column.dtype):
         return "number", ""
@@ -188,7 +201,7 @@ def kind_of(column: pd.Series) -> tuple[str, str]:
         return "number_text", ""
     if _parses(pd.to_datetime(values, errors="coerce", format="ISO8601", utc=True)):
         return "date_text", ""
-    if distinct > _MANY and distinct > len(present) / 2:
+    if distinct > _MANY and distinct > len(present) / 2 and not identifiers:
         return "", "it is free text or an identifier: most of its values occur once"
     return "category", ""
 
