@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from athanor.app.inprocess import InProcessTransport
@@ -180,9 +181,22 @@ def test_adding_by_command(data: Data, folder: Path) -> None:
     assert CliRunner().invoke(commands, ["add", "more", "no.csv"]).exit_code == 2
 
 
-def test_sql_by_command(data: Data, capsys: pytest.CaptureFixture[str]) -> None:
+def test_sql_by_command(
+    data: Data,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     run_sql("select 1 as a, 'x,y' as b", as_csv=True)
     assert capsys.readouterr().out == 'a,b\n1,"x,y"\n'
+    (tmp_path / "q.sql").write_text("-- a remark first\nselect 2 as a\n")
+    run_sql(file=tmp_path / "q.sql", as_csv=True)
+    assert capsys.readouterr().out == "a\n2\n"
+    monkeypatch.setattr("sys.stdin", io.StringIO("select 3 as a"))
+    run_sql("-", as_csv=True)
+    assert capsys.readouterr().out == "a\n3\n"
+    with pytest.raises(typer.BadParameter, match="--file"):
+        run_sql()
     run_sql("select count(*) as n from churn")
     assert "100" in capsys.readouterr().out
     print_tables()

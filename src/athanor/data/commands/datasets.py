@@ -305,8 +305,13 @@ def files(name: Name, *, json: Json = False) -> None:
 
 
 def run_sql(
-    query: Annotated[str, typer.Argument(help="One SELECT, in DuckDB's dialect.")],
+    query: Annotated[
+        str, typer.Argument(help="One SELECT, in DuckDB's dialect; - reads it from the input.")
+    ] = "",
     *,
+    file: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="A file that holds the SELECT.")
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, max=1_000_000)] = 10_000,
     seconds: Annotated[float, typer.Option(min=0.1, help="Time limit.")] = 60.0,
     memory: Annotated[int, typer.Option(min=64, help="Memory limit, in MB.")] = 1_024,
@@ -317,6 +322,12 @@ def run_sql(
     json: Json = False,
 ) -> None:
     """Ask datasets, runs, models and predictions; NAME@3 is a version, as is NAME AS OF 'date'."""
+    if bool(query) == (file is not None):
+        raise typer.BadParameter("Give one SELECT, as words or by --file.")
+    if file is not None:
+        query = file.read_text("utf-8")
+    elif query == "-":
+        query = sys.stdin.read()
     if out is not None:
         forms: dict[str, ContentFormat] = {
             ".parquet": "parquet", ".arrow": "arrow", ".csv": "csv", ".jsonl": "jsonl",
