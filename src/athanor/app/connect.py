@@ -8,9 +8,10 @@ from typing import Any
 from athanor.app.lock import WorkspaceBusy, read_server
 from athanor.client.http import HttpTransport
 from athanor.kernel import AthanorError, NotFound, Transport
+from athanor.kernel.reaching import TOKEN, URL
 from athanor.kernel.settings import holds_workspace, load_settings
 
-URL_VARIABLE = "ATHANOR_URL"
+URL_VARIABLE = URL
 _opened: dict[str, Any] = {}
 
 
@@ -22,9 +23,7 @@ def open_transport(url: str | None = None, workspace: Path | str | None = None) 
     """
     chosen = url or os.environ.get(URL_VARIABLE)
     if chosen and workspace is None:
-        return _kept(
-            chosen, lambda: HttpTransport(chosen, token=os.environ.get("ATHANOR_TOKEN", ""))
-        )
+        return _kept(chosen, lambda: HttpTransport(chosen, token=os.environ.get(TOKEN, "")))
     settings, _ = load_settings({"workspace": workspace})
     server = read_server(settings.workspace)
     if server is None:

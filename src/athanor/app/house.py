@@ -30,6 +30,7 @@ from athanor.kernel.events import SqlEventStore
 from athanor.kernel.holder import Holder
 from athanor.kernel.jobs import SqlJobStore
 from athanor.kernel.permissions import OwnerAccess
+from athanor.kernel.reaching import Way
 from athanor.kernel.schema import migrate
 from athanor.kernel.settings import Settings
 from athanor.kernel.workers import Workers
@@ -70,6 +71,8 @@ class House:
     """Who may hold rows of a person."""
     counters: dict[str, Callable[[Principal], int]] = field(default_factory=dict)
     serving_url: Callable[[], str] = str
+    way: Callable[[], Way | None] = lambda: None
+    """Where its API answers, which is known once it is about to."""
     demanded_token: str = ""
     """What the data plane's callers must send; "" if nothing is demanded."""
     mlflow: MlflowRoutes = field(default_factory=MlflowRoutes)
@@ -152,6 +155,10 @@ class House:
                 _log.exception("a part of the house did not close cleanly")
         self.workers.close()
         self.database.close()
+
+    def reached(self) -> Way | None:
+        """How the processes that it starts reach its API, if they can."""
+        return self.way()
 
     def mount_studio(self, app: "FastAPI") -> None:
         """Serve the studio's files where this house serves."""

@@ -16,6 +16,7 @@ from athanor.app.api import make_app
 from athanor.app.doors import Doors
 from athanor.app.house import House
 from athanor.app.lock import WorkspaceLock
+from athanor.app.side_door import SideDoor
 from athanor.client.http import asked, encoded, told
 from athanor.kernel import Answer
 from athanor.kernel.settings import Settings
@@ -38,6 +39,8 @@ class InProcessTransport:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="app", daemon=True)
         self._thread.start()
+        self._side_door = SideDoor(self._house, self._loop)
+        self._house.way = self._side_door.way
         app = make_app(self._house, Doors(loopback=True, token=""))
         self._client = httpx.AsyncClient(
             transport=httpx.ASGITransport(app),
@@ -76,6 +79,7 @@ class InProcessTransport:
     def close(self) -> None:
         """Stop the house and let the workspace go."""
         asyncio.run_coroutine_threadsafe(self._client.aclose(), self._loop).result()
+        self._side_door.close()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()

@@ -12,7 +12,7 @@ from typing import Any
 from athanor.app.connect import open_transport
 from athanor.client import Client
 from athanor.kernel import Conflict, Invalid, provenance
-from athanor.kernel.workers import in_worker, report
+from athanor.kernel.reaching import NOWHERE, RUN
 from athanor.lineage import NewRun, Run
 from athanor.tracking import Batch, NewMetric
 from athanor.tracking.hints import STOP_TAG
@@ -135,9 +135,12 @@ def should_stop(run_id: str = "") -> bool:
     For callbacks of training loops, whoever logs them; `run_id` is the open run's by default.
     Raises: NoRun.
     """
-    if not run_id and not _active:
+    meant = run_id or _open_run()
+    if not meant:
         raise NoRun
-    return connect().debug.diagnosis(run_id or _active[-1]).stop
+    if meant == NOWHERE:
+        return False
+    return connect().debug.diagnosis(meant).stop
 
 
 def sql(query: str) -> Any:
@@ -156,19 +159,22 @@ def register_model(model: object, name: str, *, example: Any, target: str = "") 
     """
     from athanor.app.notebook_models import keep_model  # noqa: PLC0415 - loads the ML libraries
 
-    run_id = _active[-1] if _active else None
-    return keep_model(connect(), model, name, example=example, target=target, run_id=run_id)
+    run_id = _open_run()
+    known = run_id if run_id != NOWHERE else ""
+    return keep_model(connect(), model, name, example=example, target=target, run_id=known or None)
+
+
+def _open_run() -> str:
+    """The run that is open here, or that this process works for as a step; "" if none is."""
+    return _active[-1] if _active else os.environ.get(RUN, "")
 
 
 def _log(batch: Batch) -> None:
-    if in_worker():
-        # A step of a pipeline: its engine writes it down, with or without a server.
-        points = [{"key": p.key, "value": p.value, "step": p.step} for p in batch.metrics]
-        report({"log": {"metrics": points, "params": batch.params}})
-        return
-    if not _active:
+    run_id = _open_run()
+    if not run_id:
         raise NoRun
-    run_id = _active[-1]
+    if run_id == NOWHERE:
+        return
     connect().tracking.log(run_id, batch)
     looked = _looked.get(run_id)
     if looked is not None and batch.metrics and time.monotonic() - looked > _LOOK_SECONDS:

@@ -24,6 +24,7 @@ from athanor.app.lock import SERVER_FILE, WorkspaceLock, write_server
 from athanor.app.logs import start_logging
 from athanor.app.short_way import short_way_of
 from athanor.kernel import Conflict
+from athanor.kernel.reaching import Way
 from athanor.kernel.settings import Settings
 
 _log = logging.getLogger("athanor.server")
@@ -75,6 +76,7 @@ def _run(house: House, doors: Doors, listener: socket.socket, token: str) -> Non
     host, port = listener.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
     url = f"http://{shown}:{port}"
+    house.way = lambda: Way(url=url, token=token)
     app = make_app(house, doors)
     server = _Server(
         uvicorn.Config(

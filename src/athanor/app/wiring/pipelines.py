@@ -52,6 +52,7 @@ def join_pipelines(house: "House", steps: dict[str, Operation]) -> None:
             materializers=(*_MATERIALIZERS, *house.settings.materializers),
             operations=steps,
             news=news,
+            way=house.reached,
             slots=house.settings.workers or os.cpu_count() or 1,
         )
     )

@@ -341,7 +341,8 @@ class _Routes:
 
     def get(self, call: Call) -> Answered:
         asked = call.read(OneRun)
-        run = self._tracking.run(call.who, call.own_run(asked.run_id))
+        # A client that continues a run of ours, as in a step, first asks for it.
+        run = self._tracking.run(call.who, call.own_run(asked.run_id), untold=True)
         return {"run": shown(run, self._attached(call.who, [run.info.id]).get(run.info.id))}
 
     async def update(self, call: Call) -> Answered:

@@ -147,13 +147,18 @@ class Tracking:
             for run, member, tags in zip(runs, members, tags_of, strict=True)
         ]
 
-    def run(self, who: Principal, run_id: str) -> TrackedRun:
-        """A run with what it told, deleted or not.
+    def run(self, who: Principal, run_id: str, *, untold: bool = False) -> TrackedRun:
+        """A run with what it told, deleted or not; if asked, also one that told nothing yet.
 
         Raises: TrackedRunNotFound.
         """
         self._access.require(who, "tracking.run", run_id)
-        return self._store.load([self._info(run_id)])[0]
+        info = self._store.infos([run_id]).get(run_id)
+        if info is None and untold:
+            return TrackedRun(info=self._prospect(who, run_id))
+        if info is None:
+            raise TrackedRunNotFound(run_id)
+        return self._store.load([info])[0]
 
     def update(self, who: Principal, run_id: str, change: RunChange) -> RunInfo:
         """Change a run's state, name or end; one that ended may go on.
@@ -375,22 +380,38 @@ class Tracking:
         lifecycle = self._store.lifecycle(run_id)
         if lifecycle is not None:
             return lifecycle
+        info = self._prospect(who, run_id)
+        self._store.add(
+            Membership(
+                run=info.id,
+                experiment=info.experiment,
+                lifecycle=info.lifecycle,
+                user=info.user,
+                artifact_uri=info.artifact_uri,
+                started_at=info.started_at,
+            )
+        )
+        return info.lifecycle
+
+    def _prospect(self, who: Principal, run_id: str) -> RunInfo:
+        """A run of ours as it will be once it belongs to an experiment."""
         try:
             found = self._lineage.run(who, run_id)
         except RunNotFound as error:
             raise TrackedRunNotFound(run_id) from error
+        if found.id != run_id:  # what an id begins with is none
+            raise TrackedRunNotFound(run_id)
         experiment = self._experiments.get(who, DEFAULT_EXPERIMENT_ID, project=found.project)
-        self._store.add(
-            Membership(
-                run=run_id,
-                experiment=experiment.id,
-                lifecycle="active",
-                user=found.created_by,
-                artifact_uri=_artifacts(experiment.artifact_location, run_id),
-                started_at=found.started_at,
-            )
+        return RunInfo(
+            id=found.id,
+            experiment=experiment.id,
+            name=found.name,
+            user=found.created_by,
+            state=found.state,
+            started_at=found.started_at,
+            ended_at=found.ended_at,
+            artifact_uri=_artifacts(experiment.artifact_location, found.id),
         )
-        return "active"
 
 
 def _first_tags(new: NewTrackedRun) -> dict[str, str]:

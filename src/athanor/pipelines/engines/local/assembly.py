@@ -1,11 +1,12 @@
 """The engine of one machine, put together."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from athanor.kernel import Clock, Database, Events, Storage
+from athanor.kernel.reaching import Way
 from athanor.kernel.workers import Workers
 from athanor.lineage import Lineage, Operation
 from athanor.pipelines.engines.local.admission import Room, machine
@@ -39,6 +40,8 @@ class Surroundings:
     """Platform steps by name. May be filled until the engine starts."""
     news: RunNews = field(default_factory=RunNews)
     """Who is told when a run has ended."""
+    way: Callable[[], Way | None] = lambda: None
+    """How steps reach the platform, to log to it."""
     slots: int = 0
     """Tasks at once; 0 is as many as there are cores."""
 
@@ -64,6 +67,7 @@ def local_engine(given: Surroundings) -> LocalEngine:
             secrets=given.secrets or FolderSecrets(given.folder / "secrets"),
             materializers=(*DEFAULT, *given.materializers),
             operations=given.operations,
+            way=given.way,
         ),
     )
     slots = given.slots or os.cpu_count() or 1

@@ -18,6 +18,7 @@ from athanor.kernel import (
     Storage,
     error_from_dict,
 )
+from athanor.kernel.reaching import Way, variables_of
 from athanor.kernel.workers import Child, Exit, Workers
 from athanor.lineage import (
     Artifact,
@@ -130,6 +131,8 @@ class Place:
     secrets: SecretStore
     materializers: tuple[str, ...]
     operations: Mapping[str, Operation] = field(default_factory=dict)
+    way: Callable[[], Way | None] = lambda: None
+    """How steps reach the platform."""
 
     def attempt(self, task: Task) -> Path:
         """The folder of a task's present attempt."""
@@ -352,7 +355,7 @@ class Attempts:
                 "code": work.code,
             },
             log=log,
-            env=order.env | fitting.env,
+            env=self._reaching(work, order.env | fitting.env),
             cwd=folder,
             threads=embedded.threads,
             memory_bytes=work.wanted.memory_bytes or None,
@@ -369,6 +372,11 @@ class Attempts:
         self._guard.watch(task.id, guarded)
         if stopped:
             Thread(target=end_step, args=(child,), daemon=True).start()
+
+    def _reaching(self, work: Work, env: dict[str, str]) -> dict[str, str]:
+        """A step's variables, with how it reaches the platform, if it imports anything for that."""
+        way = None if work.light else self._place.way()
+        return env if way is None else variables_of(way, work.task.id, os.environ | env) | env
 
     def _ending(self, task: Task, guarded: Guarded, ended: Exit) -> Ending:
         shorten_log(guarded.log)

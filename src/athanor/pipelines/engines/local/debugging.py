@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from athanor.kernel.errors import error_from_dict
+from athanor.kernel.reaching import NOWHERE, RUN
 from athanor.pipelines.engines.local.child import perform
 from athanor.pipelines.engines.local.exchange import TASK_FILE, read_order
 from athanor.pipelines.logic.values import shown
@@ -16,6 +17,7 @@ def main() -> int:
     folder = Path(sys.argv[1])
     order = read_order((folder / TASK_FILE).read_bytes())
     os.environ.update(order.env)
+    os.environ[RUN] = NOWHERE
     os.environ.setdefault("OMP_NUM_THREADS", str(order.embedded.threads))
     for name, value in order.parameters.items():
         _say(f"  {name} = {shown(value, 200)}")
