@@ -150,6 +150,17 @@ def test_a_row_stays_on_its_side_in_the_next_version() -> None:
     assert 0.15 < len(early) / len(first) < 0.25
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_a_rare_class_has_its_share_of_the_holdout(seed: int) -> None:
+    rows = table(3000)
+    rows["y"] = np.where(np.arange(3000) < 59, "fraud", "fine")
+    rest, holdout, how = steps.parted(rows, {"target": "y", "id": "", "time": ""}, 0.2, seed)
+    assert (holdout["y"] == "fraud").sum() == 12
+    assert (rest["y"] == "fraud").sum() == 47
+    assert 500 < len(holdout) < 700
+    assert "hash" in how
+
+
 def test_by_time_the_latest_rows_are_the_holdout() -> None:
     rows = table().sample(frac=1, random_state=1)
     first, second, how = steps.parted(rows, {"target": "y", "id": "", "time": "at"}, 0.2, 0)

@@ -141,6 +141,9 @@ def test_verdicts() -> None:
     few = judge(indices[:20], chances(good[:20]), None)
     assert not few.passed
     assert "Too few labelled rows" in few.reason
+    assert "Add labelled rows" in few.reason
+    rare = judge(np.repeat([0, 1], [95, 5]), chances(good[:100]), None, names=("fine", "fraud"))
+    assert "100 rows, 5 in the rarest class, 'fraud'; at least 10" in rare.reason
     assert against_chance(truth, good).p_value < 1e-9
     three = rng.integers(0, 3, 300)
     sharp = np.eye(3)[three] * 0.8 + 0.1

@@ -45,6 +45,8 @@ HOLDOUT = 0.2
 """Share of the rows that no model sees before the gate."""
 VALIDATION = 0.2
 """Share of the other rows that decides between the two models."""
+FEW = 50
+"""Rows of a class in the holdout below which their number is not left to chance."""
 WEIGHT = "row weight"
 """The column that tells how much a training row counts."""
 
@@ -187,13 +189,23 @@ def split(
 def parted(
     rows: pd.DataFrame, plan: dict[str, Any], share: float, seed: int
 ) -> tuple[pd.DataFrame, pd.DataFrame, str]:
-    """(first part, second part, how): the second holds `share` of the rows and every class."""
+    """(first part, second part, how): the second holds `share` of the rows and every class.
+
+    Of a class of which chance could leave it few rows (fewer than 50 expected) it holds exactly
+    its share; there a row may change sides as rows are added.
+    """
     target, time = plan["target"], plan["time"]
     if time and time in rows and rows[time].notna().all():
         place = rows[time].rank(method="first").to_numpy()
         late, how = place > len(rows) - round(len(rows) * share), f"the latest by {time!r}"
     else:
-        late, how = row_hashes(rows, plan["id"], seed) < share, "drawn by a hash of each row"
+        hashes = row_hashes(rows, plan["id"], seed)
+        late, how = hashes < share, "drawn by a hash of each row"
+        for places in rows.groupby(target, sort=False).indices.values():
+            wanted = round(len(places) * share)
+            if 0 < wanted < FEW:
+                limit = np.partition(hashes[places], wanted - 1)[wanted - 1]
+                late[places] = hashes[places] <= limit
     labels = rows[target].to_numpy()
     if set(labels[late]) != set(labels[~late]):
         drawn = train_test_split(
@@ -384,7 +396,7 @@ def gate(model: LoadedModel, holdout: pd.DataFrame, champion: LoadedModel | None
     truth, chances = answers(model, holdout)
     rival = None if champion is None else aligned(champion, model, holdout)
     positive = 1 if model.positive is None else model.classes.index(model.positive)
-    found = judge(truth, chances, rival, positive=positive)
+    found = judge(truth, chances, rival, positive=positive, names=tuple(map(str, model.classes)))
     print(found.reason)
     verdict = {
         "gate": found.gate,

@@ -29,6 +29,7 @@ def judge(
     alpha: float = ALPHA,
     above: float = COIN,
     positive: int = 1,
+    names: tuple[str, ...] = (),
 ) -> Verdict:
     """The verdict on a challenger.
 
@@ -39,6 +40,7 @@ def judge(
         alpha: the chance of letting through a challenger that is no better.
         above: what its ROC AUC must be greater than, whoever is in office.
         positive: index of the positive class where there are two.
+        names: of the classes, for people to read.
     """
     counts = np.bincount(truth, minlength=challenger.shape[1])
     few = int(counts[counts > 0].min()) if (counts > 0).sum() > 1 else 0
@@ -46,8 +48,9 @@ def judge(
         return Verdict(
             gate=GATE,
             passed=False,
-            reason=f"Too few labelled rows to tell: {len(truth)} rows, {few} in the rarest class; "
-            f"at least {FEWEST_A_CLASS} are needed in each.",
+            reason=f"Too few labelled rows to tell: {len(truth)} rows, {few} in the rarest class"
+            f"{_named(counts, names)}; at least {FEWEST_A_CLASS} are needed in each. Add labelled "
+            "rows of it, or join it with another class (athanor recipe operations group_rare).",
             measured={"rows": len(truth), "rarest_class": few},
         )
     found = _measured(truth, challenger, champion, positive)
@@ -68,6 +71,14 @@ def judge(
             "above": above,
         },
     )
+
+
+def _named(counts: Indices, names: tuple[str, ...]) -> str:
+    """The rarest of the classes that are there, for a sentence."""
+    there = np.flatnonzero(counts)
+    if len(names) < len(counts) or not len(there):
+        return ""
+    return f", {names[there[np.argmin(counts[there])]]!r}"
 
 
 def _measured(
