@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 import xgboost
 from mlflow.models import infer_signature
+from sklearn.linear_model import LinearRegression
 
 from athanor.app.house import House
 from athanor.kernel.permissions import OWNER
@@ -22,6 +23,7 @@ from athanor.registry.scans import NewConsent
 from athanor.registry.service.safety import Safety
 from athanor.registry.types import Upload
 from athanor.serving import Deploy, Endpoints
+from athanor.serving.errors.batches import InputColumnsMissing
 from athanor.serving.service.batches import Batches
 from athanor.serving.types.batches import NewBatch
 from athanor.testing.serving import Browser, eventually
@@ -148,6 +150,26 @@ def a_flavour_predicts_a_table(shop: House, tmp_path: Path, name: str) -> None:
     direct = MADE[name](folder)
     uploaded(shop, name, folder)
     assert same(in_batch(shop, name, rows_for(name), tmp_path), direct)
+
+
+def test_a_table_without_the_columns_that_an_estimator_tells_is_refused_unscored(
+    shop: House, tmp_path: Path
+) -> None:
+    """A model without a signature says of no column that it is required."""
+    estimator = LinearRegression().fit(FRAME, GOAL)
+    mlflow.sklearn.save_model(estimator, tmp_path / "model", pip_requirements=NEEDS)
+    uploaded(shop, "unsigned", tmp_path / "model")
+    batches: Batches = shop.services[Batches]
+    lacks = "lacks the columns 'b', 'c', which the model reads"
+    with pytest.raises(InputColumnsMissing, match=lacks):
+        batches.submit(OWNER, NewBatch(model="unsigned", to="none", sql="SELECT 1.5 AS a"))
+    path = tmp_path / "short.csv"
+    path.write_text("a,d\n1.5,2.5\n")
+    sent = sent_file(batches, path)
+    batch = ended(shop, batches.submit(OWNER, NewBatch(model="unsigned", to="none", files=(sent,))))
+    assert lacks in (batch.error or {})["message"]
+    found = in_batch(shop, "unsigned", FRAME, tmp_path)
+    assert same(found, list(estimator.predict(FRAME)))
 
 
 @pytest.mark.soak

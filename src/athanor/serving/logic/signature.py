@@ -4,7 +4,7 @@ Types are MLflow's: double, float, long, integer, string, boolean, datetime. A n
 for every column (imputing is the model's), and so is a category that training never saw.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeAlias
@@ -152,6 +152,17 @@ def _row(signature: Signature, record: dict[str, Any], number: int) -> Row:
         if kind is float or kind not in _EXACT[column.type] or kind is int:
             values[place] = checked(column, value, number)
     return values
+
+
+def lacking(signature: Signature, came: Iterable[str]) -> list[str]:
+    """The columns that a table with these names lacks for the model.
+
+    An estimator that tells no more than its columns' names marks all of them optional: of a table
+    it wants each.
+    """
+    known = set(came)
+    required = [item.name for item in signature.columns if item.required]
+    return [name for name in required or signature.names if name not in known]
 
 
 def checked(column: InputColumn, value: object, row: int) -> object:

@@ -27,6 +27,7 @@ from athanor.serving.errors.batches import (
 )
 from athanor.serving.errors.repeats import IdempotencyKeyReused
 from athanor.serving.logic.outputs import made_columns
+from athanor.serving.logic.signature import lacking
 from athanor.serving.ports import ModelSource, RegisteredVersion
 from athanor.serving.service.signatures import signature_of
 from athanor.serving.store.batches import BatchStore
@@ -419,6 +420,5 @@ def _check_kept(new: NewBatch, signature: Signature, came: Sequence[str]) -> Non
 
 
 def _check_columns(signature: Signature, came: Sequence[str], where: str) -> None:
-    missing = [item.name for item in signature.columns if item.required and item.name not in came]
-    if missing:
+    if missing := lacking(signature, came):
         raise InputColumnsMissing(missing, came, where)

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from athanor.serving.errors.batches import InputColumnsMissing, InputColumnUnfit
+from athanor.serving.logic.signature import lacking
 from athanor.serving.types import InputColumn, Signature
 
 NUMBERS = frozenset({"double", "float", "long", "integer"})
@@ -46,12 +47,7 @@ def check_inputs(signature: Signature, schema: pa.Schema, where: str) -> None:
 
     Raises: InputColumnsMissing, InputColumnUnfit.
     """
-    missing = [
-        column.name
-        for column in signature.columns
-        if column.required and schema.get_field_index(column.name) < 0
-    ]
-    if missing:
+    if missing := lacking(signature, schema.names):
         raise InputColumnsMissing(missing, schema.names, where)
     for column in signature.columns:
         place = schema.get_field_index(column.name)
