@@ -287,7 +287,7 @@ def test_rows_of_the_prediction_log(tmp_path: Path, column: str) -> None:
          "probabilities": None}
         for n, (endpoint, at, key, held) in enumerate(
             [
-                ("mine", now, "k0", 90), ("mine", now, "7", 90), ("aged", now, "k2", 7),
+                ("mine", now, "k0", 90), ("mine", now, "7", 90), ("aged", now, "k2", 7.0),
                 ("aged", now, "7", 90), ("mine", now, "k4", 90), ("gone", now, "7", 90),
                 ("moved", now, "7", 90), ("moved", now - timedelta(hours=2), "7", 90),
             ]
@@ -297,7 +297,7 @@ def test_rows_of_the_prediction_log(tmp_path: Path, column: str) -> None:
         {"endpoint": endpoint, "id": id_, "key": key, "label": "no", "happened_at": now,
          "received_at": now}
         for endpoint, id_, key in (
-            ("aged", "p2", None), ("mine", None, "7"), ("aged", "p3", None), ("aged", None, "7"),
+            ("aged", "p2", None), ("mine", None, "7.0"), ("aged", "p3", None), ("aged", None, "7"),
         )
     ]  # fmt: skip
     keys = [

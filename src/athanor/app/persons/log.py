@@ -1,5 +1,6 @@
 """A person's rows in the prediction log: counted and removed. Runs in a worker."""
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC
 from pathlib import Path
@@ -65,7 +66,7 @@ class _Look:
     """One look for one person: rows whose endpoint's key was the column, or with such an input."""
 
     def __init__(self, keys: Sequence[Mapping[str, Any]], column: str, value: str) -> None:
-        self._value = value
+        self._same = literals(_spellings(value))
         # As a JSON pointer: a path takes some names for signs of its own.
         self._path = "/" + column.replace("~", "~0").replace("/", "~1")
         self._mine = [span for span in keys if span["column"] == column]
@@ -77,13 +78,9 @@ class _Look:
     def ids(self, source: Source) -> list[str]:
         """The predictions whose key is the value, or whose input of this name is."""
         keyed = self._keyed("predicted_at")
-        sql = f"SELECT id FROM rows WHERE {keyed} OR json_extract_string(features, $path) = $value"  # noqa: S608 - our text
-        return [
-            str(row[0])
-            for row in _asked(
-                "predictions", source, sql, {"value": self._value, "path": self._path}
-            )
-        ]
+        given = f"json_extract_string(features, $path) IN ({self._same})"
+        sql = f"SELECT id FROM rows WHERE {keyed} OR {given}"  # noqa: S608 - quoted
+        return [str(row[0]) for row in _asked("predictions", source, sql, {"path": self._path})]
 
     def rows(self, kind: str, source: Source, ids: Sequence[str]) -> dict[str, int]:
         """How many rows of either log there are by endpoint, of these predictions or by key."""
@@ -99,8 +96,7 @@ class _Look:
         of_ids = f"id IN ({listed})" if listed else "false"
         if kind == "predictions":
             return of_ids
-        keyed = self._keyed("received_at").replace("$value", literal(self._value))
-        return f"{keyed} OR {of_ids}"
+        return f"{self._keyed('received_at')} OR {of_ids}"
 
     def unclear(self, sources: Mapping[str, Source]) -> list[dict[str, Any]]:
         """Rows with this key of endpoints whose key was another column then, or is not known."""
@@ -109,12 +105,12 @@ class _Look:
         found = []
         for kind, at in (("predictions", "predicted_at"), ("labels", "received_at")):
             sql = (
-                f"SELECT endpoint, count(*) FROM rows WHERE key = $value AND {others} "  # noqa: S608 - quoted
+                f"SELECT endpoint, count(*) FROM rows WHERE key IN ({self._same}) AND {others} "  # noqa: S608 - quoted
                 f"AND NOT ({self._keyed(at)}) GROUP BY 1 ORDER BY 1"
             )
             found += [
                 _told(kind, str(endpoint), int(count), note=_UNCLEAR)
-                for endpoint, count in _asked(kind, sources[kind], sql, {"value": self._value})
+                for endpoint, count in _asked(kind, sources[kind], sql, {})
             ]
         return found
 
@@ -128,7 +124,13 @@ class _Look:
                     when = span[name].astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f+00:00")
                     parts.append(f"{at} {sign} '{when}'")
             spans.append(f"({' AND '.join(parts)})")
-        return f"(key = $value AND ({' OR '.join(spans)}))" if spans else "false"
+        return f"(key IN ({self._same}) AND ({' OR '.join(spans)}))" if spans else "false"
+
+
+def _spellings(value: str) -> list[str]:
+    """How a value may be written: a column that lacks some keys is one of floats, 12 being 12.0."""
+    whole = re.fullmatch(r"(-?[0-9]+)(?:\.0+)?", value)
+    return [value] if whole is None else [*dict.fromkeys((value, whole[1], f"{whole[1]}.0"))]
 
 
 def _told(
