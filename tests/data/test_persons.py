@@ -15,8 +15,8 @@ from athanor.data.service.persons import DatasetHolder
 from athanor.data.store import SqlMarkStore
 from athanor.kernel import OWNER
 from athanor.kernel.holder import Holding, Person
-from athanor.testing.data import DataRoom
-from tests.data.conftest import Written, churn, customers, spoil
+from athanor.testing.data import DataRoom, open_data_room
+from tests.data.conftest import HereWorkers, Written, churn, customers, spoil
 from tests.data.test_sources import pictures
 
 
@@ -166,3 +166,27 @@ def test_what_a_killed_writer_or_erasure_left_is_erased(
     room.datasets.recover()
     assert b"777777003" not in everything(tmp_path / "storage")
     assert room.datasets.version(OWNER, "churn").rows == 199
+
+
+def test_a_workspace_that_a_link_leads_to_is_the_same(
+    room: DataRoom, written: Written, tmp_path: Path
+) -> None:
+    room.datasets.add(OWNER, "churn", churn(written("a.csv", customers(500, 60))))
+    (tmp_path / "link").symlink_to(tmp_path / "storage")
+    other = open_data_room(room.database, tmp_path / "link", HereWorkers())
+    marked = customers(300, 60).replace("1303,", "777777003,")
+    other.datasets.add(OWNER, "churn", churn(written("b.csv", marked), "append"))
+    done: list[Holding] = []
+    for found in (room, other):
+        holder = DatasetHolder(
+            found.store,
+            found.datasets.ground,
+            marks=SqlMarkStore(found.database),
+            intake=found.datasets.intake,
+            sources=found.sources,
+        )
+        done += holder.erase(Person(column="customer", value="777777003"), OWNER)
+    assert [(item.name, item.erased) for item in done] == [("churn@2", True)]
+    rows = room.sql.query(OWNER, Query(sql="select count(*) from churn@1")).rows
+    assert rows == ((60,),)
+    assert room.datasets.version(OWNER, "churn").rows == 119

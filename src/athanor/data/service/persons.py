@@ -7,6 +7,7 @@ version names, as a process leaves them that is killed, go too, and what it was 
 
 import re
 from contextlib import suppress
+from pathlib import Path
 
 from athanor.data.errors import AnotherWriter
 from athanor.data.service.ground import Ground, OneWriter
@@ -149,10 +150,11 @@ class DatasetHolder:
         """Erase until no version holds such rows: others may add some meanwhile."""
         found: list[Holding] = []
         for _ in range(_TURNS):
-            own = self._ground.storage.table_uri("").rstrip("/")
+            own = _spelt(self._ground.storage.table_uri("").rstrip("/"))
             counted = [(v, rows) for v, rows in self._counted(dataset, person) if rows]
-            strange = [(v, rows) for v, rows in counted if not v.table_uri.startswith(own)]
-            affected = {v.number: rows for v, rows in counted if v.table_uri.startswith(own)}
+            strange = [(v, rows) for v, rows in counted if not _spelt(v.table_uri).startswith(own)]
+            others = {v.number for v, _ in strange}
+            affected = {v.number: rows for v, rows in counted if v.number not in others}
             if not affected:
                 away = "the table is not ours: erase the rows there, then add it again"
                 return [*found, *(_holding(v, rows, note=away) for v, rows in strange)]
@@ -255,8 +257,9 @@ class DatasetHolder:
 
     def _removed(self, gone: list[DatasetVersion]) -> None:
         """Remove the files and blobs of versions, but for those that a living version has."""
-        kept = self._named_paths()
-        self._ground.remove_files(sorted({p for v in gone for p in paths_of(v)} - kept))
+        kept = {_name(path) for path in self._named_paths()}
+        theirs = {path for version in gone for path in paths_of(version)}
+        self._ground.remove_files(sorted(path for path in theirs if _name(path) not in kept))
         living = self._living()
         named = {digest for version in living for digest in self._blobs(version)}
         for digest in {digest for version in gone for digest in self._blobs(version)} - named:
@@ -282,6 +285,11 @@ class DatasetHolder:
             entries = self._ground.storage.entries(version.source.packs)
             found |= {entry.digest for entry in entries}
         return found - {""}
+
+
+def _spelt(uri: str) -> str:
+    """A folder by its one name, where links and a workspace's own lead to it by several."""
+    return uri if "://" in uri else str(Path(uri).resolve())
 
 
 def _name(path: str) -> str:
