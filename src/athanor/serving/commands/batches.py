@@ -93,7 +93,7 @@ def list_batches(
                 item.id,
                 f"{item.model}@{item.version}",
                 item.state,
-                item.rows,
+                _rows(item),
                 _share(item),
                 _result(item),
                 f"{item.created_at:%Y-%m-%d %H:%M}",
@@ -116,7 +116,7 @@ def show(batch: Id, *, json: Json = False) -> None:
         ("model", f"{found.model}@{found.version}"),
         ("input", ", ".join(_input(found))),
         ("state", found.state),
-        ("rows", f"{found.rows_done:,} of {found.rows or 0:,}"),
+        ("rows", f"{found.rows_done:,} of {_rows(found) or 0:,}"),
         ("chunks", f"{found.chunks_done} of {found.chunks}"),
         ("rows refused", found.errors),
         ("attempts", found.attempts),
@@ -182,8 +182,15 @@ def _result(batch: Batch) -> str:
     return f"{batch.to}@{number}" if number is not None else f"to {batch.to}"
 
 
+def _rows(batch: Batch) -> int | None:
+    """The input's rows; an attempt that found the result there already counted none."""
+    done = batch.rows_done if batch.state == "done" else None
+    return done if batch.rows is None else batch.rows
+
+
 def _share(batch: Batch) -> str:
-    return f"{batch.rows_done / batch.rows:.0%}" if batch.rows else ""
+    rows = _rows(batch)
+    return f"{batch.rows_done / rows:.0%}" if rows else ""
 
 
 def _input(batch: Batch) -> list[str]:

@@ -181,7 +181,7 @@ def shadow(
 
 
 def canary(name: Name, *, json: Json = False) -> None:
-    """Print how the canary under way does."""
+    """Print how the canary under way does; what was not measured yet is left out."""
     told = _client().canary(name)
     if json:
         emit(told)
@@ -189,7 +189,7 @@ def canary(name: Name, *, json: Json = False) -> None:
     _tell_standing(told)
     table(
         ("measured", "value"),
-        [(key.replace("_", " "), f"{value:.4g}") for key, value in told.measured.items()],
+        [(key.replace("_", " "), f"{value:.4g}") for key, value in _seen(told.measured).items()],
         empty="Nothing was measured yet.",
         right=("value",),
     )
@@ -330,12 +330,32 @@ def _tell_standing(told: CanaryStatus) -> None:
     )
 
 
+_OF = {
+    "requests": ("error_rate", "error_rate_at_most", "slow_rate", "slow_rate_at_most"),
+    "compared": ("agreement",),
+    "labelled_discordant": ("champion_alone_right_rate",),
+    "labelled": ("right_rate",),
+    "champion_labelled": ("champion_right_rate",),
+}
+"""The shares that are of each count."""
+
+
+def _seen(measured: dict[str, float]) -> dict[str, float]:
+    """What was measured, without the shares of nothing."""
+    empty = {name for count, shares in _OF.items() if not measured.get(count) for name in shares}
+    if not measured.get("requests"):
+        empty |= {"nonsense_rate", "champion_error_rate"}
+    counts = {name for name in _OF if not measured.get(name)}
+    return {name: value for name, value in measured.items() if name not in empty | counts}
+
+
 def _workers(status: EndpointStatus, number: int) -> str:
     for item in status.deployments:
         if item.number == number:
             if item.asleep:
                 return "asleep"
-            inside = item.runtime != "native" and not item.wanted
+            # What is compiled has some for a while: they replay logged rows to judge a canary.
+            inside = item.runtime != "native"
             return "none needed" if inside else f"{item.workers} of {item.wanted}"
     return ""
 

@@ -8,7 +8,7 @@ import typer
 from athanor.kernel.console import Json, emit, say, table, transport
 from athanor.serving.client import EndpointsClient
 from athanor.serving.commands import deployments, exports, recording, tickets
-from athanor.serving.commands.records import FileUnreadable, records_of
+from athanor.serving.commands.records import FileUnreadable, records_of, records_told
 from athanor.serving.commands.telling import named, rollback_to, serves, tell_moved
 from athanor.serving.types import NewLabel, PredictionQuery
 
@@ -116,30 +116,36 @@ def label(
 @commands.command()
 def predict(
     name: Name,
-    file: Annotated[Path, typer.Argument(help="CSV or JSON records; - is standard input (JSON).")],
+    records: Annotated[
+        str,
+        typer.Argument(
+            metavar="RECORDS",
+            help="A CSV or JSON file; - is standard input (JSON); or the JSON itself.",
+        ),
+    ],
     *,
     json: Json = False,
 ) -> None:
-    """Ask an endpoint for each record of a file."""
+    """Ask an endpoint for each record of a file, or of JSON: '{"age": 41}'."""
     client = _endpoints()
-    records = list(records_of(file))
+    rows = list(records_told(records))
     answers: list[dict[str, Any]] = []
-    for start in range(0, len(records), _BATCH):
-        answers += client.predict(name, records[start : start + _BATCH])["predictions"]
+    for start in range(0, len(rows), _BATCH):
+        answers += client.predict(name, rows[start : start + _BATCH])["predictions"]
     if json:
         emit(answers)
         return
     table(
         ("prediction", "label", "score"),
         [(item["id"], _said(item), _figure(item["score"])) for item in answers],
-        empty="The file has no records.",
+        empty="There are no records.",
         right=("score",),
     )
     key = client.get(name).key
-    without = sum(record.get(key) is None for record in records) if key else 0
+    without = sum(record.get(key) is None for record in rows) if key else 0
     if without:
         say(
-            f"{without} of {len(records)} records have no {key!r}: labels join them by the "
+            f"{without} of {len(rows)} records have no {key!r}: labels join them by the "
             f"prediction's id alone.",
             style="yellow",
         )

@@ -20,6 +20,22 @@ class FileUnreadable(Invalid):
         )
 
 
+def records_told(text: str) -> Iterator[dict[str, Any]]:
+    """Records out of JSON that was given in place of a file: `{...}`, `[{...}]`; else a file's.
+
+    Raises: FileUnreadable.
+    """
+    if text.lstrip()[:1] not in {"[", "{"}:
+        yield from records_of(Path(text))
+        return
+    given = Path("The JSON that was given")
+    try:
+        found = json_module.loads(text)
+    except json_module.JSONDecodeError as error:
+        raise FileUnreadable(given, str(error)) from error
+    yield from _rows_in(found, given)
+
+
 def records_of(file: Path) -> Iterator[dict[str, Any]]:
     """The rows of a CSV file (numbers as numbers, empty cells as null) or of a JSON file."""
     if file.suffix.lower() == ".csv":
@@ -37,16 +53,20 @@ def records_of(file: Path) -> Iterator[dict[str, Any]]:
         raise FileUnreadable(file, str(error)) from error
     except json_module.JSONDecodeError:
         found = None
-    if isinstance(found, dict):
-        found = found.get("records", [found])
     if found is None:
         try:
             found = [json_module.loads(line) for line in text.splitlines() if line.strip()]
         except json_module.JSONDecodeError as error:
             raise FileUnreadable(file, str(error)) from error
-    if not all(isinstance(row, dict) for row in found):
-        raise FileUnreadable(file, "it holds something else than objects")
-    yield from found
+    yield from _rows_in(found, file)
+
+
+def _rows_in(found: Any, where: Path) -> list[dict[str, Any]]:
+    """The objects in what JSON says. Raises: FileUnreadable."""
+    rows = found.get("records", [found]) if isinstance(found, dict) else found
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise FileUnreadable(where, "it holds something else than objects")
+    return rows
 
 
 def _cell(text: str | None) -> Any:

@@ -128,8 +128,10 @@ def tell_notes(endpoint: Endpoint, mine: Deployment) -> None:
         )
     if endpoint.live == mine and (champion := _champion(mine.model)) not in {0, mine.version}:
         say(
-            f"{mine.model}@champion is still version {champion}; to have it be what is served: "
-            f"athanor model promote {mine.model}@{mine.version}"
+            f"Endpoint {endpoint.name} is pinned to {mine.model}@{mine.version}, and "
+            f"{mine.model}@champion is version {champion}. To serve the champion: athanor deploy "
+            f"{mine.model}@champion --endpoint {endpoint.name}. To have version {mine.version} be "
+            f"the champion: athanor model promote {mine.model}@{mine.version}"
         )
 
 
@@ -177,7 +179,12 @@ def rollback_to(endpoint: Endpoint) -> str:
         for item in endpoint.deployments
         if item.id in endpoint.earlier and item.state in RUNNING
     ]
-    return ", ".join(f"{item.model}@{item.version}" for item in before)
+    serving = {(item.model, item.version) for item in endpoint.lives}
+    return ", ".join(
+        f"{item.model}@{item.version}"
+        + (f" (deployment {item.number})" if (item.model, item.version) in serving else "")
+        for item in before
+    )
 
 
 def serves(endpoint: Endpoint) -> str:

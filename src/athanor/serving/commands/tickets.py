@@ -1,6 +1,5 @@
 """`athanor endpoint submit`, `ticket`, `tickets`, `withdraw`: requests that are answered later."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -8,7 +7,7 @@ import typer
 from athanor.kernel.console import Json, emit, say, table, transport
 from athanor.serving.client import EndpointsClient
 from athanor.serving.client.tickets import TicketsClient
-from athanor.serving.commands.records import records_of
+from athanor.serving.commands.records import records_told
 from athanor.serving.errors import ServerNeeded
 from athanor.serving.types.tickets import NewTicket, Ticket, TicketQuery
 
@@ -21,7 +20,13 @@ _WAIT_SECONDS = 3_600.0
 
 def submit(
     name: Name,
-    file: Annotated[Path, typer.Argument(help="CSV or JSON records; - is standard input (JSON).")],
+    records: Annotated[
+        str,
+        typer.Argument(
+            metavar="RECORDS",
+            help="A CSV or JSON file; - is standard input (JSON); or the JSON itself.",
+        ),
+    ],
     *,
     webhook: Annotated[str, typer.Option(help="The URL that is told of the end.")] = "",
     secret: Annotated[
@@ -35,12 +40,12 @@ def submit(
     ] = False,
     json: Json = False,
 ) -> None:
-    """Send records of a file to an endpoint that answers them later."""
+    """Send records to an endpoint that answers them later."""
     client = TicketsClient(transport())
     made = client.ask(
         name,
         NewTicket(
-            body={"records": list(records_of(file))},
+            body={"records": list(records_told(records))},
             webhook=webhook,
             secret=secret,
             expires_seconds=expires_hours * 3_600,
