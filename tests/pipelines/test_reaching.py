@@ -14,9 +14,11 @@ from athanor.app.running.files import training_pipeline
 from athanor.client import Client
 from athanor.kernel.reaching import Way, variables_of
 from athanor.kernel.settings import load_settings
-from athanor.pipelines import PipelineRun, Task
+from athanor.pipelines import PipelineRun, Submission, Task
+from athanor.pipelines.commands.showing import print_end
 from athanor.pipelines.engines.local.exchange import Order, written
 from athanor.pipelines.logic.embedding import Embedded
+from tests.pipelines.kubeflow import component, dag, document, function, task
 
 TRAIN = """
 def train(points: int = 3) -> dict:
@@ -37,12 +39,17 @@ def train(points: int = 3) -> dict:
 
 
 @pytest.fixture(scope="module")
-def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
-    """A client without a server: steps come in by the side."""
+def transport(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InProcessTransport]:
+    """The way in without a server: steps come in by the side."""
     settings, _ = load_settings({"workspace": tmp_path_factory.mktemp("workspace")})
-    transport = InProcessTransport(settings)
-    yield Client(transport)
-    transport.close()
+    found = InProcessTransport(settings)
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def client(transport: InProcessTransport) -> Client:
+    return Client(transport)
 
 
 def trained(client: Client, folder: Path, points: int) -> PipelineRun:
@@ -54,36 +61,93 @@ def trained(client: Client, folder: Path, points: int) -> PipelineRun:
 
 
 def task_of(run: PipelineRun) -> Task:
-    return next(task for task in run.tasks if task.kind == "step")
+    return next(one for one in run.tasks if one.kind == "step")
 
 
 def test_a_step_logs_to_its_own_run_with_both_clients(client: Client, tmp_path: Path) -> None:
     run = trained(client, tmp_path, 3)
-    task = task_of(run)
-    assert (run.state, task.error) == ("done", None)
-    told = client.tracking.run(task.id)
+    done = task_of(run)
+    assert (run.state, done.error) == ("done", None)
+    told = client.tracking.run(done.id)
     assert {key: point.value for key, point in told.metrics.items()} == {
         "accuracy": 0.75,
         "loss": pytest.approx(1 / 3),
     }
     assert told.params == {"depth": "4", "rate": "0.1"}
-    assert [point.step for point in client.tracking.history(task.id, "loss")] == [0, 1, 2]
+    assert [point.step for point in client.tracking.history(done.id, "loss")] == [0, 1, 2]
     assert told.info.name == "fit/train"
     folder = told.info.artifact_uri.partition(":/")[2]
     assert b"".join(client.files.read(f"{folder}/notes.txt")) == b"seen"
-    kept = client.pipelines.order(run.id, task.name).order
+    kept = client.pipelines.order(run.id, done.name).order
     assert "127.0.0.1" not in kept, "what a step is told of the way is not written down"
 
 
 def test_mlflows_end_of_a_run_is_not_the_steps(client: Client, tmp_path: Path) -> None:
     run = trained(client, tmp_path, 1)
-    task = task_of(run)
-    assert run.state == task.state == "failed"
-    kept = client.runs.run(task.id)
+    done = task_of(run)
+    assert run.state == done.state == "failed"
+    kept = client.runs.run(done.id)
     assert kept.state == "failed"
     assert kept.error is not None
     assert kept.resources["cpu_seconds"] > 0
-    assert client.tracking.run(task.id).metrics["loss"].value == 1.0
+    assert client.tracking.run(done.id).metrics["loss"].value == 1.0
+
+
+EVALUATE = """def evaluate(metrics: Output[Metrics], curve: Output[ClassificationMetrics]) -> str:
+    metrics.log_metric("accuracy", 0.875)
+    metrics.log_metric("f1 (macro)", 0.5)
+    metrics.log_metric("note", "a text")
+    curve.log_roc_curve([0.0, 1.0], [0.5, 1.0], [0.9, 0.1])
+    curve.log_confusion_matrix(["cat", "a/dog"], [[3, 1], [0, 4]])
+    return "no champion is beaten"
+"""
+
+
+def test_figures_of_kubeflows_artifacts_are_metrics_of_the_task(
+    transport: InProcessTransport,
+    client: Client,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    outputs = {
+        "metrics": "system.Metrics",
+        "curve": "system.ClassificationMetrics",
+        "reason": "STRING",
+    }
+    body = (
+        EVALUATE.replace("-> str", "-> NamedTuple('Told', [('reason', str)])")
+        .replace('return "', 'return ("')
+        .replace('beaten"', 'beaten",)')
+    )
+    text = document(
+        dag({"evaluate": task("evaluate", cachingOptions={"enableCache": True})}),
+        {"evaluate": component("evaluate", outputs=outputs)},
+        {"evaluate": function("evaluate", body)},
+    )
+    shown = []
+    monkeypatch.setattr("athanor.pipelines.commands.showing.transport", lambda: transport)
+    for state in ("done", "cached"):
+        run = client.pipelines.wait(client.pipelines.submit(Submission(yaml=text)).id)
+        assert [one.state for one in run.tasks] == [state], run.error
+        print_end(run)
+        shown.append(capsys.readouterr().out)
+        if state == "done":
+            told = client.tracking.run(run.tasks[0].id).metrics
+    assert {key: point.value for key, point in told.items()} == {
+        "accuracy": 0.875,
+        "f1 _macro_": 0.5,
+        "confidenceMetrics/confidenceThreshold": 0.1,
+        "confidenceMetrics/falsePositiveRate": 1.0,
+        "confidenceMetrics/recall": 1.0,
+        "confusionMatrix/cat/cat": 3.0,
+        "confusionMatrix/cat/a_dog": 1.0,
+        "confusionMatrix/a_dog/cat": 0.0,
+        "confusionMatrix/a_dog/a_dog": 4.0,
+    }
+    for page in shown:
+        assert "no champion is beaten" in page
+        assert "accuracy" in page
+        assert "0.875" in page
 
 
 def test_a_step_that_is_debugged_logs_nowhere(tmp_path: Path) -> None:

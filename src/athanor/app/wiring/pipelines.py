@@ -1,8 +1,10 @@
 """Pipelines, their engine and their triggers."""
 
 import os
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from athanor.kernel import Principal
 from athanor.lineage import Lineage, Operation
 from athanor.pipelines import (
     FolderSecrets,
@@ -16,6 +18,8 @@ from athanor.pipelines import (
     Workbench,
     local_engine,
 )
+from athanor.pipelines.logic.figures import Figure
+from athanor.tracking import Batch, NewMetric, Tracking
 
 if TYPE_CHECKING:
     from athanor.app.house import House
@@ -37,6 +41,11 @@ def join_pipelines(house: "House", steps: dict[str, Operation]) -> None:
         clock=house.clock,
     )
     news = RunNews()
+
+    def measure(who: Principal, task_id: str, figures: Sequence[Figure]) -> None:
+        points = [NewMetric(key=one.key, value=one.value, step=one.step) for one in figures]
+        house.services[Tracking].log(who, task_id, Batch(metrics=points))
+
     secrets = FolderSecrets(house.folder("secrets"))
     engine = local_engine(
         Surroundings(
@@ -53,6 +62,7 @@ def join_pipelines(house: "House", steps: dict[str, Operation]) -> None:
             operations=steps,
             news=news,
             way=house.reached,
+            measure=measure,
             slots=house.settings.workers or os.cpu_count() or 1,
         )
     )

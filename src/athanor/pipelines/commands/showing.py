@@ -5,9 +5,15 @@ import shlex
 from collections.abc import Callable
 from typing import Any
 
-from athanor.kernel.console import escaped, progress, say, table
+from athanor.kernel.console import escaped, progress, say, table, transport
 from athanor.pipelines.client import PipelinesClient
 from athanor.pipelines.types import PipelineRun, Task
+from athanor.tracking import DEFAULT_EXPERIMENT_ID, RunQuery
+
+_REUSED = "equal to task "
+_MOST_ASKED = 100
+_MOST_ROWS = 40
+_LONGEST = 100
 
 
 def watched(client: PipelinesClient, run: PipelineRun) -> PipelineRun:
@@ -76,13 +82,14 @@ def print_end(run: PipelineRun) -> None:
                 task.state,
                 took(task.started_at, task.ended_at),
                 f"{task.resources['cpu_seconds']:.2f}" if "cpu_seconds" in task.resources else "",
-                task.error["message"] if task.error else task.reason,
+                task.error["message"] if task.error else task.reason or _verdict(task),
             )
             for task in _ordered(run)
             if task.kind != "dag"
         ],
         right=("took", "CPU s"),
     )
+    _print_told(run)
     if run.outputs:
         table(
             ("output", "value"),
@@ -97,6 +104,65 @@ def print_end(run: PipelineRun) -> None:
     if run.error:
         say(str(run.error.get("message", "")), style="red")
         say(run.error.get("hint", ""))
+
+
+def _verdict(task: Task) -> str:
+    """Why a task that is done did not do what it is there for, such as to register a model."""
+    reason = task.outputs.get("reason")
+    return reason if isinstance(reason, str) else ""
+
+
+def _print_told(run: PipelineRun) -> None:
+    """Print what the tasks gave as values, and what they measured."""
+    tasks = [task for task in _ordered(run) if task.kind != "dag"]
+    metrics = _metrics_of(run, tasks)
+    rows = []
+    for task in tasks:
+        rows += [
+            (task.name, name, _cut(json_text.dumps(value, ensure_ascii=False)))
+            for name, value in task.outputs.items()
+            if value is not None and value != ""
+        ]
+        rows += [
+            (task.name, name, "NaN" if value is None else f"{value:g}")
+            for name, value in sorted(metrics.get(task.id, {}).items())
+        ]
+    if rows:
+        table(("task", "told", "value"), rows[:_MOST_ROWS])
+    if len(rows) > _MOST_ROWS:
+        say(f"and {len(rows) - _MOST_ROWS:,} more: athanor pipeline show {run.id} --json")
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+
+
+def _metrics_of(run: PipelineRun, tasks: list[Task]) -> dict[str, dict[str, float | None]]:
+    """The last points of what the first tasks logged, by task.
+
+    One that was reused logged what the first one did.
+    """
+    sources = {
+        task.id: task.reason.removeprefix(_REUSED)
+        if task.state == "cached" and task.reason.startswith(_REUSED)
+        else task.id
+        for task in tasks
+        if task.kind == "step" and task.attempt + (task.state == "cached")
+    }
+    asked = list(dict.fromkeys(sources.values()))[:_MOST_ASKED]
+    if not asked:
+        return {}
+    query = RunQuery(
+        experiments=[DEFAULT_EXPERIMENT_ID],
+        project=run.project,
+        filter=f"attributes.run_id IN ({', '.join(repr(one) for one in asked)})",
+    )
+    found = transport().send("POST", "/tracked-runs/search", body=query).json()["runs"]
+    told = {
+        one["info"]["id"]: {point["key"]: point["value"] for point in one["metrics"]}
+        for one in found
+    }
+    return {id_: told[source] for id_, source in sources.items() if source in told}
 
 
 def shown(value: Any) -> str:

@@ -12,7 +12,7 @@ from athanor.lineage import Lineage, Operation
 from athanor.pipelines.engines.local.admission import Room, machine
 from athanor.pipelines.engines.local.attempts import Attempts, Place
 from athanor.pipelines.engines.local.engine import LocalEngine
-from athanor.pipelines.engines.local.recording import Recorder
+from athanor.pipelines.engines.local.recording import Measure, Recorder
 from athanor.pipelines.materializers import DEFAULT
 from athanor.pipelines.news import RunNews
 from athanor.pipelines.secrets import FolderSecrets, SecretStore
@@ -42,6 +42,8 @@ class Surroundings:
     """Who is told when a run has ended."""
     way: Callable[[], Way | None] = lambda: None
     """How steps reach the platform, to log to it."""
+    measure: Measure | None = None
+    """Keeps the figures of a task's metrics artifacts."""
     slots: int = 0
     """Tasks at once; 0 is as many as there are cores."""
 
@@ -57,6 +59,7 @@ def local_engine(given: Surroundings) -> LocalEngine:
         clock=given.clock,
         news=given.news,
     )
+    recorder.measure = given.measure
     attempts = Attempts(
         given.workers,
         recorder,

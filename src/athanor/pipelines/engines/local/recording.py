@@ -5,7 +5,8 @@ transaction, and it happens only while that attempt is the running one: whoever 
 changes nothing.
 """
 
-from collections.abc import Iterable, Mapping
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
 from functools import partial
@@ -26,10 +27,15 @@ from athanor.kernel import (
 from athanor.lineage import Artifact, Lineage, NewArtifact, Run, RunEnd
 from athanor.pipelines.engines.local.book import Book, Books
 from athanor.pipelines.engines.local.exchange import MadeArtifact
+from athanor.pipelines.logic.figures import SCHEMAS, Figure, figures_of
 from athanor.pipelines.logic.planner import Bindings, Launch, Planned, Planner, Settled
 from athanor.pipelines.news import RunNews
 from athanor.pipelines.store import CacheEntry, Ordered, RunStore
 from athanor.pipelines.types import ArtifactValue, Task, TaskState
+
+_log = logging.getLogger(__name__)
+Measure = Callable[[Principal, str, Sequence[Figure]], None]
+"""Keeps what a task has measured as metrics of its run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +67,8 @@ class Recorder:
         news: RunNews,
     ) -> None:
         self._store = store
+        self.measure: Measure | None = None
+        """Who keeps figures, if anybody does."""
         self._news = news
         self._storage = storage
         self._database = database
@@ -201,13 +209,18 @@ class Recorder:
             "resources": resources,
             "ended_at": self._clock.now(),
         }
+        measured: list[Figure] = []
         with self._books.noting() as book:
             if not self._store.change_task(task.id, changes, attempt=task.attempt):
                 return None
             for name, items in ending.artifacts.items():
                 for id_, item in zip(made[name], items, strict=True):
                     self._record(ordered, id_, f"{task.name}/{name}", item)
+                    if item.metadata.get("schema") in SCHEMAS:
+                        measured += figures_of(item.metadata.get("properties") or {})
             self._produced(who, task.id, made)
+            if measured:
+                self._database.after_commit(partial(self._keep, who, task.id, measured))
             book.ended.append(
                 RunEnd(id=task.id, state=ending.state, resources=resources, error=error)
             )
@@ -311,6 +324,14 @@ class Recorder:
             project=ordered.run.project,
         )
         self._lineage.record(ordered.who, new)
+
+    def _keep(self, who: Principal, task_id: str, measured: Sequence[Figure]) -> None:
+        """Figures are kept beside the artifact that has them: that they can't be fails nothing."""
+        try:
+            if self.measure is not None:
+                self.measure(who, task_id, measured)
+        except AthanorError as error:
+            _log.warning("the figures of task %s are not kept as metrics: %s", task_id, error)
 
     def _produced(self, who: Principal, task_id: str, made: Mapping[str, list[str]]) -> None:
         for name, items in made.items():
