@@ -1,6 +1,8 @@
 """Files and archives that are no data: refused by name, with the place, and nothing half-made."""
 
+import hashlib
 import io
+import json
 import os
 import tarfile
 import zipfile
@@ -275,3 +277,27 @@ def test_an_address_that_is_none(room: DataRoom, uri: str) -> None:
         room.sources.add_from(OWNER, "nowhere", NewSource(uri=uri))
     assert caught.value.details["source"]
     assert room.datasets.datasets(OWNER) == []
+
+
+@pytest.mark.parametrize(
+    ("paths", "words"),
+    [
+        ([], "is empty"),
+        (["a.csv", "a.csv"], "twice"),
+        (["a", "a/b.csv"], "as a folder"),
+        (["a\0b"], "leads elsewhere"),
+        (["../b"], "leads elsewhere"),
+    ],
+)
+def test_a_folder_of_dvc_with_an_odd_list(
+    room: DataRoom, tmp_path: Path, paths: list[str], words: str
+) -> None:
+    listing = json.dumps([{"md5": "0" * 32, "relpath": path} for path in paths]).encode()
+    md5 = hashlib.md5(listing, usedforsecurity=False).hexdigest()
+    kept = tmp_path / f"project/.dvc/cache/files/md5/{md5[:2]}/{md5[2:]}.dir"
+    kept.parent.mkdir(parents=True)
+    kept.write_bytes(listing)
+    told = tmp_path / "project/data.dvc"
+    told.write_text(f"outs:\n- md5: {md5}.dir\n  path: data\n  hash: md5\n")
+    with pytest.raises(UnreadableFile, match=words):
+        room.sources.add_from(OWNER, "data", NewSource(uri=str(told)))

@@ -166,6 +166,13 @@ def _folder(md5: str, name: str, stores: list[_Store], into: Path, file: Path) -
         raise UnreadableFile(
             file.name, f"the folder's list {md5} is damaged.", hint="Push it again: dvc push"
         ) from error
+    paths = {path for _, path in entries}
+    above = {str(parent) for path in paths for parent in PurePosixPath(path).parents}
+    if not entries or len(paths) < len(entries) or paths & above:
+        what = "is empty" if not entries else "tells a file twice, or as a folder, too"
+        raise UnreadableFile(
+            file.name, f"the folder's list {md5} {what}.", hint="Add the folder anew."
+        )
     for digest, path in entries:
         if not _inside(path):
             raise UnreadableFile(
@@ -179,7 +186,7 @@ def _folder(md5: str, name: str, stores: list[_Store], into: Path, file: Path) -
 
 def _inside(path: str) -> bool:
     pure = PurePosixPath(path)
-    return bool(path) and not pure.is_absolute() and ".." not in pure.parts
+    return bool(path) and "\0" not in path and not pure.is_absolute() and ".." not in pure.parts
 
 
 def _md5(path: Path) -> str:
