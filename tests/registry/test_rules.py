@@ -2,6 +2,7 @@
 
 import pickle
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from athanor.lineage import Lineage, NewArtifact, NewRun, OperationCall, SqlLine
 from athanor.registry import (
     Catalog,
     Intake,
+    ModelNotFound,
     Models,
     ModelVersion,
     NewModelVersion,
@@ -397,6 +399,24 @@ def test_a_protected_alias_is_not_removed_but_rolled_back(room: Room) -> None:
         with pytest.raises(AliasProtected, match="lift the protection"):
             act()
     assert room.models.rollback(OWNER, "churn").number == 1
+
+
+def test_a_refused_challenger_is_among_the_judgements(room: Room) -> None:
+    register = operations(room.models, room.events)["model.register"]
+    told = {"gate": "quality", "passed": False, "reason": "worse", "measured": {"p_value": 0.9}}
+    judged = partial(room.governed.promotions.judgements, OWNER, "churn")
+    with pytest.raises(ModelNotFound):
+        judged()
+    parameters = {"name": "churn", "verdict": told}
+    register(OWNER, OperationCall(run_id="r", task="register", key="k", parameters=parameters))
+    room.register()
+    room.protect("schema")
+    room.models.promote(OWNER, "churn@1")
+    passed, refused = judged()
+    assert (passed.number, refused.number, refused.passed) == (1, 0, False)
+    (verdict,) = refused.verdicts
+    assert (verdict.reason, verdict.measured["run"]) == ("worse", "r")
+    assert judged(number=1) == [passed]
 
 
 def test_an_alias_that_moved_meanwhile_is_judged_again(room: Room) -> None:

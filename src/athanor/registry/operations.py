@@ -17,6 +17,7 @@ from athanor.lineage import (
     Resolver,
 )
 from athanor.registry.errors import AliasMovedMeanwhile, AliasProtected, OperationLacks
+from athanor.registry.protection import CHALLENGER_REFUSED
 from athanor.registry.service import Models, held
 from athanor.registry.types import NewModelVersion
 
@@ -61,7 +62,7 @@ def _register(
             "reason": verdict.reason,
             "measured": verdict.measured,
         }
-        events.tell(who, "registry.challenger.refused", name, detail, project=call.project)
+        events.tell(who, CHALLENGER_REFUSED, name, detail, project=call.project)
         return _not_registered(name, verdict.reason)
     offered = call.artifacts.get("model")
     if not offered:

@@ -13,6 +13,9 @@ GateKind = Literal["metric", "not-worse", "fairness", "latency", "schema", "pick
 RequestState = Literal["open", "approved", "rejected", "withdrawn", "used"]
 MoveKind = Literal["set", "rollback", "removed"]
 
+CHALLENGER_REFUSED = "registry.challenger.refused"
+"""The event of a model that a pipeline's gate did not let through: it is not registered."""
+
 _LIMIT = re.compile(r"(?:metric\s+)?(\S+?)\s*(>=|<=)\s*(\S+)")
 _NOT_WORSE = re.compile(r"not-worse\s+(\S+)(?:\s+by\s+(\S+))?(?:\s+(lower|higher))?")
 _FAIRNESS = re.compile(r"fairness(?:\s+(\S+?))?\s*<=\s*(\S+)")
@@ -155,6 +158,7 @@ class Judgement:
     id: str
     model: str
     number: int
+    """0: a challenger that a pipeline's gate refused, and that was not registered."""
     alias: str
     holder: int | None
     """The version that it was compared with."""

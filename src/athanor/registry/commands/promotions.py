@@ -119,7 +119,7 @@ def judgements(
         ("version", "alias", "against", "outcome", "gates", "when", "by"),
         [
             (
-                item.number,
+                item.number or "(not registered)",
                 item.alias,
                 item.holder,
                 "passed" if item.passed else "not passed",

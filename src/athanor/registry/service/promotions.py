@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from athanor.kernel import Principal, new_id
+from athanor.kernel import Event, Principal, Verdict, new_id
 from athanor.registry.errors import (
     BadProtection,
     ProtectionNotFound,
@@ -11,8 +11,9 @@ from athanor.registry.errors import (
 )
 from athanor.registry.ground import Ground
 from athanor.registry.guard import Guard
-from athanor.registry.logic.references import check_alias
+from athanor.registry.logic.references import CHAMPION, check_alias
 from athanor.registry.protection import (
+    CHALLENGER_REFUSED,
     Approval,
     ApprovalRequest,
     Judgement,
@@ -134,11 +135,22 @@ class Promotions:
     ) -> list[Judgement]:
         """What gates said of a model's versions, newest first; `limit` is 1 to 1,000.
 
+        With challengers that a pipeline's gate refused: they were not registered, and have the
+        number 0. There may be such of a model that is not there yet.
+
         Raises: ModelNotFound.
         """
         self._access.require(who, "registry.judgements", model)
-        self._models.model(who, model)
-        return self._store.judgements(model, number, min(_MOST, max(1, limit)))
+        refused = [
+            _refusal(event) for event in self._ground.events.about(model, CHALLENGER_REFUSED)
+        ]
+        if not refused:
+            self._models.model(who, model)
+        limit = min(_MOST, max(1, limit))
+        found = self._store.judgements(model, number, limit)
+        if not number:
+            found = sorted([*found, *refused], key=lambda item: item.judged_at, reverse=True)
+        return found[:limit]
 
     def requests(self, who: Principal, query: RequestFilter) -> list[ApprovalRequest]:
         """Approval requests, newest first."""
@@ -230,3 +242,23 @@ class Promotions:
         }
         subject = f"{request.model}@{request.alias}"
         self._ground.events.tell(who, action, subject, detail, project=request.project)
+
+
+def _refusal(event: Event) -> Judgement:
+    """What a pipeline's gate said of a challenger that was not registered."""
+    told = event.detail
+    measured = {**(told.get("measured") or {}), "run": told.get("run")}
+    verdict = Verdict(
+        gate=str(told.get("gate")), passed=False, reason=str(told.get("reason")), measured=measured
+    )
+    return Judgement(
+        id=event.id,
+        model=event.subject,
+        number=0,
+        alias=CHAMPION,
+        holder=None,
+        passed=False,
+        verdicts=(verdict,),
+        judged_by=event.actor,
+        judged_at=event.at,
+    )
