@@ -9,7 +9,7 @@ import urllib.request
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import pandas as pd
@@ -236,3 +236,40 @@ def test_a_download_is_an_attachment(server: RunningServer, client: Client) -> N
     with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 - loopback
         assert answer.headers["content-disposition"].startswith("attachment")
         assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+def test_events_are_told_newest_last_and_sought(server: RunningServer, client: Client) -> None:
+    kept(client, "eventful")
+    client.models.promote("eventful@1", reason="it is the first")
+    (moved,) = athanor(server, "event", "--subject", "eventful@champion", "--json")
+    assert moved["action"] == "registry.alias.moved"
+    found = athanor(server, "event", "--subject", "eventful", "--action", "registry", "--json")
+    assert [event["action"] for event in found][-2:] == [
+        "registry.version.created",
+        "registry.alias.moved",
+    ]
+    newest = athanor(server, "event", "--limit", "1", "--json")
+    assert newest[0]["seq"] >= moved["seq"]
+    behind = athanor(server, "event", "--after", str(moved["seq"] - 1), "--limit", "1", "--json")
+    assert [event["seq"] for event in behind] == [moved["seq"]]
+    assert "it is the first" in athanor(server, "event", "--subject", "eventful@champion")
+    with subprocess.Popen(
+        [
+            *(sys.executable, "-m", "athanor.app.cli", "--workspace", str(server.workspace)),
+            *("event", "--subject", "eventful", "--follow", "--limit", "1"),
+        ],
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as following:
+        assert following.stdout is not None
+        try:
+            until(following.stdout, "registry.alias.moved")
+            client.catalog.tag_model("eventful", "colour", "blue")
+            assert "key=colour, value=blue" in until(following.stdout, "registry.model.tagged")
+        finally:
+            following.kill()
+
+
+def until(stream: IO[str], word: str) -> str:
+    """The first line with a word."""
+    return next(line for line in stream if word in line)

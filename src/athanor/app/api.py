@@ -35,6 +35,7 @@ from athanor.kernel import (
 )
 from athanor.kernel.database import DatabaseUnavailable, is_damaged
 from athanor.kernel.http import Caller, room_router
+from athanor.kernel.sought import Sought
 from athanor.kernel.storage import DiskFull
 from athanor.kernel.transport import PREFIX
 from athanor.tracking import Answer, Head, MlflowApp, MlflowError, Route
@@ -382,9 +383,22 @@ def _platform_routes(house: "House") -> APIRouter:
         return [Project(id="default", name="default")]
 
     @router.get("/events")
-    def events(after: EventNumber = 0, limit: int = 100) -> list[Event]:
-        """Events behind number `after`, oldest first."""
-        return house.events.since(after, max(1, min(limit, 1000)))
+    def events(
+        after: EventNumber = 0,
+        limit: int = 100,
+        *,
+        latest: bool = False,
+        action: str = "",
+        subject: str = "",
+    ) -> list[Event]:
+        """Events behind number `after`, or with `latest` the last ones; the newest at the end.
+
+        With `latest`, those of an action or what it begins with (`registry`), and of a subject.
+        """
+        limit = max(1, min(limit, 1000))
+        if latest:
+            return house.events.latest(limit, Sought(action=action, subject=subject))[::-1]
+        return house.events.since(after, limit)
 
     @router.get("/events/stream", response_class=StreamingResponse)
     async def stream(request: Request, after: EventNumber | None = None) -> StreamingResponse:

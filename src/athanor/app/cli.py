@@ -100,7 +100,7 @@ COMMANDS = {
         "Send runs recorded here to a shared server.",
         "Arrive and leave",
     ),
-    "event": Entry("athanor.app.commands:events", "What happened, as it happens.", "Watch"),
+    "event": Entry("athanor.app.commands:events", "What happened last; --follow goes on.", "Watch"),
 }
 
 

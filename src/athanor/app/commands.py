@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from textwrap import shorten
 from typing import Annotated, Any
 
 import typer
@@ -18,9 +19,13 @@ from athanor.app.lock import is_alive, read_server
 from athanor.kernel import NotFound, Unavailable
 from athanor.kernel.console import Json, emit, say, table, transport
 from athanor.kernel.settings import load_settings
+from athanor.kernel.sought import Sought
 
 _START_SECONDS = 60.0
 _STOP_SECONDS = 30.0
+_LOOK_SECONDS = 0.5
+_DETAIL = 120
+"""Characters of an event's detail that are printed."""
 
 Workspace = Annotated[
     Path | None, typer.Option(help="The folder that holds everything.", show_default=".athanor")
@@ -196,16 +201,80 @@ def settings(*, workspace: Workspace = None, json: Json = False) -> None:
 
 def events(
     *,
-    after: Annotated[int, typer.Option(help="Only events behind this number.")] = 0,
-    limit: Annotated[int, typer.Option(min=1, max=1000)] = 100,
+    action: Annotated[
+        str, typer.Option(help="Only of this action, or what it begins with: registry.alias")
+    ] = "",
+    subject: Annotated[
+        str, typer.Option(help="Only of this thing: a model with its versions, a dataset, a run.")
+    ] = "",
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on printing what happens, until Ctrl-C.")
+    ] = False,
+    after: Annotated[
+        int | None, typer.Option(help="The events behind this number instead of the last ones.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1000)] = 50,
     json: Json = False,
 ) -> None:
-    """Print what happened, oldest first."""
-    found = transport().send("GET", "/events", query={"after": after, "limit": limit}).json()
+    """Print what happened last, the newest at the end."""
+    sought = Sought(action=action, subject=subject)
+    if after is None:
+        query = {"latest": "true", "limit": limit, "action": action, "subject": subject}
+        found = _events(query, sought)
+    else:
+        found = _events({"after": after, "limit": limit}, sought)
     if json:
         emit(found)
-        return
-    table(
-        ("number", "at", "who", "what", "to which"),
-        [(e["seq"], e["at"][:19], e["actor"], e["action"], e["subject"]) for e in found],
-    )
+    elif not found and not follow:
+        say("Nothing yet.")
+    else:
+        for event in found:
+            say(_line(event))
+    if follow:
+        _follow(sought, _newest() if not found else found[-1]["seq"], json=json)
+
+
+def _follow(sought: Sought, seen: int, *, json: bool) -> None:
+    """Print events behind a number as they come."""
+    while True:
+        fresh = _events({"after": seen, "limit": 1000}, Sought())
+        for event in fresh:
+            if not sought.fits(event["action"], event["subject"]):
+                continue
+            if json:
+                emit(event)
+            else:
+                say(_line(event))
+        if fresh:
+            seen = fresh[-1]["seq"]
+        else:
+            time.sleep(_LOOK_SECONDS)
+
+
+def _newest() -> int:
+    return next((e["seq"] for e in _events({"latest": "true", "limit": 1}, Sought())), 0)
+
+
+def _events(query: dict[str, Any], sought: Sought) -> list[dict[str, Any]]:
+    found = transport().send("GET", "/events", query=query).json()
+    return [event for event in found if sought.fits(event["action"], event["subject"])]
+
+
+def _line(event: dict[str, Any]) -> str:
+    """An event as it is printed: its number, when, who, what, to which, and the detail."""
+    told = (event["at"][:19].replace("T", " "), event["actor"], event["action"], event["subject"])
+    return "  ".join((f"{event['seq']:>6}", *told, detail_of(event))).rstrip()
+
+
+def detail_of(event: dict[str, Any]) -> str:
+    """What an event tells beside, in a line: why, or else what is plain in it."""
+    told = event["detail"]
+    if reason := told.get("reason"):
+        text = f"{reason} (run {told['run']})" if told.get("run") else str(reason)
+    else:
+        text = ", ".join(
+            f"{key}={value}"
+            for key, value in told.items()
+            if isinstance(value, (str, int, float)) and str(value) not in {"", event["subject"]}
+        )
+    return shorten(text, _DETAIL, placeholder=" ...")

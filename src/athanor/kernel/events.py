@@ -24,6 +24,7 @@ from athanor.kernel.permissions import Principal
 from athanor.kernel.plain import Columns, Plain, marks
 from athanor.kernel.projects import DEFAULT_PROJECT
 from athanor.kernel.redaction import redact
+from athanor.kernel.sought import Sought
 
 _log = logging.getLogger(__name__)
 
@@ -78,7 +79,9 @@ class EventStore(Protocol):
         """The next events behind number `after`, oldest first, none that may still be overtaken."""
         ...
 
-    def latest(self, limit: int, project: str | None = None) -> list[Event]:
+    def latest(
+        self, limit: int, project: str | None = None, sought: Sought | None = None
+    ) -> list[Event]:
         """The newest events, newest first."""
         ...
 
@@ -185,11 +188,21 @@ class SqlEventStore:
                 return "tx = 0 AND seq > ?", [after]
         return _BEHIND, [after, after]
 
-    def latest(self, limit: int, project: str | None = None) -> list[Event]:
+    def latest(
+        self, limit: int, project: str | None = None, sought: Sought | None = None
+    ) -> list[Event]:
         """The newest events, newest first."""
-        where, values = ("", ()) if project is None else (" WHERE project = ?", (project,))
+        where, values = ["TRUE"], list[Any]()
+        if project is not None:
+            where.append("project = ?")
+            values.append(project)
+        for column, mark in (("action", "."), ("subject", "@")):
+            if wanted := getattr(sought, column, ""):
+                where.append(f"({column} = ? OR substr({column}, 1, ?) = ?)")
+                values += [wanted, len(wanted) + 1, f"{wanted}{mark}"]
         rows = self._plain.fetch(
-            f"SELECT {_COLUMNS.listed} FROM kernel_event{where} ORDER BY seq DESC LIMIT ?",  # noqa: S608 - names are our own
+            f"SELECT {_COLUMNS.listed} FROM kernel_event WHERE {' AND '.join(where)}"  # noqa: S608 - values are bound
+            " ORDER BY seq DESC LIMIT ?",
             (*values, limit),
         )
         return [Event(**_COLUMNS.read(row)) for row in rows]
@@ -312,9 +325,9 @@ class Events:
         """The next events behind number `after`, oldest first."""
         return self._store.since(after, limit)
 
-    def latest(self, limit: int = 50) -> list[Event]:
+    def latest(self, limit: int = 50, sought: Sought | None = None) -> list[Event]:
         """The newest events, newest first."""
-        return self._store.latest(limit)
+        return self._store.latest(limit, None, sought)
 
     def about(self, subject: str | None, *actions: str) -> list[Event]:
         """All events of some actions, of one subject or (None) of every one, newest first."""

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 from athanor.kernel.events import Event, EventStore
 from athanor.kernel.ids import new_id
+from athanor.kernel.sought import Sought
 
 _AT = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 
@@ -75,6 +76,16 @@ class EventStoreContract:
         first, _, third, fourth = store.since(0, 10)
         assert store.about("churn", ("a",)) == [fourth, first]
         assert store.about(None, ("a",)) == [fourth, third, first]
+
+    def test_the_newest_of_an_action_or_a_subject(self, store: EventStore) -> None:
+        for action, subject in (("a.b", "x"), ("a.bc", "x@1"), ("a.b.c", "xy"), ("ab", "x@1@2")):
+            store.append(replace(an_event(action), subject=subject))
+        first, second, third, fourth = store.since(0, 10)
+        for action, found in (("a", [third, second, first]), ("a.b", [third, first]), ("b", [])):
+            assert store.latest(10, None, Sought(action=action)) == found
+        assert store.latest(10, None, Sought(subject="x")) == [fourth, second, first]
+        assert store.latest(10, None, Sought(action="a.b", subject="x")) == [first]
+        assert store.latest(1, None, Sought(subject="x@1")) == [fourth]
 
     def test_only_the_project_asked_for(self, store: EventStore) -> None:
         for project in ("one", "two", "one"):

@@ -12,6 +12,7 @@ from typing import Any
 
 from athanor.kernel.events import Event
 from athanor.kernel.jobs import LEASE, Job
+from athanor.kernel.sought import Sought
 from athanor.lineage import ENDED, Artifact, Edge, Link, Node, Run, RunEnd, RunFilter
 from athanor.lineage.types import Direction
 
@@ -35,9 +36,13 @@ class MemoryEventStore:
         found = [event for event in self._events[after:] if not actions or event.action in actions]
         return found[:limit]
 
-    def latest(self, limit: int, project: str | None = None) -> list[Event]:
+    def latest(
+        self, limit: int, project: str | None = None, sought: Sought | None = None
+    ) -> list[Event]:
         """The newest events, newest first."""
         found = [event for event in self._events if project is None or event.project == project]
+        if sought is not None:
+            found = [event for event in found if sought.fits(event.action, event.subject)]
         return found[::-1][:limit]
 
     def about(self, subject: str | None, actions: tuple[str, ...]) -> list[Event]:
