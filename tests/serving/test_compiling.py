@@ -34,6 +34,7 @@ from athanor.serving.logic.frames import Hello, Reply
 from athanor.serving.runtimes import compiled, compiling
 from athanor.serving.runtimes.native import NativeRuntime
 from athanor.serving.runtimes.proof import Hints, answers_of, proof_rows, prove
+from athanor.serving.runtimes.trees import xgboost as trees_of_xgboost
 from athanor.serving.runtimes.trees.lightgbm import _beside_zero
 from athanor.serving.types import InputColumn
 from tests.serving.conftest import Trained
@@ -118,6 +119,21 @@ def test_trees_answer_to_the_last_bit(name: str, tmp_path: Path) -> None:
     assert groups["thresholds"]["rows"] > 30
     assert all(item["largest_difference"] == 0.0 for item in groups.values())
     assert sum(item["ties"] for item in groups.values()) == 0
+
+
+def test_xgboost_answers_infinity_where_its_library_does(tmp_path: Path) -> None:
+    rows = measured()[["n0", "n1"]]
+    truth = (rows.n0 + rows.n1 > 0).astype(int)
+    estimator = xgboost.XGBClassifier(n_estimators=5, n_jobs=1).fit(rows, truth)
+    assert compiled_of(tmp_path, estimator, rows)["kind"] == "trees"
+    model = compiled.load(tmp_path / "compiled")
+    odd = [[math.inf, 0.1], [-math.inf, 0.1], [1e39, 0.1], [0.1, -1e300], [None, 3.4e38]]
+    direct = estimator.predict_proba(pd.DataFrame(odd, columns=["n0", "n1"], dtype=float))
+    assert [list(model.one(row)[1]) for row in odd] == direct.tolist()
+    whole, booster = map(trees_of_xgboost.ensemble, (estimator, estimator.get_booster()))
+    assert (booster.finite, whole.finite) == (True, False)
+    with pytest.raises(xgboost.core.XGBoostError, match="inf"):
+        xgboost.DMatrix(np.array(odd[:1]))
 
 
 @pytest.mark.parametrize("sparse", [True, False])

@@ -70,9 +70,10 @@ class Trees:
         return np.add.accumulate(values, axis=1)[:, -1]
 
     def _matrix(self, rows: list[Any]) -> NDArray[Any]:
-        if self._single:
-            return np.array(rows, np.float64).astype(np.float32)
         matrix = np.array(rows, np.float64)
+        if self._single:
+            with np.errstate(over="ignore"):  # what single precision does not hold is infinite
+                return matrix.astype(np.float32)
         return matrix.astype(np.float32).astype(np.float64) if self._narrow else matrix
 
 

@@ -48,7 +48,8 @@ def ensemble(model: Any) -> Ensemble:
         features=int(told["num_feature"]),
         single=True,
         strict=True,
-        finite=True,
+        # A bare booster reads a DMatrix, which refuses infinity; the others read rows in place.
+        finite=not hasattr(model, "get_booster"),
         zeros_missing=True,
         tolerance=_ROUNDED,
     )
