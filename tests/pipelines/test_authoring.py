@@ -3,6 +3,7 @@
 import dataclasses
 import pathlib
 import textwrap
+import time
 import typing
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal, NamedTuple, TypedDict
@@ -13,7 +14,7 @@ import pyarrow as pa
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from athanor.pipelines import If, operation, pipeline, step
+from athanor.pipelines import If, operation, pipeline, sql_step, step
 from athanor.pipelines.authoring.interface import Kind, interface_of, kind_of
 from athanor.pipelines.authoring.loading import load_document
 from athanor.pipelines.authoring.source import source_of
@@ -342,3 +343,17 @@ def test_literals_are_checked() -> None:
 
 def test_hints_are_read_once_more_where_the_step_runs() -> None:
     assert typing.get_type_hints(flows.split.function)["table"] is pd.DataFrame
+
+
+def test_a_query_reads_instants_in_utc_wherever_it_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = pa.table({"moment": pa.array([0], pa.timestamp("us", tz="UTC"))})
+    monkeypatch.setenv("TZ", "America/New_York")
+    time.tzset()
+    try:
+        found = sql_step("SELECT CAST(moment AS VARCHAR) AS text, hour(moment) AS hour FROM rows")(
+            rows=rows
+        )
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert found.to_pylist() == [{"text": "1970-01-01 00:00:00+00", "hour": 0}]

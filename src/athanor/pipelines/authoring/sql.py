@@ -38,6 +38,7 @@ QUERY = {query!r}
 
 def {name}({inputs}) -> pyarrow.Table:
     connection = duckdb.connect(config={{"enable_external_access": "false"}})
+    connection.execute("SET TimeZone = 'UTC'")
     for table, rows in {tables}.items():
         connection.register(table, rows)
     return connection.execute(QUERY, {parameters}).to_arrow_table()
