@@ -20,6 +20,7 @@ from athanor.pipelines.commands.submitting import (
 )
 from athanor.pipelines.errors import BadPipeline
 from athanor.pipelines.exports.airflow import airflow_file
+from athanor.pipelines.exports.places import without_places
 from athanor.pipelines.ir.text import write_document
 
 commands = typer.Typer(
@@ -155,7 +156,7 @@ def compile_(
     """Print a pipeline as Kubeflow Pipelines YAML, or as a DAG file of Apache Airflow."""
     if to not in {"kubeflow", "airflow"}:
         raise BadPipeline(f"There is no form {to!r}.", hint="Choose kubeflow or airflow.")
-    document = document_of(target)
+    document = without_places(document_of(target))
     text = airflow_file(document) if to == "airflow" else write_document(document)
     if output is not None:
         output.parent.mkdir(parents=True, exist_ok=True)

@@ -18,6 +18,7 @@ from athanor.pipelines.exports.image import (
     context_of_container,
     with_image,
 )
+from athanor.pipelines.exports.places import without_places
 from athanor.pipelines.ir.text import write_document
 
 
@@ -62,7 +63,9 @@ def image(
     if into is not None:
         if not of:
             raise BadPipeline("--into needs a pipeline.", hint="Name it: --of FILE.py")
-        into.write_text(write_document(with_image(document_of(of), step, name)), "utf-8")
+        into.write_text(
+            write_document(without_places(with_image(document_of(of), step, name))), "utf-8"
+        )
     if json:
         emit(told)
         return

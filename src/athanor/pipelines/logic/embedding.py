@@ -7,6 +7,7 @@ function's name an argument; what the engine needs beyond that is one JSON argum
 import json
 import sys
 from dataclasses import asdict, dataclass, field, replace
+from pathlib import PurePath
 from typing import Any
 
 import msgspec
@@ -15,6 +16,7 @@ from athanor.pipelines.ir.spec import ContainerSpec
 
 OPERATION_IMAGE = "athanor/operation"
 OPERATION_COMMAND = "athanor-operation"
+_SETTINGS = "--athanor_step"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +62,7 @@ def embed(embedded: Embedded, *, bootstrap: str = "", image: str = "") -> Contai
             "{{$}}",
             "--function_to_execute",
             function,
-            "--athanor_step",
+            _SETTINGS,
             json.dumps(settings, sort_keys=True),
         ],
     )
@@ -69,7 +71,7 @@ def embed(embedded: Embedded, *, bootstrap: str = "", image: str = "") -> Contai
 def read_embedded(container: ContainerSpec) -> Embedded | None:
     """The function in a container, or None when the container is something else."""
     arguments = _arguments(container.args)
-    settings = arguments.get("--athanor_step")
+    settings = arguments.get(_SETTINGS)
     if settings is None or not container.command:
         return None
     try:
@@ -90,6 +92,19 @@ def with_timeout(container: ContainerSpec, seconds: float) -> ContainerSpec:
         return container
     changed = replace(embedded, timeout=seconds)
     return embed(changed, bootstrap=container.command[2], image=container.image)
+
+
+def with_bare_file(container: ContainerSpec) -> ContainerSpec:
+    """The container of a function whose file is known by its name alone; any other one as it is."""
+    embedded = read_embedded(container)
+    if embedded is None or not embedded.file:
+        return container
+    place = container.args.index(_SETTINGS) + 1
+    settings = json.loads(container.args[place])
+    settings["file"] = PurePath(embedded.file).name
+    args = [*container.args]
+    args[place] = json.dumps(settings, sort_keys=True)
+    return msgspec.structs.replace(container, args=args)
 
 
 def operation_container(name: str) -> ContainerSpec:
