@@ -41,7 +41,7 @@ def {name}({inputs}) -> pyarrow.Table:
     connection.execute("SET TimeZone = 'UTC'")
     for table, rows in {tables}.items():
         connection.register(table, rows)
-    return connection.execute(QUERY, {parameters}).to_arrow_table()
+    return connection.sql(QUERY, params={parameters}).to_arrow_table()
 """
 
 
