@@ -26,11 +26,13 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
+from athanor.kernel.errors import AthanorError
 from athanor.registry import Signature, TrainedModel
 from athanor.registry.packaging import load_model
 from athanor.registry.packaging.materializer import ModelMaterializer
 from athanor.serving.errors.runtimes import RowRefused, RuntimeUnusable
 from athanor.serving.logic.frames import Hello, Reply
+from athanor.serving.plane.served import _answered
 from athanor.serving.runtimes import compiled, compiling
 from athanor.serving.runtimes.native import NativeRuntime
 from athanor.serving.runtimes.proof import Hints, answers_of, proof_rows, prove
@@ -127,7 +129,13 @@ def test_xgboost_answers_infinity_where_its_library_does(tmp_path: Path) -> None
     estimator = xgboost.XGBClassifier(n_estimators=5, n_jobs=1).fit(rows, truth)
     assert compiled_of(tmp_path, estimator, rows)["kind"] == "trees"
     model = compiled.load(tmp_path / "compiled")
-    odd = [[math.inf, 0.1], [-math.inf, 0.1], [1e39, 0.1], [0.1, -1e300], [None, 3.4e38]]
+    odd: list[list[Any]] = [
+        [math.inf, 0.1],
+        [-math.inf, 0.1],
+        [1e39, 0.1],
+        [0.1, -1e300],
+        [None, 3.4e38],
+    ]
     direct = estimator.predict_proba(pd.DataFrame(odd, columns=["n0", "n1"], dtype=float))
     assert [list(model.one(row)[1]) for row in odd] == direct.tolist()
     whole, booster = map(trees_of_xgboost.ensemble, (estimator, estimator.get_booster()))
@@ -190,6 +198,21 @@ def test_a_row_that_the_model_can_not_read_is_named(tmp_path: Path) -> None:
         model.predict([[1.0, 2.0], [1.0, None]])
     with pytest.raises(RowRefused, match="infinite"):
         model.one([math.inf, 1.0])
+
+
+def test_a_value_that_a_step_can_not_read_writes_no_trace(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    rows = measured()[["n0", "card"]]
+    encoder = make_column_transformer((OneHotEncoder(), ["card"]), remainder="passthrough")
+    estimator = make_pipeline(encoder, LogisticRegression()).fit(rows, rows.n0 > 0)
+    assert compiled_of(tmp_path, estimator, rows)["kind"] == "folded"
+    model = compiled.load(tmp_path / "compiled")
+    caplog.clear()
+    told = _answered(model, [[1.0, ["b"]]])
+    assert isinstance(told, AthanorError)
+    assert told.status < 500
+    assert [record for record in caplog.records if record.exc_info] == []
 
 
 def test_a_folder_that_is_none_is_refused(tmp_path: Path) -> None:

@@ -234,6 +234,16 @@ class BadRequest(Invalid):
         super().__init__(message, hint=hint)
 
 
+class TransferCodingUnknown(BadRequest):
+    """The body is packed for its way by something else than chunks."""
+
+    def __init__(self, coding: str) -> None:
+        super().__init__(
+            f"A body with Transfer-Encoding: {coding[:100]} is not taken.",
+            hint="Send it chunked alone; pack it, where you want to, by Content-Encoding: gzip.",
+        )
+
+
 class HeaderTooLarge(TooLarge):
     """The request's header exceeds the plane's limit."""
 

@@ -13,7 +13,12 @@ from typing import Protocol, cast
 import httptools
 
 from athanor.kernel.errors import AthanorError
-from athanor.serving.errors import BadRequest, BodyTooLarge, HeaderTooLarge
+from athanor.serving.errors import (
+    BadRequest,
+    BodyTooLarge,
+    HeaderTooLarge,
+    TransferCodingUnknown,
+)
 from athanor.serving.plane.exchange import Exchange
 
 _HEAD = "HEAD"
@@ -274,6 +279,9 @@ class Connection(asyncio.Protocol):
         self._reading_head = False
         self.deadline = monotonic() + self._limits.body_seconds
         self._app.admit(head.headers)
+        coding = head.headers.get("transfer-encoding")
+        if coding and [item.strip().lower() for item in coding] != ["chunked"]:
+            raise TransferCodingUnknown(", ".join(coding))
         length = head.headers.get("content-length")
         if length and int(length[0]) > self._limits.body_bytes:
             raise BodyTooLarge(self._limits.body_bytes)

@@ -179,8 +179,8 @@ class Lane:
             served.used = arrived
             try:
                 label, numbers = self._one(row)
-            except AthanorError:
-                return False
+            except (AthanorError, TypeError, ValueError, OverflowError):
+                return False  # a value that a step can't read: the long way tells its sender
             if label < 0 and len(numbers) != 1:
                 return False
             self._answer(label, numbers, arrived, key, features, exchange)

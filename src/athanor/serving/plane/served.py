@@ -163,6 +163,10 @@ def _answered(model: CompiledRuntime, rows: list[Row]) -> Reply | AthanorError:
         return model.predict(rows)
     except AthanorError as error:
         return error
+    except (TypeError, ValueError, OverflowError) as error:
+        # Python's words for a value that a step can't read: who sent it is told.
+        logger.warning("A compiled model could not read a request: %r", error)
+        return ModelRefusedInput(f"{type(error).__name__}: {error}")
     except Exception as error:
         logger.exception("A compiled model failed")
         return ModelRefusedInput(f"{type(error).__name__}: {error}")
