@@ -330,10 +330,12 @@ class BadLoop(BadPipeline):
 class NothingToDebug(Conflict):
     """A task of which no attempt was made here."""
 
-    def __init__(self, task: str, state: str) -> None:
+    def __init__(self, task: str, state: str, ran: str = "") -> None:
+        """`ran` is the run and the task, in words of the command line, whose outputs it took."""
+        shown = f"It is equal to one that ran: athanor pipeline debug {ran}" if ran else ""
         super().__init__(
             f"Task {task!r} is {state} and was not run by a process, so there is nothing to debug.",
-            hint="Give a step that ran: athanor pipeline show RUN",
+            hint=shown or "Give a step that ran: athanor pipeline show RUN",
         )
 
 

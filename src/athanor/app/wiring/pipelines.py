@@ -78,7 +78,7 @@ def join_pipelines(house: "House", steps: dict[str, Operation]) -> None:
     watch.attach(house.jobs)
     house.services[Pipelines] = pipelines
     house.services[RunNews] = news
-    house.services[Workbench] = Workbench(pipelines, engine, house.access)
+    house.services[Workbench] = Workbench(pipelines, engine, house.access, house.services[Lineage])
     house.services[Secrets] = Secrets(secrets, house.events, house.access)
     house.starters.append(engine.start)
     house.closers.append(engine.stop)

@@ -56,14 +56,22 @@ def load_steps(path: Path, name: str) -> Step[..., Any]:
 
     Raises: BadPipeline and its kinds.
     """
-    if not path.is_file():
-        raise BadPipeline(f"There is no file {str(path)!r}.", hint="Check the path.")
-    module = _import_file(path)
-    found = {key: item for key, item in vars(module).items() if isinstance(item, Step)}
+    found = steps_of(path)
     if name not in found:
         hint = nearest(name, found) or f"It has: {', '.join(found) or 'none'}."
         raise BadPipeline(f"{path} has no step {name!r}.", hint=hint)
     return found[name]
+
+
+def steps_of(path: Path) -> dict[str, Step[..., Any]]:
+    """The steps of a file by name.
+
+    Raises: BadPipeline and its kinds.
+    """
+    if not path.is_file():
+        raise BadPipeline(f"There is no file {str(path)!r}.", hint="Check the path.")
+    module = _import_file(path)
+    return {key: item for key, item in vars(module).items() if isinstance(item, Step)}
 
 
 def find_pipeline(module: ModuleType, name: str, where: str) -> Pipeline[..., object]:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from athanor.kernel.console import Json, RunId, emit, say, table, transport
+from athanor.kernel.console import Json, emit, say, table, transport
 from athanor.kernel.ids import begins_id, is_id
 from athanor.pipelines.client import PipelinesClient
 from athanor.pipelines.commands.showing import print_end, summary, took, watched
@@ -36,6 +36,26 @@ TaskBehindRun = Annotated[
 RunOfTask = Annotated[
     str | None,
     typer.Option("--run", help="The run, or how its id begins; the last one if left out."),
+]
+
+
+LATEST = "latest"
+
+
+def run_of(given: str) -> str:
+    """The whole id of a run that is given as `latest`, by its id, or by how that begins.
+
+    Raises: BadPipeline where nothing has run.
+    """
+    if given == LATEST:
+        return _last(PipelinesClient(transport()))
+    if begins_id(given):
+        return str(transport().send("GET", f"/runs/{given}").json()["id"])
+    return given
+
+
+RunId = Annotated[
+    str, typer.Argument(callback=run_of, help="A run's id, how it begins, or: latest")
 ]
 
 
@@ -131,11 +151,20 @@ def resume(run_id: RunId, *, json: Json = False) -> None:
 
 @commands.command("logs")
 def logs(
-    run_id: RunId,
+    what: Annotated[
+        str, typer.Argument(help="A run, or: latest. Or a task of the last run; or RUN/TASK.")
+    ],
     task: Annotated[str, typer.Argument(help="The task. [default: all that wrote]")] = "",
+    *,
+    run: RunOfTask = None,
 ) -> None:
     """Print what a task of a pipeline's run has written, or all of them."""
     client = PipelinesClient(transport())
+    first, _, rest = what.partition("/")
+    if task or run or not (first == LATEST or _is_run(first)):
+        run_id, task = placed(client, run, what, task)
+    else:
+        run_id, task = run_of(first), rest
     if task:
         typer.echo(client.logs(run_id, task), nl=False)
         return
@@ -200,16 +229,30 @@ def placed(
     Raises: BadPipeline where nothing has run.
     """
     if inner:
-        return task, inner
+        return _named(client, task), inner
     if run:
-        return run, task
+        return _named(client, run), task
     first, _, rest = task.partition("/")
-    if rest and first[0].isdigit() and (is_id(first) or begins_id(first)):
-        return first, rest
+    if rest and (first == LATEST or _is_run(first)):
+        return _named(client, first), rest
+    return _last(client), task
+
+
+def _is_run(given: str) -> bool:
+    """Whether it is a run's id, or how one begins, and hardly a task's name."""
+    return given[:1].isdigit() and (is_id(given) or begins_id(given))
+
+
+def _named(client: PipelinesClient, run: str) -> str:
+    return _last(client) if run == LATEST else run
+
+
+def _last(client: PipelinesClient) -> str:
+    """The newest run. Raises: BadPipeline where there is none."""
     latest = client.runs(limit=1)
     if not latest:
         raise BadPipeline("Nothing has run yet.", hint="athanor pipeline run FILE.py")
-    return latest[0].id, task
+    return latest[0].id
 
 
 commands.command("why-ran")(_why)

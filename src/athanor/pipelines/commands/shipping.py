@@ -1,5 +1,6 @@
 """`athanor pipeline image`: a step as the build context of an image, built where it can be."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -7,7 +8,7 @@ import typer
 
 from athanor.kernel.console import Json, emit, say
 from athanor.pipelines.authoring.carrying import artifacts_of
-from athanor.pipelines.authoring.loading import load_steps
+from athanor.pipelines.authoring.loading import load_steps, steps_of
 from athanor.pipelines.commands.runs import commands
 from athanor.pipelines.commands.submitting import document_of
 from athanor.pipelines.errors import BadPipeline, NoImageEngine
@@ -77,6 +78,14 @@ def _context(step: str, of: str, base: str) -> Context:
     if of:
         return context_of(document_of(of), step, base=base)
     path, mark, name = step.rpartition(":")
+    if step.endswith(".py"):
+        known = list(steps_of(Path(step)))
+        raise BadPipeline(
+            f"{step} is a file, and it is not said which of its steps: "
+            f"{', '.join(known) or 'it has none'}.",
+            hint="Write FILE.py:STEP: athanor pipeline image "
+            + shlex.quote(f"{step}:{next(iter(known), 'STEP')}"),
+        )
     if not mark or not path.endswith(".py"):
         raise BadPipeline(
             f"It is not said which pipeline has the step {step!r}.",
