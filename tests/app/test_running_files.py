@@ -17,9 +17,12 @@ from athanor.app.running.commands import commands, mlflow_follows
 from athanor.app.running.files import (
     FileFailed,
     NothingRuns,
+    NotOfAFunction,
+    NotOfAScript,
     NotPython,
     check_script,
     functions_of,
+    returns_figures,
     training_pipeline,
 )
 from athanor.app.running.output import Output, printed
@@ -179,3 +182,40 @@ def wait_for_output() -> None:
     while output_of_scripts._kept(client, run.id) != "begun\n":
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+@pytest.mark.parametrize(
+    ("body", "pair"),
+    [
+        ("return 1, {'auc': 0.9}", True),
+        ("figures = dict(auc=1)\n    return 1, figures", True),
+        ("if a:\n        return 1, {}\n    return 2, {}", True),
+        ("if a:\n        return 1, {}\n    return 2", False),
+        ("return 1, 0.9", False),
+        ("def f():\n        return 1, {}\n    return f", False),
+        ("pass", False),
+    ],
+)
+def test_figures_beside_a_model_are_seen_without_a_hint(
+    tmp_path: Path, body: str, *, pair: bool
+) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text(f"def train(a=1):\n    {body}\n")
+    assert returns_figures(path, "train") is pair
+
+
+def test_a_script_gets_its_own_arguments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text("import sys\nprint('told', sys.argv[1:])\n")
+    settings, _ = load_settings({"workspace": tmp_path / "workspace"})
+    with closing(InProcessTransport(settings)) as way:
+        monkeypatch.setattr(console, "_connect", [lambda: way])
+        done = CliRunner().invoke(commands, ["file", str(path), "--", "--lr", "3"])
+        assert "told ['--lr', '3']" in done.output
+        for option in ("--param", "--data"):
+            done = CliRunner().invoke(commands, ["file", str(path), option, "lr=3"])
+            assert isinstance(done.exception, NotOfAScript)
+            assert "-- --lr 3" in done.exception.hint
+        path.write_text("def train(lr=1): ...\n")
+        done = CliRunner().invoke(commands, ["file", str(path), "--", "--lr", "3"])
+        assert isinstance(done.exception, NotOfAFunction)

@@ -19,6 +19,8 @@ import typer
 from athanor.app.moving.boards import export_tensorboard, import_tensorboard
 from athanor.app.running.files import (
     TRAIN,
+    NotOfAFunction,
+    NotOfAScript,
     UnknownArgument,
     check_script,
     functions_of,
@@ -65,6 +67,10 @@ commands.command("logs")(run_logs)
 @commands.command("file")
 def run_file(
     file: Annotated[Path, typer.Argument(help="A Python file.")],
+    arguments: Annotated[
+        list[str] | None,
+        typer.Argument(help="A script's own arguments, after --: -- --lr 3", show_default=False),
+    ] = None,
     *,
     data: Annotated[
         list[str] | None, typer.Option(help="INPUT=DATASET: a table for the function.")
@@ -83,8 +89,11 @@ def run_file(
 
     A model that the function returns becomes the next version of a registered model; numbers in a
     dict beside it become its metrics. The function needs no decorator, and imports nothing of ours.
+    A script gets what stands after -- as its own arguments.
     """
     if function in functions_of(file):
+        if arguments:
+            raise NotOfAFunction(file, function)
         _run_function(
             file,
             function,
@@ -97,7 +106,10 @@ def run_file(
         training_pipeline(file, function, model=model or file.stem)
     else:
         check_script(file)
-        _run_script(file, json=json)
+        for option, value in (("--param", param), ("--data", data), ("--schedule", schedule)):
+            if value:
+                raise NotOfAScript(file, option)
+        _run_script(file, arguments or [], json=json)
 
 
 alone: dict[str, Callable[..., Any]] = {"run": run_file}
@@ -267,7 +279,7 @@ def _tell(client: Client, run: PipelineRun) -> None:
     say(f"Run {run.id}: {run.state}. More: athanor pipeline show {run.id}")
 
 
-def _run_script(file: Path, *, json: bool) -> None:
+def _run_script(file: Path, given: list[str], *, json: bool) -> None:
     client = Client(transport())
     end_those_gone(client)
     run = client.runs.start_run(
@@ -282,7 +294,7 @@ def _run_script(file: Path, *, json: bool) -> None:
     output = Output()
     with ended_as_by_hand(), _recorded(client, run.id, output, json=json):
         arguments = sys.argv
-        sys.argv = [str(file)]
+        sys.argv = [str(file), *given]
         try:
             with (
                 recording(run.id),

@@ -7,7 +7,7 @@ import inspect
 import shlex
 import sys
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -73,6 +73,27 @@ class UnknownArgument(Invalid):
         )
 
 
+class NotOfAScript(Invalid):
+    """An option of a function was given for a file that runs as a script."""
+
+    def __init__(self, path: Path, option: str) -> None:
+        super().__init__(
+            f"{path} runs as a script: it has no function that could take {option}.",
+            hint=f"Give it arguments of its own: athanor run {shlex.quote(str(path))} -- --lr 3; "
+            f"or define {TRAIN}(...) in it.",
+        )
+
+
+class NotOfAFunction(Invalid):
+    """Arguments of a script were given for a file whose function is run."""
+
+    def __init__(self, path: Path, function: str) -> None:
+        super().__init__(
+            f"{function} of {path} is called as a function: it takes no command line.",
+            hint=f"Name its parameters: athanor run {shlex.quote(str(path))} --param NAME=VALUE",
+        )
+
+
 class NothingRuns(Invalid):
     """The file defines functions, and none of them is asked for."""
 
@@ -93,6 +114,46 @@ def functions_of(path: Path) -> list[str]:
 
 def _functions(module: ast.Module) -> list[str]:
     return [node.name for node in module.body if isinstance(node, ast.FunctionDef)]
+
+
+def returns_figures(path: Path, function: str) -> bool:
+    """Whether all that a function returns is something with a dict beside it: `return m, {...}`.
+
+    The dict may stand in a name that the function gives one to. Found without running the file.
+    """
+    (node, *_) = [
+        node
+        for node in reversed(_parsed(path).body)
+        if isinstance(node, ast.FunctionDef) and node.name == function
+    ]
+    inside = list(_inside(node))
+    dicts = {
+        target.id
+        for item in inside
+        if isinstance(item, ast.Assign) and _is_dict(item.value)
+        for target in item.targets
+        if isinstance(target, ast.Name)
+    }
+    told = [item.value for item in inside if isinstance(item, ast.Return)]
+    return bool(told) and all(
+        isinstance(value, ast.Tuple)
+        and len(value.elts) == 2
+        and (_is_dict(value.elts[1]) or getattr(value.elts[1], "id", None) in dicts)
+        for value in told
+    )
+
+
+def _inside(node: ast.AST) -> Iterator[ast.AST]:
+    """What a function does itself, without what it defines."""
+    for item in ast.iter_child_nodes(node):
+        if not isinstance(item, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.ClassDef):
+            yield item
+            yield from _inside(item)
+
+
+def _is_dict(node: ast.expr) -> bool:
+    called = node.func if isinstance(node, ast.Call) else None
+    return isinstance(node, ast.Dict | ast.DictComp) or getattr(called, "id", None) == "dict"
 
 
 def check_script(path: Path) -> None:
@@ -158,6 +219,9 @@ def training_pipeline(
     if function not in known:
         raise FunctionMissing(path, function, known)
     found = getattr(load(path), function)
+    unsaid = not isinstance(found, Step) and "return" not in found.__annotations__
+    if unsaid and returns_figures(path, function):
+        found.__annotations__["return"] = tuple[Any, dict[str, float]]
     made: Step[..., Any] = found if isinstance(found, Step) else step(found)
     composed = _composed(made, model, values or {})
     return pipeline_of(composed, name=path.stem)
