@@ -1,14 +1,19 @@
 """The command line: what its words mean."""
 
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
+from athanor.app.commands import status
+from athanor.app.inprocess import InProcessTransport
 from athanor.kernel import OWNER
 from athanor.kernel.permissions import OwnerAccess
+from athanor.kernel.settings import load_settings
 from athanor.pipelines import PipelineRun, Workbench
 from athanor.pipelines.client import PipelinesClient
 from athanor.pipelines.commands import debugging, runs, showing
@@ -102,6 +107,19 @@ def test_the_steps_of_a_file_are_named_where_none_is_chosen(tmp_path: Path) -> N
     assert isinstance(told, BadPipeline)
     assert "clean, fit" in told.message
     assert told.hint.endswith(f"athanor pipeline image {file}:clean")
+
+
+def test_status_says_that_it_counts_runs_of_pipelines(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ATHANOR_WORKSPACE", str(workspace))
+    with closing(InProcessTransport(load_settings({"workspace": workspace})[0])) as way:
+        monkeypatch.setattr("athanor.app.commands.transport", lambda: way)
+        app = typer.Typer()
+        app.command()(status)
+        said = CliRunner().invoke(app, []).output
+    assert "pipeline runs" in said
+    assert "\npipelines " not in said
 
 
 @pytest.mark.parametrize("form", ["kubeflow", "airflow"])

@@ -24,6 +24,8 @@ from athanor.kernel.sought import Sought
 _START_SECONDS = 60.0
 _STOP_SECONDS = 30.0
 _LOOK_SECONDS = 0.5
+_COUNTED = {"pipelines": "pipeline runs"}
+"""What is counted under a name that says less."""
 _DETAIL = 120
 """Characters of an event's detail that are printed."""
 
@@ -184,7 +186,8 @@ def status(*, json: Json = False) -> None:
         say(f"Server: {url}, {state}{why}; its pool of workers is {warm}")
         if found["serving_url"]:
             say(f"Endpoints: {found['serving_url']}")
-    table(("what", "how many"), list(found["counts"].items()), right=("how many",))
+    counts = [(_COUNTED.get(name, name), count) for name, count in found["counts"].items()]
+    table(("what", "how many"), counts, right=("how many",))
 
 
 def settings(*, workspace: Workspace = None, json: Json = False) -> None:

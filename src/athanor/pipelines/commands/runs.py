@@ -98,7 +98,7 @@ def list_runs(
     limit: Annotated[int, typer.Option(min=1, max=1000)] = 20,
     json: Json = False,
 ) -> None:
-    """Print runs, newest first."""
+    """Print runs of pipelines, newest first."""
     found = PipelinesClient(transport()).runs(pipeline=pipeline, trigger=trigger, limit=limit)
     if json:
         emit(found)
@@ -116,7 +116,7 @@ def list_runs(
             )
             for run in found
         ],
-        empty="No runs yet. Start one: athanor pipeline run FILE.py",
+        empty="No pipeline has run yet. Start one: athanor pipeline run FILE.py",
     )
 
 
