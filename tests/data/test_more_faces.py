@@ -170,6 +170,11 @@ def test_what_is_told_of_a_quarantined_append_appends(data: Data, folder: Path) 
     assert words[:2] == ["athanor", "data"]
     printed(*words[2:])
     assert data.version("bought").rows == 4
+    path.write_text("customer,amount\n5,50\nsix,60\n,70\n")
+    told = printed("add", "bought", str(path), "--append", code=1)
+    line = next(line for line in told.splitlines() if "Take its good rows" in line)
+    printed(*shlex.split(line.partition(": ")[2])[2:])
+    assert data.version("bought").rows == 5
     path.write_text("customer,amount\n4,40\n6,60\n")
     told = printed("add", "bought", str(path), "--append", code=1)
     assert "CONDITION leaves out what breaks unique customer: athanor data add" in told

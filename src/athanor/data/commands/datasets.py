@@ -12,6 +12,7 @@ import msgspec
 import typer
 
 from athanor.data.client import Data
+from athanor.data.logic.goodrows import good_rows
 from athanor.data.records import ContentFormat, NewSource, SqlExport
 from athanor.data.types import (
     CheckResult,
@@ -28,7 +29,6 @@ from athanor.data.types import (
     Watch,
 )
 from athanor.kernel.console import Json, emit, escaped, say, table, transport
-from athanor.kernel.sqltext import identifier
 
 commands = typer.Typer(
     no_args_is_help=True, add_completion=False, help="Datasets: versions, profiles, checks."
@@ -378,18 +378,12 @@ def _print_version(version: DatasetVersion) -> None:
 
 def _say_how_to_go_on(version: DatasetVersion) -> None:
     """A version in quarantine stays there; its good rows may become the next one."""
-    failing = [c for c in version.checks if not c.passed and c.severity == "fail"]
-    column = next((c.column for c in failing if c.column and "missing" in c.message), "")
-    name = column if column.isidentifier() else identifier(column)
-    condition = f"{name} is not null" if column else "CONDITION"
-    table_name = f"{version.dataset}@{version.number}"
-    if not version.dataset.isidentifier():
-        table_name = f'"{table_name}"'
-    query = f"select * from {table_name} where {condition}"  # noqa: S608 - shown, not run
+    versions = Data(transport()).versions(version.dataset)
+    ready = next((each for each in versions if each.state == "ready"), None)
+    query, broken = good_rows(version, ready)
     append = ["--append"] if version.mode == "append" else []
     words = shlex.join(["athanor", "data", "add", version.dataset, *append, "--sql", query])
-    broken = ", ".join(dict.fromkeys(f"{c.kind} {c.column}".strip() for c in failing))
-    which = "" if column else f", where your CONDITION leaves out what breaks {broken}"
+    which = f", where your CONDITION leaves out what breaks {broken}" if broken else ""
     say(f"Take its good rows alone{which}: {words}")
     checks = f"athanor data checks {version.dataset}"
     say(f"Or relax a check: {checks} --expected --json > checks.json, change that file, "
