@@ -263,9 +263,15 @@ def keeps_größe_ß() -> dict[str, list[float]]:  # noqa: PLC2401 - such names 
     return {"loss": [0.5, float("nan")]}
 
 
+@step
+def gives_two():  # type: ignore[no-untyped-def]  # noqa: ANN201 - what it is for
+    return Path("model.txt"), {"auc": 0.9}
+
+
 @pipeline
 def odd_ends() -> int:
     removes_its_folder()
+    gives_two()
     lies_too_deep()
     says_too_much()
     forgets_its_file()
@@ -292,6 +298,10 @@ def test_odd_ends_of_steps_are_told_by_step_and_line(room: Room) -> None:
     assert "step 'lies-too-deep' returned can't be kept" in ends["lies-too-deep"]
     assert "65 MB, most of it in 'Output'" in ends["says-too-much"]
     assert "'Output' of step 'forgets-its-file'" in ends["forgets-its-file"]
+    two = next(task for task in run.tasks if task.name == "gives-two").error or {}
+    assert "returned 2 values (PosixPath, dict) as one output" in two["message"]
+    assert "-> tuple[PosixPath, dict]" in two["hint"]
+    assert "NamedTuple" in two["hint"]
     tolerant = next(task for task in run.tasks if task.name == "keeps-größe-ß")
     assert tolerant.outputs == {"Output": {"loss": [0.5, None]}}
     assert "Output.loss[1] is nan" in room.pipelines.logs(OWNER, run.id, tolerant.name)

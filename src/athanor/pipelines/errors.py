@@ -129,6 +129,19 @@ class StepWithoutSource(BadStep):
         )
 
 
+class UnnamedResults(Unprocessable):
+    """A step returned several values, and no hint says so."""
+
+    def __init__(self, step: str, output: str, kinds: Iterable[str]) -> None:
+        several = [*kinds]
+        super().__init__(
+            f"Step {step!r} returned {len(several)} values ({', '.join(several)}) as one output, "
+            f"{output!r}: no hint says that they are several.",
+            hint=f"Write `-> tuple[{', '.join(several)}]` behind its parameters: they are then "
+            "output_1, output_2 ...; or have it return a NamedTuple, which gives them names.",
+        )
+
+
 class NoMaterializer(Unprocessable):
     """A value that nobody knows how to store; it is not pickled."""
 

@@ -15,7 +15,7 @@ from typing import Any, cast
 from athanor.kernel.storage import Storage
 from athanor.lineage import Materializer
 from athanor.pipelines.engines.local.exchange import GivenArtifact, MadeArtifact, Order
-from athanor.pipelines.errors import BadPipeline, BadStep, NoMaterializer, WrongType
+from athanor.pipelines.errors import BadPipeline, BadStep, NoMaterializer, UnnamedResults, WrongType
 
 _DATASET_TYPES = {"table", "dataset"}
 
@@ -57,7 +57,7 @@ class ArtifactFiles:
     def save(self, name: str, value: Any, kind: str) -> MadeArtifact:
         """Store an output.
 
-        Raises: NoMaterializer; BadStep where the materializer fails.
+        Raises: NoMaterializer, UnnamedResults; BadStep where the materializer fails.
         """
         origin, materializer = self._for_value(name, value)
         folder = self._place / "outputs" / name
@@ -143,6 +143,9 @@ class ArtifactFiles:
             materializer = self._load_materializer(origin)
             if materializer.handles(type(value)):
                 return origin, materializer
+        if type(value) is tuple:
+            kinds = [type(item).__name__ for item in value]
+            raise UnnamedResults(self._order.step, name, kinds)
         kind = f"{type(value).__module__}.{type(value).__qualname__}"
         raise NoMaterializer(self._order.step, name, kind)
 
