@@ -13,6 +13,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from athanor.app.house import House
@@ -24,9 +25,17 @@ from athanor.registry import BadWebhook
 from athanor.serving import Deploy, Endpoints
 from athanor.serving.errors import BadPrediction, ColumnMissing, EndpointNotFound, ValueRefused
 from athanor.serving.errors.repeats import IdempotencyKeyReused
-from athanor.serving.errors.tickets import BadTicket, TicketEnded, TicketNotFound, TicketOpen
+from athanor.serving.errors.tickets import (
+    BadTicket,
+    EndpointBusy,
+    TicketEnded,
+    TicketNotFound,
+    TicketOpen,
+)
+from athanor.serving.routes import tickets as routes
 from athanor.serving.service.tickets import Tickets
 from athanor.serving.store.tickets import KeptTicket, SqlTicketStore
+from athanor.serving.tickets.asking import Asker, packed
 from athanor.serving.types.tickets import NewTicket, Ticket, TicketQuery
 from athanor.testing.serving import eventually
 from tests.serving.conftest import Trained, opened_house, registered
@@ -85,6 +94,7 @@ def test_the_answer_comes_later_and_is_the_endpoints(shop: House, champion: Trai
     told = json.loads(tickets.result(OWNER, made.id))
     direct = champion.model.predict_records(records)
     assert [item["label"] for item in told["predictions"]] == [item["label"] for item in direct]
+    assert routes.result(made.id, OWNER, tickets).headers["content-type"] == "application/json"
 
 
 def test_more_rows_than_one_request_may_hold_are_one_answer(shop: House, champion: Trained) -> None:
@@ -95,6 +105,28 @@ def test_more_rows_than_one_request_may_hold_are_one_answer(shop: House, champio
     told = json.loads(tickets.result(OWNER, made.id))
     direct = champion.model.predict_records(records)
     assert [item["label"] for item in told["predictions"]] == [item["label"] for item in direct]
+
+
+def test_a_long_ticket_goes_on_where_its_endpoint_was_busy() -> None:
+    sent: list[int] = []
+    busy = [False, True, False, False]
+
+    def plane(request: httpx.Request) -> httpx.Response:
+        if busy.pop(0):
+            return httpx.Response(503, text="no room")
+        rows = [row["a"] for row in json.loads(request.content)["records"]]
+        sent.extend(rows)
+        return httpx.Response(200, json={"predictions": rows})
+
+    asker = Asker(lambda: "http://plane", "")
+    vars(asker)["_http"] = httpx.Client(transport=httpx.MockTransport(plane))
+    rows = list(range(4_500))
+    kept = packed("application/json", json.dumps({"records": [{"a": n} for n in rows]}).encode())
+    with pytest.raises(EndpointBusy):
+        asker.ask("churn", "predict", "t1", kept, lambda: None)
+    told = json.loads(asker.ask("churn", "predict", "t1", kept, lambda: None))
+    assert (sent, told["predictions"]) == (rows, rows)
+    asker.close()
 
 
 def test_a_webhook_is_told_through_three_failures_and_signed(
@@ -135,6 +167,11 @@ def test_a_message_holds_no_answer_that_is_no_json(
     data = json.loads(receiver.got[-1][1])["data"]
     assert "answer" not in data
     assert made.id in data["result"]
+    result = routes.result(made.id, OWNER, tickets)
+    length = int(result.headers["inference-header-content-length"])
+    told = json.loads(bytes(result.body[:length]))["outputs"]
+    sizes = [item["parameters"]["binary_data_size"] for item in told]
+    assert len(result.body) == length + sum(sizes)
 
 
 def test_receivers_that_never_answer_keep_nobody_waiting(

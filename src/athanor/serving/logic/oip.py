@@ -7,6 +7,7 @@ or values, and, of a classifier, `predict_proba` with a column a class.
 A null in `data`, and NaN in a float tensor, is a missing value.
 """
 
+import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -431,3 +432,11 @@ _OUTPUTS: Mapping[str, Callable[[Predicted], tuple[str, list[int], Sequence[Any]
     PREDICT: _labels,
     PROBABILITIES: _probabilities,
 }
+
+
+def header_length(answer: bytes) -> int:
+    """The bytes of an answer's JSON, all of it where no raw tensors follow."""
+    if b'"binary_data_size"' not in answer:
+        return len(answer)
+    # A byte a character, so that the end is counted in bytes.
+    return json.JSONDecoder().raw_decode(answer.decode("latin-1"))[1]

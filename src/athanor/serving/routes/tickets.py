@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import Query, Response
 
 from athanor.kernel.http import Caller, provide, room_router
+from athanor.serving.logic.oip import header_length
 from athanor.serving.service.tickets import Tickets
 from athanor.serving.types.tickets import NewTicket, Ticket, TicketQuery
 
@@ -41,7 +42,12 @@ def ticket(ticket_id: str, who: Caller, tickets: TheTickets) -> Ticket:
 @router.get("/tickets/{ticket_id}/result", response_class=Response)
 def result(ticket_id: str, who: Caller, tickets: TheTickets) -> Response:
     """The answer, as the endpoint gave it."""
-    return Response(tickets.result(who, ticket_id), media_type="application/json")
+    content = tickets.result(who, ticket_id)
+    length = header_length(content)
+    if length == len(content):
+        return Response(content, media_type="application/json")
+    told = {"Inference-Header-Content-Length": str(length)}
+    return Response(content, media_type="application/octet-stream", headers=told)
 
 
 @router.post("/tickets/{ticket_id}/withdraw")

@@ -15,6 +15,8 @@ _AGAIN = frozenset({429, 502, 503, 504})
 _ROWS = 2_000
 """Rows of one request to the plane at most."""
 _SECONDS = 120.0
+_HALF_DONE = 16
+"""Tickets whose first answers are kept while the rest is busy."""
 JSON = "application/json"
 
 
@@ -35,6 +37,8 @@ class Asker:
     def __init__(self, url: Callable[[], str], token: str) -> None:
         self._url = url
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._begun: dict[str, list[bytes]] = {}
+        """The answers that tickets had before their endpoint was busy."""
 
     @cached_property
     def _http(self) -> httpx.Client:
@@ -46,15 +50,29 @@ class Asker:
     ) -> bytes:
         """The answer's body. `check` is called before each piece and may raise.
 
+        A ticket that comes again is asked from the piece on that was refused as busy: what was
+        answered is logged already.
+
         Raises: EndpointBusy (ask again later); what the plane refuses.
         """
         content_type, body = unpacked(kept)
         pieces = list(_pieces(body)) if route == "predict" and content_type == JSON else [body]
-        answers = []
-        for piece in pieces:
+        answers = self._begun.pop(ticket, [])
+        for piece in pieces[len(answers) :]:
             check()
-            answers.append(self._send(endpoint, route, ticket, content_type, piece))
+            try:
+                answers.append(self._send(endpoint, route, ticket, content_type, piece))
+            except EndpointBusy:
+                self._keep(ticket, answers)
+                raise
         return answers[0] if len(answers) == 1 else _joined(answers)
+
+    def _keep(self, ticket: str, answers: list[bytes]) -> None:
+        """Keep a ticket's first answers; where many wait so, the oldest are asked anew."""
+        if answers:
+            self._begun[ticket] = answers
+        while len(self._begun) > _HALF_DONE:
+            self._begun.pop(next(iter(self._begun)), None)
 
     def close(self) -> None:
         """Hang up."""
