@@ -273,3 +273,19 @@ def test_events_are_told_newest_last_and_sought(server: RunningServer, client: C
 def until(stream: IO[str], word: str) -> str:
     """The first line with a word."""
     return next(line for line in stream if word in line)
+
+
+def test_commands_name_what_exists_and_what_comes_next(
+    server: RunningServer, client: Client, tmp_path: Path
+) -> None:
+    told = athanor(server, "run", "list", "--experiment", "nosuch", code=1)
+    assert "There are: Default" in told
+    file = tmp_path / "mine.py"
+    file.write_text("def predict(model, data):\n    return [1 for _ in data]\n")
+    told = athanor(server, "model", "register", "own code", "--code", str(file))
+    assert "athanor model allow-pickle 'own code'" in told
+    assert "athanor deploy 'own code@1' --endpoint" in told
+    kept(client, "bare")
+    told = athanor(server, "model", "compare", "bare")
+    assert "None of them has figures" in told
+    assert "measured on" not in told

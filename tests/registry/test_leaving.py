@@ -203,7 +203,9 @@ def test_commands_of_scans_and_gates(server: RunningServer, client: Client, tmp_
     assert "print('owned')" in athanor(server, "model", "scan", "shop@2")
     refused = athanor(server, "model", "allow-pickle", "shop", "--protected")
     assert "shop@latest is not loaded even so" in refused
-    assert "may be loaded" in athanor(server, "model", "allow-pickle", "shop", "--dangerous")
+    told = athanor(server, "model", "allow-pickle", "shop", "--dangerous")
+    assert "may be loaded" in told
+    assert "level" not in told
     athanor(server, "model", "allow-pickle", "shop", "--protected")
     assert client.safety.consents()[0].model == "shop"
     told = ("--model", "shop", "--gate", "schema", "--approvals", "1")

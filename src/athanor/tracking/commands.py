@@ -9,6 +9,7 @@ import typer
 from athanor.kernel import DEFAULT_PROJECT, Invalid
 from athanor.kernel.console import Json, RunId, RunIds, emit, say, table, transport
 from athanor.tracking.client import ExperimentsClient, FilesClient, TrackingClient
+from athanor.tracking.errors import ExperimentNotFound
 from athanor.tracking.files import FileEntry
 from athanor.tracking.hints import Hint
 from athanor.tracking.types import Experiment, ExperimentQuery, RunQuery, TrackedRun, View
@@ -213,10 +214,15 @@ def restore_runs(runs: RunIds) -> None:
 
 def _experiments(name: str, project: str, *, deleted: bool) -> list[Experiment]:
     client = ExperimentsClient(transport())
-    if name:
-        return [client.by_name(name, project=project)]
     view: View = "all" if deleted else "active"
-    return client.search(ExperimentQuery(project=project, view=view, limit=10_000)).experiments
+    query = ExperimentQuery(project=project, view=view, limit=10_000)
+    if not name:
+        return client.search(query).experiments
+    try:
+        return [client.by_name(name, project=project)]
+    except ExperimentNotFound:
+        known = [one.name for one in client.search(query).experiments]
+        raise ExperimentNotFound.by_name(name, known) from None
 
 
 def _shared(told: Sequence[Mapping[str, object]]) -> list[str]:

@@ -1,6 +1,11 @@
 """What can go wrong with parameters and metrics."""
 
-from athanor.kernel import Conflict, Invalid, NotFound, TooLarge
+from collections.abc import Sequence
+
+from athanor.kernel import Conflict, Invalid, NotFound, TooLarge, nearest
+
+_SHOWN = 20
+"""Experiments that a hint names, at most."""
 
 
 class ParamChanged(Conflict):
@@ -44,8 +49,8 @@ class BatchTooLarge(TooLarge):
 class ExperimentNotFound(NotFound):
     """No experiment has this id or name."""
 
-    def __init__(self, message: str) -> None:
-        super().__init__(message, hint="See what there is: search the experiments.")
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message, hint=hint or "See the runs of every experiment: athanor run list")
 
     @classmethod
     def by_id(cls, experiment_id: str) -> "ExperimentNotFound":
@@ -53,9 +58,10 @@ class ExperimentNotFound(NotFound):
         return cls(f"No Experiment with id={experiment_id} exists")
 
     @classmethod
-    def by_name(cls, name: str) -> "ExperimentNotFound":
-        """No experiment has this name."""
-        return cls(f"Could not find experiment with name '{name}'")
+    def by_name(cls, name: str, known: Sequence[str] = ()) -> "ExperimentNotFound":
+        """No experiment has this name, but these are `known`."""
+        there = f"There are: {', '.join(known[:_SHOWN])}." if known else ""
+        return cls(f"Could not find experiment with name '{name}'", nearest(name, known) or there)
 
 
 class ExperimentExists(Conflict):

@@ -1,5 +1,6 @@
 """`athanor model export` and `import`: a version's MLflow folder, or a model with all of it."""
 
+import shlex
 import shutil
 import tempfile
 import zipfile
@@ -11,11 +12,11 @@ import typer
 
 from athanor.kernel.console import Json, emit, say, transport
 from athanor.kernel.errors import Conflict, Invalid
-from athanor.registry.client import ExchangeClient, ModelsClient
+from athanor.registry.client import ExchangeClient, ModelsClient, SafetyClient
 from athanor.registry.client.exchange import read_code
 from athanor.registry.commands.models import Reference, commands
 from athanor.registry.records import NewCode
-from athanor.registry.types import InputColumn, Upload
+from athanor.registry.types import InputColumn, ModelVersion, Upload
 
 _INDEX = "model.json"
 
@@ -122,9 +123,24 @@ def register(
         emit(version)
         return
     say(f"{version.reference} is registered")
-    if around or version.signature.inputs:
-        return
-    say("It tells no columns, so it gets records as they are sent: --column NAME:TYPE names them.")
+    if not around and not version.signature.inputs:
+        say(
+            "It tells no columns, so it gets records as they are sent: --column NAME:TYPE names "
+            "them."
+        )
+    _say_what_next(version)
+
+
+def _say_what_next(version: ModelVersion) -> None:
+    """Tell how a version of somebody's own code comes to answer."""
+    if not SafetyClient(transport()).permission(version.reference).allowed:
+        say(
+            "It runs code of its author's, which somebody has to agree to first: "
+            f"athanor model allow-pickle {shlex.quote(version.model)} (what it runs: athanor model "
+            f"scan {shlex.quote(version.reference)})"
+        )
+    endpoint = shlex.quote(version.model)
+    say(f"Serve it: athanor deploy {shlex.quote(version.reference)} --endpoint {endpoint}")
 
 
 def _column(text: str) -> InputColumn:

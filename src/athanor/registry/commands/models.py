@@ -180,14 +180,20 @@ def compare(
         emit(found)
         return
     names = [f"version {version.number}" for version in found.versions]
-    table(
-        ("metric", *names),
-        [
-            *((name, *map(_figure, values)) for name, values in found.metrics.items()),
-            ("measured on", *map(_holdout, found.holdouts)),
-        ],
-    )
-    say(found.note, style="bold" if found.same_holdout is False else None)
+    if found.metrics:
+        table(
+            ("metric", *names),
+            [
+                *((name, *map(_figure, values)) for name, values in found.metrics.items()),
+                ("measured on", *map(_holdout, found.holdouts)),
+            ],
+        )
+        say(found.note, style="bold" if found.same_holdout is False else None)
+    else:
+        say(
+            "None of them has figures: what trains a model gives them "
+            "(return model, {'roc_auc': 0.9})."
+        )
     changed = [(name, *values) for name, values in found.params.items() if len(set(values)) > 1]
     table(("parameter", *names), changed, empty="No parameter differs.")
     table(("", *names), [("data", *("; ".join(told) or "unknown" for told in found.data))])

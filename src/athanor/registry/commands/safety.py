@@ -104,7 +104,7 @@ def allow_pickle(
         return
     say(
         f"Files of {about} that run code when they are loaded (pickles, Python) may be loaded "
-        f"from now on, in workers: {_REACH[found.level]} (level: {found.level})"
+        f"from now on, in workers: {_REACH[found.level]}"
     )
 
 
