@@ -311,9 +311,10 @@ def test_invocations(shared: RunningPlane, browser: Browser) -> None:
     missing = invoke(browser, {"dataframe_records": [{"size": 1.0}]})
     assert (missing.status, missing.body["error_code"]) == (400, "INVALID_PARAMETER_VALUE")
     assert "['mood']" in missing.body["message"]
-    strange = invoke(browser, table, "image/png")
-    assert strange.status == 415
-    assert strange.headers["content-type"].startswith("text/plain")
+    for kind in ("image/png", ""):
+        strange = invoke(browser, table, kind)
+        assert (strange.status, f"Got '{kind}'.".encode() in strange.content) == (415, True)
+        assert strange.headers["content-type"].startswith("text/plain")
 
 
 def test_vertex_s_instances(browser: Browser) -> None:

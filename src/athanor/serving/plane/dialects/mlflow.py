@@ -19,6 +19,10 @@ from athanor.serving.types import Signature
 _JSON, _CSV = "application/json", "text/csv"
 _PARQUET = "application/vnd.apache.parquet"
 _PLAIN = b"text/plain; charset=utf-8"
+_ONLY = (
+    "This predictor only supports the following content types: Types: "
+    f"['text/csv', 'application/json', '{_PARQUET}']. Got '{{told}}'."
+)
 _NAMES: Mapping[int, str] = {
     400: "BAD_REQUEST",
     401: "UNAUTHENTICATED",
@@ -47,7 +51,7 @@ class Invocations:
 
         Raises: ContentTypeRefused, InvocationRefused, TooManyRecords.
         """
-        told, body = media_type(request.header("content-type")), request.body
+        told, body = media_type(_told(request)), request.body
         if told == _CSV:
             found = mlflow.read_csv(target.signature, body, limits.rows)
         else:
@@ -96,7 +100,7 @@ class HandedOver(Invocations):
 
         Raises: ContentTypeRefused, InvocationRefused, TooManyRecords.
         """
-        told = request.header("content-type") or _JSON
+        told = _told(request) or _JSON
         tables = media_type(told) != _JSON
         refusal = None
         if not (self._every or tables or b'"params"' in request.body):
@@ -127,6 +131,17 @@ def _unpacked(signature: Signature, body: bytes, limits: Limits) -> bytes:
     return split
 
 
+def _told(request: Request) -> str:
+    """The Content-Type; "" where there is no such header.
+
+    Raises: ContentTypeRefused, as MLflow does, where there is one that says nothing.
+    """
+    told = request.header("content-type")
+    if not told and "content-type" in request.headers:
+        raise ContentTypeRefused(_ONLY.format(told=""))
+    return told
+
+
 def media_type(told: str) -> str:
     """The media type of a Content-Type; none at all is JSON.
 
@@ -145,8 +160,5 @@ def media_type(told: str) -> str:
             "Model scoring protocol has changed in MLflow version 2.0."
         )
     if mime not in {_JSON, _CSV, _PARQUET}:
-        raise ContentTypeRefused(
-            "This predictor only supports the following content types: Types: "
-            f"['text/csv', 'application/json', '{_PARQUET}']. Got '{told[:200]}'."
-        )
+        raise ContentTypeRefused(_ONLY.format(told=told[:200]))
     return mime
