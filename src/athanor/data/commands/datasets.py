@@ -12,7 +12,7 @@ import msgspec
 import typer
 
 from athanor.data.client import Data
-from athanor.data.logic.goodrows import good_rows
+from athanor.data.commands.goodrows import good_rows
 from athanor.data.records import ContentFormat, NewSource, SqlExport
 from athanor.data.types import (
     CheckResult,
