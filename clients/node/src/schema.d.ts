@@ -1429,7 +1429,9 @@ export interface paths {
         };
         /**
          * Events
-         * @description Events behind number `after`, oldest first.
+         * @description Events behind number `after`, or with `latest` the last ones; the newest at the end.
+         *
+         *     With `latest`, those of an action or what it begins with (`registry`), and of a subject.
          */
         get: operations["platform_events"];
         put?: never;
@@ -15491,8 +15493,11 @@ export interface operations {
     platform_events: {
         parameters: {
             query?: {
+                action?: string;
                 after?: number;
+                latest?: boolean;
                 limit?: number;
+                subject?: string;
             };
             header?: never;
             path?: never;

@@ -367,6 +367,7 @@ export const en = {
   "gates.none": "No gate has judged a version yet.",
   "gates.noGate": "No gate stands before this alias.",
   "gates.of": "Version {n} for {alias}",
+  "gates.refused": "A refused challenger for {alias}",
 
   "card.title": "Card",
   "card.sections": "Written by people",

@@ -373,6 +373,7 @@ export const fr: Catalogue = {
   "gates.none": "Aucun contrôle n’a encore jugé de version.",
   "gates.noGate": "Aucun contrôle ne garde cet alias.",
   "gates.of": "Version {n} pour {alias}",
+  "gates.refused": "Un prétendant refusé pour {alias}",
 
   "card.title": "Fiche",
   "card.sections": "Écrit par des personnes",

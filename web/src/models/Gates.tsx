@@ -18,7 +18,9 @@ export function Gates({ model }: { model: string }) {
           <p className="none">{say("gates.none")}</p>
         ) : (
           found.map((judgement) => {
-            const title = say("gates.of", { n: judgement.number, alias: judgement.alias });
+            const { number: n, alias } = judgement;
+            // What a pipeline's gate refused was never registered, so it has no number.
+            const title = n === 0 ? say("gates.refused", { alias }) : say("gates.of", { n, alias });
             return (
               <section key={judgement.id} aria-label={title}>
                 <div className="section-head">
