@@ -17,7 +17,6 @@ from athanor.data.errors import (
     SchemaChanged,
     SourceUnreachable,
     TooManyColumns,
-    UnfitTable,
     UnreadableFile,
 )
 from athanor.data.work import archives, csvfile
@@ -259,10 +258,17 @@ def test_a_name_alone_compresses_nothing(room: DataRoom, written: Written, endin
     assert room.datasets.add(OWNER, "plain", NewVersion(path=path, roles=Roles())).rows == 1
 
 
-def test_infinite_numbers_are_told_by_their_row(room: DataRoom, written: Written) -> None:
+def test_infinite_numbers_are_remarked_and_stopped_where_finite_ones_came(
+    room: DataRoom, written: Written
+) -> None:
     path = written("far.csv", "x\n-0\n-0.0\n1e308\n1e309\nNaN\ninf\n")
-    with pytest.raises(UnfitTable, match=r"'x' should lie .*row 4 holds inf"):
-        room.datasets.add(OWNER, "far", NewVersion(path=path, roles=Roles()))
+    room.datasets.add(OWNER, "far", NewVersion(path=path, roles=Roles()))
+    assert room.datasets.profile(OWNER, "far").warnings[0].code == "infinite"
+    plain = written("near.csv", "x\n1\n2.5\n3\n")
+    room.datasets.add(OWNER, "near", NewVersion(path=plain, roles=Roles()))
+    second = room.datasets.add(OWNER, "near", NewVersion(path=path, roles=Roles()))
+    assert second.state == "quarantined"
+    assert any("row 4 holds inf" in check.message for check in second.checks if not check.passed)
 
 
 def test_numbers_too_small_for_a_histogram(room: DataRoom, written: Written) -> None:
