@@ -19,7 +19,7 @@ _TABLES = ("pandas", "scikit-learn", "lightgbm", "xgboost-cpu")
 PACKAGES: dict[str, tuple[str, ...]] = {
     # data and features
     "dvc": ("dvc",),
-    "ydata": ("ydata-profiling", "setuptools<81"),
+    "ydata": ("ydata-profiling", "pyarrow", "setuptools<81"),
     "feast": ("feast[duckdb]",),
     # pipelines
     "kfp": ("kfp", "pandas", "scikit-learn"),
