@@ -39,8 +39,8 @@ PACKAGES: dict[str, tuple[str, ...]] = {
     "flavours": ("mlflow-skinny", "pandas", "statsmodels"),
     "flavour-torch": ("mlflow-skinny", "pandas", "torch==2.13.0"),
     "flavour-tensorflow": ("mlflow-skinny", "pandas", "tensorflow-cpu"),
-    "mlflow-pytorch": ("mlflow==3.17.2", "torch==2.13.0", "lightning"),
-    "mlflow-keras": ("mlflow==3.17.2", "tensorflow-cpu"),
+    "mlflow-pytorch": ("mlflow==3.17.2", "torch==2.13.0", "lightning", "tensorboard"),
+    "mlflow-keras": ("mlflow==3.17.2", "tensorflow-cpu", "tensorboard"),
 }
 _BY_PIP = ("flavour-torch", "mlflow-pytorch")
 """Those whose right build pip finds, where uv would take the one for graphics cards."""
