@@ -11,7 +11,6 @@ from athanor.kernel import AthanorError, NotFound, Transport
 from athanor.kernel.reaching import TOKEN, URL
 from athanor.kernel.settings import holds_workspace, load_settings
 
-URL_VARIABLE = URL
 _opened: dict[str, Any] = {}
 
 
@@ -21,7 +20,7 @@ def open_transport(url: str | None = None, workspace: Path | str | None = None) 
     In this order: `url`, `ATHANOR_URL`, the live server of the workspace, this process.
     Raises: ServerUnreachable, WorkspaceBusy, BadSetting.
     """
-    chosen = url or os.environ.get(URL_VARIABLE)
+    chosen = url or os.environ.get(URL)
     if chosen and workspace is None:
         return _kept(chosen, lambda: HttpTransport(chosen, token=os.environ.get(TOKEN, "")))
     settings, _ = load_settings({"workspace": workspace})
@@ -56,7 +55,7 @@ def open_for_reading() -> Transport:
 
     Raises: as `open_transport`, and NoWorkspace.
     """
-    if not os.environ.get(URL_VARIABLE):
+    if not os.environ.get(URL):
         settings, _ = load_settings({})
         if not settings.database_url and not holds_workspace(settings.workspace):
             raise NoWorkspace(settings.workspace)

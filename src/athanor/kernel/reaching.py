@@ -11,7 +11,7 @@ TOKEN = "ATHANOR_TOKEN"  # noqa: S105 - a variable's name
 RUN = "ATHANOR_RUN_ID"
 NOWHERE = "nowhere"
 """The run of what is only tried: what it logs is kept nowhere."""
-_MLFLOW_URL = "MLFLOW_TRACKING_URI"
+MLFLOW_URL = "MLFLOW_TRACKING_URI"
 _MLFLOW_TOKEN = "MLFLOW_TRACKING_TOKEN"  # noqa: S105 - as above
 _MLFLOW_RUN = "MLFLOW_RUN_ID"
 
@@ -32,8 +32,11 @@ def variables_of(way: Way, run_id: str, around: Mapping[str, str]) -> dict[str, 
     told = {URL: way.url, RUN: run_id}
     if way.token:
         told[TOKEN] = way.token
-    if around.get(_MLFLOW_URL, way.url).rstrip("/") == way.url:
-        told |= {_MLFLOW_URL: way.url, _MLFLOW_RUN: run_id}
-        if way.token:
-            told[_MLFLOW_TOKEN] = way.token
+    if around.get(MLFLOW_URL, way.url).rstrip("/") == way.url:
+        told |= mlflow_variables(way) | {_MLFLOW_RUN: run_id}
     return told
+
+
+def mlflow_variables(way: Way) -> dict[str, str]:
+    """By which MLflow's clients record here."""
+    return {MLFLOW_URL: way.url} | ({_MLFLOW_TOKEN: way.token} if way.token else {})

@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from athanor.kernel.ids import new_id
+from athanor.kernel.locks import unlocked
 
 FORMAT = "v1"
 """The folder below a log's own that holds segments of this format."""
@@ -89,16 +90,9 @@ def sealed_in(folder: Path) -> list[Path]:
 def _free(path: Path) -> bool:
     """Whether no process writes to it."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        return unlocked(path)
     except FileNotFoundError:
         return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    finally:
-        os.close(descriptor)
-    return True
 
 
 def _empty(path: Path) -> bool:

@@ -11,13 +11,13 @@ import typer
 
 from athanor.app import cli
 from athanor.app.commands import Workspace
-from athanor.app.connect import URL_VARIABLE
 from athanor.app.demo.loop import Loop
 from athanor.app.demo.material import Columns, Material, from_table, simulated
 from athanor.app.demo.stage import Stage
 from athanor.app.lock import read_server
 from athanor.kernel import AthanorError, Invalid
 from athanor.kernel.console import say, table
+from athanor.kernel.reaching import URL
 from athanor.kernel.settings import load_settings
 
 
@@ -63,7 +63,7 @@ def demo(
     settings, _ = load_settings({"workspace": workspace})
     os.environ["ATHANOR_WORKSPACE"] = str(settings.workspace)
     # It plays in a workspace of this machine, never on a team's server.
-    os.environ.pop(URL_VARIABLE, None)
+    os.environ.pop(URL, None)
     with tempfile.TemporaryDirectory(prefix="athanor-demo-") as folder:
         columns = Columns(target=target, id=id, time=time, sensitive=sensitive)
         material = simulated(Path(folder)) if data is None else from_table(data, columns)

@@ -8,13 +8,13 @@ from typing import Annotated
 
 import typer
 
-from athanor.app.connect import URL_VARIABLE
 from athanor.app.keeping.backup import backup as back_up
 from athanor.app.keeping.errors import NotConfirmed, OnlyHere
 from athanor.app.keeping.orders import Cleaned, CleanOrder
 from athanor.app.keeping.places import Places
 from athanor.app.keeping.restore import restore as bring_back
 from athanor.kernel.console import Json, emit, say, table, transport
+from athanor.kernel.reaching import URL
 from athanor.kernel.settings import load_settings
 
 _ROWS = 40
@@ -118,7 +118,7 @@ def shown_size(size: int) -> str:
 
 
 def _places(command: str) -> Places:
-    if os.environ.get(URL_VARIABLE):
+    if os.environ.get(URL):
         raise OnlyHere(command)
     settings, _ = load_settings()
     return Places.of(settings)

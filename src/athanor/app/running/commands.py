@@ -39,6 +39,7 @@ from athanor.client import Client
 from athanor.client.http import HttpTransport
 from athanor.kernel import Invalid, NotFound, provenance
 from athanor.kernel.console import Json, RunId, emit, say, transport
+from athanor.kernel.reaching import MLFLOW_URL, Way, mlflow_variables
 from athanor.kernel.redaction import redact
 from athanor.lineage import NewRun, RunState
 from athanor.lineage import commands as lineage
@@ -361,12 +362,10 @@ def mlflow_follows(way: object) -> Iterator[None]:
 
     Without a server there is nobody who could listen to them.
     """
-    if not isinstance(way, HttpTransport) or "MLFLOW_TRACKING_URI" in os.environ:
+    if not isinstance(way, HttpTransport) or MLFLOW_URL in os.environ:
         yield
         return
-    told = {"MLFLOW_TRACKING_URI": way.url} | (
-        {"MLFLOW_TRACKING_TOKEN": way.token} if way.token else {}
-    )
+    told = mlflow_variables(Way(url=way.url, token=way.token))
     os.environ.update(told)
     try:
         yield

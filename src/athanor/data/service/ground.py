@@ -17,6 +17,7 @@ from athanor.data.errors import AnotherWriter, LostTheLease, NoRoomForTable, Sou
 from athanor.data.store import DataStore
 from athanor.kernel import Access, Clock, Database, Events, Storage, new_id
 from athanor.kernel.leases import OneAtATime
+from athanor.kernel.locks import unlocked
 from athanor.kernel.remote import cached_copy, filesystem_of
 from athanor.kernel.workers import Workers
 
@@ -114,16 +115,9 @@ def _is_left(folder: Path) -> bool:
     if not folder.name.startswith(_HERE):
         return False
     try:
-        lock = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+        return unlocked(folder)
     except OSError:
         return False
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    finally:
-        os.close(lock)
-    return True
 
 
 class OneWriter:
