@@ -257,10 +257,10 @@ class DatasetHolder:
 
     def _removed(self, gone: list[DatasetVersion]) -> None:
         """Remove the files and blobs of versions, but for those that a living version has."""
-        kept = {_name(path) for path in self._named_paths()}
+        living = self._living()
+        kept = {_name(path) for version in living for path in paths_of(version)}
         theirs = {path for version in gone for path in paths_of(version)}
         self._ground.remove_files(sorted(path for path in theirs if _name(path) not in kept))
-        living = self._living()
         named = {digest for version in living for digest in self._blobs(version)}
         for digest in {digest for version in gone for digest in self._blobs(version)} - named:
             self._ground.storage.remove(digest)
