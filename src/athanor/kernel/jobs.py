@@ -15,9 +15,10 @@ from sqlalchemy import Column, Index, Integer, String, Table, Text, and_, or_, s
 from sqlalchemy.dialects import postgresql, sqlite
 
 from athanor.kernel.clock import Clock
-from athanor.kernel.database import Database, Instant, Json, metadata
+from athanor.kernel.database import Database, Instant, Json, metadata, microseconds
 from athanor.kernel.errors import AthanorError, NotFound, error_to_dict
 from athanor.kernel.ids import new_id
+from athanor.kernel.plain import Plain, marks
 from athanor.kernel.projects import DEFAULT_PROJECT
 
 _log = logging.getLogger(__name__)
@@ -119,6 +120,7 @@ class SqlJobStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._plain = Plain(database)
 
     def append(self, job: Job) -> Job:
         """Add a job, or return the unfinished one with the same key."""
@@ -151,6 +153,10 @@ class SqlJobStore:
 
     def lease(self, worker: str, kinds: tuple[str, ...], now: datetime) -> Job | None:
         """Take the next due job of these kinds for one lease."""
+        # Most looks find nothing, and there are many of them.
+        at = microseconds(now)
+        if self._plain.first(_DUE.format(kinds=marks(len(kinds))), (*kinds, at, at)) is None:
+            return None
         due = (
             select(job_table.c.id)
             .where(
@@ -163,9 +169,6 @@ class SqlJobStore:
             .order_by(job_table.c.run_at)
             .limit(1)
         )
-        with self._database.connection() as connection:
-            if connection.execute(due).first() is None:
-                return None
         with self._database.transaction() as connection:
             job_id = connection.execute(due.with_for_update(skip_locked=True)).scalar()
             if job_id is None:
@@ -231,6 +234,12 @@ class SqlJobStore:
         with self._database.transaction() as connection:
             done = connection.execute(job_table.delete().where(job_table.c.finished_at < before))
         return done.rowcount
+
+
+_DUE = """
+SELECT 1 FROM kernel_job WHERE kind IN ({kinds})
+AND ((state = 'queued' AND run_at <= ?) OR (state = 'running' AND lease_until < ?)) LIMIT 1
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,6 @@
 """Where endpoints and deployments are kept."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -9,7 +9,6 @@ from sqlalchemy import (
     Float,
     ForeignKey,
     Integer,
-    RowMapping,
     String,
     Table,
     Text,
@@ -21,6 +20,7 @@ from sqlalchemy import (
 )
 
 from athanor.kernel.database import Database, Instant, Json, metadata
+from athanor.kernel.plain import Columns, Plain, Row
 from athanor.serving.types import Deployment, Endpoint
 
 
@@ -112,6 +112,10 @@ deployment_table = Table(
 _NESTED = frozenset({"signature", "canary", "rollout", "scaling", "runtime", "features"})
 _NESTED_OF_ENDPOINT = frozenset({"rules", "earlier", "log"})
 _DEPLOYMENT = tuple(deployment_table.c[name] for name in Deployment.__dataclass_fields__)
+_COLUMNS = Columns(deployment_table, Deployment.__dataclass_fields__)
+_COLUMNS_OF_ENDPOINT = Columns(endpoint_table, endpoint_table.c.keys())
+_ALL_DEPLOYMENTS = f"SELECT {_COLUMNS.listed} FROM serving_deployment ORDER BY number DESC"  # noqa: S608 - names are our own
+_ALL_ENDPOINTS = f"SELECT {_COLUMNS_OF_ENDPOINT.listed} FROM serving_endpoint ORDER BY name"  # noqa: S608 - names are our own
 
 
 class SqlEndpointStore:
@@ -119,6 +123,9 @@ class SqlEndpointStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._plain = Plain(database)
+        self._read: tuple[tuple[list[Row], list[Row]], list[Endpoint]] = ([], []), []
+        """All rows of both tables when they were last looked at, and what they say."""
 
     def add_endpoint(self, endpoint: Endpoint) -> None:
         """Add an endpoint without deployments."""
@@ -143,17 +150,14 @@ class SqlEndpointStore:
 
     def all(self) -> list[Endpoint]:
         """Every endpoint with its deployments, by name."""
-        deployments: dict[str, list[Deployment]] = {}
-        with self._database.connection() as connection:
-            found = connection.execute(
-                select(*_DEPLOYMENT).order_by(deployment_table.c.number.desc())
-            ).mappings()
-            for row in found:
-                deployments.setdefault(row["endpoint"], []).append(_deployment(row))
-            rows = connection.execute(
-                select(endpoint_table).order_by(endpoint_table.c.name)
-            ).mappings()
-            return [_endpoint(row, tuple(deployments.get(row["name"], ()))) for row in rows]
+        # Whoever tends the endpoints looks several times a second, and little has changed.
+        with self._database.reading():
+            rows = self._plain.fetch(_ALL_ENDPOINTS), self._plain.fetch(_ALL_DEPLOYMENTS)
+        before, found = self._read
+        if before != rows:
+            found = _endpoints(*rows)
+            self._read = rows, found
+        return [*found]
 
     def change_endpoint(self, name: str, changes: Mapping[str, Any]) -> None:
         """Set fields of an endpoint, and count its revision up."""
@@ -217,7 +221,17 @@ class SqlEndpointStore:
             )
 
 
-def _endpoint(row: RowMapping, deployments: tuple[Deployment, ...]) -> Endpoint:
+def _endpoints(rows: Sequence[Row], of_deployments: Sequence[Row]) -> list[Endpoint]:
+    deployments: dict[str, list[Deployment]] = {}
+    for row in map(_COLUMNS.read, of_deployments):
+        deployments.setdefault(row["endpoint"], []).append(_deployment(row))
+    return [
+        _endpoint(row, tuple(deployments.get(row["name"], ())))
+        for row in map(_COLUMNS_OF_ENDPOINT.read, rows)
+    ]
+
+
+def _endpoint(row: Mapping[Any, Any], deployments: tuple[Deployment, ...]) -> Endpoint:
     fields = Endpoint.__dataclass_fields__
     nested = {name: msgspec.convert(row[name], fields[name].type) for name in _NESTED_OF_ENDPOINT}
     return Endpoint(**(dict(row) | nested), deployments=deployments)
@@ -228,7 +242,7 @@ def _row(deployment: Deployment) -> dict[str, Any]:
     return values | {name: msgspec.to_builtins(values[name]) for name in _NESTED}
 
 
-def _deployment(row: RowMapping) -> Deployment:
+def _deployment(row: Mapping[Any, Any]) -> Deployment:
     fields = Deployment.__dataclass_fields__
     nested = {name: msgspec.convert(row[name], fields[name].type) for name in _NESTED}
     return Deployment(**(dict(row) | nested))
