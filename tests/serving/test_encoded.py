@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.compose import make_column_transformer
+from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.impute import SimpleImputer
-from sklearn.naive_bayes import GaussianNB
+from sklearn.naive_bayes import GaussianNB, MultinomialNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.svm import SVC, SVR
@@ -101,7 +102,29 @@ def test_what_differs_takes_the_models_own_way(
     assert encoding.proved(slow, model) == ""
 
 
-def test_one_step_alone_has_no_quick_way(tmp_path: Path) -> None:
-    model = opened(packaged(tmp_path, SVC().fit(FRAME[["a"]], LABELS), FRAME[["a"]]))
+@pytest.mark.parametrize("kind", ["SVC", "LGBMClassifier", "XGBRegressor"])
+def test_a_model_without_steps_reads_a_matrix(tmp_path: Path, kind: str) -> None:
+    frame = FRAME[["a", "b"]].fillna(0.0) if kind == "SVC" else FRAME[["a", "b"]]
+    module = {"SVC": "sklearn.svm", "LGBMClassifier": "lightgbm", "XGBRegressor": "xgboost"}[kind]
+    library = pytest.importorskip(module)
+    settings = {"verbose": -1, "min_child_samples": 2} if kind.startswith("LGBM") else {}
+    target = FRAME.a if kind.endswith("Regressor") else LABELS
+    estimator = getattr(library, kind)(**settings).fit(frame, target)
+    model = opened(packaged(tmp_path, estimator, frame))
+    assert model is not None
+    slow = NativeRuntime(model)
+    quick = Encoded(slow, model, encoding.proved(slow, model))
+    rows: list[list[Any]] = [[0.5, 1.5], [-2.0, 0.0], [3, 2]]
+    if kind != "SVC":
+        rows.append([None, math.nan])
+    assert quick.quick(rows) == slow.predict(rows)
+    assert [quick.quick([row]) for row in rows] == [slow.predict([row]) for row in rows]
+    for odd in ([math.inf, 1.0], ["1.5", 1.0], [1e300, 1.0], [1.0]):
+        assert quick.quick([odd]) is None
+
+
+def test_a_model_of_texts_has_no_quick_way(tmp_path: Path) -> None:
+    texts = make_pipeline(CountVectorizer(analyzer="char"), MultinomialNB()).fit(FRAME.c, LABELS)
+    model = opened(packaged(tmp_path, texts, FRAME[["c"]]))
     assert model is not None
     assert encoding.proved(NativeRuntime(model), model) == ""

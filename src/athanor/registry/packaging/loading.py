@@ -78,7 +78,7 @@ class LoadedModel:
             return []
         return self._answers(frame_of_table(self.signature, table))
 
-    def predict_encoded(self, matrix: "NDArray[np.float64] | pd.DataFrame") -> list[dict[str, Any]]:
+    def predict_encoded(self, matrix: NDArray[np.float64]) -> list[dict[str, Any]]:
         """The same for what the estimator reads as it is, a row each: nothing is looked at."""
         return self._answers(matrix)
 

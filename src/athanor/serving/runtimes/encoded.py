@@ -1,17 +1,16 @@
-"""A model of scikit-learn whose steps before the last one are a generated program.
+"""A model of scikit-learn whose steps before the last one, if any, are a generated program.
 
-The last step is the model's own. Most of what a single row costs such a pipeline goes into frames
-and checks on the way to it, which the program does without. `encoding` writes the program and shows
-that it hands over what the steps do, bit for bit. Rows that it declines take the model's own way,
-and so does whatever is refused.
+The last step is the model's own. Most of what a single row costs such a model goes into frames
+and checks on the way to it, which the program does without: the last step reads a bare matrix.
+`encoding` writes the program and shows that it hands over what the steps do, bit for bit. Rows that
+it declines take the model's own way, and so does whatever is refused.
 """
 
+import warnings
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 
 from athanor.registry.packaging import LoadedModel
@@ -24,6 +23,8 @@ if TYPE_CHECKING:
 
 _MOST_ROWS = 512
 """More go the model's own way, which is quicker by then."""
+_LARGEST = float(np.finfo(np.float32).max)
+"""Libraries differ in what they make of more than this in a frame, and in a matrix."""
 _NUMBERS: frozenset[type] = frozenset({float, int, type(None)})
 _TAKEN: Mapping[str, frozenset[type]] = {
     **dict.fromkeys(("double", "float", "long", "integer"), _NUMBERS),
@@ -43,9 +44,12 @@ class Encoded:
         self._native = native
         self._features: Callable[[Row], list[float]] = names["features"]
         self._kinds = [_TAKEN[column.type] for column in model.signature]
-        last = model.estimator.steps[-1:]
-        self._labels = [str(name) for name in getattr(last[0][1], "feature_names_in_", ())]
-        self._last = native.ending_in(Pipeline(last))
+        whole = model.estimator
+        self._last = native.ending_in(
+            Pipeline(whole.steps[-1:]) if isinstance(whole, Pipeline) else whole
+        )
+        # Said for each row otherwise. That the columns are in their order was shown.
+        warnings.filterwarnings("ignore", "X does not have valid feature names")
 
     def predict(self, rows: list[Row]) -> Reply:
         """The model's answers for these rows. Raises: as the model's own way."""
@@ -60,10 +64,7 @@ class Encoded:
                 for kind, value in zip(kinds, row, strict=True):
                     if type(value) not in kind:
                         return None
-            return self._last(self._matrix([self._features(row) for row in rows]))
+            made = np.array([self._features(row) for row in rows], dtype=np.float64)
+            return None if (np.abs(made) > _LARGEST).any() else self._last(made)
         except Exception:  # noqa: BLE001 - the model's own way says what is wrong
             return None
-
-    def _matrix(self, made: list[list[float]]) -> "NDArray[np.float64] | pd.DataFrame":
-        matrix = np.array(made, dtype=np.float64)
-        return pd.DataFrame(matrix, columns=self._labels) if self._labels else matrix

@@ -5,14 +5,18 @@ import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from sklearn.pipeline import Pipeline
-
 from athanor.registry.packaging import LoadedModel
 from athanor.serving.logic.frames import Reply
 from athanor.serving.logic.signature import Row
 from athanor.serving.runtimes.encoded import Encoded
-from athanor.serving.runtimes.folding.nodes import Unfoldable
-from athanor.serving.runtimes.folding.source import Constants, Writer, function, preamble
+from athanor.serving.runtimes.folding.nodes import Unfoldable, is_text
+from athanor.serving.runtimes.folding.source import (
+    Constants,
+    Writer,
+    column_of,
+    function,
+    preamble,
+)
 from athanor.serving.runtimes.folding.steps import encoded, hints_of
 from athanor.serving.runtimes.proof import proof_rows
 from athanor.serving.types import InputColumn
@@ -38,14 +42,13 @@ def proved(native: "NativeRuntime", model: LoadedModel) -> str:
 
 
 def _proved(native: "NativeRuntime", model: LoadedModel) -> str:
-    estimator = model.estimator
-    if not isinstance(estimator, Pipeline) or len(estimator.steps) < 2:
-        raise Unfoldable("no step stands before its model")
     columns = [
         InputColumn(name=item.name, type=item.type, required=item.required)
         for item in model.signature
     ]
-    made, _ = encoded(estimator, columns)
+    made, _ = encoded(model.estimator, columns)
+    if read := next(filter(is_text, made), None):
+        raise Unfoldable(f"its last step reads texts of column {column_of(read)!r}")
     if len(made) > _MOST_COLUMNS:
         raise Unfoldable(f"its last step reads {len(made)} columns")
     constants = Constants()

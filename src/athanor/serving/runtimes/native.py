@@ -47,7 +47,7 @@ class _Shown(msgspec.Struct):
     program: str
     """Of its steps before the last (`athanor.serving.runtimes.encoded`); "" where they run."""
     libraries: str
-    format_version: Literal[1] = 1
+    format_version: Literal[2] = 2
 
 
 class NativeRuntime:
