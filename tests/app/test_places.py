@@ -7,7 +7,8 @@ import pytest
 from athanor.app.cli import call
 from athanor.app.connect import NoWorkspace
 from athanor.client.http import BadServerUrl, HttpTransport
-from athanor.kernel.database import Database, DatabaseUnavailable
+from athanor.kernel.database import Database
+from athanor.kernel.outages import DatabaseUnavailable
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,18 @@
 """Transactions: all or nothing, nested, grouped, and durable."""
 
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from sqlalchemy import Column, Integer, MetaData, String, Table, func, select
 from sqlalchemy.exc import IntegrityError, OperationalError
 
-from athanor.kernel.database import Database, DatabaseUnavailable
+from athanor.kernel import groups
+from athanor.kernel.database import Database
+from athanor.kernel.outages import DatabaseUnavailable
 
 points = Table(
     "test_database_point",
@@ -151,3 +155,44 @@ def _go_on_without_connection(database: Database) -> None:
         with suppress(OperationalError), database.transaction() as connection:
             connection.exec_driver_sql("SELECT pg_terminate_backend(pg_backend_pid())")
         put(database, "never")
+
+
+def synced(database: Database) -> bool:
+    """Whether what is under way is synced when it is committed (Postgres: as its server says)."""
+    with database.connection() as connection:
+        if database.dialect == "postgresql":
+            asked = "SELECT source FROM pg_settings WHERE name = 'synchronous_commit'"
+            return bool(connection.exec_driver_sql(asked).scalar_one() != "session")
+        return bool(connection.exec_driver_sql("PRAGMA synchronous").scalar_one() == 2)
+
+
+def test_only_what_must_outlast_a_power_cut_waits_for_the_disk(database: Database) -> None:
+    with database.transaction(durable=False):
+        assert not synced(database)
+        with database.transaction():
+            put(database, "a")
+            assert not synced(database)
+    with database.transaction():
+        assert synced(database)
+    assert count(database) == 1
+
+
+def test_one_that_must_outlast_a_power_cut_is_synced_beside_one_that_need_not(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logs: list[Path] = []
+    monkeypatch.setattr(groups, "sync_path", logs.append)
+    with database.transaction(durable=False):
+        put(database, "a")
+        database.make_durable()
+        if database.dialect == "postgresql":
+            assert synced(database)
+    joined = threading.Thread(target=put, args=(database, "b"))
+    with database.transaction(durable=False):
+        joined.start()
+        time.sleep(0.1)
+        put(database, "c")
+    joined.join()
+    assert count(database) == 3
+    in_file = database.dialect == "sqlite" and not database.in_memory
+    assert [path.name.rpartition("-")[2] for path in logs] == ["wal"] * (2 if in_file else 0)

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from athanor.kernel import OWNER, Database, Principal
-from athanor.kernel.database import DatabaseFull
+from athanor.kernel.outages import DatabaseFull
 from athanor.kernel.workers import Workers
 from athanor.lineage import LongOperation, NewArtifact, OperationCall, OperationResult
 from athanor.pipelines import Submission, Task, operation, pipeline, step

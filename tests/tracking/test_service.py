@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Connection
 
 from athanor.kernel import OWNER, Database, Events
-from athanor.kernel.database import DatabaseFull, DatabaseUnavailable
+from athanor.kernel.outages import DatabaseFull, DatabaseUnavailable
 from athanor.kernel.events import SqlEventStore
 from athanor.kernel.ids import new_id
 from athanor.kernel.permissions import OwnerAccess

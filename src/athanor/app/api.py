@@ -33,8 +33,8 @@ from athanor.kernel import (
     error_to_dict,
     new_id,
 )
-from athanor.kernel.database import DatabaseUnavailable, is_damaged
 from athanor.kernel.http import Caller, room_router
+from athanor.kernel.outages import DatabaseUnavailable, is_damaged
 from athanor.kernel.sought import Sought
 from athanor.kernel.storage import DiskFull
 from athanor.kernel.transport import PREFIX

@@ -3,18 +3,16 @@
 `transaction()` is ambient: whoever opens one inside another joins it (as a savepoint), so that the
 stores of several rooms and the event that tells of their change commit together.
 
-On SQLite there is one writer. Transactions that wait for it while another one runs are committed
-in one group, with one fsync, and none of them returns before that fsync (WAL, synchronous=FULL).
+On SQLite there is one writer, whose transactions are committed in groups (`groups`).
 """
 
-import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from threading import Condition, Event, Lock
-from typing import Any, Literal
+from pathlib import Path
+from threading import Condition
+from typing import Any
 
 import orjson
 from sqlalchemy import BigInteger, Connection, Engine, MetaData, Text, TypeDecorator, create_engine
@@ -24,7 +22,8 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry, StaticPool
 
-from athanor.kernel.errors import StorageFull, Unavailable
+from athanor.kernel.groups import GroupWriter, News, Transaction
+from athanor.kernel.outages import DatabaseFull, DatabaseUnavailable, is_full
 
 metadata = MetaData(
     naming_convention={
@@ -40,12 +39,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST = datetime.min.replace(tzinfo=UTC)
 _LAST = datetime.max.replace(tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-_GROUP_LIMIT = 256
-"""Transactions that share one commit, at most."""
 _BUSY_MILLISECONDS = 30_000
-
-News = Literal["events", "jobs"]
-"""What a commit may bring that others wait for."""
 
 
 class Instant(TypeDecorator[datetime]):
@@ -124,69 +118,10 @@ def to_json(value: object) -> str:
         raise OverflowError(str(error)) from error
 
 
-class DatabaseUnavailable(Unavailable):
-    """The metadata database does not answer."""
-
-    def __init__(self, cause: Exception) -> None:
-        reason = str(getattr(cause, "orig", cause)).strip().splitlines() or [type(cause).__name__]
-        if is_damaged(cause):
-            super().__init__(
-                f"The metadata database is damaged: {reason[0]}.",
-                hint="End the server, and bring a backup back into an empty folder: "
-                "athanor --workspace FOLDER restore BACKUP. Keep the damaged athanor.db: "
-                "SQLite's own `.recover` may save rows of it.",
-            )
-            return
-        super().__init__(
-            f"The metadata database can't be reached: {reason[0]}.",
-            hint="See that ATHANOR_DATABASE_URL is right and that the database is running.",
-        )
-
-
-def is_damaged(error: Exception) -> bool:
-    """Whether SQLite says that its file is none of its own, or broken."""
-    text = str(getattr(error, "orig", error))
-    return "file is not a database" in text or "disk image is malformed" in text
-
-
 def _is_broken(connection: Connection) -> bool:
     """Whether the server has gone from a connection."""
     driver = None if connection.invalidated else connection.connection.dbapi_connection
     return driver is None or bool(getattr(driver, "closed", False))
-
-
-class DatabaseFull(StorageFull):
-    """The database's disk is full; the transaction was undone."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            "The disk of the metadata database is full; nothing of this request was kept.",
-            hint="Free some space there and try again.",
-        )
-
-
-@dataclass(slots=True)
-class _Transaction:
-    connection: Connection
-    raw: Any
-    """The driver's own."""
-    depth: int = 0
-    news: set[News] = field(default_factory=set)
-    """What those who wait for it are to look at."""
-    lost: BaseException | None = None
-    """Why the database undid all of it, in its midst."""
-    flat: bool = False
-    """Whether those inside have no savepoints: what fails in one of them fails all."""
-    after_commit: list[Callable[[], None]] = field(default_factory=list)
-
-
-@dataclass(slots=True)
-class _Group:
-    """Transactions that are committed together."""
-
-    size: int = 0
-    done: Event = field(default_factory=Event)
-    failure: BaseException | None = None
 
 
 class Database:
@@ -194,13 +129,9 @@ class Database:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._current: ContextVar[_Transaction | None] = ContextVar("transaction", default=None)
+        self._current: ContextVar[Transaction | None] = ContextVar("transaction", default=None)
         self._reading: ContextVar[Connection | None] = ContextVar("reading", default=None)
-        self._writer: Connection | None = None
-        self._writer_lock = Lock()
-        self._waiting = 0
-        self._waiting_lock = Lock()
-        self._group = _Group()
+        self._writer = GroupWriter(engine, None if self.in_memory else _file_of(engine))
         self._closed = False
         sqlalchemy_event.listen(engine, "checkin", self._came_back)
         self._heard: dict[News, int] = {"events": 0, "jobs": 0}
@@ -254,10 +185,7 @@ class Database:
     def close(self) -> None:
         """Let go of every connection; of one that a thread still uses, when it comes back."""
         self._closed = True
-        with self._writer_lock:
-            if self._writer is not None:
-                self._writer.close()
-                self._writer = None
+        self._writer.close()
         self._engine.dispose()
 
     def _came_back(self, connection: DBAPIConnection | None, entry: ConnectionPoolEntry) -> None:
@@ -307,11 +235,12 @@ class Database:
         return current is not None and current.lost is not None
 
     @contextmanager
-    def transaction(self, *, flat: bool = False) -> Iterator[Connection]:
+    def transaction(self, *, flat: bool = False, durable: bool = True) -> Iterator[Connection]:
         """All or nothing; what it returned from survives `kill -9` and a power cut.
 
         In a flat one, transactions inside cost nothing, and the failure of one, caught or not,
-        undoes the whole.
+        undoes the whole. One that is not durable survives `kill -9` alone: a power cut may undo it
+        together with all that were committed later; those inside of it are as it is.
         Raises: DatabaseFull, DatabaseUnavailable.
         """
         current = self._current.get()
@@ -328,10 +257,9 @@ class Database:
             with self._savepoint(current):
                 yield current.connection
             return
-        opened = (
-            self._written_to_sqlite() if self.dialect == "sqlite" else self._written_to_server()
-        )
-        with opened as transaction:
+        on_server = self.dialect == "postgresql"
+        write = self._written_to_server if on_server else self._writer.transaction
+        with write(durable=durable) as transaction:
             transaction.flat = flat
             token = self._current.set(transaction)
             try:
@@ -344,6 +272,14 @@ class Database:
             act()
         for news in transaction.news:
             self._ring(news)
+
+    def make_durable(self) -> None:
+        """Have the transaction under way survive a power cut, whatever it was opened as."""
+        current = self._current.get()
+        if current is not None and not current.durable:
+            current.durable = True
+            if self.dialect == "postgresql":
+                current.raw.execute("SET LOCAL synchronous_commit TO DEFAULT")
 
     def tell(self, news: News) -> None:
         """Wake those who wait for such news once the transaction under way is committed."""
@@ -381,7 +317,7 @@ class Database:
             current.after_commit.append(act)
 
     @contextmanager
-    def _savepoint(self, current: _Transaction) -> Iterator[None]:
+    def _savepoint(self, current: Transaction) -> Iterator[None]:
         if current.lost is not None:
             raise current.lost
         current.depth += 1
@@ -395,7 +331,7 @@ class Database:
         except BaseException as error:
             if self.dialect == "sqlite" and not raw.in_transaction:
                 # SQLite itself undid everything (disk full): nothing may be added to the ruins.
-                current.lost = DatabaseFull() if _is_full(error) else error
+                current.lost = DatabaseFull() if is_full(error) else error
                 raise current.lost from error
             if _is_broken(current.connection):
                 current.lost = error
@@ -410,7 +346,7 @@ class Database:
             current.depth -= 1
 
     @contextmanager
-    def _written_to_server(self) -> Iterator[_Transaction]:
+    def _written_to_server(self, *, durable: bool) -> Iterator[Transaction]:
         try:
             connection = self._engine.connect()
         except OperationalError as error:
@@ -418,89 +354,20 @@ class Database:
         with connection:
             try:
                 with connection.begin():
-                    yield _Transaction(connection, connection.connection.driver_connection)
+                    raw: Any = connection.connection.driver_connection
+                    if not durable:
+                        raw.execute("SET LOCAL synchronous_commit TO OFF")
+                    yield Transaction(connection, raw, durable=durable)
             except Exception as error:
                 if _is_broken(connection):
                     raise DatabaseUnavailable(error) from error
                 raise
 
-    @contextmanager
-    def _written_to_sqlite(self) -> Iterator[_Transaction]:
-        with self._waiting_lock:
-            self._waiting += 1
-        self._writer_lock.acquire()
-        with self._waiting_lock:
-            self._waiting -= 1
-        try:
-            writer = self._begin_in_group()
-        except BaseException:
-            self._writer_lock.release()
-            raise
-        group = self._group
-        # What fails in the first member undoes all there is: it needs no savepoint.
-        inside = group.size > 1
-        transaction = _Transaction(writer, writer.connection.driver_connection)
-        try:
-            yield transaction
-            if inside:
-                _say(writer, "RELEASE SAVEPOINT member")
-        except BaseException as error:
-            self._leave_group(group, undone=error, inside=inside)
-            if _is_full(error):
-                raise DatabaseFull from error
-            raise
-        self._leave_group(group, undone=None, inside=inside)
-        group.done.wait()
-        if group.failure is not None:
-            if _is_full(group.failure):
-                raise DatabaseFull from group.failure
-            raise group.failure
 
-    def _begin_in_group(self) -> Connection:
-        if self._writer is None:
-            self._writer = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-            self._writer.begin()  # SQLAlchemy is to know that there is one, and to begin none
-        _say(self._writer, "SAVEPOINT member" if self._group.size else "BEGIN IMMEDIATE")
-        self._group.size += 1
-        return self._writer
-
-    def _leave_group(self, group: _Group, *, undone: BaseException | None, inside: bool) -> None:
-        """Commit the group, or leave that to the next one who waits. Lets the writer's lock go."""
-        writer = self._writer
-        try:
-            if writer is None:
-                return
-            if undone is not None:
-                lost = _ended_by_sqlite(writer)
-                if lost:
-                    # SQLite itself undid the whole transaction (disk full): so did its members.
-                    self._finish(group, undone)
-                    return
-                if not inside:
-                    _say(writer, "ROLLBACK")
-                    self._finish(group, undone)
-                    return
-                _say(writer, "ROLLBACK TO SAVEPOINT member")
-                _say(writer, "RELEASE SAVEPOINT member")
-            with self._waiting_lock:
-                others = self._waiting
-            if others and group.size < _GROUP_LIMIT:
-                return
-            try:
-                _say(writer, "COMMIT")
-            except BaseException as error:  # noqa: BLE001 - told to every member
-                if not _ended_by_sqlite(writer):
-                    _say(writer, "ROLLBACK")
-                self._finish(group, error)
-                return
-            self._finish(group, None)
-        finally:
-            self._writer_lock.release()
-
-    def _finish(self, group: _Group, failure: BaseException | None) -> None:
-        group.failure = failure
-        self._group = _Group()
-        group.done.set()
+def _file_of(engine: Engine) -> Path | None:
+    """Where SQLite keeps it; None for what is no file."""
+    name = engine.url.database
+    return Path(name) if engine.dialect.name == "sqlite" and name else None
 
 
 def _prepare_sqlite(connection: Any, _record: ConnectionPoolEntry) -> None:
@@ -518,29 +385,3 @@ def _prepare_sqlite(connection: Any, _record: ConnectionPoolEntry) -> None:
     ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
-
-
-def _say(writer: Connection, text: str) -> None:
-    """Straight to SQLite: there are many of them, and SQLAlchemy costs ten times as much.
-
-    Raises: DBAPIError: SQLite's failures as SQLAlchemy's, which the house knows by name.
-    """
-    raw: Any = writer.connection.driver_connection
-    try:
-        raw.execute(text)
-    except sqlite3.Error as error:
-        raise DBAPIError.instance(
-            text, None, error, sqlite3.Error, hide_parameters=True, dialect=writer.dialect
-        ) from error
-
-
-def _is_full(error: BaseException) -> bool:
-    text = str(error)
-    return isinstance(error, OperationalError) and (
-        "disk is full" in text or "disk I/O error" in text
-    )
-
-
-def _ended_by_sqlite(connection: Connection) -> bool:
-    raw = connection.connection.driver_connection
-    return raw is not None and not raw.in_transaction

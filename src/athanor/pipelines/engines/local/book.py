@@ -35,8 +35,12 @@ class Books:
 
     @contextmanager
     def together(self) -> Iterator[None]:
-        """What is noted inside is one transaction: all of it, or nothing."""
-        with self._database.transaction(flat=True):
+        """What is noted inside is one transaction: all of it, or nothing.
+
+        After a power cut, steps that it was to remember may run once more: what ends a run, and
+        with that tells somebody that all is done, has itself made durable.
+        """
+        with self._database.transaction(flat=True, durable=False):
             book = Book()
             token = self._open.set(book)
             try:

@@ -252,6 +252,7 @@ class Recorder:
         outputs: dict[str, Any] = dict(planner.outputs.parameters)
         told = _told(error, run.id)
         with self._books.noting() as book:
+            self._database.make_durable()
             for name, items in planner.outputs.artifacts.items():
                 found = [self._lineage.artifact(who, item) for item in items]
                 values = [asdict(artifact_value(artifact)) for artifact in found]
