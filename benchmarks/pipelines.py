@@ -34,7 +34,7 @@ import athanor
 from athanor.kernel.zygote import HEAVY_MODULES, choose_workers
 from athanor.pipelines import Collected, ParallelFor, Pipeline, Submission, pipeline, step
 from athanor.pipelines.engines.local import PRELOAD
-from athanor.pipelines.ir.text import write_document
+from athanor.pipelines.ir.text import submitted
 from measures.processes import cpu_of, tree
 
 HERE = Path(__file__).resolve().parent
@@ -120,7 +120,7 @@ class Server:
 
     def run(self, found: Pipeline[Any, Any], *, cache: bool) -> tuple[float, float]:
         """CPU and wall seconds of one run."""
-        submission = Submission(yaml=write_document(found.compile()), cache=cache)
+        submission = Submission(**submitted(found.compile()), cache=cache)
         cpu, began = self.cpu(), time.monotonic()
         run = self.client.pipelines.wait(self.client.pipelines.submit(submission).id)
         wall = time.monotonic() - began
@@ -133,9 +133,7 @@ class Server:
 
         The page is asked for twice a second, as an open one would be.
         """
-        run = self.client.pipelines.submit(
-            Submission(yaml=write_document(found.compile()), cache=False)
-        )
+        run = self.client.pipelines.submit(Submission(**submitted(found.compile()), cache=False))
         done, cpu, pages = 0, self.cpu(), [0.0]
         began = time.monotonic()
         while run.state in {"waiting", "running"}:

@@ -45,7 +45,7 @@ from athanor.lineage import NewRun, RunState
 from athanor.lineage import commands as lineage
 from athanor.pipelines import NewTrigger, PipelineRun, Submission
 from athanor.pipelines.ir.spec import ComponentInputs, Document
-from athanor.pipelines.ir.text import write_document
+from athanor.pipelines.ir.text import submitted
 from athanor.tracking import Diagnosis, TrackedRun
 from athanor.tracking import commands as tracking
 from athanor.tracking.commands import compare_runs, delete_runs, restore_runs, tag_run
@@ -252,7 +252,7 @@ def submission_of(
         # An input of a dataset's own name needs no word.
         if key not in artifacts and not definition.is_optional:
             artifacts[key] = f"dataset:{key}"
-    return Submission(yaml=write_document(document), parameters=given[1], artifacts=artifacts)
+    return Submission(**submitted(document), parameters=given[1], artifacts=artifacts)
 
 
 def _tell(client: Client, run: PipelineRun) -> None:

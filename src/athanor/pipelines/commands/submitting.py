@@ -13,7 +13,7 @@ from athanor.pipelines.authoring.loading import load_document
 from athanor.pipelines.client import PipelinesClient
 from athanor.pipelines.errors import BadPipeline
 from athanor.pipelines.ir.spec import Document
-from athanor.pipelines.ir.text import read_document, write_document
+from athanor.pipelines.ir.text import read_document, submitted
 from athanor.pipelines.types import Submission
 
 _FILE_ENDINGS = {".py", ".yaml", ".yml", ".json"}
@@ -50,10 +50,10 @@ def submission_of(
     """
     if not _is_file(target):
         return Submission(pipeline=target, parameters=parameters, artifacts=artifacts, cache=cache)
-    text = write_document(load_document(target))
+    document = load_document(target)
     code = provenance.code(_path(target).resolve().parent)
     return Submission(
-        yaml=text,
+        **submitted(document),
         parameters=parameters,
         artifacts=artifacts,
         cache=cache,
