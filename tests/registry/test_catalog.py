@@ -18,6 +18,7 @@ from athanor.registry import (
     ModelExists,
     ModelInUse,
     ModelNotFound,
+    ModelUse,
     ModelVersionNotFound,
     NewModel,
     NewModelVersion,
@@ -118,13 +119,13 @@ def test_a_deleted_version_takes_its_aliases_and_its_number_with_it(room: Regist
 
 
 class Users:
-    """A `Uses`: the endpoints that serve versions, and whether any ever did."""
+    """A `Uses`: the deployments that hold versions, and whether any ever did."""
 
-    def __init__(self, *endpoints: str, number: int = 1, ever: bool = False) -> None:
-        self._endpoints, self._number, self._ever = endpoints, number, ever
+    def __init__(self, *uses: ModelUse, number: int = 1, ever: bool = False) -> None:
+        self._uses, self._number, self._ever = uses, number, ever
 
-    def endpoints(self, model: str, number: int | None) -> tuple[str, ...]:
-        return self._endpoints if model == "churn" and number in {None, self._number} else ()
+    def deployments(self, model: str, number: int | None) -> tuple[ModelUse, ...]:
+        return self._uses if model == "churn" and number in {None, self._number} else ()
 
     def ever(self, model: str) -> bool:
         return self._ever and model == "churn"
@@ -133,10 +134,17 @@ class Users:
 def test_what_serves_is_not_deleted(room: RegistryRoom) -> None:
     made(room)
     assert [added(room), added(room)] == [1, 2]
-    room.catalog.mind(Users("front", "back"))
-    with pytest.raises(ModelInUse, match=r"Version 1 .* endpoints 'front' and 'back'") as refused:
+    live = ModelUse(endpoint="front", deployment=3, state="live", alone=True)
+    kept = ModelUse(endpoint="back", deployment=2, state="standby", alone=False)
+    room.catalog.mind(Users(live, kept))
+    with pytest.raises(ModelInUse, match=r"Version 1 ") as refused:
         room.catalog.delete_version(OWNER, "churn", 1)
-    assert "athanor endpoint remove front, athanor endpoint remove back" in refused.value.hint
+    assert "serves as deployment 3 of endpoint 'front'" in refused.value.message
+    assert "kept for a rollback or a rule as deployment 2 of endpoint 'back'" in (
+        refused.value.message
+    )
+    assert "athanor endpoint remove front" in refused.value.hint
+    assert "athanor endpoint retire back 2" in refused.value.hint
     with pytest.raises(ModelInUse, match="Model 'churn'"):
         room.catalog.delete_model(OWNER, "churn")
     code, told = room.ask("DELETE", "registered-models/delete", {"name": "churn"})

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from athanor.kernel import Events
+from athanor.registry import ModelUse
 from athanor.serving import EndpointStore
 from athanor.serving.types import RUNNING
 
@@ -14,15 +15,18 @@ class Served:
         self._store = store
         self._events = events
 
-    def endpoints(self, model: str, number: int | None) -> Sequence[str]:
-        """Names of the endpoints where a version runs, or any version (None) of a model."""
+    def deployments(self, model: str, number: int | None) -> Sequence[ModelUse]:
+        """What holds a version, or any version (None) of a model."""
         return [
-            endpoint.name
-            for endpoint in self._store.all()
-            if any(
-                item.model == model and number in {None, item.version} and item.state in RUNNING
-                for item in endpoint.deployments
+            ModelUse(
+                endpoint=endpoint.name,
+                deployment=item.number,
+                state=item.state,
+                alone=item.state == "live" and len(endpoint.lives) == 1,
             )
+            for endpoint in self._store.all()
+            for item in endpoint.deployments
+            if item.model == model and number in {None, item.version} and item.state in RUNNING
         ]
 
     def ever(self, model: str) -> bool:

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     )
     from athanor.registry.ports import (
         Logged,
+        ModelUse,
         NoOrigins,
         Origins,
         Uses,
@@ -148,6 +149,7 @@ __getattr__ = lazily(
         "ModelDescription": "types",
         "ModelExists": "errors",
         "ModelInUse": "errors",
+        "ModelUse": "ports",
         "ModelNotFound": "errors",
         "ModelPage": "types",
         "ModelStore": "store",
@@ -229,6 +231,7 @@ __all__ = [
     "ModelNotFound",
     "ModelPage",
     "ModelStore",
+    "ModelUse",
     "ModelVersion",
     "ModelVersionNotFound",
     "Models",

@@ -1,6 +1,6 @@
 """What the registry refuses, and the way out of each."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from athanor.kernel.errors import (
     Conflict,
@@ -12,9 +12,20 @@ from athanor.kernel.errors import (
     Unprocessable,
     nearest,
 )
+from athanor.registry.ports import ModelUse
 
 _SHOWN = 100
 """Characters of a name that a message repeats."""
+_USES_SHOWN = 5
+"""Deployments that a message names."""
+_HOLDS = {
+    "standby": "is kept for a rollback or a rule",
+    "staged": "waits for its promotion",
+    "shadow": "is asked in the shadow",
+    "canary": "is judged",
+    "starting": "starts",
+}
+"""What a deployment does with its version, by its state."""
 
 
 class ModelNotFound(NotFound):
@@ -71,18 +82,33 @@ class ModelExists(Conflict):
 
 
 class ModelInUse(Conflict):
-    """What is to be deleted answers at an endpoint."""
+    """What is to be deleted answers at an endpoint, or is kept there to."""
 
-    def __init__(self, what: str, endpoints: Iterable[str]) -> None:
-        names = list(endpoints)
-        told = " and ".join(
-            part for part in (", ".join(map(repr, names[:-1])), repr(names[-1])) if part
-        )
-        away = ", ".join(f"athanor endpoint remove {name}" for name in names)
+    def __init__(self, what: str, uses: Sequence[ModelUse]) -> None:
+        held = [
+            f"{_HOLDS.get(use.state, 'serves')} as deployment {use.deployment} of endpoint "
+            f"{use.endpoint!r}"
+            for use in uses[:_USES_SHOWN]
+        ]
+        if len(uses) > _USES_SHOWN:
+            held.append(f"so do {len(uses) - _USES_SHOWN} more deployments")
+        ways = [
+            f"athanor endpoint remove {use.endpoint} (or deploy another version there, and retire "
+            f"this one)"
+            if use.alone
+            else f"athanor endpoint retire {use.endpoint} {use.deployment}"
+            for use in uses[:_USES_SHOWN]
+        ]
         super().__init__(
-            f"{what} can't be deleted: it serves at endpoint{'s' * (len(names) > 1)} {told}.",
-            hint=f"Take it away there first: {away}; or deploy another version there.",
-            details={"endpoints": names},
+            f"{what} can't be deleted: it {', and '.join(held)}.",
+            hint=f"Let it go there first: {', '.join(dict.fromkeys(ways))}",
+            details={
+                "endpoints": list(dict.fromkeys(use.endpoint for use in uses)),
+                "deployments": [
+                    {"endpoint": use.endpoint, "number": use.deployment, "state": use.state}
+                    for use in uses
+                ],
+            },
         )
 
 

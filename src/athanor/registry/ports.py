@@ -67,11 +67,24 @@ class NoOrigins:
         """There is nothing to note it with."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelUse:
+    """A deployment that holds a version."""
+
+    endpoint: str
+    deployment: int
+    """Its number at the endpoint."""
+    state: str
+    """In the words of serving: live, standby, staged, shadow, member, canary, starting."""
+    alone: bool
+    """Whether nothing else answers at the endpoint, so that it can't be retired."""
+
+
 class Uses(Protocol):
     """Who goes by the numbers of a model's versions."""
 
-    def endpoints(self, model: str, number: int | None) -> Sequence[str]:
-        """Names of the endpoints where a version runs, or any version (None) of a model."""
+    def deployments(self, model: str, number: int | None) -> Sequence[ModelUse]:
+        """What holds a version, or any version (None) of a model."""
         ...
 
     def ever(self, model: str) -> bool:
@@ -82,7 +95,7 @@ class Uses(Protocol):
 class NoUses:
     """Nothing serves models here."""
 
-    def endpoints(self, model: str, number: int | None) -> Sequence[str]:  # noqa: ARG002 - the port's form
+    def deployments(self, model: str, number: int | None) -> Sequence[ModelUse]:  # noqa: ARG002 - the port's form
         """There are none."""
         return ()
 

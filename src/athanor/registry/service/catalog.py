@@ -343,8 +343,8 @@ class Catalog:
         ]
 
     def _require_idle(self, what: str, model: str, number: int | None) -> None:
-        if endpoints := self._uses.endpoints(model, number):
-            raise ModelInUse(what, endpoints)
+        if uses := self._uses.deployments(model, number):
+            raise ModelInUse(what, uses)
 
     def _changed(
         self,
