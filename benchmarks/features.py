@@ -33,8 +33,8 @@ import pyarrow.parquet as pq
 
 from athanor.features import Enricher, open_reader
 from athanor.features.lookup import KeyColumn, Lookup, Plan
+from athanor.features.records import OnlineRecord
 from athanor.features.store import SqlOnlineStore
-from athanor.features.types import OnlineRecord
 from athanor.features.work.build import build
 from athanor.features.work.join import join
 from athanor.features.work.materializing import materialize

@@ -9,8 +9,8 @@ import pytest
 
 from athanor.features import Definitions, Entity, FeatureView, Field, Push, ViewSource
 from athanor.features.errors import BadPush, PushedRowNotFound, PushedRowsUnreadable
+from athanor.features.records import Materialize
 from athanor.features.store.history import PendingRow
-from athanor.features.types import Materialize
 from athanor.kernel.database import Database
 from athanor.kernel.permissions import OWNER
 from athanor.testing import FixedClock

@@ -16,7 +16,7 @@ from athanor.features import (
     open_redis,
 )
 from athanor.features.errors import OnlineStoreUnavailable
-from athanor.features.types import Materialize, OnlineRequest
+from athanor.features.records import Materialize, OnlineRequest
 from athanor.kernel.database import Database
 from athanor.kernel.permissions import OWNER
 from athanor.testing import FixedClock

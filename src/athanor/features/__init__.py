@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         open_redis,
     )
     from athanor.features.operations import operations
+    from athanor.features.records import Materialize, OnlineRequest, ParityReport, Push
     from athanor.features.relations import relations
     from athanor.features.service import (
         Features,
@@ -39,11 +40,7 @@ if TYPE_CHECKING:
         FeatureService,
         FeatureView,
         Field,
-        Materialize,
         OnDemandView,
-        OnlineRequest,
-        ParityReport,
-        Push,
         SpineSource,
         TrainingRequest,
         ViewSource,
@@ -67,14 +64,14 @@ __getattr__ = lazily(
         "Field": "types",
         "Ground": "ground",
         "HistoryStore": "store",
-        "Materialize": "types",
+        "Materialize": "records",
         "OnDemandView": "types",
         "OnlineFeatures": "service",
-        "OnlineRequest": "types",
+        "OnlineRequest": "records",
         "OnlineStore": "store",
-        "ParityReport": "types",
+        "ParityReport": "records",
         "Plan": "lookup",
-        "Push": "types",
+        "Push": "records",
         "Reader": "lookup",
         "SpineSource": "types",
         "SqlDefinitionStore": "store",

@@ -11,26 +11,28 @@ import msgspec
 
 from athanor.features.authoring import Definition, collected
 from athanor.features.errors import BadPush, NotNames
-from athanor.features.types import (
-    Applied,
-    Definitions,
+from athanor.features.records import (
     DriftReport,
     Dropped,
-    Entity,
     FeastFiles,
     FeastImport,
-    FeatureService,
-    FeatureView,
-    Found,
     Freshness,
-    Materialization,
     Materialize,
-    OnDemandView,
     OnlineRow,
     ParityReport,
     Push,
     Pushed,
     Rebuilt,
+)
+from athanor.features.types import (
+    Applied,
+    Definitions,
+    Entity,
+    FeatureService,
+    FeatureView,
+    Found,
+    Materialization,
+    OnDemandView,
     TrainingRequest,
     TrainingSet,
     ViewVersion,

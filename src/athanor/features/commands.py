@@ -10,8 +10,9 @@ import typer
 
 from athanor.features.client import FeaturesClient, Kind
 from athanor.features.files import read_definitions, rows_told
+from athanor.features.records import FEW_ROWS
 from athanor.features.spans import span
-from athanor.features.types import FEW_ROWS, SpineSource, TrainingRequest, TrainingSet
+from athanor.features.types import SpineSource, TrainingRequest, TrainingSet
 from athanor.kernel import DEFAULT_PROJECT
 from athanor.kernel.console import Json, emit, say, table, transport
 from athanor.kernel.wording import STABILITY, counted

@@ -18,7 +18,7 @@ import orjson
 
 from athanor.features.errors import BadOnlineRow, FormulaFailed, OnlineStoreUnavailable
 from athanor.features.logic import formulas
-from athanor.features.types import Presence
+from athanor.features.records import Presence
 
 if TYPE_CHECKING:
     from athanor.features.redis import RedisOnlineStore

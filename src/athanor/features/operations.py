@@ -1,7 +1,8 @@
 """Platform steps for pipelines: a view built, features brought online, a training set made."""
 
+from athanor.features.records import Materialize
 from athanor.features.service import FeatureViews, OnlineFeatures, TrainingSets
-from athanor.features.types import Materialize, SpineSource, TrainingRequest
+from athanor.features.types import SpineSource, TrainingRequest
 from athanor.kernel import Principal
 from athanor.lineage import Lineage, LongOperation, Operation, OperationCall, OperationResult
 

@@ -15,7 +15,7 @@ from typing import Any, cast
 from redis import Redis, RedisError
 
 from athanor.features.errors import OnlineStoreUnavailable
-from athanor.features.types import OnlineRecord
+from athanor.features.records import OnlineRecord
 
 _RANK = 70
 """Digits of a rank: 10 of the base, and 20 each of event, created time and ordinal."""

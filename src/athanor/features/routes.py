@@ -9,27 +9,29 @@ from fastapi import Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from athanor.features.errors import BadTrainingRequest
-from athanor.features.service import Features, FeatureViews, OnlineFeatures, TrainingSets
-from athanor.features.types import (
-    Applied,
-    Definitions,
+from athanor.features.records import (
     DriftReport,
     Dropped,
-    Entity,
     FeastFiles,
     FeastImport,
-    FeatureService,
-    FeatureView,
-    Found,
     Freshness,
-    Materialization,
     Materialize,
-    OnDemandView,
     OnlineRequest,
     ParityReport,
     Push,
     Pushed,
     Rebuilt,
+)
+from athanor.features.service import Features, FeatureViews, OnlineFeatures, TrainingSets
+from athanor.features.types import (
+    Applied,
+    Definitions,
+    Entity,
+    FeatureService,
+    FeatureView,
+    Found,
+    Materialization,
+    OnDemandView,
     TrainingRequest,
     TrainingSet,
     ViewVersion,

@@ -26,8 +26,9 @@ from athanor.features import (
     ViewSource,
     ViewVersion,
 )
+from athanor.features.records import OnlineRecord, Pushed
 from athanor.features.store.history import PendingRow
-from athanor.features.types import Materialization, OnlineRecord, Pushed
+from athanor.features.types import Materialization
 from athanor.kernel import Clock
 from athanor.kernel.permissions import OwnerAccess
 from athanor.kernel.workers import Workers

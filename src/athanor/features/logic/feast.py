@@ -17,10 +17,10 @@ from athanor.features.logic.feast_files import (
     name_of,
     read_files,
 )
+from athanor.features.records import FeastImport
 from athanor.features.types import (
     Definitions,
     Entity,
-    FeastImport,
     FeatureService,
     FeatureView,
     Field,

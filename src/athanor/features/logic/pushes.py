@@ -8,7 +8,7 @@ from typing import Any
 
 from athanor.features.errors import BadPush
 from athanor.features.lookup import key_part, key_text, pack, plain_value
-from athanor.features.types import OnlineRecord
+from athanor.features.records import OnlineRecord
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)

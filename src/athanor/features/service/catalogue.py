@@ -9,13 +9,12 @@ from athanor.features.errors import InUse
 from athanor.features.ground import Ground, Stores
 from athanor.features.logic.feast import read_repository
 from athanor.features.logic.names import parsed_reference
+from athanor.features.records import FeastFiles, FeastImport
 from athanor.features.shelf import Shelf
 from athanor.features.types import (
     Applied,
     Definitions,
     Entity,
-    FeastFiles,
-    FeastImport,
     FeatureService,
     FeatureView,
     Found,

@@ -25,19 +25,16 @@ from athanor.features.lookup import (
     pack,
     unpacked,
 )
-from athanor.features.service.training import join_task
-from athanor.features.shelf import Planned, Shelf
-from athanor.features.types import (
-    Entity,
-    FeatureView,
-    Materialization,
+from athanor.features.records import (
     Materialize,
     OnlineRecord,
     OnlineRequest,
     OnlineRow,
     ParityReport,
-    ViewVersion,
 )
+from athanor.features.service.training import join_task
+from athanor.features.shelf import Planned, Shelf
+from athanor.features.types import Entity, FeatureView, Materialization, ViewVersion
 from athanor.kernel import DEFAULT_PROJECT, SYSTEM, AthanorError, Jobs, Principal
 from athanor.kernel.database import microseconds
 from athanor.kernel.jobs import Job

@@ -18,10 +18,10 @@ from athanor.features.errors import (
     ViewVersionNotFound,
 )
 from athanor.features.ground import Ground, Stores
+from athanor.features.records import Rebuilt
 from athanor.features.shelf import Planned, Shelf
 from athanor.features.types import (
     FeatureView,
-    Rebuilt,
     SpineSource,
     TrainingRequest,
     TrainingSet,

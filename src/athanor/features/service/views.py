@@ -16,18 +16,11 @@ from athanor.features.errors import (
 from athanor.features.ground import Ground, Stores
 from athanor.features.logic.pushes import records_of
 from athanor.features.lookup import aware, instant, key_text
+from athanor.features.records import DriftReport, Dropped, Freshness, Push, Pushed
 from athanor.features.shelf import Shelf
 from athanor.features.spans import span
 from athanor.features.store.history import PendingRow
-from athanor.features.types import (
-    DriftReport,
-    Dropped,
-    FeatureView,
-    Freshness,
-    Push,
-    Pushed,
-    ViewVersion,
-)
+from athanor.features.types import FeatureView, ViewVersion
 from athanor.kernel import DEFAULT_PROJECT, AthanorError, Principal
 from athanor.kernel.database import microseconds
 from athanor.kernel.wording import counted

@@ -9,6 +9,7 @@ import msgspec
 from sqlalchemy import func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
+from athanor.features.records import Pushed
 from athanor.features.store.tables import (
     counter_table,
     materialization_table,
@@ -18,7 +19,7 @@ from athanor.features.store.tables import (
     version_table,
     workers_table,
 )
-from athanor.features.types import Materialization, Pushed, TrainingSet, ViewVersion
+from athanor.features.types import Materialization, TrainingSet, ViewVersion
 from athanor.kernel import Database
 from athanor.kernel.leases import Leases, SqlLeases
 

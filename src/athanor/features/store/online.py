@@ -5,8 +5,8 @@ from typing import Any, Protocol
 
 from sqlalchemy import func, select
 
+from athanor.features.records import OnlineRecord
 from athanor.features.store.tables import online_table
-from athanor.features.types import OnlineRecord
 from athanor.kernel import Database
 
 _PUT = """

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from athanor.features.logic.columns import as_instants, whole
 from athanor.features.lookup import instant, plain_value
-from athanor.features.types import FEW_ROWS
+from athanor.features.records import FEW_ROWS
 from athanor.kernel.wording import counted
 
 _BINS = 20
