@@ -12,7 +12,6 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from sqlalchemy import Column, Index, Integer, String, Table, Text, and_, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from athanor.kernel.clock import Clock
 from athanor.kernel.database import Database, Instant, Json, metadata, microseconds
@@ -20,6 +19,7 @@ from athanor.kernel.errors import AthanorError, NotFound, error_to_dict
 from athanor.kernel.ids import new_id
 from athanor.kernel.plain import Plain, marks
 from athanor.kernel.projects import DEFAULT_PROJECT
+from athanor.kernel.upserts import dialect_of
 
 _log = logging.getLogger(__name__)
 
@@ -125,7 +125,7 @@ class SqlJobStore:
     def append(self, job: Job) -> Job:
         """Add a job, or return the unfinished one with the same key."""
         row = {name: getattr(job, name) for name in Job.__dataclass_fields__}
-        dialect = postgresql if self._database.dialect == "postgresql" else sqlite
+        dialect = dialect_of(self._database)
         add = (
             dialect.insert(job_table)
             .values(**row, open_key=job.key)

@@ -8,12 +8,12 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from sqlalchemy import Column, String, Table, or_, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from athanor.kernel.clock import Clock
 from athanor.kernel.database import Database, Instant, metadata
 from athanor.kernel.errors import AthanorError
 from athanor.kernel.ids import new_id
+from athanor.kernel.upserts import dialect_of
 
 _LOOK_SECONDS = 0.1
 
@@ -55,7 +55,7 @@ class SqlLeases:
     def __init__(self, database: Database, table: Table) -> None:
         self._database = database
         self._table = table
-        self._dialect: Any = postgresql if database.dialect == "postgresql" else sqlite
+        self._dialect: Any = dialect_of(database)
 
     def take(self, key: str, holder: str, now: datetime, until: datetime) -> bool:
         """Become the only one at work on a thing, or go on being it."""

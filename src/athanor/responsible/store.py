@@ -3,9 +3,9 @@
 from typing import Any, Protocol
 
 from sqlalchemy import Column, ForeignKey, Integer, String, Table, Text, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from athanor.kernel import Database, Instant, Json, metadata
+from athanor.kernel.upserts import dialect_of
 from athanor.responsible.types import Report
 
 
@@ -47,7 +47,7 @@ class SqlReportStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._dialect: Any = postgresql if database.dialect == "postgresql" else sqlite
+        self._dialect: Any = dialect_of(database)
 
     def add(self, report: Report) -> None:
         """Note a report; one of the same artifact stays as it is."""

@@ -18,7 +18,6 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 
 from athanor.data.types import (
     Dataset,
@@ -29,6 +28,7 @@ from athanor.data.types import (
 )
 from athanor.kernel import Database, Instant, Json, metadata
 from athanor.kernel.leases import Leases, SqlLeases, lease_table
+from athanor.kernel.upserts import dialect_of
 
 
 class DataStore(Protocol):
@@ -215,7 +215,7 @@ class SqlDataStore:
     def __init__(self, database: Database) -> None:
         self.leases = SqlLeases(database, writers_table)
         self._database = database
-        self._dialect: Any = postgresql if database.dialect == "postgresql" else sqlite
+        self._dialect: Any = dialect_of(database)
 
     def put_dataset(self, dataset: Dataset) -> None:
         """Add a dataset, or set the roles of the one with this project and name."""
@@ -376,7 +376,7 @@ class SqlWatchStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._dialect: Any = postgresql if database.dialect == "postgresql" else sqlite
+        self._dialect: Any = dialect_of(database)
 
     def put_watch(self, project: str, watch: Watch) -> None:
         """Add a watch, or change the one of this dataset and folder."""

@@ -4,10 +4,10 @@ from typing import Any, Protocol
 
 import msgspec
 from sqlalchemy import Column, ForeignKey, Integer, String, Table, Text, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from athanor.data.records import Mark, Split
 from athanor.kernel import Database, Instant, Json, metadata
+from athanor.kernel.upserts import dialect_of
 
 
 class MarkStore(Protocol):
@@ -71,7 +71,7 @@ class SqlMarkStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._dialect: Any = postgresql if database.dialect == "postgresql" else sqlite
+        self._dialect: Any = dialect_of(database)
 
     def put_mark(self, dataset_id: str, mark: Mark) -> None:
         """Say something about a version or a dataset."""

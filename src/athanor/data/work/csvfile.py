@@ -26,8 +26,9 @@ from athanor.data.logic.forms import (
     repeated,
     stated_delimiter,
 )
-from athanor.data.logic.inference import Guess, Kind, Plan, convert
+from athanor.data.logic.inference import Guess
 from athanor.data.logic.orders import DateOrder
+from athanor.data.logic.plans import Kind, Plan, convert
 from athanor.data.types import ReadOptions
 from athanor.data.work.text import plain_text
 from athanor.kernel.wording import counted

@@ -5,11 +5,11 @@ from typing import Any, Protocol
 
 import msgspec
 from sqlalchemy import RowMapping, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from athanor.features.store.tables import definition_table
 from athanor.features.types import Entity, FeatureService, FeatureView, OnDemandView
 from athanor.kernel import Database
+from athanor.kernel.upserts import dialect_of
 
 Definition = Entity | FeatureView | OnDemandView | FeatureService
 KINDS: dict[str, type[Definition]] = {
@@ -45,7 +45,7 @@ class SqlDefinitionStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._dialect: Any = postgresql if database.dialect == "postgresql" else sqlite
+        self._dialect: Any = dialect_of(database)
 
     def put(self, kind: str, definition: Definition) -> None:
         """Add or replace a definition."""

@@ -7,7 +7,6 @@ from typing import Any, Protocol
 
 import msgspec
 from sqlalchemy import func, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from athanor.features.records import Pushed
 from athanor.features.store.tables import (
@@ -22,6 +21,7 @@ from athanor.features.store.tables import (
 from athanor.features.types import Materialization, TrainingSet, ViewVersion
 from athanor.kernel import Database
 from athanor.kernel.leases import Leases, SqlLeases
+from athanor.kernel.upserts import dialect_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +113,7 @@ class SqlHistoryStore:
     def __init__(self, database: Database) -> None:
         self.leases = SqlLeases(database, workers_table)
         self._database = database
-        self._dialect: Any = postgresql if database.dialect == "postgresql" else sqlite
+        self._dialect: Any = dialect_of(database)
 
     def append_version(self, version: ViewVersion) -> None:
         """Add a version."""

@@ -7,11 +7,11 @@ from typing import Any, Protocol
 
 import orjson
 from sqlalchemy import RowMapping, delete, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from athanor.kernel import Database, Principal
 from athanor.kernel.database import microseconds, to_json
 from athanor.kernel.plain import Columns, Plain, marks
+from athanor.kernel.upserts import dialect_of
 from athanor.pipelines.store.tables import run_table, spec_table, task_table
 from athanor.pipelines.types import ACTIVE, PipelineRun, Task
 
@@ -299,7 +299,7 @@ class SqlRunStore:
         self._plain.run(_REMEMBER, (project, key, entry.task, *values))
 
     def _insert(self, table: Any) -> Any:
-        dialect = postgresql if self._database.dialect == "postgresql" else sqlite
+        dialect = dialect_of(self._database)
         return dialect.insert(table)
 
 

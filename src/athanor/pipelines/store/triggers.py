@@ -7,10 +7,10 @@ from typing import Any, Protocol
 
 import msgspec
 from sqlalchemy import RowMapping, delete, func, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from athanor.kernel import Database, Principal
 from athanor.kernel.plain import Plain
+from athanor.kernel.upserts import dialect_of
 from athanor.pipelines.store.tables import run_table, trigger_table
 from athanor.pipelines.types import ACTIVE, Trigger
 
@@ -78,7 +78,7 @@ class SqlTriggerStore:
         row = {name: getattr(trigger, name) for name in _FIELDS}
         row["submission"] = asdict(trigger.submission)
         row["who"] = {"id": who.id, "name": who.name, "kind": who.kind}
-        dialect = postgresql if self._database.dialect == "postgresql" else sqlite
+        dialect = dialect_of(self._database)
         query = dialect.insert(trigger_table).values(row).on_conflict_do_nothing()
         with self._database.connection() as connection:
             return connection.execute(query.returning(trigger_table.c.id)).first() is not None

@@ -3,9 +3,9 @@
 from typing import Any, Protocol
 
 from sqlalchemy import Column, ForeignKeyConstraint, Integer, String, Table, Text, delete, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from athanor.kernel import Database, Instant, metadata
+from athanor.kernel.upserts import dialect_of
 from athanor.registry.cards import Section
 from athanor.registry.store.tables import NAME
 
@@ -51,7 +51,7 @@ class SqlCardStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._dialect: Any = postgresql if database.dialect == "postgresql" else sqlite
+        self._dialect: Any = dialect_of(database)
 
     def write(self, model: str, number: int, section: Section) -> None:
         """Keep a section, in place of an earlier one of the same title."""

@@ -5,9 +5,9 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from sqlalchemy import delete, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from athanor.kernel import Database
+from athanor.kernel.upserts import dialect_of
 from athanor.registry.store.rows import read_versions, versions_query
 from athanor.registry.store.tables import (
     alias_table,
@@ -73,7 +73,7 @@ class SqlCatalogStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._dialect: Any = postgresql if database.dialect == "postgresql" else sqlite
+        self._dialect: Any = dialect_of(database)
 
     def change_model(self, name: str, changes: Mapping[str, Any]) -> None:
         """Set fields of a model."""

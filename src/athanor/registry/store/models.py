@@ -4,9 +4,9 @@ from dataclasses import asdict
 from typing import Any, Protocol
 
 from sqlalchemy import delete, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from athanor.kernel import Database
+from athanor.kernel.upserts import dialect_of
 from athanor.registry.errors import ModelNotFound
 from athanor.registry.store.rows import (
     models_query,
@@ -99,7 +99,7 @@ class SqlModelStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._dialect: Any = postgresql if database.dialect == "postgresql" else sqlite
+        self._dialect: Any = dialect_of(database)
 
     def add_model(self, model: Model) -> bool:
         """Add a model; one with the same name stays as it is. Whether it is new."""

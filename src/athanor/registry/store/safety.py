@@ -16,9 +16,9 @@ from sqlalchemy import (
     delete,
     select,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 
 from athanor.kernel import Database, Instant, Json, metadata, new_id
+from athanor.kernel.upserts import dialect_of
 from athanor.registry.scans import Consent, Scan, VersionScan
 from athanor.registry.store.tables import NAME
 
@@ -87,7 +87,7 @@ class SqlSafetyStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._dialect: Any = postgresql if database.dialect == "postgresql" else sqlite
+        self._dialect: Any = dialect_of(database)
 
     def keep_scan(self, found: VersionScan) -> None:
         """Keep a version's scan, in place of an earlier one."""

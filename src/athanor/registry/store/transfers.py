@@ -4,9 +4,9 @@ from dataclasses import asdict
 from typing import Any, Protocol
 
 from sqlalchemy import Table, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from athanor.kernel import Database
+from athanor.kernel.upserts import dialect_of
 from athanor.registry.store.tables import (
     model_table,
     model_tag_table,
@@ -35,7 +35,7 @@ class SqlTransferStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._dialect: Any = postgresql if database.dialect == "postgresql" else sqlite
+        self._dialect: Any = dialect_of(database)
 
     def put_model(self, model: Model, last_number: int) -> None:
         """Set a model's fields and tags; the last number never falls."""

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from typing import Any, Protocol
 
 from sqlalchemy import BigInteger, Column, Index, String, Table, Text, delete, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from athanor.kernel import Database, Instant, metadata
+from athanor.kernel.upserts import dialect_of
 from athanor.tracking.errors import PathTaken
 from athanor.tracking.files import FileEntry
 
@@ -67,7 +67,7 @@ class SqlFileStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._dialect: Any = postgresql if database.dialect == "postgresql" else sqlite
+        self._dialect: Any = dialect_of(database)
 
     def put(self, entry: FileEntry) -> None:
         """Set the content at a path; the folders that lead to it are made."""

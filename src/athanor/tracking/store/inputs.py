@@ -16,10 +16,10 @@ from sqlalchemy import (
     and_,
     select,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 
 from athanor.kernel import Database, Json, metadata, new_id
 from athanor.kernel.plain import Plain, Row, marks
+from athanor.kernel.upserts import dialect_of
 from athanor.tracking.inputs import (
     CONTEXT,
     DatasetInfo,
@@ -97,7 +97,7 @@ class SqlInputStore:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._plain = Plain(database)
-        self._dialect: Any = postgresql if database.dialect == "postgresql" else sqlite
+        self._dialect: Any = dialect_of(database)
 
     def add_datasets(self, run_id: str, experiment: str, inputs: Iterable[DatasetInput]) -> None:
         """Note that a run used datasets; one that it has noted already stays as it is."""

@@ -31,9 +31,9 @@ from sqlalchemy import (
     type_coerce,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 
 from athanor.kernel import Database, Instant, metadata
+from athanor.kernel.upserts import dialect_of
 from athanor.tracking.logged_models import LoggedModel, LoggedModelQuery, ModelMetric
 from athanor.tracking.searches import Comparison, Order
 
@@ -158,7 +158,7 @@ class SqlLoggedModelStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._dialect: Any = postgresql if database.dialect == "postgresql" else sqlite
+        self._dialect: Any = dialect_of(database)
 
     def add(self, model: LoggedModel) -> None:
         """Add a model with its parameters and tags."""
