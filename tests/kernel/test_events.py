@@ -3,11 +3,13 @@
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import text, update
 
+from athanor.kernel import groups
 from athanor.kernel.database import Database
 from athanor.kernel.events import Event, Events, EventStore, SqlEventStore, event_table
 from athanor.kernel.permissions import OWNER
@@ -327,3 +329,17 @@ class TestOrderOnPostgres:
         writing.clear()
         reader.join()
         assert sorted(seen) == sorted(f"{w}-{n}" for w in range(4) for n in range(25))
+
+
+def test_what_a_follower_is_told_survives_a_power_cut(
+    events: Events, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """He asks for what comes behind its number, which must not be given away again."""
+    synced: list[Path] = []
+    monkeypatch.setattr(groups, "sync_path", synced.append)
+    with database.transaction(durable=False):
+        events.tell(OWNER, "a.b", "c")
+    assert [event.action for event in events.since(0)] == ["a.b"]
+    assert len(events.latest()) == 1
+    in_file = database.dialect == "sqlite" and not database.in_memory
+    assert [path.name.rpartition("-")[2] for path in synced if path.is_file()] == ["wal"] * in_file

@@ -240,7 +240,8 @@ class Database:
 
         In a flat one, transactions inside cost nothing, and the failure of one, caught or not,
         undoes the whole. One that is not durable survives `kill -9` alone: a power cut may undo it
-        together with all that were committed later; those inside of it are as it is.
+        together with all that were committed later; those inside of it are as it is. On Postgres
+        all are durable: its server may be killed, and lose them, while this process goes on.
         Raises: DatabaseFull, DatabaseUnavailable.
         """
         current = self._current.get()
@@ -257,9 +258,11 @@ class Database:
             with self._savepoint(current):
                 yield current.connection
             return
-        on_server = self.dialect == "postgresql"
-        write = self._written_to_server if on_server else self._writer.transaction
-        with write(durable=durable) as transaction:
+        if self.dialect == "postgresql":
+            opened = self._written_to_server()
+        else:
+            opened = self._writer.transaction(durable=durable)
+        with opened as transaction:
             transaction.flat = flat
             token = self._current.set(transaction)
             try:
@@ -276,10 +279,16 @@ class Database:
     def make_durable(self) -> None:
         """Have the transaction under way survive a power cut, whatever it was opened as."""
         current = self._current.get()
-        if current is not None and not current.durable:
+        if current is not None:
             current.durable = True
-            if self.dialect == "postgresql":
-                current.raw.execute("SET LOCAL synchronous_commit TO DEFAULT")
+
+    def sync(self) -> None:
+        """Have all that is committed survive a power cut: for who tells it to the outside.
+
+        On SQLite that costs a sync where the last transaction was not durable, and nothing
+        where it was.
+        """
+        self._writer.sync()
 
     def tell(self, news: News) -> None:
         """Wake those who wait for such news once the transaction under way is committed."""
@@ -346,7 +355,7 @@ class Database:
             current.depth -= 1
 
     @contextmanager
-    def _written_to_server(self, *, durable: bool) -> Iterator[Transaction]:
+    def _written_to_server(self) -> Iterator[Transaction]:
         try:
             connection = self._engine.connect()
         except OperationalError as error:
@@ -355,9 +364,7 @@ class Database:
             try:
                 with connection.begin():
                     raw: Any = connection.connection.driver_connection
-                    if not durable:
-                        raw.execute("SET LOCAL synchronous_commit TO OFF")
-                    yield Transaction(connection, raw, durable=durable)
+                    yield Transaction(connection, raw)
             except Exception as error:
                 if _is_broken(connection):
                     raise DatabaseUnavailable(error) from error

@@ -15,7 +15,6 @@ from datetime import datetime
 from typing import Any, NamedTuple, Protocol
 
 from sqlalchemy import BigInteger, Column, Index, Integer, String, Table, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from athanor.kernel.clock import Clock
 from athanor.kernel.database import Database, Instant, Json, metadata, microseconds, to_json
@@ -25,6 +24,7 @@ from athanor.kernel.plain import Columns, Plain, marks
 from athanor.kernel.projects import DEFAULT_PROJECT
 from athanor.kernel.redaction import redact
 from athanor.kernel.sought import Sought
+from athanor.kernel.upserts import dialect_of
 
 _log = logging.getLogger(__name__)
 
@@ -239,7 +239,7 @@ class SqlEventStore:
 
     def move(self, subscriber: str, offset: int) -> None:
         """Set where a subscriber stands."""
-        dialect = postgresql if self._database.dialect == "postgresql" else sqlite
+        dialect = dialect_of(self._database)
         row = dialect.insert(offset_table).values(subscriber=subscriber, seq=offset)
         with self._database.connection() as connection:
             connection.execute(
@@ -322,12 +322,21 @@ class Events:
         self._store.append(*events)
 
     def since(self, after: int, limit: int = _PAGE) -> list[Event]:
-        """The next events behind number `after`, oldest first."""
-        return self._store.since(after, limit)
+        """The next events behind number `after`, oldest first.
+
+        They survive a power cut: who reads on behind the last of them must miss none.
+        """
+        found = self._store.since(after, limit)
+        if found:
+            self._database.sync()
+        return found
 
     def latest(self, limit: int = 50, sought: Sought | None = None) -> list[Event]:
-        """The newest events, newest first."""
-        return self._store.latest(limit, None, sought)
+        """The newest events, newest first; they survive a power cut."""
+        found = self._store.latest(limit, None, sought)
+        if found:
+            self._database.sync()
+        return found
 
     def about(self, subject: str | None, *actions: str) -> list[Event]:
         """All events of some actions, of one subject or (None) of every one, newest first."""

@@ -68,13 +68,29 @@ class GroupWriter:
         self._group = _Group()
         self._synced = True
         """Whether SQLite itself syncs what is committed now."""
+        self._named = False
+        """Whether the log's name was synced, which SQLite does with its own first sync."""
+        self._unsynced = False
+        """Whether something was committed that a power cut may undo."""
+        self._syncing = Lock()
 
     def close(self) -> None:
-        """Let go of the connection."""
+        """Let go of the connection; a group that waits for one more member is committed."""
         with self._lock:
+            self._settle()
             if self._writer is not None:
                 self._writer.close()
                 self._writer = None
+
+    def sync(self) -> None:
+        """Have all that is committed survive a power cut."""
+        with self._syncing:
+            if not self._unsynced:
+                return
+            if self._lock.acquire(blocking=False):  # nobody commits just now
+                self._unsynced = False
+                self._lock.release()
+            self._sync_log()
 
     @contextmanager
     def transaction(self, *, durable: bool) -> Iterator[Transaction]:
@@ -82,14 +98,11 @@ class GroupWriter:
 
         Raises: DatabaseFull.
         """
-        with self._waiting_lock:
-            self._waiting += 1
-        self._lock.acquire()
-        with self._waiting_lock:
-            self._waiting -= 1
+        self._enter()
         try:
             writer = self._begin(synced=durable)
         except BaseException:
+            self._settle()
             self._lock.release()
             raise
         group = self._group
@@ -112,6 +125,21 @@ class GroupWriter:
             if is_full(group.failure):
                 raise DatabaseFull from group.failure
             raise group.failure
+
+    def _enter(self) -> None:
+        """Wait for the writer."""
+        with self._waiting_lock:
+            self._waiting += 1
+        try:
+            self._lock.acquire()
+        except BaseException:  # Ctrl-C: who left a commit to the next one would wait for ever
+            with self._waiting_lock:
+                self._waiting -= 1
+            with self._lock:
+                self._settle()
+            raise
+        with self._waiting_lock:
+            self._waiting -= 1
 
     def _begin(self, *, synced: bool) -> Connection:
         if self._writer is None:
@@ -147,23 +175,39 @@ class GroupWriter:
                 _say(writer, "RELEASE SAVEPOINT member")
             with self._waiting_lock:
                 others = self._waiting
-            if others and group.size < _GROUP_LIMIT:
-                return
-            try:
-                self._commit(writer, group)
-            except BaseException as error:  # noqa: BLE001 - told to every member
-                if not _ended_by_sqlite(writer):
-                    _say(writer, "ROLLBACK")
-                self._finish(group, error)
-                return
-            self._finish(group, None)
+            if not others or group.size >= _GROUP_LIMIT:
+                self._settle()
         finally:
             self._lock.release()
 
+    def _settle(self) -> None:
+        """Commit the group, if there is one, and tell its members. With the lock held."""
+        group, writer = self._group, self._writer
+        if not group.size or writer is None:
+            return
+        try:
+            self._commit(writer, group)
+        except BaseException as error:  # noqa: BLE001 - told to every member
+            if not _ended_by_sqlite(writer):
+                _say(writer, "ROLLBACK")
+            self._finish(group, error)
+            return
+        self._finish(group, None)
+
     def _commit(self, writer: Connection, group: _Group) -> None:
+        self._unsynced = True  # before: others can read it as soon as it is committed
         _say(writer, "COMMIT")
-        if group.durable and not self._synced and self._log is not None:
-            sync_path(self._log)  # one joined that needs it, where the first did not
+        if group.durable and not self._synced:
+            self._sync_log()  # one joined that needs it, where the first did not
+        self._unsynced = not (group.durable or self._synced)
+
+    def _sync_log(self) -> None:
+        if self._log is None:
+            return
+        sync_path(self._log)
+        if not self._named:
+            sync_path(self._log.parent)
+            self._named = True
 
     def _finish(self, group: _Group, failure: BaseException | None) -> None:
         group.failure = failure

@@ -453,8 +453,9 @@ def _make(folder: Path) -> None:
         os.mkdir(folder)  # noqa: PTH102 - what Path's does costs as much as the call
     except FileNotFoundError:
         folder.mkdir(parents=True, exist_ok=True)
-    except FileExistsError:
-        pass
+    except FileExistsError:  # a power cut undid what was known of the attempt, but not its files
+        shutil.rmtree(folder)
+        os.mkdir(folder)  # noqa: PTH102 - as above
 
 
 def _fault(work: Work, error: Exception) -> Ending:
