@@ -15,9 +15,10 @@ import skops.io
 from lightgbm import LGBMClassifier
 from sklearn.compose import ColumnTransformer
 from sklearn.dummy import DummyClassifier
+from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer, TfidfVectorizer
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression, LogisticRegression
-from sklearn.pipeline import Pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 from sklearn.svm import LinearSVC
 
@@ -348,3 +349,21 @@ def test_the_materializer_keeps_estimators_and_trained_models(
     loaded = keeper.load(tmp_path / "a", metadata, LoadedModel)
     assert isinstance(loaded, LoadedModel)
     assert loaded.predict_table(frame) == load_model(tmp_path / "b").predict_table(frame)
+
+
+@pytest.mark.parametrize(
+    "counter", [CountVectorizer(), TfidfVectorizer(), HashingVectorizer(n_features=64)]
+)
+@pytest.mark.parametrize("example", [True, False])
+def test_a_counter_of_words_reads_the_texts_and_not_their_column_s_name(
+    tmp_path: Path, counter: Any, *, example: bool
+) -> None:
+    texts = pd.DataFrame({"text": ["good day", "bad night", "good night", "bad day"] * 5})
+    estimator = make_pipeline(counter, LogisticRegression()).fit(texts["text"], ["p", "n"] * 10)
+    save_model(estimator, tmp_path / "model", example=texts if example else None)
+    model = load_model(tmp_path / "model")
+    assert model.signature == (InputColumn(name="text", type="string"),)
+    answers = model.predict_records([{"text": text} for text in texts["text"]])
+    assert [answer["label"] for answer in answers] == [*estimator.predict(texts["text"])]
+    assert model.predict_table(texts) == answers
+    assert model.probabilities(texts).shape == (20, 2)

@@ -1,7 +1,9 @@
 """Native models whose steps before the last are a program: the same bits, the same refusals."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -127,4 +129,17 @@ def test_a_model_of_texts_has_no_quick_way(tmp_path: Path) -> None:
     texts = make_pipeline(CountVectorizer(analyzer="char"), MultinomialNB()).fit(FRAME.c, LABELS)
     model = opened(packaged(tmp_path, texts, FRAME[["c"]]))
     assert model is not None
-    assert encoding.proved(NativeRuntime(model), model) == ""
+    slow = NativeRuntime(model)
+    assert encoding.proved(slow, model) == ""
+    asked: list[list[Any]] = [["x"], ["z"]]
+    assert [slow.hello.classes[place] for place in slow.predict(asked).labels] == list(
+        texts.predict(["x", "z"])
+    )
+
+
+def test_answers_that_are_not_one_a_row_are_refused(tmp_path: Path) -> None:
+    model = opened(packaged(tmp_path, SVR().fit(FRAME[["a"]], FRAME.a), FRAME[["a"]]))
+    assert model is not None
+    slow = NativeRuntime(replace(model, estimator=SimpleNamespace(predict=lambda _: [1.0])))
+    with pytest.raises(ValueError, match="1 answers for 2 rows"):
+        slow.predict([[1.0], [2.0]])

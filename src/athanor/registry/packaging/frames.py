@@ -11,7 +11,8 @@ from typing import Any, cast
 
 import numpy as np
 import pandas as pd
-from sklearn.pipeline import Pipeline
+from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer
+from sklearn.pipeline import FeatureUnion, Pipeline
 
 from athanor.registry.errors import RecordRefused
 from athanor.registry.logic.mlmodel import NUMBER_TYPES
@@ -44,9 +45,11 @@ def infer_inputs(frame: pd.DataFrame) -> tuple[InputColumn, ...]:
 def inputs_of_estimator(estimator: Estimator) -> tuple[InputColumn, ...]:
     """What a fitted estimator tells of its raw columns; all optional, numbers as `double`.
 
-    Text is what a fitted encoder of a ColumnTransformer keeps categories of text for. Empty where
-    the estimator was not fitted on named columns.
+    Text is what a fitted encoder of a ColumnTransformer keeps categories of text for. One that
+    counts words has one column, `text`. Empty where the estimator was not fitted on named columns.
     """
+    if _counts_words(estimator):
+        return (InputColumn(name="text", type="string"),)
     names = [str(name) for name in getattr(estimator, "feature_names_in_", ())]
     texts: set[str] = set()
     first = estimator[0] if isinstance(estimator, Pipeline) else estimator
@@ -106,6 +109,24 @@ def frame_of_table(inputs: Sequence[InputColumn], table: pd.DataFrame) -> pd.Dat
             values = table[column.name].astype(object)
             columns[column.name] = _converted(column, values.where(values.notna(), None).tolist())
     return pd.DataFrame(columns, index=pd.RangeIndex(len(table)))
+
+
+def as_read(estimator: Estimator, frame: pd.DataFrame) -> pd.DataFrame | pd.Series:
+    """The frame as the estimator reads it: one that counts words wants the texts themselves.
+
+    Over a frame it would go by its columns' names, and count the words of those.
+    """
+    texts = len(frame.columns) == 1 and _counts_words(estimator)
+    return frame.iloc[:, 0] if texts else frame
+
+
+def _counts_words(estimator: Estimator) -> bool:
+    """Whether what reads the rows is a counter of words, or several side by side."""
+    if isinstance(estimator, Pipeline):
+        return bool(estimator.steps) and _counts_words(estimator.steps[0][1])
+    if isinstance(estimator, FeatureUnion):
+        return all(_counts_words(part) for _, part in estimator.transformer_list)
+    return isinstance(estimator, CountVectorizer | HashingVectorizer)
 
 
 def _type_of(series: pd.Series) -> str:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from athanor.registry.errors import BadModelFolder, UnsafeModel
 from athanor.registry.logic.mlmodel import PICKLED, read_description
 from athanor.registry.logic.pickles import FolderFile, scan
-from athanor.registry.packaging.frames import frame_of_records, frame_of_table
+from athanor.registry.packaging.frames import as_read, frame_of_records, frame_of_table
 from athanor.registry.packaging.scoring import probabilities
 from athanor.registry.packaging.soundness import unsound
 from athanor.registry.packaging.trust import ALLOWED, strangers
@@ -67,7 +67,7 @@ class LoadedModel:
         """
         if not records:
             return []
-        return self._answers(frame_of_records(self.signature, records))
+        return self._answers(as_read(self.estimator, frame_of_records(self.signature, records)))
 
     def predict_table(self, table: pd.DataFrame) -> list[dict[str, Any]]:
         """The same for the rows of a table that holds the raw columns, and maybe others.
@@ -76,7 +76,7 @@ class LoadedModel:
         """
         if not len(table):
             return []
-        return self._answers(frame_of_table(self.signature, table))
+        return self._answers(as_read(self.estimator, frame_of_table(self.signature, table)))
 
     def predict_encoded(self, matrix: NDArray[np.float64]) -> list[dict[str, Any]]:
         """The same for what the estimator reads as it is, a row each: nothing is looked at."""
@@ -87,9 +87,12 @@ class LoadedModel:
 
         Raises: RecordRefused.
         """
-        return probabilities(self.estimator, frame_of_table(self.signature, table))
+        frame = as_read(self.estimator, frame_of_table(self.signature, table))
+        return probabilities(self.estimator, frame)
 
-    def _answers(self, frame: "NDArray[np.float64] | pd.DataFrame") -> list[dict[str, Any]]:
+    def _answers(
+        self, frame: "NDArray[np.float64] | pd.DataFrame | pd.Series"
+    ) -> list[dict[str, Any]]:
         if not self.classes:
             values = np.asarray(self.estimator.predict(frame), dtype=np.float64).tolist()
             return [{"label": value, "probabilities": {}, "score": value} for value in values]

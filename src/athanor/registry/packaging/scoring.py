@@ -19,14 +19,14 @@ from athanor.registry.types import Estimator
 Floats = NDArray[np.float64]
 
 
-def probabilities(estimator: Estimator, frame: Floats | pd.DataFrame) -> Floats:
+def probabilities(estimator: Estimator, frame: Floats | pd.DataFrame | pd.Series) -> Floats:
     """Class probabilities, shape (rows, classes), float64, in the order of `classes_`."""
     if isinstance(estimator, Pipeline) and isinstance(estimator[-1], LogisticRegression):
         return _logistic(estimator[-1], encoded(estimator, frame))
     return np.asarray(estimator.predict_proba(frame), dtype=np.float64)
 
 
-def encoded(pipeline: Pipeline, frame: Floats | pd.DataFrame) -> Floats:
+def encoded(pipeline: Pipeline, frame: Floats | pd.DataFrame | pd.Series) -> Floats:
     """What the final step reads: shape (rows, encoded columns), dense, contiguous, float64."""
     matrix: Estimator = pipeline[:-1].transform(frame) if len(pipeline.steps) > 1 else frame
     if hasattr(matrix, "toarray"):

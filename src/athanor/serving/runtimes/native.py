@@ -64,10 +64,15 @@ class NativeRuntime:
     def predict(self, rows: list[Row]) -> Reply:
         """The registry's answers for these rows.
 
-        Raises: RecordRefused, and whatever the estimator raises.
+        Raises: RecordRefused, ValueError where it gives more or fewer than one for each, and
+        whatever the estimator raises.
         """
         records = [self._record(row) for row in rows]
-        return self._reply(self._model.predict_records(records))
+        answers = self._model.predict_records(records)
+        if len(answers) != len(rows):
+            text = f"it gave {len(answers)} answers for {len(rows)} rows"
+            raise ValueError(text)
+        return self._reply(answers)
 
     def ending_in(self, last: Any) -> Callable[[Any], Reply]:
         """The same for what the model's last step reads, a row each."""

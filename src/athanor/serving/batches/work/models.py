@@ -8,7 +8,7 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 import pyarrow as pa
 
-from athanor.registry.packaging import LoadedModel, opened, probabilities
+from athanor.registry.packaging import LoadedModel, as_read, opened, probabilities
 from athanor.serving.batches.work.classes import Floats, Places, class_arrays, made_schema
 from athanor.serving.batches.work.columns import frame, input_types
 from athanor.serving.batches.work.folded import Folded, agree, proved
@@ -100,7 +100,7 @@ class FrameScorer:
 
     def frame(self, batch: pa.RecordBatch) -> Any:
         """The rows as the estimator reads them."""
-        return frame(self._signature, batch)
+        return as_read(self._model.estimator, frame(self._signature, batch))
 
     def numbers(self, batch: pa.RecordBatch) -> Floats:
         """Probabilities, shape (rows, classes); margins or values, shape (rows, outputs).
