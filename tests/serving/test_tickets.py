@@ -7,6 +7,7 @@ import json
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -15,11 +16,14 @@ from typing import Any
 
 import httpx
 import pytest
+from msgspec import structs
 
 from athanor.app.house import House
 from athanor.kernel.database import Database
 from athanor.kernel.errors import AthanorError
+from athanor.kernel.ids import new_id
 from athanor.kernel.permissions import OWNER
+from athanor.kernel.storage import Storage
 from athanor.kernel.workers import Workers
 from athanor.registry import BadWebhook
 from athanor.serving import Deploy, Endpoints
@@ -32,10 +36,16 @@ from athanor.serving.errors.tickets import (
     TicketNotFound,
     TicketOpen,
 )
+from athanor.serving.log import Answered, ServingLog
+from athanor.serving.logic.rows import PredictionRow, line
 from athanor.serving.routes import tickets as routes
+from athanor.serving.segments import Segment
 from athanor.serving.service.tickets import Tickets
+from athanor.serving.store import SqlEndpointStore
 from athanor.serving.store.tickets import KeptTicket, SqlTicketStore
 from athanor.serving.tickets.asking import Asker, packed
+from athanor.serving.tickets.logged import Logged, answers_of
+from athanor.serving.types import Endpoint
 from athanor.serving.types.tickets import NewTicket, Ticket, TicketQuery
 from athanor.testing.serving import eventually
 from tests.serving.conftest import Trained, opened_house, registered
@@ -127,6 +137,99 @@ def test_a_long_ticket_goes_on_where_its_endpoint_was_busy() -> None:
     told = json.loads(asker.ask("churn", "predict", "t1", kept, lambda: None))
     assert (sent, told["predictions"]) == (rows, rows)
     asker.close()
+
+
+@pytest.mark.parametrize("answered", [0, 1, 3])
+def test_a_ticket_that_comes_again_is_asked_for_what_is_not_logged(
+    shop: House, champion: Trained, answered: int
+) -> None:
+    log = ServingLog(shop.settings.workspace, shop.storage, shop.workers)
+    logged = Logged(log, SqlEndpointStore(shop.database), began="0" * 32)
+    records = [row | {"more": 1} for row in (champion.records * 20)[:4_500]]
+    kept = packed("application/json", json.dumps({"records": records}).encode())
+    ticket = new_id()
+
+    def asked_by_a_server(pieces: int) -> bytes:
+        left = [None] * pieces
+        asker = Asker(shop.serving_url, shop.demanded_token, logged)
+        try:
+            return asker.ask("churn", "predict", ticket, kept, left.pop, again=answered > 0)
+        finally:
+            asker.close()
+
+    if answered:
+        with suppress(IndexError):  # as if it were killed before the next piece
+            whole = Asker(shop.serving_url, shop.demanded_token)
+            whole.ask("churn", "predict", ticket, kept, [None, None, None][:answered].pop)
+        whole.close()
+    told = json.loads(asked_by_a_server(3 - answered))
+    rows = log.answered("churn", ticket)
+    assert [item["id"] for item in told["predictions"]] == [row.id for row in rows]
+    assert told["ignored_columns"] == ["more"]
+    direct = champion.model.predict_records(records)
+    assert [item["label"] for item in told["predictions"]] == [item["label"] for item in direct]
+    assert [item["score"] for item in told["predictions"]] == [row.score for row in rows]
+
+
+def test_what_the_log_does_not_hold_whole_is_asked_again(shop: House, champion: Trained) -> None:
+    endpoint = shop.services[Endpoints].get(OWNER, "churn")
+    assert endpoint.live is not None
+    row = Answered(
+        at=1, id="a", deployment=endpoint.live.id, label="left", score=0.7, probabilities=None
+    )
+    number = replace(row, label=None)
+    plain = replace(endpoint.live, signature=replace(endpoint.live.signature, classes=()))
+    regressor = replace(endpoint, deployments=(plain,))
+    asks = json.dumps({"records": champion.records[:1]}).encode()
+    two = json.dumps({"records": champion.records[:2]}).encode()
+    instances = json.dumps({"instances": champion.records[:1]}).encode()
+
+    def told(
+        found: Answered, *, by: Endpoint = endpoint, body: bytes = asks, one: bool = True
+    ) -> int:
+        return len(list(answers_of(by, [body], [found], lambda _: one)))
+
+    assert (told(row), told(number, by=regressor)) == (1, 1)
+    assert told(row, body=two) == 0
+    assert told(row, body=instances) == 0
+    assert told(replace(row, label="elsewhere")) == 0
+    assert told(replace(row, deployment="gone")) == 0
+    assert told(row, by=regressor) == 0
+    assert told(number, by=regressor, one=False) == 0
+
+
+def test_the_rows_of_a_request_are_found_before_and_after_their_move(
+    tmp_path: Path, warm_workers: Workers
+) -> None:
+    log = ServingLog(tmp_path, Storage(str(tmp_path / "storage"), reserve_bytes=0), warm_workers)
+    at = datetime(2026, 3, 1, microsecond=123_457, tzinfo=UTC)
+    row = PredictionRow(
+        id="b",
+        request="r1",
+        predicted_at=at,
+        endpoint="churn",
+        deployment="d",
+        model="churn",
+        version=1,
+        latency=0.1,
+        key=None,
+        features={"note": "r1"},
+        label="left",
+        score=0.1 + 0.2,
+        probabilities={"left": 0.1 + 0.2, "stayed": 0.7},
+    )
+    others = [structs.replace(row, request="r2"), structs.replace(row, endpoint="other")]
+    segment = Segment(log.predictions_folder)
+    segment.append(b"".join(map(line, [row, *others, structs.replace(row, id="a")])))
+    younger, older = new_id(), segment.path.stem
+    assert (log.written_before(younger), log.written_before(older)) == (True, False)
+    found = log.answered("churn", "r1")
+    assert [item.id for item in found] == ["a", "b"]
+    assert found[1].probabilities == row.probabilities
+    segment.seal()
+    assert not log.written_before(younger)
+    assert log.compact() == 4
+    assert log.answered("churn", "r1") == found
 
 
 def test_a_webhook_is_told_through_three_failures_and_signed(

@@ -105,6 +105,19 @@ class Known:
     """Whether the endpoint answers with numbers alone; None where it answered nothing yet."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """What of a logged row its answer told."""
+
+    at: int
+    """When, microseconds since 1970; the same for all rows of one answer."""
+    id: str
+    deployment: str
+    label: str | None
+    score: float | None
+    probabilities: dict[str, float] | None
+
+
 class ServingLog:
     """Reads, joins, moves and snapshots what was logged; safe to share between threads."""
 
@@ -138,6 +151,21 @@ class ServingLog:
         """Which of these were predicted."""
         wanted = {"endpoint": endpoint, "ids": ids, "keys": keys}
         return msgspec.convert(self._call("known", {"sources": self.sources()} | wanted), Known)
+
+    def answered(self, endpoint: str, request: str) -> "list[Answered]":
+        """The rows that were answered to a request, in the order in which they were."""
+        found = self._call(
+            "answered", {"sources": self.sources(), "endpoint": endpoint, "request": request}
+        )
+        return msgspec.convert(found, list[Answered])
+
+    def written_before(self, name: str) -> bool:
+        """Whether a segment that is older than this id is still written to."""
+        kind = self._kinds["predictions"]
+        return any(
+            path.stem < name and path.exists() and not segments.is_free(path)
+            for path in segments.all_in(kind.folder)
+        )
 
     def append_labels(self, rows: Sequence[LabelRow]) -> None:
         """Keep labels; they survive a power cut. Raises: DiskNearlyFull."""

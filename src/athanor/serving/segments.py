@@ -84,11 +84,11 @@ def all_in(folder: Path) -> list[Path]:
 
 def sealed_in(folder: Path) -> list[Path]:
     """The segments that hold rows and have no writer any more, oldest first."""
-    return [path for path in all_in(folder) if _free(path) and not _empty(path)]
+    return [path for path in all_in(folder) if is_free(path) and not _empty(path)]
 
 
-def _free(path: Path) -> bool:
-    """Whether no process writes to it."""
+def is_free(path: Path) -> bool:
+    """Whether it is there, and no process writes to it."""
     try:
         return unlocked(path)
     except FileNotFoundError:

@@ -5,6 +5,8 @@ Needs pyarrow and DuckDB: its functions are called by name, in workers.
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +50,8 @@ LABELS = pa.schema(
         ("received_at", _TIME),
     ]
 )
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_TOLD = ("id", "deployment", "label", "score", "probabilities")
 _SCHEMAS = {"predictions": PREDICTIONS, "labels": LABELS}
 
 _ARROW = {
@@ -161,6 +165,55 @@ def known(
         "keys": sorted(seen),
         "numbers": all(numbers) if numbers else None,
     }
+
+
+class _Answered(msgspec.Struct):
+    """What of a logged row its answer told."""
+
+    id: str
+    request: str
+    predicted_at: datetime
+    endpoint: str
+    deployment: str
+    label: str | None
+    score: float | None
+    probabilities: dict[str, float] | None
+
+
+_answered = msgspec.json.Decoder(_Answered).decode
+
+
+def answered(sources: Mapping[str, Any], endpoint: str, request: str) -> list[Any]:
+    """The rows that were answered to a request, in the order in which they were.
+
+    Each has `at` (microseconds since 1970), `id`, `deployment`, `label`, `score` and
+    `probabilities`.
+    """
+    source = sources.get("predictions", {})
+    named = request.encode()
+    found: list[dict[str, Any]] = []
+    for path in map(Path, source.get("jsonl", [])):
+        for logged in rows.whole_lines(path.read_bytes()):
+            if named not in logged:
+                continue
+            row = _answered(logged)
+            if (row.request, row.endpoint) == (request, endpoint):
+                at = (row.predicted_at - _EPOCH) // timedelta(microseconds=1)
+                found.append({"at": at} | {name: getattr(row, name) for name in _TOLD})
+    if source.get("parquet"):
+        columns = ", ".join(_TOLD)
+        text = (
+            f"SELECT epoch_us(predicted_at) AS at, {columns} FROM {parquet(source['parquet'])} "  # noqa: S608 - quoted
+            f"WHERE request = $request AND endpoint = $endpoint"
+        )
+        with duckdb.connect(":memory:") as connection:
+            values = {"request": request, "endpoint": endpoint}
+            moved: Any = connection.sql(text, params=values).to_arrow_table()
+        for row in moved.to_pylist():
+            told = row["probabilities"]
+            found.append(row | {"probabilities": None if told is None else orjson.loads(told)})
+    # Ids of one process are in order, and so are the rows of one answer.
+    return sorted(found, key=itemgetter("at", "id"))
 
 
 def find(sources: Mapping[str, Any], prediction: str) -> dict[str, Any] | None:

@@ -42,7 +42,7 @@ def join_rooms(house: "House") -> None:
     govern_models(house)
     log = join_serving(house, steps)
     join_batches(house)
-    join_tickets(house)
+    join_tickets(house, log)
     join_exports(house)
     join_monitoring(house, log)
     join_persons(house, log)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 import httpx
@@ -10,6 +10,7 @@ import orjson
 
 from athanor.kernel.errors import AthanorError, error_from_dict
 from athanor.serving.errors.tickets import EndpointBusy
+from athanor.serving.tickets.logged import Logged
 
 _AGAIN = frozenset({429, 502, 503, 504})
 _ROWS = 2_000
@@ -31,14 +32,28 @@ def unpacked(kept: bytes) -> tuple[str, bytes]:
     return head.decode("latin-1"), body
 
 
+class _Begun(NamedTuple):
+    """What a ticket had."""
+
+    answers: list[bytes]
+    """Of its first pieces."""
+    sure: bool
+    """Whether that is all that was answered."""
+
+
+class _Unheard(EndpointBusy):
+    """The plane went away: what it did of the piece, only its log tells."""
+
+
 class Asker:
     """A client of the plane."""
 
-    def __init__(self, url: Callable[[], str], token: str) -> None:
+    def __init__(self, url: Callable[[], str], token: str, logged: Logged | None = None) -> None:
         self._url = url
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
-        self._begun: dict[str, list[bytes]] = {}
-        """The answers that tickets had before their endpoint was busy."""
+        self._logged = logged
+        self._begun: dict[str, _Begun] = {}
+        """What tickets had before their endpoint was busy."""
 
     @cached_property
     def _http(self) -> httpx.Client:
@@ -46,31 +61,72 @@ class Asker:
         return httpx.Client(timeout=_SECONDS, trust_env=False)
 
     def ask(
-        self, endpoint: str, route: str, ticket: str, kept: bytes, check: Callable[[], None]
+        self,
+        endpoint: str,
+        route: str,
+        ticket: str,
+        kept: bytes,
+        check: Callable[[], None],
+        *,
+        again: bool = False,
     ) -> bytes:
         """The answer's body. `check` is called before each piece and may raise.
 
-        A ticket that comes again is asked from the piece on that was refused as busy: what was
-        answered is logged already.
+        A ticket that comes again is asked from the piece on that has no answer yet: what was
+        answered is logged already. `again` says that it was asked before, by whatever server.
 
         Raises: EndpointBusy (ask again later); what the plane refuses.
         """
         content_type, body = unpacked(kept)
-        pieces = list(_pieces(body)) if route == "predict" and content_type == JSON else [body]
-        answers = self._begun.pop(ticket, [])
+        in_pieces = route == "predict" and content_type == JSON
+        pieces = list(_pieces(body)) if in_pieces else [body]
+        begun = self._begun.pop(ticket, _Begun([], sure=not again))
+        answers = begun.answers
+        if in_pieces and not begun.sure:
+            answers = self._told(endpoint, ticket, pieces, answers)
         for piece in pieces[len(answers) :]:
             check()
             try:
                 answers.append(self._send(endpoint, route, ticket, content_type, piece))
-            except EndpointBusy:
-                self._keep(ticket, answers)
+            except EndpointBusy as error:
+                self._keep(ticket, _Begun(answers, sure=not isinstance(error, _Unheard)))
                 raise
         return answers[0] if len(answers) == 1 else _joined(answers)
 
-    def _keep(self, ticket: str, answers: list[bytes]) -> None:
-        """Keep a ticket's first answers; where many wait so, the oldest are asked anew."""
-        if answers:
-            self._begun[ticket] = answers
+    def _told(
+        self, endpoint: str, ticket: str, pieces: list[bytes], heard: list[bytes]
+    ) -> list[bytes]:
+        """The first pieces' answers: those that were heard, and what the log has beyond them.
+
+        Raises: EndpointBusy, where only a model that is not loaded can tell.
+        """
+        if self._logged is None:
+            return heard
+        found = self._logged.answers(
+            endpoint, ticket, pieces, lambda version: self._one_number(endpoint, version)
+        )
+        return [*heard, *found[len(heard) :]]
+
+    def _one_number(self, endpoint: str, version: int) -> bool:
+        """Whether this version, whose answers are no classes, tells one number a row.
+
+        Raises: EndpointBusy, where its model is not there to tell.
+        """
+        base, name = self._url(), quote(endpoint, safe="")
+        model = f"{base}/v2/models/{name}/versions/{version}"
+        try:
+            ready = self._http.get(f"{model}/ready", headers=self._headers)
+            told = self._http.get(model, headers=self._headers)
+        except (httpx.TransportError, httpx.UnsupportedProtocol) as error:
+            raise EndpointBusy(endpoint, str(error) or type(error).__name__) from error
+        if ready.status_code in _AGAIN or told.status_code in _AGAIN:
+            raise EndpointBusy(endpoint, "its model is not loaded yet")
+        outputs = orjson.loads(told.content).get("outputs") if told.is_success else None
+        return outputs is not None and [item["shape"] for item in outputs] == [[-1]]
+
+    def _keep(self, ticket: str, begun: _Begun) -> None:
+        """Keep a ticket's first answers; where many wait so, the log is asked for the oldest's."""
+        self._begun[ticket] = begun
         while len(self._begun) > _HALF_DONE:
             self._begun.pop(next(iter(self._begun)), None)
 
@@ -91,7 +147,7 @@ class Asker:
         try:
             answer = self._http.post(f"{base}{path}", content=body, headers=headers)
         except httpx.TransportError as error:
-            raise EndpointBusy(endpoint, str(error) or type(error).__name__) from error
+            raise _Unheard(endpoint, str(error) or type(error).__name__) from error
         if answer.status_code in _AGAIN:
             raise EndpointBusy(endpoint, answer.text[:300])
         if answer.is_error:

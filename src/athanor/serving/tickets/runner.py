@@ -90,7 +90,12 @@ class TicketRunner:
         try:
             request = self._ground.storage.read(kept.request)
             body = self._asker.ask(
-                ticket.endpoint, ticket.route, ticket.id, request, lambda: self._goes_on(ticket.id)
+                ticket.endpoint,
+                ticket.route,
+                ticket.id,
+                request,
+                lambda: self._goes_on(ticket.id),
+                again=ticket.attempts > 0,
             )
             blob = self._ground.storage.put_bytes(body)
         except TicketEnded:
