@@ -1,4 +1,4 @@
-"""What type a column of text has, found over all its values, and the conversion to it.
+"""What type a column of text has, found over all its values.
 
 The words of a column come in batches. A `Guess` keeps, for each type that the column may have,
 how many values speak against it and where the first of them stand, so that one bad cell in a
@@ -7,21 +7,14 @@ million can be named instead of turning numbers into text.
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from athanor.data.logic.orders import DateOrder
-from athanor.data.types import ColumnType
+from athanor.data.logic.plans import MARKERS, ZONE, Against, Kind, Plan, days
 from athanor.kernel.wording import counted
-
-Kind = Literal["integer", "number", "boolean", "date", "timestamp", "text"]
-
-MARKERS = ("?", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "NAN", "null", "NULL", "Null", "None",
-           "none", "-", ".", "missing", "<NA>", "NaT")  # fmt: skip
-"""Words that mean a missing value where a column is else of numbers or dates."""
 
 _KEPT_CELLS = 20
 _EXACT, _EXACT_DIGITS = 2.0**53, 16
@@ -37,7 +30,6 @@ _MANY_DIGITS = r"^[+-]?[0-9]{16,19}$"
 _LEADING_ZERO = r"^[+-]?0[0-9]"
 _BOOLEAN = r"^(?i:true|false)$"
 _TIME = r"[ T][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,9})?)?"
-_ZONE = r"(Z|[+-][0-9]{2}:?[0-9]{2})$"
 _ISO_DATE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 _ISO_TIMESTAMP = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}" + _TIME + r"(Z|[+-][0-9]{2}:?[0-9]{2})?$"
 _OTHER_DATE = r"^[0-9]{1,2}[/.-][0-9]{1,2}[/.-][0-9]{4}$"
@@ -49,60 +41,6 @@ _FORMS = (f"{_ISO_DATE}|{_ISO_TIMESTAMP}", f"{_OTHER_DATE}|{_OTHER_TIMESTAMP}", 
 """How dates are written; a column is read as dates where it keeps to one of the first two."""
 _DAY_ABOVE_12 = r"^(1[3-9]|2[0-9]|3[01])[/.-]"
 _SECOND_ABOVE_12 = r"^[0-9]{1,2}[/.-](1[3-9]|2[0-9]|3[01])[/.-]"
-
-STORED: dict[Kind, str] = {
-    "integer": "int64",
-    "number": "double",
-    "boolean": "bool",
-    "date": "date32[day]",
-    "timestamp": "timestamp[us]",
-    "text": "string",
-}
-
-
-@dataclass(slots=True)
-class Against:
-    """What speaks against one type."""
-
-    count: int = 0
-    good_before: int | None = None
-    """Fitting values that stand before the first that does not."""
-    cells: list[tuple[int, str]] = field(default_factory=list)
-    """(row, value) of the first ones."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """How one column is read."""
-
-    name: str
-    kind: Kind
-    decimal: str = "."
-    order: Literal["ymd", "dmy", "mdy"] = "ymd"
-    zoned: bool = False
-    markers: bool = False
-    """Whether words like `?` are missing values here."""
-    note: str = ""
-    wanted: Kind | None = None
-    """The type that it should have had, where it has not: then it is kept as text."""
-    against: Against = field(default_factory=Against)
-
-    @property
-    def type(self) -> ColumnType:
-        """The type in the room's words."""
-        return self.kind
-
-    @property
-    def arrow(self) -> pa.DataType:
-        """The Arrow type that it is stored as."""
-        if self.kind == "timestamp":
-            return pa.timestamp("us", tz="UTC" if self.zoned else None)
-        return {
-            "integer": pa.int64(),
-            "number": pa.float64(),
-            "boolean": pa.bool_(),
-            "date": pa.date32(),
-        }.get(self.kind, pa.string())
 
 
 class Guess:
@@ -369,7 +307,7 @@ class Guess:
                 rows.note(values, pc.invert(others), against)
                 return
         fits = pc.or_(isos, others)
-        zoned = pc.match_substring_regex(values.filter(iso_time), _ZONE)
+        zoned = pc.match_substring_regex(values.filter(iso_time), ZONE)
         with_zone = pc.sum(zoned).as_py() or 0
         self._zoned += with_zone
         self._times |= _any(iso_time) or _any(time)
@@ -410,45 +348,6 @@ def is_mistake(values: int, against: Against) -> bool:
     return before >= max(50, values / 4)
 
 
-def convert(words: pa.Array, plan: Plan, missing: Sequence[str]) -> pa.Array:
-    """A batch of a column's words as values of the plan's type."""
-    if plan.kind == "text":
-        gone = pc.is_in(pc.utf8_trim_whitespace(words), value_set=pa.array(["", *missing]))
-        return pc.if_else(gone, pa.scalar(None, pa.string()), words)
-    trimmed = pc.utf8_trim_whitespace(words)
-    gone = pc.is_in(trimmed, value_set=pa.array(["", *missing, *MARKERS]))
-    values = pc.if_else(gone, pa.scalar(None, pa.string()), trimmed)
-    if plan.kind in {"integer", "number"}:
-        if plan.decimal == ",":
-            values = pc.replace_substring(pc.replace_substring(values, ".", ""), ",", ".")
-        return pc.cast(pc.replace_substring_regex(values, r"^\+", ""), plan.arrow)
-    if plan.kind == "boolean":
-        return pc.cast(pc.utf8_lower(values), pa.bool_())
-    return _days(values, plan.order, plan.arrow)
-
-
-def _days(values: pa.Array, order: str, target: pa.DataType) -> pa.Array:
-    if order != "ymd":
-        values = pc.replace_substring_regex(values, r"^(\d)([/.-])", r"0\1\2")
-        # RE2 reads one digit after a backslash: group 1, then a nought.
-        values = pc.replace_substring_regex(values, r"^(\d\d[/.-])(\d)([/.-])", r"\10\2\3")
-        shape = r"\3-\2-\1\4" if order == "dmy" else r"\3-\1-\2\4"
-        values = pc.replace_substring_regex(values, r"^(\d\d)[/.-](\d\d)[/.-](\d{4})(.*)$", shape)
-    if pa.types.is_date32(target):
-        return pc.cast(values, target)
-    zoned = pc.match_substring_regex(values, _ZONE)
-    timed = pc.match_substring_regex(values, ":")
-    if target.tz is not None:
-        lacking = pc.and_(timed, pc.invert(zoned))
-        values = pc.if_else(lacking, pc.binary_join_element_wise(values, "Z", ""), values)
-        values = pc.if_else(
-            pc.invert(timed), pc.binary_join_element_wise(values, "T00:00:00Z", ""), values
-        )
-    # Digits beyond microseconds are dropped: Delta keeps microseconds.
-    values = pc.replace_substring_regex(values, r"(\.\d{6})\d{1,3}", r"\1")
-    return pc.cast(values, target)
-
-
 def _real_days(values: pa.Array, fits: pa.Array, order: str) -> pa.Array:
     """Take from `fits` the days that no calendar has (30 February)."""
     places = pc.indices_nonzero(fits).to_pylist()
@@ -460,7 +359,7 @@ def _real_days(values: pa.Array, fits: pa.Array, order: str) -> pa.Array:
         if not part:
             continue
         try:
-            _days(values.take(pa.array(part)), order, target)
+            days(values.take(pa.array(part)), order, target)
         except pa.ArrowInvalid:
             if len(part) == 1:
                 bad.append(part[0])

@@ -6,7 +6,7 @@ from typing import Any
 
 import duckdb
 
-from athanor.data.logic.inference import Against, Kind
+from athanor.data.logic.plans import Against, Kind
 from athanor.data.logic.profiling import EXACT_ROWS, unused
 from athanor.data.types import Profile
 from athanor.kernel.sqltext import identifier

@@ -10,9 +10,9 @@ import pyarrow as pa
 from athanor.data.errors import SchemaChanged
 from athanor.data.logic.expectations import typed_columns
 from athanor.data.logic.forms import repeated
-from athanor.data.logic.inference import STORED, Kind
 from athanor.data.logic.normalise import column_type
 from athanor.data.logic.orders import DateOrder, by_column
+from athanor.data.logic.plans import STORED, Kind
 from athanor.data.types import Expectation, SchemaRule
 from athanor.data.work.earlier import Base, merged, schema_of
 from athanor.data.work.reading import Reading

@@ -15,7 +15,8 @@ import pyarrow.compute as pc
 from pyarrow import json as pajson
 
 from athanor.data.errors import TooManyColumns, UnreadableFile
-from athanor.data.logic.inference import Kind, inexact, rounded
+from athanor.data.logic.inference import inexact, rounded
+from athanor.data.logic.plans import Kind
 from athanor.data.types import ReadOptions
 from athanor.data.work.csvfile import MOST_COLUMNS
 from athanor.data.work.tablefile import Found, TypedFile, typed

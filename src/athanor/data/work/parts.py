@@ -15,9 +15,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from athanor.data.errors import UnreadableFile
-from athanor.data.logic.inference import STORED, Kind
 from athanor.data.logic.normalise import column_type
 from athanor.data.logic.orders import DateOrder, Way, by_column
+from athanor.data.logic.plans import STORED, Kind
 from athanor.data.types import ColumnType, ReadOptions
 from athanor.data.types.datasets import DATE_ORDERS
 from athanor.data.work.earlier import aligned, merged

@@ -10,8 +10,8 @@ import pyarrow as pa
 
 from athanor.data.errors import EmptyFile
 from athanor.data.logic.forms import encoding_of, is_arrow, is_parquet
-from athanor.data.logic.inference import Against, Kind
 from athanor.data.logic.orders import DateOrder
+from athanor.data.logic.plans import Against, Kind
 from athanor.data.types import ReadOptions
 from athanor.data.work.csvfile import CsvFile, open_csv
 from athanor.data.work.jsonfile import open_jsonl

@@ -10,7 +10,6 @@ import pyarrow.parquet as pq
 
 from athanor.data.errors import DuplicateColumns, EmptyFile, TooManyColumns, UnreadableFile
 from athanor.data.logic.forms import repeated
-from athanor.data.logic.inference import Against, Kind
 from athanor.data.logic.normalise import (
     PERIOD,
     column_type,
@@ -19,6 +18,7 @@ from athanor.data.logic.normalise import (
     to_normal,
     unkept,
 )
+from athanor.data.logic.plans import Against, Kind
 from athanor.data.types import ReadOptions
 from athanor.data.work.csvfile import MOST_COLUMNS
 
