@@ -73,6 +73,14 @@ if TYPE_CHECKING:
     from athanor.tracking.mlflow.borders import (
         Borders,
     )
+    from athanor.tracking.mlflow.calls import (
+        Answer,
+        Answered,
+        Call,
+        Head,
+        double,
+        headers_of,
+    )
     from athanor.tracking.mlflow.experiments import (
         add_experiment_routes,
     )
@@ -97,20 +105,18 @@ if TYPE_CHECKING:
         missing,
         unfit,
     )
+    from athanor.tracking.mlflow.routing import (
+        MlflowRoutes,
+        Route,
+    )
     from athanor.tracking.mlflow.runs import (
         add_run_routes,
     )
-    from athanor.tracking.mlflow.wire import (
-        Answer,
-        Answered,
-        Call,
-        Head,
-        MlflowApp,
-        MlflowRoutes,
-        Route,
+    from athanor.tracking.mlflow.server import (
         add_server_routes,
-        double,
-        headers_of,
+    )
+    from athanor.tracking.mlflow.wire import (
+        MlflowApp,
     )
     from athanor.tracking.mlflow.workspaces import (
         add_workspace_routes,
@@ -194,8 +200,8 @@ if TYPE_CHECKING:
 __getattr__ = lazily(
     __name__,
     {
-        "Answer": "mlflow.wire",
-        "Answered": "mlflow.wire",
+        "Answer": "mlflow.calls",
+        "Answered": "mlflow.calls",
         "ArtifactFileNotFound": "errors",
         "ArtifactServices": "mlflow.artifacts",
         "BadArtifactPath": "errors",
@@ -204,7 +210,7 @@ __getattr__ = lazily(
         "Batch": "types",
         "BatchTooLarge": "errors",
         "Borders": "mlflow.borders",
-        "Call": "mlflow.wire",
+        "Call": "mlflow.calls",
         "Comparison": "searches",
         "DEFAULT_EXPERIMENT_ID": "types",
         "DatasetInfo": "inputs",
@@ -224,7 +230,7 @@ __getattr__ = lazily(
         "ExperimentStore": "store",
         "Experiments": "service",
         "FileEntry": "files",
-        "Head": "mlflow.wire",
+        "Head": "mlflow.calls",
         "Hint": "hints",
         "HistoryQuery": "types",
         "Homes": "homes",
@@ -239,7 +245,7 @@ __getattr__ = lazily(
         "Metric": "types",
         "MlflowApp": "mlflow.wire",
         "MlflowError": "mlflow.failures",
-        "MlflowRoutes": "mlflow.wire",
+        "MlflowRoutes": "mlflow.routing",
         "ModelArtifacts": "service.model_artifacts",
         "ModelMetric": "logged_models",
         "ModelNeighbours": "service.logged_models",
@@ -257,7 +263,7 @@ __getattr__ = lazily(
         "RUN_NAME_TAG": "types",
         "Record": "mlflow.records",
         "Required": "mlflow.records",
-        "Route": "mlflow.wire",
+        "Route": "mlflow.routing",
         "RunChange": "types",
         "RunDeleted": "errors",
         "RunFiles": "service.files",
@@ -290,12 +296,12 @@ __getattr__ = lazily(
         "add_logged_model_routes": "mlflow.logged_models",
         "add_metric_routes": "mlflow.metrics",
         "add_run_routes": "mlflow.runs",
-        "add_server_routes": "mlflow.wire",
+        "add_server_routes": "mlflow.server",
         "add_workspace_routes": "mlflow.workspaces",
         "attached": "mlflow.inputs",
         "check_key": "logic.rules",
-        "double": "mlflow.wire",
-        "headers_of": "mlflow.wire",
+        "double": "mlflow.calls",
+        "headers_of": "mlflow.calls",
         "in_project": "logic.paths",
         "invalid": "mlflow.failures",
         "missing": "mlflow.records",

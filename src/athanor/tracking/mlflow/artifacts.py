@@ -22,9 +22,10 @@ from athanor.tracking.files import FileEntry, SentPart
 from athanor.tracking.homes import Homes
 from athanor.tracking.logic.paths import below, clean, place_of
 from athanor.tracking.logic.ranges import asked_range
+from athanor.tracking.mlflow.calls import Answer, Answered, Call
 from athanor.tracking.mlflow.failures import MlflowError, invalid
 from athanor.tracking.mlflow.records import Record, Required
-from athanor.tracking.mlflow.wire import Answer, Answered, Call, MlflowRoutes
+from athanor.tracking.mlflow.routing import MlflowRoutes
 from athanor.tracking.service.files import RunFiles
 from athanor.tracking.service.logged_models import LoggedModels
 

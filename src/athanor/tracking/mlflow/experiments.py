@@ -13,9 +13,10 @@ from athanor.tracking.errors import (
     ExperimentNotFound,
     RenamedWhileDeleted,
 )
+from athanor.tracking.mlflow.calls import Answered, Call
 from athanor.tracking.mlflow.failures import MlflowError, bare
 from athanor.tracking.mlflow.records import Record, Required
-from athanor.tracking.mlflow.wire import Answered, Call, MlflowRoutes
+from athanor.tracking.mlflow.routing import MlflowRoutes
 from athanor.tracking.service import Experiments
 from athanor.tracking.types import Experiment, ExperimentQuery, NewExperiment, View
 

@@ -11,10 +11,11 @@ from athanor.tracking.errors import BadInput
 from athanor.tracking.inputs import DatasetInfo, DatasetInput, ModelOutput, RunInputs
 from athanor.tracking.logic.paths import below
 from athanor.tracking.logic.rules import check_run_id, experiment_id
+from athanor.tracking.mlflow.calls import Answered, Call
 from athanor.tracking.mlflow.experiments import Tag
 from athanor.tracking.mlflow.failures import invalid
 from athanor.tracking.mlflow.records import Record, Required
-from athanor.tracking.mlflow.wire import Answered, Call, MlflowRoutes
+from athanor.tracking.mlflow.routing import MlflowRoutes
 from athanor.tracking.service import Tracking
 from athanor.tracking.service.inputs import Inputs
 from athanor.tracking.service.logged_models import LoggedModels

@@ -21,11 +21,12 @@ from athanor.tracking.logic.search import (
     logged_model_filter,
     logged_model_orders,
 )
+from athanor.tracking.mlflow.calls import Answered, Call, double
 from athanor.tracking.mlflow.experiments import Tag, milliseconds
 from athanor.tracking.mlflow.failures import invalid
 from athanor.tracking.mlflow.records import Record, Required
+from athanor.tracking.mlflow.routing import MlflowRoutes
 from athanor.tracking.mlflow.runs import BatchMetric, LogMetric, moment_of
-from athanor.tracking.mlflow.wire import Answered, Call, MlflowRoutes, double
 from athanor.tracking.service.logged_models import LoggedModels
 
 _PAGE = 100

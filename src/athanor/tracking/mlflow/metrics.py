@@ -8,10 +8,11 @@ from msgspec import field
 
 from athanor.tracking.logic.sampling import shared_steps
 from athanor.tracking.logic.search import page_offset, page_token
+from athanor.tracking.mlflow.calls import Answered, Call
 from athanor.tracking.mlflow.failures import invalid
 from athanor.tracking.mlflow.records import Record, Required, missing
+from athanor.tracking.mlflow.routing import MlflowRoutes
 from athanor.tracking.mlflow.runs import Measured, shown_points
-from athanor.tracking.mlflow.wire import Answered, Call, MlflowRoutes
 from athanor.tracking.service import Tracking
 from athanor.tracking.types import HistoryQuery, Point
 

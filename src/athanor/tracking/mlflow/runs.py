@@ -23,10 +23,11 @@ from athanor.tracking.errors import (
     Unloggable,
 )
 from athanor.tracking.logic import rules
+from athanor.tracking.mlflow.calls import GREATEST, Answered, Call, double
 from athanor.tracking.mlflow.experiments import Tag, milliseconds, view_of
 from athanor.tracking.mlflow.failures import MlflowError, bare, invalid
 from athanor.tracking.mlflow.records import Record, Required
-from athanor.tracking.mlflow.wire import GREATEST, Answered, Call, MlflowRoutes, double
+from athanor.tracking.mlflow.routing import MlflowRoutes
 from athanor.tracking.service import Tracking
 from athanor.tracking.service.writes import WriteQueue
 from athanor.tracking.types import (

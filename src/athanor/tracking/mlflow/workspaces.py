@@ -1,9 +1,10 @@
 """The protocol's workspaces: each is a project, and is there once something is in it."""
 
 from athanor.kernel import DEFAULT_PROJECT
+from athanor.tracking.mlflow.calls import Answer, Answered, Call, project_of
 from athanor.tracking.mlflow.failures import MlflowError, invalid
 from athanor.tracking.mlflow.records import Record, Required
-from athanor.tracking.mlflow.wire import Answer, Answered, Call, MlflowRoutes, project_of
+from athanor.tracking.mlflow.routing import MlflowRoutes
 from athanor.tracking.service import Experiments
 from athanor.tracking.types import DEFAULT_EXPERIMENT
 
