@@ -301,7 +301,7 @@ def test_what_cannot_go_along_is_refused() -> None:
 def test_files_that_are_no_pipeline_are_refused(tmp_path: pathlib.Path) -> None:
     for name, text, words in (
         ("a.py", "x = (", "Python"),
-        ("b.py", "x = 1", "0 pipelines"),
+        ("b.py", "x = 1", "no pipeline"),
         ("c.py", "import not_there_at_all", "not_there_at_all"),
         ("d.yaml", "- 1", "list"),
     ):
@@ -357,3 +357,118 @@ def test_a_query_reads_instants_in_utc_wherever_it_runs(monkeypatch: pytest.Monk
         monkeypatch.undo()
         time.tzset()
     assert found.to_pylist() == [{"text": "1970-01-01 00:00:00+00", "hour": 0}]
+
+
+MISTAKES = {
+    "a forgotten call": ("return count(load)", r"<step load> itself. Call it: load\(...\)"),
+    "a Python if": (
+        "if count(load()) > 2:\n        load()",
+        "Whether <task count> > 2 is not known",
+    ),
+    "and": ("with If(count(load()) > 1 and True):\n        load()", r"by &, \| and ~"),
+    "arithmetic": ("return count(load()) + 1", "TypeError.*compute with it in a step"),
+    "an f-string of a table": ('say(f"{load()}")', "an artifact, which can't be put into a text"),
+    "a Python loop": ("for one in load():\n        count(one)", "with ParallelFor"),
+    "no hint of two results": ("one, two = load()", "-> tuple"),
+    "a name that is not there": ("return conut(load())", "NameError.*Correct the line"),
+    "pandas outside of a step": ("return count(pd.DataFrame())", "a DataFrame that was made while"),
+    "a method of pandas": ("return count(load().dropna())", "has no output 'dropna'"),
+    "a value of a loop": (
+        "with ParallelFor(['a', 'b']) as item:\n        text = say(item)\n    return count(text)",
+        "Collected",
+    ),
+    "a list of tables": ("return many([load(), load()])", "pass Collected"),
+    "nothing passed on": ("return count(nothing())", "gives nothing that could be passed on"),
+    "a dataclass": ("return count(Config())", r"dataclasses.asdict"),
+    "a wrong kind": ("return say(load())", r"takes a text \(str\), not a table artifact"),
+}
+"""What newcomers write in a pipeline, and what they are told."""
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_in_a_pipeline_is_told_with_its_line(
+    tmp_path: pathlib.Path, mistake: str
+) -> None:
+    body, words = MISTAKES[mistake]
+    path = tmp_path / "mistaken.py"
+    head = """
+        import dataclasses
+        import pandas as pd
+        from athanor import If, ParallelFor, pipeline, step
+
+        @dataclasses.dataclass
+        class Config:
+            depth: int = 3
+
+        @step
+        def load() -> pd.DataFrame: return pd.DataFrame()
+        @step
+        def count(rows: pd.DataFrame) -> int: return len(rows)
+        @step
+        def many(rows: list[pd.DataFrame]) -> int: return len(rows)
+        @step
+        def say(text: str) -> str: return text
+        @step
+        def nothing() -> None: ...
+
+        @pipeline
+        def mistaken():
+    """
+    text = textwrap.dedent(head).rstrip() + f"\n    {body}\n"
+    path.write_text(text)
+    line = text.index(body.splitlines()[0])
+    with pytest.raises(BadPipeline, match=words) as told:
+        load_document(str(path))
+    first = text[:line].count("\n") + 1
+    file, number = told.value.details["file"], told.value.details["line"]
+    assert file == str(path)
+    assert first <= number <= first + body.count("\n")
+    assert told.value.message.startswith(f"{path}:{number}: ")
+
+
+def test_what_a_step_cannot_be_is_told(tmp_path: pathlib.Path) -> None:
+    async def asked(n: int) -> int:
+        return n
+
+    def yields(n: int) -> typing.Iterator[int]:
+        yield n
+
+    class Trainer:
+        def train(self, n: int) -> int:
+            return n
+
+    for function, words in (
+        (asked, "async"),
+        (yields, "yields"),
+        (Trainer.train, "is a method"),
+    ):
+        with pytest.raises(BadStep, match=words):
+            interface_of(function)
+    path = tmp_path / "settings.py"
+    for setting, words in (
+        ("retry=2", "Did you mean 'retries'"),
+        ("retries='two'", "can't be 'two'.*It takes int"),
+        ("timeout='5s'", "can't be '5s'.*It takes float"),
+        ("env={'A': 1}", "'env'.*can't be"),
+    ):
+        path.write_text(f"from athanor import step\n\n@step({setting})\ndef one(): ...\n")
+        with pytest.raises(BadStep, match=words) as told:
+            load_document(str(path))
+        assert told.value.message.startswith(f"{path}:3: ")
+
+
+def test_outputs_are_had_as_in_kubeflow() -> None:
+    @step
+    def both(word: str, other: str) -> str:
+        return word + other
+
+    @pipeline
+    def joined() -> str:
+        one: Any = flows.shout("a")
+        return both(one.output, one.outputs["Output"])
+
+    inputs = joined.compile().spec.root.dag.tasks["both"].inputs  # type: ignore[union-attr]
+    links = [inputs.parameters[name].task_output_parameter for name in ("word", "other")]  # type: ignore[union-attr]
+    assert [(link.producer_task, link.output_parameter_key) for link in links if link] == [
+        ("shout", "Output")
+    ] * 2

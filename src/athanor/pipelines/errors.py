@@ -64,10 +64,10 @@ class UnknownInput(BadPipeline):
 class WrongType(BadPipeline):
     """A value of another type than the input's."""
 
-    def __init__(self, where: str, name: str, wanted: str, got: str) -> None:
+    def __init__(self, where: str, name: str, wanted: str, got: str, *, hint: str = "") -> None:
         super().__init__(
             f"Input {name!r} of {where} takes {wanted}, not {got}.",
-            hint=f"Pass {wanted}, or change the type hint of {name!r}.",
+            hint=hint or f"Pass {wanted}, or change the type hint of {name!r}.",
         )
 
 
@@ -142,15 +142,30 @@ class UnnamedResults(Unprocessable):
         )
 
 
+_PLAIN = {
+    "set": "Return a list: sorted(values).",
+    "frozenset": "Return a list: sorted(values).",
+    "generator": "Return a list: list(values).",
+    "datetime.date": "Return a text: value.isoformat().",
+    "datetime.datetime": "Return a text: value.isoformat().",
+    "datetime.timedelta": "Return a number: value.total_seconds().",
+    "decimal.Decimal": "Return a text or a float: str(value).",
+    "bytes": "Write it into a file, and return its pathlib.Path.",
+}
+"""How values that are stored often are returned so that they can be, by their type."""
+
+
 class NoMaterializer(Unprocessable):
     """A value that nobody knows how to store; it is not pickled."""
 
     def __init__(self, step: str, output: str, kind: str) -> None:
+        kind = kind.removeprefix("builtins.").removeprefix("athanor_step.")
         super().__init__(
             f"Step {step!r} returned a {kind} as {output!r}, and nothing stores that type. "
             "It is not pickled: a pickle runs code when it is read, and breaks with the next "
             "version of its library.",
-            hint=f"Register a materializer for {kind}: a class with type, handles, save and load, "
+            hint=_PLAIN.get(kind)
+            or f"Register a materializer for {kind}: a class with type, handles, save and load, "
             "named as materializers = ['your.module:Class'] in athanor.toml; or return a table, "
             "a model, a JSON value or a pathlib.Path.",
         )
@@ -165,9 +180,25 @@ class StepFailed(Unprocessable):
             where = f" at {details.get('file')}:{details['line']}"
         super().__init__(
             f"Step {step!r} failed{where}: {cause}",
-            hint=str(details.get("hint") or f"Read its log: athanor pipeline logs RUN {step}"),
+            hint=str(
+                details.get("hint")
+                or _lost_file(cause)
+                or f"Read its log: athanor pipeline logs RUN {step}"
+            ),
             details=details,
         )
+
+
+def _lost_file(cause: str) -> str:
+    """A hint for a step that looks for a file where it was written, not where it runs."""
+    path = cause.rpartition(": '")[2].removesuffix("'")
+    if not cause.startswith("FileNotFoundError") or path == cause or path.startswith("/"):
+        return ""
+    return (
+        "A step runs in an empty folder of its own: give the path from the root "
+        f"(for one beside your file: Path(__file__).parent / {path!r}), or `athanor data add` "
+        "the file and take it by --artifact NAME=dataset:NAME@latest."
+    )
 
 
 class TaskFailed(Unprocessable):

@@ -240,9 +240,9 @@ def _composed(made: Step[..., Any], model: str, values: Mapping[str, Any]) -> Ca
         perhaps = {"if_model": True} if outputs[name].artifact == "any" else {}
         metrics = _first(outputs, lambda kind: kind.parameter == "STRUCT")
         operation("model.register", outputs=_REGISTERED)(
-            model=task.output(name),
+            model=task.outputs[name],
             name=model,
-            metrics=task.output(metrics) if metrics else None,
+            metrics=task.outputs[metrics] if metrics else None,
             **perhaps,
         )
 

@@ -7,6 +7,7 @@ from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
 
 from athanor.pipelines.authoring.definitions import input_definitions, output_definitions, slug
 from athanor.pipelines.authoring.interface import Interface, Kind, interface_of, kind_of
+from athanor.pipelines.authoring.places import placed
 from athanor.pipelines.authoring.scopes import Scope
 from athanor.pipelines.authoring.tracing import Trace, bind, current_trace
 from athanor.pipelines.authoring.values import Reference, Task
@@ -50,6 +51,10 @@ class Pipeline(Generic[P, R]):
 
         Raises: BadPipeline and its kinds.
         """
+        with placed(self.name, self.function):
+            return self._compiled()
+
+    def _compiled(self) -> Document:
         interface = interface_of(self.function)
         trace = Trace()
         kinds = {name: item.kind for name, item in interface.inputs.items() if item.kind}
@@ -72,7 +77,9 @@ class Pipeline(Generic[P, R]):
             ),
             root=ComponentSpec(
                 dag=trace.root.dag(),
-                input_definitions=input_definitions(kinds, defaults, optional),
+                input_definitions=input_definitions(
+                    kinds, defaults, optional, where=f"pipeline {self.name!r}"
+                ),
                 output_definitions=output_definitions(outputs),
             ),
             components=trace.components,
@@ -106,7 +113,7 @@ class Pipeline(Generic[P, R]):
         inputs = {name: Reference(inner, "", name, kind) for name, kind in kinds.items()}
         trace.nested.append(self.function)
         try:
-            with trace.inside(inner):
+            with placed(self.name, self.function), trace.inside(inner):
                 result = cast("Callable[..., Any]", self.function)(**inputs)
         finally:
             trace.nested.pop()

@@ -30,9 +30,16 @@ def fits(wanted: Kind, got: Kind) -> bool:
 
 
 def input_definitions(
-    kinds: Mapping[str, Kind], defaults: Mapping[str, Any], optional: Any = ()
+    kinds: Mapping[str, Kind],
+    defaults: Mapping[str, Any],
+    optional: Any = (),
+    *,
+    where: str = "the step",
 ) -> ComponentInputs | None:
-    """Inputs as the protocol writes them."""
+    """Inputs as the protocol writes them.
+
+    Raises: WrongType for a default that is not what its hint says, of what `where` names.
+    """
     parameters: dict[str, InputParameter] = {}
     artifacts: dict[str, InputArtifact] = {}
     for name, kind in kinds.items():
@@ -47,7 +54,7 @@ def input_definitions(
         known = plain is not None
         parameters[name] = InputParameter(
             parameter_type=kind.parameter,  # type: ignore[arg-type]
-            default_value=fit(plain, kind.parameter, "the step", name) if known else msgspec.UNSET,
+            default_value=fit(plain, kind.parameter, where, name) if known else msgspec.UNSET,
             is_optional=may_miss,
             literals=list(kind.literals),
         )

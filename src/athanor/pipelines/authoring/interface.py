@@ -12,6 +12,7 @@ from athanor.pipelines.authoring.source import returns_value
 from athanor.pipelines.errors import BadStep, StepNeedsHint
 from athanor.pipelines.ir.spec import ArtifactTypeSchema
 from athanor.pipelines.logic.hints import STATUS_CLASSES, hints_of
+from athanor.pipelines.logic.values import WORDS
 
 TITLES = {
     "table": "system.Dataset",
@@ -35,7 +36,7 @@ _TABLES = {
     ("pyarrow", "Table"),
     ("polars", "DataFrame"),
 }
-_SINGLE = "Output"
+SINGLE = "Output"
 """The name of a component's only output, as Kubeflow has it."""
 
 
@@ -66,7 +67,7 @@ class Kind:
     def words(self) -> str:
         """For messages."""
         if self.parameter:
-            return f"a {self.parameter} parameter"
+            return WORDS.get(self.parameter, "the status of a task")
         if self.many:
             return f"a list of {'' if self.artifact == 'any' else self.artifact + ' '}artifacts"
         return "an artifact" if self.artifact == "any" else f"a {self.artifact} artifact"
@@ -105,6 +106,7 @@ def interface_of(function: Callable[..., Any], *, loose: bool = False) -> Interf
     Raises: StepNeedsHint, BadStep.
     """
     name = getattr(function, "__name__", str(function))
+    _check_plain(name, function)
     hints = hints_of(function)
     inputs: dict[str, Input] = {}
     for parameter in inspect.signature(function).parameters.values():
@@ -116,6 +118,26 @@ def interface_of(function: Callable[..., Any], *, loose: bool = False) -> Interf
         inputs[parameter.name] = _input(name, parameter, hints, loose=loose)
     fields, outputs = _outputs(function, hints)
     return Interface(inputs=inputs, outputs=outputs, fields=fields)
+
+
+def _check_plain(name: str, function: Callable[..., Any]) -> None:
+    """Raises: BadStep for what gives no value when it is called, and for methods."""
+    if inspect.iscoroutinefunction(function):
+        raise BadStep(
+            f"{name!r} is async, and a step is called without an event loop.",
+            hint=f"Call it in a step: def ...: return asyncio.run({name}(...))",
+        )
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        raise BadStep(
+            f"{name!r} yields, and a step returns.",
+            hint="Return all values as one: a list, a table, or a pathlib.Path of a file.",
+        )
+    first = next(iter(inspect.signature(function).parameters.values()), None)
+    if first is not None and first.name in {"self", "cls"} and first.annotation is first.empty:
+        raise BadStep(
+            f"{name!r} is a method, and a step runs without its object.",
+            hint="Write it as a function outside of the class that takes what it needs.",
+        )
 
 
 def kind_of(hint: Any) -> Kind:
@@ -175,14 +197,14 @@ def _outputs(
     function: Callable[..., Any], hints: Mapping[str, Any]
 ) -> tuple[tuple[str, ...], dict[str, Kind]]:
     if "return" not in hints:
-        given = {_SINGLE: Kind(artifact="any")} if returns_value(function) else {}
+        given = {SINGLE: Kind(artifact="any")} if returns_value(function) else {}
         return (), given
     hint = hints["return"]
     if hint is None or hint is type(None):
         return (), {}
     parts = parts_of(hint)
     if parts is None:
-        return (), {_SINGLE: kind_of(hint)}
+        return (), {SINGLE: kind_of(hint)}
     return tuple(parts), {name: kind_of(part) for name, part in parts.items()}
 
 

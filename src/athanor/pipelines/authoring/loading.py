@@ -5,12 +5,14 @@ import importlib.util
 import shlex
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
 
 from athanor.kernel.errors import nearest
 from athanor.pipelines.authoring.composing import Pipeline
+from athanor.pipelines.authoring.places import line_in, put
 from athanor.pipelines.authoring.steps import Step
 from athanor.pipelines.errors import BadPipeline
 from athanor.pipelines.ir.spec import Document
@@ -83,7 +85,8 @@ def find_pipeline(module: ModuleType, name: str, where: str) -> Pipeline[..., ob
     if name:
         return _chosen(found, name, where)
     own = {id(item): item for item in found.values() if item.__module__ == module.__name__}
-    return _only({item.name: item for item in own.values()}, where)
+    steps = [item.name for item in vars(module).values() if isinstance(item, Step)]
+    return _only({item.name: item for item in own.values()}, where, steps)
 
 
 def _chosen(found: dict[str, T], name: str, where: str) -> T:
@@ -96,11 +99,16 @@ def _chosen(found: dict[str, T], name: str, where: str) -> T:
     return found[name]
 
 
-def _only(found: dict[str, T], where: str) -> T:
-    if len(found) != 1:
-        hint = "Decorate a function that calls steps with @pipeline."
-        if found:
-            hint = f"Say which one: {where}:NAME; it has: {', '.join(found)}."
+def _only(found: dict[str, T], where: str, steps: Sequence[str] = ()) -> T:
+    if not found:
+        called = f"its steps ({', '.join(steps)})" if steps else "steps"
+        raise BadPipeline(
+            f"{where} defines no pipeline.",
+            hint=f"Decorate a function that calls {called} with @pipeline. A file without one, or "
+            f"one function of it, is run by: athanor run {shlex.quote(where)}",
+        )
+    if len(found) > 1:
+        hint = f"Say which one: {where}:NAME; it has: {', '.join(found)}."
         raise BadPipeline(f"{where} defines {len(found)} pipelines.", hint=hint)
     return next(iter(found.values()))
 
@@ -158,11 +166,14 @@ def _import_file(path: Path) -> ModuleType:
             f"{path} can't be imported: {error}.",
             hint="Install what is missing into the environment that athanor runs in.",
         ) from error
-    except BadPipeline:
+    except BadPipeline as error:
+        put(error, str(path), line_in(error, str(path.resolve())))
         raise
     except (Exception, SystemExit) as error:
-        raise BadPipeline(
+        bad = BadPipeline(
             f"{path} raised {type(error).__name__} while it was imported: {error}",
             hint=f"It must import cleanly: python {shlex.quote(str(path))}",
-        ) from error
+        )
+        put(bad, str(path), line_in(error, str(path.resolve())))
+        raise bad from error
     return module

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from athanor.pipelines.authoring.interface import Kind
+from athanor.pipelines.authoring.interface import SINGLE, Kind
 from athanor.pipelines.authoring.settings import Changes, retry_policy
 from athanor.pipelines.authoring.values import Condition, Reference
 from athanor.pipelines.errors import BadPipeline
@@ -39,7 +39,6 @@ from athanor.pipelines.ir.spec import (
 
 CHANNEL = "pipelinechannel--"
 """How the protocol's compilers call what passes from one DAG into another."""
-SINGLE = "Output"
 _TOKEN = re.compile(r"\{\{\$athanor:(\d+)\}\}")
 Block = Literal["root", "branch", "branches", "loop", "exit", "pipeline"]
 

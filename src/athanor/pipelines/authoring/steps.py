@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import inspect
 from collections.abc import Callable
 from typing import Any, Generic, ParamSpec, TypeVar, Unpack, overload
 
@@ -137,6 +138,15 @@ def _checked(settings: Any) -> StepSettings:
                 f"A step has no setting {name!r}.",
                 hint=nearest(name, known) or f"There are: {', '.join(known)}.",
             )
+    try:
+        msgspec.convert(settings, StepSettings)
+    except msgspec.ValidationError as error:
+        wrong, _, place = str(error).partition(" - at `$.")
+        name = place.rstrip("`").partition("[")[0]
+        raise BadStep(
+            f"The setting {name!r} of a step can't be {settings.get(name)!r:.60}: {wrong}.",
+            hint=f"It takes {inspect.formatannotation(known[name])}.",
+        ) from None
     resources_of(cpu=settings.get("cpu", ""), memory=settings.get("memory", ""))
     found: StepSettings = settings
     return found

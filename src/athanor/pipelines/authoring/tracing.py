@@ -1,5 +1,6 @@
 """Writing a pipeline down: its function is called once, and each step called in it adds a task."""
 
+import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -16,7 +17,7 @@ from athanor.pipelines.authoring.definitions import (
 from athanor.pipelines.authoring.interface import Interface, Kind, kind_of_value
 from athanor.pipelines.authoring.scopes import Block, Pending, Scope
 from athanor.pipelines.authoring.settings import retry_policy
-from athanor.pipelines.authoring.values import Reference, Task
+from athanor.pipelines.authoring.values import Compared, Reference, Task
 from athanor.pipelines.errors import BadPipeline, MissingInput, UnknownInput, WrongType
 from athanor.pipelines.ir.spec import (
     ComponentSpec,
@@ -140,14 +141,14 @@ class Trace:
         """
         where = f"step {step!r}"
         if isinstance(value, Reference):
+            origin, source, selector = self.scope.bring(value)
             if not fits(kind, value.kind):
                 raise WrongType(where, key, kind.words, value.kind.words)
-            origin, source, selector = self.scope.bring(value)
             wired = Reference(self.scope, origin, source, kind, selector=selector)
             self.scope.wire(task, key, wired)
             return
         if kind.artifact:
-            raise WrongType(where, key, kind.words, f"the constant {value!r:.60}")
+            raise _no_artifact(where, key, kind, value)
         plain = self._filled(where, task, key, list(value) if isinstance(value, tuple) else value)
         fitted = fit(plain, kind.parameter, where, key)
         if kind.literals and fitted not in kind.literals:
@@ -198,7 +199,7 @@ class Trace:
         defaults = {key: item.default for key, item in interface.inputs.items()}
         optional = {key for key, item in interface.inputs.items() if item.has_default}
         component = ComponentSpec(
-            input_definitions=input_definitions(kinds, defaults, optional),
+            input_definitions=input_definitions(kinds, defaults, optional, where=f"step {name!r}"),
             output_definitions=output_definitions(interface.outputs),
         )
         executor = ExecutorSpec(container=container)
@@ -292,6 +293,31 @@ def bind(
             raise MissingInput(where, key)
     given = {key: _single(value) for key, value in given.items()}
     return {key: value for key, value in given.items() if value is not None}
+
+
+def _no_artifact(where: str, key: str, kind: Kind, value: Any) -> WrongType:
+    """What is said of a value of the writing that stands where an artifact of the run should."""
+    if callable(value) and hasattr(value, "function"):
+        name = getattr(value, "name", key)
+        return WrongType(
+            where, key, kind.words, f"{value!r} itself", hint=f"Call it: {name}(...) gives one."
+        )
+    parts = value if isinstance(value, list | tuple) else []
+    if any(isinstance(part, Compared) for part in parts):
+        hint = "Make them in a loop, `with ParallelFor(items) as item:`, and pass Collected(...)."
+        return WrongType(where, key, kind.words, "a list written down here", hint=hint)
+    if dataclasses.is_dataclass(value):
+        hint = f"Hint {key!r} as a dict, and pass dataclasses.asdict(...) of it."
+        return WrongType(where, key, kind.words, f"the {type(value).__name__} itself", hint=hint)
+    if isinstance(value, str | int | float | list | tuple | dict):
+        got = f"the constant {value!r:.60}"
+    else:
+        got = f"a {type(value).__name__} that was made while the pipeline is written down"
+    hint = (
+        "Make it in a step and pass what the step gives; or let the pipeline take it as a "
+        "parameter, which a run is given by --artifact NAME=REFERENCE."
+    )
+    return WrongType(where, key, kind.words, got, hint=hint)
 
 
 def _single(value: Any) -> Any:

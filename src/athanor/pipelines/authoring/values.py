@@ -5,15 +5,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from athanor.kernel.errors import nearest
-from athanor.pipelines.authoring.interface import Kind
+from athanor.pipelines.authoring.interface import SINGLE, Kind
 from athanor.pipelines.errors import BadPipeline
 
 if TYPE_CHECKING:
     from athanor.pipelines.authoring.scopes import Scope
     from athanor.pipelines.authoring.settings import Changes
 
-_HINT = "Use `with If(value == constant):` to branch, and a step to compute."
+_HINT = (
+    "A pipeline is written down before it runs: branch by `with If(value == constant):`, join "
+    "conditions by &, | and ~ (not by and, or, not), and compute in a step."
+)
+LATER = "What steps give is known only when the pipeline runs: compute with it in a step."
 _HOLDERS = ("STRUCT", "LIST")
+_MARKS = {"==", "!=", "<", "<=", ">", ">="}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +40,8 @@ class Condition:
         return Condition(left=self, mark="!")
 
     def __bool__(self) -> bool:
-        raise BadPipeline("The value of an output is not known yet.", hint=_HINT)
+        told = f"{self.left!r} {self.mark} {self.right!r:.60}" if self.mark in _MARKS else "this"
+        raise BadPipeline(f"Whether {told} is not known yet.", hint=_HINT)
 
 
 class Compared:
@@ -143,18 +149,29 @@ class Task(Compared):
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        return self.output(name)
+        return self.named_output(name)
 
     def __getitem__(self, key: str | int) -> Any:
         """An output by its name; of a task with one output, an item of that."""
         if isinstance(key, str) and key in self._outputs:
-            return self.output(key)
+            return self.named_output(key)
         if isinstance(key, int) and len(self._outputs) > 1:
             return list(self)[key]
         return self.single()[key]
 
     def __iter__(self) -> Iterator[Reference]:
-        return iter([self.output(name) for name in self._outputs])
+        """Its outputs, in the order of the hint.
+
+        Raises: BadPipeline where it gives one value alone.
+        """
+        if list(self._outputs) == [SINGLE]:
+            raise BadPipeline(
+                f"Task {self._name!r} gives one output, which can't be taken apart here.",
+                hint="If its step returns several values, say so behind its parameters: "
+                "`-> tuple[DataFrame, DataFrame]`, or a NamedTuple. Go through the items of a list "
+                "by `with ParallelFor(items) as item:`.",
+            )
+        return iter([self.outputs[name] for name in self._outputs])
 
     def __str__(self) -> str:
         return str(self.single())
@@ -169,7 +186,23 @@ class Task(Compared):
         """What is set for this task alone."""
         return self._scope.tasks[self._name].changes
 
-    def output(self, name: str) -> Reference:
+    @property
+    def outputs(self) -> Mapping[str, Reference]:
+        """Its outputs by name, as Kubeflow's SDK has them."""
+        return {
+            name: Reference(self._scope, self._name, name, kind)
+            for name, kind in self._outputs.items()
+        }
+
+    @property
+    def output(self) -> Reference:
+        """Its only output, as Kubeflow's SDK has it.
+
+        Raises: BadPipeline when it has none or several.
+        """
+        return self.outputs.get("output") or self.single()
+
+    def named_output(self, name: str) -> Reference:
         """The output of this name.
 
         Raises: BadPipeline when there is none.
@@ -178,22 +211,27 @@ class Task(Compared):
             names = ", ".join(self._outputs) or "none"
             raise BadPipeline(
                 f"Task {self._name!r} has no output {name!r}.",
-                hint=nearest(name, self._outputs) or f"It has: {names}.",
+                hint=nearest(name, self._outputs) or f"It has: {names}. {LATER}",
             )
-        return Reference(self._scope, self._name, name, self._outputs[name])
+        return self.outputs[name]
 
     def single(self) -> Reference:
         """Its only output.
 
         Raises: BadPipeline when it has none or several.
         """
-        if len(self._outputs) != 1:
-            names = ", ".join(self._outputs) or "none"
+        if not self._outputs:
+            raise BadPipeline(
+                f"Task {self._name!r} gives nothing that could be passed on.",
+                hint="Let its step return a value; to wait for it without one, call "
+                ".after(task) on the task that waits.",
+            )
+        if len(self._outputs) > 1:
             raise BadPipeline(
                 f"Task {self._name!r} has {len(self._outputs)} outputs; say which one you mean.",
-                hint=f"Write task.NAME; it has: {names}.",
+                hint=f"Write task.NAME; it has: {', '.join(self._outputs)}.",
             )
-        return self.output(next(iter(self._outputs)))
+        return next(iter(self.outputs.values()))
 
     def after(self, *others: "Task") -> "Task":
         """Wait for other tasks, too."""
