@@ -322,3 +322,35 @@ def draw_all(numbers: list[float]) -> float:
 @step
 def draw_flag() -> bool:
     return True
+
+
+@step
+def array() -> np.ndarray:
+    return np.arange(6, dtype="float32").reshape(2, 3)
+
+
+@step
+def series(array: np.ndarray) -> pd.Series:
+    return pd.Series(array[1, :2].astype("int64"), index=["a", "b"], name="visits")
+
+
+@step
+def described(array: np.ndarray, series: pd.Series) -> list[Any]:
+    figures = float(array[1].sum() + array[0, 2] + series["a"])
+    return [str(array.dtype), [*array.shape], series.name, series.tolist(), figures]
+
+
+@pipeline
+def arrays() -> list[Any]:
+    made = array()
+    return described(made, series(made))
+
+
+@step
+def read_beside() -> str:
+    return pathlib.Path("customers.csv").read_text("utf-8")
+
+
+@pipeline
+def reading_beside() -> str:
+    return read_beside()

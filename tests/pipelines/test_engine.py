@@ -186,6 +186,18 @@ def test_what_nobody_can_store_is_refused_by_its_type(room: Room) -> None:
     assert "materializer" in run.error["hint"]
 
 
+def test_arrays_and_series_go_from_step_to_step(room: Room) -> None:
+    run = room.run(flows.arrays)
+    assert run.outputs == {"Output": ["float32", [2, 3], "visits", [3, 4], 17.0]}
+    assert {task.state for task in room.run(flows.arrays).tasks} == {"cached"}
+
+
+def test_a_file_that_is_not_where_the_step_runs_is_told_with_the_way_to_it(room: Room) -> None:
+    run = room.run(flows.reading_beside)
+    assert run.error is not None
+    assert "Path(__file__).parent / 'customers.csv'" in run.error["hint"]
+
+
 def test_a_result_must_be_what_the_hint_says(room: Room) -> None:
     run = room.run(flows.lying)
     assert '"three"' in run.error["message"]  # type: ignore[index]

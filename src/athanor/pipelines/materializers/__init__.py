@@ -7,5 +7,7 @@ DEFAULT: tuple[str, ...] = (
     "athanor.pipelines.materializers.files:PathMaterializer",
     "athanor.pipelines.materializers.value:ValueMaterializer",
     "athanor.pipelines.materializers.table:TableMaterializer",
+    "athanor.pipelines.materializers.array:ArrayMaterializer",
+    "athanor.pipelines.materializers.array:SeriesMaterializer",
 )
 """The materializers that always stand ready, in the order in which they are asked."""
