@@ -28,14 +28,8 @@ from athanor.registry.packaging import LoadedModel, load_model
 from athanor.registry.packaging.materializer import ModelMaterializer
 from athanor.serving import Deploy, Endpoints
 from athanor.serving.supervisor import PlaneSettings
-from athanor.testing.serving import (
-    Browser,
-    RunningPlane,
-    ServingRoom,
-    eventually,
-    running_plane,
-    serving_room,
-)
+from athanor.testing.serving import Browser, RunningPlane, eventually, running_plane
+from athanor.testing.serving_room import ServingRoom, serving_room
 
 
 @pytest.fixture(scope="session")

@@ -31,8 +31,8 @@ from athanor.testing.serving import (
     eventually,
     formula,
     record,
-    serving_room,
 )
+from athanor.testing.serving_room import serving_room
 from tests.serving.conftest import Trained, described
 
 CLIENTS = 8

@@ -33,16 +33,8 @@ from athanor.serving.errors.deployments import (
 )
 from athanor.serving.types import CanaryPlan, Deploy, NewLabel
 from athanor.serving.types.rollouts import HeaderRule, Scaling, TrafficRules
-from athanor.testing.serving import (
-    STUB_DESCRIPTION,
-    Browser,
-    ServingRoom,
-    eventually,
-    formula,
-    record,
-    serving_room,
-    stub_room,
-)
+from athanor.testing.serving import STUB_DESCRIPTION, Browser, eventually, formula, record
+from athanor.testing.serving_room import ServingRoom, serving_room, stub_room
 from tests.serving.conftest import Trained, described
 
 

@@ -35,7 +35,8 @@ from athanor.serving.types import (
     SnapshotRequest,
 )
 from athanor.serving.types.rollouts import TrafficRules
-from athanor.testing.serving import Browser, ServingRoom, eventually, serving_room
+from athanor.testing.serving import Browser, eventually
+from athanor.testing.serving_room import ServingRoom, serving_room
 from tests.serving.conftest import Trained, described
 
 QUICK = CanaryPlan(patience_seconds=0.2, requests=20, tolerance=0.3, slow_tolerance=0.9)

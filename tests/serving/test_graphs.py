@@ -26,15 +26,8 @@ from athanor.serving.types import (
     SnapshotRequest,
 )
 from athanor.serving.types.graphs import GraphCondition, GraphNode, GraphStep, InferenceGraph
-from athanor.testing.serving import (
-    SIGNATURE,
-    STUB_DESCRIPTION,
-    Browser,
-    ServingRoom,
-    formula,
-    record,
-    stub_room,
-)
+from athanor.testing.serving import SIGNATURE, STUB_DESCRIPTION, Browser, formula, record
+from athanor.testing.serving_room import ServingRoom, stub_room
 
 
 @pytest.fixture

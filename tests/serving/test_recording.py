@@ -13,7 +13,8 @@ from athanor.serving.service import Recording
 from athanor.serving.store import SqlEndpointStore
 from athanor.serving.types import Deploy, PredictionQuery
 from athanor.serving.types.recording import LogPolicy
-from athanor.testing.serving import Browser, ServingRoom, eventually
+from athanor.testing.serving import Browser, eventually
+from athanor.testing.serving_room import ServingRoom
 from tests.serving.conftest import Trained, described
 
 

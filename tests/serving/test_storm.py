@@ -24,13 +24,12 @@ from athanor.serving.types import Deploy
 from athanor.testing.serving import (
     STUB_DESCRIPTION,
     RunningPlane,
-    ServingRoom,
     deployment_ids,
     eventually,
     formula,
     record,
-    stub_room,
 )
+from athanor.testing.serving_room import ServingRoom, stub_room
 
 BIASES = {1: 0.0, 2: 1.0, 3: -1.0}
 CONNECTIONS = 32
