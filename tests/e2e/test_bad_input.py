@@ -153,6 +153,15 @@ def test_a_column_without_any_value_is_left_out_aloud(gappy: dict[str, Any]) -> 
     assert {column["name"] for column in columns} == {"age", "visits", "plan", "city"}
 
 
+@pytest.mark.usefixtures("gappy")
+def test_a_training_whose_model_the_gate_refuses_has_an_exit_code_of_its_own(
+    shop: Terminal,
+) -> None:
+    again = shop.run("train", "gappy", *ROLES)
+    assert again.returncode == 4, again.stderr
+    assert "Nothing was registered." in again.stdout
+
+
 def test_wrong_requests_get_a_clear_answer(shop: Terminal, gappy: dict[str, Any]) -> None:
     url = shop.json("endpoint", "show", "gappy")["url"]
     row = asked(customers(1, seed=25))[0]

@@ -12,6 +12,9 @@ from athanor.pipelines import Submission
 from athanor.pipelines.client import PipelinesClient
 from athanor.registry.client import ModelsClient
 
+_REFUSED = 4
+"""The exit code where all was done, and the gate refused the model."""
+
 
 def train(
     dataset: Annotated[str, typer.Argument(help="A dataset, or a version of it: NAME or NAME@N.")],
@@ -41,7 +44,10 @@ def train(
     seed: Annotated[int, typer.Option(help="Of every random choice.")] = 0,
     json: Json = False,
 ) -> None:
-    """Train, evaluate, gate and register a classifier of a dataset."""
+    """Train, evaluate, gate and register a classifier of a dataset.
+
+    The exit code is 1 where the run fails, and 4 where the gate refuses the model.
+    """
     roles = Data(transport()).dataset(dataset.partition("@")[0]).roles
     target = target or roles.target
     if not target:
@@ -86,6 +92,8 @@ def train(
             say(f"Nothing was registered. {told.get('reason', '')}")
     if run.state != "done":
         raise typer.Exit(1)
+    if not told.get("registered"):
+        raise typer.Exit(_REFUSED)
 
 
 def notes_of(plan: dict[str, Any], named: set[Any]) -> list[str]:
