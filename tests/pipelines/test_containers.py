@@ -13,7 +13,7 @@ from athanor.pipelines.ir.spec import ContainerSpec
 from athanor.pipelines.ir.text import read_document
 from athanor.pipelines.logic.containers import command_line, read_lightweight
 from athanor.pipelines.logic.placeholders import fill, names_of, select
-from athanor.pipelines.logic.platforms import with_platform
+from athanor.pipelines.logic.platforms import settings_of, with_platform
 from tests.pipelines.kubeflow import RUNTIME, component, dag, document, function, task
 
 SOURCE = "def f() -> int:\n    return 1\n"
@@ -147,3 +147,21 @@ def test_pod_metadata_becomes_variables_of_the_step() -> None:
     found = with_platform(read_document(whole)).deployment_spec.executors["run"].container
     assert found is not None
     assert [(item.name, item.value) for item in found.env] == [("NOTE", "seen"), ("NONE", "")]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        {"taskOutputParameter": {"producerTask": "make", "outputParameterKey": "name"}},
+        {"componentInputParameter": "claim"},
+    ],
+)
+def test_a_claim_is_mounted_as_earlier_compilers_named_it(source: dict[str, Any]) -> None:
+    text = document(
+        dag({"only": task("only")}), {"only": component("run")}, {"run": function("f", SOURCE)}
+    )
+    mounts = [{"mountPath": "/data", **source}]
+    platforms = {"kubernetes": {"deploymentSpec": {"executors": {"run": {"pvcMount": mounts}}}}}
+    whole = f"{text}---\n{yaml.safe_dump({'platforms': platforms})}"
+    (mount,) = settings_of(with_platform(read_document(whole)).components["only"])["pvcMount"]
+    assert mount["pvcNameParameter"] == source

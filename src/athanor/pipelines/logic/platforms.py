@@ -71,9 +71,21 @@ def _with_settings(
     kept = {name: item for name, item in executors.get(label, {}).items() if name in _HONOURED}
     if not kept:
         return component
+    if mounts := kept.get("pvcMount"):
+        kept["pvcMount"] = [_with_name(mount) for mount in mounts]
     deployment = PlatformExecutors(executors={label: kept})
     settings = SinglePlatform(platform="kubernetes", deployment_spec=deployment)
     return msgspec.structs.replace(component, single_platform_specs=[settings])
+
+
+def _with_name(mount: dict[str, Any]) -> dict[str, Any]:
+    """A claim's mount as it is written now; earlier compilers wrote the name's source into it."""
+    if "pvcNameParameter" in mount:
+        return mount
+    for source in ("taskOutputParameter", "componentInputParameter"):
+        if source in mount:
+            return {**mount, "pvcNameParameter": {source: mount[source]}}
+    return mount
 
 
 def _with_fields(
