@@ -17,6 +17,7 @@ from athanor.serving.commands import commands, deploy
 from athanor.serving.commands.batches import commands as batches
 from athanor.serving.commands.percents import OptionUnreadable, percent
 from athanor.serving.commands.records import FileUnreadable, records_told
+from athanor.serving.errors.deployments import RequirementsWithoutCode
 from athanor.serving.logic import canary
 from athanor.serving.logic.canary import Counts, Evidence
 from athanor.serving.types import CanaryPlan, Deploy, Deployment, Endpoint, Signature
@@ -65,6 +66,12 @@ def printed(*words: str) -> str:
     result = CliRunner().invoke(commands, words, catch_exceptions=False, env={"COLUMNS": "300"})
     assert result.exit_code == 0, result.output
     return result.stdout
+
+
+def test_requirements_without_code_are_refused(given: Given) -> None:
+    with pytest.raises(RequirementsWithoutCode):
+        deploy("churn", "front", requirement=["emoji==2.14.0"])
+    assert given.bodies == []
 
 
 def deployment(number: int = 1, state: str = "live", **more: Any) -> Deployment:

@@ -25,6 +25,7 @@ from athanor.serving.errors import (
     NoEarlierDeployment,
     PredictionNotFound,
 )
+from athanor.serving.errors.deployments import NumberNotFollowed
 from athanor.serving.service import operations
 from athanor.serving.supervisor import judging
 from athanor.serving.types import (
@@ -34,7 +35,7 @@ from athanor.serving.types import (
     PredictionQuery,
     SnapshotRequest,
 )
-from athanor.serving.types.rollouts import TrafficRules
+from athanor.serving.types.rollouts import Scaling, TrafficRules
 from athanor.testing.serving import Browser, eventually
 from athanor.testing.serving_room import ServingRoom, serving_room
 from tests.serving.conftest import Trained, described
@@ -409,7 +410,9 @@ def test_an_endpoint_that_follows_an_alias_moves_with_it(
 ) -> None:
     room.register(champion.folder, "churn", described(champion))
     room.models.promote(OWNER, "churn@1")
-    asked = Deploy(model="churn@champion", follow=True)
+    with pytest.raises(NumberNotFollowed, match="never moves"):
+        room.endpoints.deploy(OWNER, "churn", Deploy(model="churn@1", follow=True))
+    asked = Deploy(model="churn@champion", follow=True, scaling=Scaling(min=1, max=3))
     room.endpoints.deploy(OWNER, "churn", asked)
     room.wait_for("churn", 1, "live")
     room.events.subscribe("serving.follow", room.endpoints.follow, ("registry.alias.moved",))
@@ -420,6 +423,11 @@ def test_an_endpoint_that_follows_an_alias_moves_with_it(
     room.events.deliver()
     shown = room.endpoints.get(OWNER, "churn")
     assert [(item.number, item.version) for item in shown.deployments] == [(2, 2), (1, 1)]
+    assert shown.deployments[0].scaling == asked.scaling
+    room.endpoints.rollback(OWNER, "churn")
+    room.models.set_alias(OWNER, "churn", "staging", 1)  # not the one that is followed
+    room.events.deliver()
+    assert len(room.endpoints.get(OWNER, "churn").deployments) == 2
 
 
 def test_an_endpoint_knows_its_renamed_model(room: ServingRoom, champion: Trained) -> None:

@@ -12,6 +12,7 @@ from athanor.registry import read_code
 from athanor.serving.client import EndpointsClient
 from athanor.serving.commands.percents import OptionUnreadable, part_of
 from athanor.serving.commands.telling import settled, tell_deployed
+from athanor.serving.errors.deployments import RequirementsWithoutCode
 from athanor.serving.types import CanaryPlan, Deploy
 from athanor.serving.types.rollouts import Scaling
 
@@ -80,6 +81,8 @@ def deploy(
     json: Json = False,
 ) -> None:
     """Put a model version behind an endpoint."""
+    if requirement and code is None:
+        raise RequirementsWithoutCode
     asked = Deploy(
         model=model,
         canary=part_of("--canary", canary),

@@ -203,6 +203,26 @@ class CodeFollowsNothing(Invalid):
         )
 
 
+class NumberNotFollowed(Invalid):
+    """A version was named by its number, and shall be followed."""
+
+    def __init__(self, model: str, number: str) -> None:
+        super().__init__(
+            f"{model}@{number} names one version, which never moves: there is nothing to follow.",
+            hint=f"Name an alias: {model}@champion",
+        )
+
+
+class RequirementsWithoutCode(Invalid):
+    """Packages were named, and no code that needs them."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "--requirement says what --code needs, and no code is given.",
+            hint="Give the code, too, or leave the requirement out: a model brings its own.",
+        )
+
+
 class RecipeNotAlone(Invalid):
     """A recipe and code were to stand before the model."""
 

@@ -113,7 +113,8 @@ def checked(scaling: Scaling | None) -> Scaling | None:
     if not 0 <= scaling.min <= MOST_WORKERS:
         raise ScalingInvalid("min", scaling.min, f"a number of workers from 0 to {MOST_WORKERS}")
     if not max(1, scaling.min) <= scaling.max <= MOST_WORKERS:
-        wanted = f"a number of workers from {max(1, scaling.min)} (the min) to {MOST_WORKERS}"
+        least = f"{scaling.min} (the min)" if scaling.min else "1"
+        wanted = f"a number of workers from {least} to {MOST_WORKERS}"
         raise ScalingInvalid("max", scaling.max, wanted)
     for name in ("concurrency", "idle_seconds", "cooldown_seconds"):
         value = getattr(scaling, name)

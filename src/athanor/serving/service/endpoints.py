@@ -41,6 +41,7 @@ from athanor.serving.ports import (
     RegisteredVersion,
 )
 from athanor.serving.service.features import feature_use, keyed
+from athanor.serving.service.following import check_followed, concerns
 from athanor.serving.service.labels import label_rows
 from athanor.serving.service.recipes import prepared
 from athanor.serving.service.signatures import check_callers, signature_of
@@ -120,14 +121,16 @@ class Endpoints:
 
         Raises: EndpointNameInvalid, CanaryShareInvalid, RolloutUnclear, ShareInvalid,
         ScalingInvalid, NothingToShadow, EndpointIsGraph, ModelElsewhere, FlavorNotServed,
-        ColumnsUnsent, FeaturesUnused, ParityBroken, CodeFollowsNothing, RecipeNotAlone,
-        RecipesElsewhere, IdempotencyKeyReused; what the registry and the recipes raise.
+        ColumnsUnsent, FeaturesUnused, ParityBroken, CodeFollowsNothing, NumberNotFollowed,
+        RecipeNotAlone, RecipesElsewhere, IdempotencyKeyReused; what the registry and the recipes
+        raise.
         """
         self._access.require(who, "serving.deploy", name)
         if not _NAME.fullmatch(name):
             raise EndpointNameInvalid(name)
         plan, rollout = plan_of(deploy), rollout_of(deploy)
         checked(deploy.scaling)
+        check_followed(deploy)
         now = self._store.find(name)
         neighbours = (self._recipes, self._features, self._models)
         deploy, inputs = prepared(who, name, deploy, now, neighbours)
@@ -299,7 +302,7 @@ class Endpoints:
     def follow(self, event: Event) -> None:
         """A model's alias moved: redeploy the endpoints that follow one. For `Events.subscribe`."""
         for endpoint in self._store.all():
-            if not endpoint.follow:
+            if not endpoint.follow or not concerns(event, endpoint.follow, self._models):
                 continue
             try:
                 version = self._models.version(SYSTEM, endpoint.follow)
@@ -314,6 +317,8 @@ class Endpoints:
                     model=endpoint.follow,
                     follow=True,
                     canary=0.1 if endpoint.live else None,
+                    replicas=current.replicas if current else 1,
+                    scaling=current.scaling if current else None,
                     idempotency_key=f"follow:{event.id}",
                 )
                 self._deploy_again(endpoint, again)
