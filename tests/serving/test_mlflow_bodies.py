@@ -111,6 +111,44 @@ def test_a_model_without_names_reads_values_by_place() -> None:
         mlflow.read_json(Signature(columns=columns), b'{"inputs": [[1, 2, 3]]}', 100)
 
 
+def test_a_model_that_reads_a_tensor_reads_columns_of_other_names_by_place() -> None:
+    columns = tuple(InputColumn(name=f"x{place}", type="double") for place in range(2))
+    signature = Signature(columns=columns)
+
+    def read(body: Any) -> Any:
+        return mlflow.read_json(signature, json.dumps(body).encode(), 9).rows
+
+    records: list[Any] = [{"b": 1, "a": 2}, {"a": 4, "b": 3}]
+    assert read({"dataframe_records": records}) == [[1.0, 2.0], [3.0, 4.0]]
+    assert mlflow.read_csv(signature, b"b,a\n1,2\n", 9).rows == [[1.0, 2.0]]
+    assert mlflow.read_csv(signature, b"x1,x0\n1,2\n", 9).rows == [[2.0, 1.0]]
+    for odd in ([{"b": 1, "c": 2}, {"a": 4, "b": 3}], [{"b": 1}], [[[1, 2]]]):
+        with pytest.raises(InvocationRefused):
+            read({"dataframe_records": odd})
+    with pytest.raises(InvocationRefused):
+        mlflow.read_csv(signature, b"b,a,c\n1,2,3\n", 9)
+
+
+def test_a_model_without_a_signature_reads_values_by_place() -> None:
+    columns = tuple(InputColumn(name=name, type="double", required=False) for name in "ab")
+    signature = Signature(columns=columns)
+    bodies: list[Any] = [{name: [[1, 2]]} for name in ("inputs", "instances")]
+    bodies.append({"dataframe_split": {"data": [[1, 2]]}})
+    for body in bodies:
+        assert mlflow.read_json(signature, json.dumps(body).encode(), 9).rows == [[1.0, 2.0]]
+    split = {"columns": ["b", "a"], "data": [[1, 2]]}
+    found = mlflow.read_json(signature, json.dumps({"dataframe_split": split}).encode(), 9)
+    assert found.rows == [[2.0, 1.0]]
+    split["columns"] = ["c", "d"]
+    bodies = [{"dataframe_split": split}, {"inputs": [[1]]}, {"inputs": [[[1], 2]]}]
+    for body in bodies:
+        with pytest.raises(InvocationRefused):
+            mlflow.read_json(signature, json.dumps(body).encode(), 9)
+    deep = b'{"inputs": ' + b"[" * 500 + b"1" + b"]" * 500 + b"}"
+    with pytest.raises(InvocationRefused):
+        mlflow.read_json(signature, deep, 9)
+
+
 def test_columns_that_are_named_x0_and_x1_are_read_by_name() -> None:
     columns = tuple(InputColumn(name=f"x{place}", type="double") for place in range(2))
     split = {"columns": ["x1", "x0"], "data": [[1, 2]]}

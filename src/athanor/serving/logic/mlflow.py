@@ -74,25 +74,41 @@ def read_json(signature: Signature, body: bytes, max_rows: int) -> Invocation:
 
 
 def _positional(signature: Signature, form: str, data: Any) -> tuple[Columns, int, Cast] | None:
-    """The values of a model whose columns have no names, or that reads one tensor: by place."""
-    width = len(signature.columns)
-    if not width or signature.names != tuple(f"x{place}" for place in range(width)):
+    """The values by place, of a model that takes them so.
+
+    That is one that reads one tensor, and one without a signature, whose columns are its
+    estimator's: all are optional.
+    """
+    width, tensor = len(signature.columns), _reads_a_tensor(signature)
+    if not (tensor or (width and not any(column.required for column in signature.columns))):
         return None
-    split = form == "dataframe_split"
-    rows = data
+    rows, split = data, form == "dataframe_split"
     if split:
-        if not isinstance(data, dict) or _named(signature, data.get("columns")):
+        named = data.get("columns") if isinstance(data, dict) else None
+        if not isinstance(data, dict) or _named(signature, named) or (named and not tensor):
             return None
         rows = data.get("data")
-    if not isinstance(rows, list) or not rows or not all(isinstance(row, list) for row in rows):
+    elif form == "dataframe_records":
+        rows = _unnamed(signature, data)
+    if not isinstance(rows, list) or not rows or not isinstance(rows[0], list):
         return None
-    flat = [_flattened(row) for row in rows]
-    if any(len(row) != width for row in flat):
+    values = _flattened(rows)
+    if values is None or len(values) != len(rows) * width:
         return None
-    columns: Columns = {
-        name: [row[place] for row in flat] for place, name in enumerate(signature.names)
-    }
-    return columns, len(rows), frame_cast if split else array_cast
+    columns = {name: values[place::width] for place, name in enumerate(signature.names)}
+    return columns, len(rows), array_cast if form in {"inputs", "instances"} else frame_cast
+
+
+def _reads_a_tensor(signature: Signature) -> bool:
+    """Whether the columns are the places of a tensor, or have no names."""
+    names = signature.names
+    return bool(names) and names == tuple(f"x{place}" for place in range(len(names)))
+
+
+def _by_place(signature: Signature, columns: Mapping[Any, Any]) -> bool:
+    """Whether columns that have names of their own are those of a tensor, in its order."""
+    fits = len(columns) == len(signature.columns) and not _named(signature, list(columns))
+    return fits and _reads_a_tensor(signature)
 
 
 def _named(signature: Signature, columns: Any) -> bool:
@@ -101,13 +117,24 @@ def _named(signature: Signature, columns: Any) -> bool:
     return texts and set(signature.names) <= set(columns)
 
 
-def _flattened(values: list[Any]) -> list[Any]:
-    """The values of nested lists in row-major order."""
-    while any(isinstance(value, list) for value in values):
-        values = [
-            item for value in values for item in (value if isinstance(value, list) else [value])
-        ]
-    return values
+def _unnamed(signature: Signature, records: Any) -> list[list[Any]] | None:
+    """The values of records that go by names of their own, in the order of the first one's."""
+    if not isinstance(records, list) or not records or not isinstance(records[0], dict):
+        return None
+    first = records[0]
+    alike = all(isinstance(item, dict) and item.keys() == first.keys() for item in records)
+    if not alike or not _by_place(signature, first):
+        return None
+    return [[record[name] for name in first] for record in records]
+
+
+def _flattened(values: list[Any]) -> list[Any] | None:
+    """The values of nested lists in row-major order; None where the lists are of several shapes."""
+    while values and isinstance(values[0], list):
+        if len({len(value) if isinstance(value, list) else -1 for value in values}) > 1:
+            return None
+        values = [item for value in values for item in value]
+    return None if any(isinstance(value, list) for value in values) else values
 
 
 def read_csv(signature: Signature, body: bytes, max_rows: int) -> Invocation:
@@ -122,6 +149,8 @@ def read_csv(signature: Signature, body: bytes, max_rows: int) -> Invocation:
             f"Invalid input. Ensure that input is a valid UTF-8 encoded string. Error: '{error!r}'"
         ) from None
     columns, rows = _csv(text, max_rows)
+    if _by_place(signature, columns):
+        columns = dict(zip(signature.names, columns.values(), strict=True))
     for column in signature.columns:
         if column.type == "datetime" and column.name in columns:
             raise _no_frame("CSV", f"column {column.name} holds times, which CSV can't carry")
