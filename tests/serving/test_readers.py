@@ -11,13 +11,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from athanor.kernel.errors import AthanorError
-from athanor.serving.errors.protocols import BodyUndecodable, EncodingRefused, Inflated
+from athanor.serving.errors.protocols import (
+    BodyUndecodable,
+    EncodingRefused,
+    Inflated,
+    TensorRefused,
+)
 from athanor.serving.logic import decoders, mlflow, oip
 from athanor.serving.logic.predictions import Predicted
 from athanor.serving.logic.signature import parse
 from athanor.serving.logic.tensors import DATATYPES, decoded, encoded
 from athanor.serving.plane import encodings
-from athanor.serving.plane.grpc import messages
+from athanor.serving.plane.grpc import messages, wire
 from athanor.serving.plane.paths import aim_of
 from athanor.serving.types import InputColumn, Signature
 
@@ -174,3 +179,20 @@ def test_addresses(path: str, verb: str) -> None:
     assert aim_of(f"http://an.other:80/{path.lstrip('/')}") == found
     assert found is not None
     assert found.verb == verb
+
+
+@pytest.mark.parametrize(("datatype", "number"), [("FP32", 1e300), ("FP16", 7e4)])
+def test_numbers_beyond_their_datatype_are_named(datatype: str, number: float) -> None:
+    contents = wire.put(7, struct.pack("<d", number))
+    tensor = wire.put(1, "size") + wire.put(2, datatype) + wire.put(5, contents)
+    with pytest.raises(
+        TensorRefused, match=f"'size' can't be read: its contents are no {datatype}"
+    ):
+        messages.infer_request(wire.put(5, tensor))
+
+
+def test_a_model_s_address_has_its_name() -> None:
+    assert aim_of("/v2/models//infer") is None
+    aim = aim_of("/v2/models/a%2Fb/versions/1%3F/infer")
+    assert aim is not None
+    assert (aim.verb, aim.model, aim.version) == ("infer", "a/b", "1?")

@@ -79,7 +79,7 @@ def _oip(parts: tuple[str, ...], endpoint: str) -> Aim | None:
             return Aim("ready", endpoint=endpoint)
         case ("models", "stats"):
             return Aim("stats", endpoint=endpoint)
-        case ("models", name, *rest):
+        case ("models", name, *rest) if name:
             version = ""
             if len(rest) > 1 and rest[0] == "versions":
                 version, rest = rest[1], rest[2:]

@@ -148,7 +148,7 @@ def _contents(name: str, datatype: str, data: bytes) -> bytes:
         raise TensorRefused(name, f"its datatype {datatype!r} is not known")
     try:
         return encoded(datatype, found)
-    except struct.error as error:
+    except (struct.error, OverflowError) as error:
         raise TensorRefused(name, f"its contents are no {datatype}: {error}") from None
 
 

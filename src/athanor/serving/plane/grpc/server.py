@@ -7,6 +7,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import quote
 
 import grpc  # type: ignore[import-untyped, unused-ignore]
 import orjson
@@ -192,5 +193,5 @@ class GrpcDoor:
 
 
 def _path(model: str, version: str) -> str:
-    quoted = model.replace("%", "%25").replace("/", "%2F").replace("?", "%3F")
-    return f"/v2/models/{quoted}" + (f"/versions/{version}" if version else "")
+    path = f"/v2/models/{quote(model, safe='')}"
+    return f"{path}/versions/{quote(version, safe='')}" if version else path
