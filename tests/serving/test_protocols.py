@@ -249,6 +249,15 @@ def test_bad_bytes_are_named(browser: Browser) -> None:
     assert infer(browser, head + raw, **length).status == 200
 
 
+def test_who_sends_too_much_is_told_so(shared: RunningPlane) -> None:
+    with socket.create_connection(("127.0.0.1", shared.port), 10) as client:
+        head = f"POST {INFER} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {20 << 20}\r\n\r\n"
+        client.sendall(head.encode() + b"x" * (20 << 20))  # whoever hangs up early breaks this
+        told = b"".join(iter(lambda: client.recv(65_536), b""))
+    assert told.startswith(b"HTTP/1.1 413 ")
+    assert b"bytes" in told.partition(b"\r\n\r\n")[2]
+
+
 @pytest.mark.skipif(
     not (REPOSITORY / ".venvs/triton/bin/python").exists(), reason="no environment .venvs/triton"
 )

@@ -121,6 +121,12 @@ _BLOCKS_KEPT = 2_048
 _LONGEST_BLOCK = 2_048
 _UNIQUE = frozenset({"x-request-id", "traceparent", "expect", "upgrade", "transfer-encoding"})
 """Headers that differ from request to request, or change how it is read."""
+_BODIES = frozenset({"content-length", "transfer-encoding"})
+"""Headers that say that a body follows."""
+_LINGER_SECONDS = 5.0
+_LINGER_BYTES = 256 << 20
+"""What is left of a refused body is read and thrown away: a client that still sends gets a reset
+connection for its answer otherwise."""
 _SPECIAL = ("x-athanor-", "content-encoding")
 
 
@@ -156,6 +162,7 @@ class Connection(asyncio.Protocol):
         self._ending = False
         self._full = False
         self._paused = False
+        self._unread = 0
         self.deadline = monotonic() + app.limits.header_seconds
         """time.monotonic() after which a silent client is let go."""
 
@@ -188,6 +195,7 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Bytes came."""
         if self._ending:
+            self._drop(len(data))
             return
         if self._head is None:
             end = data.find(_END) + 4
@@ -357,7 +365,7 @@ class Connection(asyncio.Protocol):
         self._transport.write(b"".join(wires) if len(wires) > 1 else wires[0])
         self.deadline = monotonic() + self._limits.idle_seconds
         if closing or (self._ending and not pending):
-            self._transport.close()
+            self._leave()
         elif self._paused:
             self._pace()
 
@@ -365,7 +373,9 @@ class Connection(asyncio.Protocol):
         """Let go of a client that was silent too long."""
         if self._pending or now < self.deadline:
             return
-        if self._head is not None:
+        if self._unread:
+            self._transport.abort()
+        elif self._head is not None:
             self._refuse_and_end(BadRequest("The request did not arrive in time."))
         elif self._full:
             self._transport.abort()
@@ -380,6 +390,25 @@ class Connection(asyncio.Protocol):
         else:
             self._pending[-1].close = True
 
+    def _leave(self) -> None:
+        """End the connection; where a body is still on its way, once it came or nobody waits."""
+        transport = self._transport
+        if not (self._unread and transport.can_write_eof()):
+            transport.close()
+            return
+        transport.write_eof()
+        self.deadline = monotonic() + _LINGER_SECONDS
+        if self._paused:
+            self._paused = False
+            transport.resume_reading()
+
+    def _drop(self, size: int) -> None:
+        """Throw away what came of a body that was refused."""
+        if self._unread:
+            self._unread -= size
+            if self._unread <= 0:
+                self._transport.abort()
+
     def _pace(self) -> None:
         pause = self._full or len(self._pending) >= self._limits.pipelined
         if pause and not self._paused:
@@ -391,6 +420,8 @@ class Connection(asyncio.Protocol):
 
     def _refuse_and_end(self, error: AthanorError) -> None:
         self._ending = True
+        if self._head is not None and not _BODIES.isdisjoint(self._head.headers):
+            self._unread = _LINGER_BYTES
         exchange = Exchange(self, close=True)
         self._pending.append(exchange)
         exchange.refuse(error)
