@@ -268,10 +268,16 @@ def gives_two():  # type: ignore[no-untyped-def]  # noqa: ANN201 - what it is fo
     return Path("model.txt"), {"auc": 0.9}
 
 
+@step
+def mixes_in_a_dict():  # type: ignore[no-untyped-def]  # noqa: ANN201 - as above
+    return {"model": Path("model.txt"), "auc": 0.9}
+
+
 @pipeline
 def odd_ends() -> int:
     removes_its_folder()
     gives_two()
+    mixes_in_a_dict()
     lies_too_deep()
     says_too_much()
     forgets_its_file()
@@ -302,6 +308,9 @@ def test_odd_ends_of_steps_are_told_by_step_and_line(room: Room) -> None:
     assert "returned 2 values (PosixPath, dict) as one output" in two["message"]
     assert "-> tuple[PosixPath, dict]" in two["hint"]
     assert "NamedTuple" in two["hint"]
+    mixed = next(task for task in run.tasks if task.name == "mixes-in-a-dict").error or {}
+    assert "class Made(NamedTuple): model: PosixPath; auc: float" in mixed["hint"]
+    assert "return Made(model=..., auc=...)" in mixed["hint"]
     tolerant = next(task for task in run.tasks if task.name == "keeps-größe-ß")
     assert tolerant.outputs == {"Output": {"loss": [0.5, None]}}
     assert "Output.loss[1] is nan" in room.pipelines.logs(OWNER, run.id, tolerant.name)

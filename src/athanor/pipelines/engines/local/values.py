@@ -73,7 +73,8 @@ class ArtifactFiles:
         except (TypeError, ValueError) as error:
             raise BadStep(
                 f"The output {name!r} of step {self._order.step!r} can't be stored: {error}.",
-                hint=f"It is a {type(value).__name__}; return one that {origin} can write.",
+                hint=self._told_apart(value)
+                or f"It is a {type(value).__name__}; return one that {origin} can write.",
             ) from error
         digest = metadata.pop("digest", None) or materializer.digest(folder)
         type_ = metadata.pop("type", None) or materializer.type
@@ -148,6 +149,24 @@ class ArtifactFiles:
             raise UnnamedResults(self._order.step, name, kinds)
         kind = f"{type(value).__module__}.{type(value).__qualname__}"
         raise NoMaterializer(self._order.step, name, kind)
+
+    def _told_apart(self, value: Any) -> str:
+        """What to write where a dict holds a model, say, beside figures; "" where it does not."""
+        if not isinstance(value, dict) or not all(str(key).isidentifier() for key in value):
+            return ""
+        if not any(self._is_artifact(item) for item in value.values()):
+            return ""
+        fields = "; ".join(f"{key}: {type(item).__name__}" for key, item in value.items())
+        made = ", ".join(f"{key}=..." for key in value)
+        return (
+            "A dict is one value, of numbers and texts. Make its parts outputs: "
+            f"`class Made(NamedTuple): {fields}`, `-> Made`, and `return Made({made})`."
+        )
+
+    def _is_artifact(self, value: object) -> bool:
+        """Whether it is kept as files, as models and tables are."""
+        found = (self._load_materializer(origin) for origin in self._materializers)
+        return next((one.type != "value" for one in found if one.handles(type(value))), False)
 
     def _for_artifact(self, artifact: GivenArtifact) -> Materializer:
         origin = artifact.metadata.get("materializer")
