@@ -507,12 +507,25 @@ def test_what_other_rooms_tell_raises_and_closes_alerts(room: Room) -> None:
 def test_the_job_looks_again_and_again(deployed: Room) -> None:
     room = deployed
     room.predict(STREAM.months(9, 9))
-    room.watch.start()
     for _ in range(3):
+        room.clock.advance(3)
         assert room.jobs.run_next("test")
         assert not room.jobs.run_next("test")
-        room.clock.advance(3)
     assert len(room.monitors.windows(OWNER, "churn")) == 2
+
+
+def test_the_job_is_there_while_there_is_a_monitor(room: Room) -> None:
+    room.train(1)
+    room.watch.start()
+    assert not room.jobs.run_next("test")
+    room.deploy(1)
+    room.clock.advance(3)
+    assert room.jobs.run_next("test")
+    room.watch.start()
+    room.tell("serving.endpoint.removed", "churn", {})
+    for ended in (False, True):
+        room.clock.advance(6)
+        assert room.jobs.run_next("test") is not ended
 
 
 def test_nobody_else_may(deployed: Room) -> None:

@@ -200,6 +200,10 @@ class Monitors:
         self._access.require(who, "monitoring.indicators", "*")
         return list(INDICATORS)
 
+    def exist(self) -> bool:
+        """Whether there is any endpoint that a look could be for."""
+        return bool(self._store.list_monitors())
+
     def look(self) -> int:
         """Judge every full window of every endpoint that is watched; how many were judged."""
         judged = 0

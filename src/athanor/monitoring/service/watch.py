@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from athanor.kernel import Events, Job, Jobs
+from athanor.kernel import Event, Events, Job, Jobs
 from athanor.monitoring.service.alerts import LISTENED as ALERTED
 from athanor.monitoring.service.alerts import Alerts
 from athanor.monitoring.service.monitors import LISTENED, Monitors
@@ -26,14 +26,24 @@ class Watch:
 
     def attach(self, events: Events) -> None:
         """Listen, and say who looks."""
-        events.subscribe("monitoring.monitors", self._monitors.on_event, LISTENED)
+        events.subscribe("monitoring.monitors", self._on_serving, LISTENED)
         events.subscribe("monitoring.renamed", self._monitors.renamed, ("registry.model.renamed",))
         events.subscribe("monitoring.alerts", self._alerts.on_event, ALERTED)
         self._jobs.handle(_JOB, self._on_job)
 
     def start(self) -> None:
-        """Begin to look. Call when the house starts."""
-        self._jobs.submit(_JOB, key=_JOB)
+        """Begin to look, if there is a monitor. Call when the house starts."""
+        self._go_on()
+
+    def _on_serving(self, event: Event) -> None:
+        looked = self._monitors.exist()
+        self._monitors.on_event(event)
+        if not looked:
+            self._go_on()
+
+    def _go_on(self) -> None:
+        if self._monitors.exist():
+            self._jobs.submit_next(_JOB, _EVERY)
 
     def _on_job(self, _job: Job) -> Mapping[str, Any] | None:
         judged = 0
@@ -42,5 +52,5 @@ class Watch:
         except Exception:  # noqa: BLE001 - logged
             # The chain must not break: the next look is due all the same.
             _log.exception("looking at predictions failed")
-        self._jobs.submit_next(_JOB, _EVERY)
+        self._go_on()
         return {"judged": judged}
