@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -18,7 +19,9 @@ from athanor.pipelines import PipelineRun, Workbench
 from athanor.pipelines.client import PipelinesClient
 from athanor.pipelines.commands import debugging, runs, showing
 from athanor.pipelines.commands.runs import commands, placed
-from athanor.pipelines.errors import BadPipeline
+from athanor.pipelines.commands.showing import left_well
+from athanor.pipelines.commands.submitting import submission_of
+from athanor.pipelines.errors import BadPipeline, NoServer
 from athanor.pipelines.types import StepOrder
 from athanor.testing.pipelines import Room
 from tests.pipelines import flows
@@ -132,3 +135,75 @@ def test_what_is_compiled_for_elsewhere_names_no_place_on_this_machine(
     assert written.exit_code == 0, written.output
     assert "churn.py" in written.output
     assert str(tmp_path) not in written.output
+
+
+TYPED = """
+from athanor import pipeline, step
+
+@step
+def told(code: str, rows: int, note: str | None) -> str:
+    return f"{code} {rows} {note}"
+
+@pipeline
+def typed(code: str, rows: int = 1, note: str | None = "none"):
+    return told(code, rows, note)
+"""
+
+
+def test_a_text_is_what_was_typed(tmp_path: Path) -> None:
+    file = tmp_path / "typed.py"
+    file.write_text(TYPED)
+    given = ["code=01067", "rows=3", "note=null"]
+    assert submission_of(str(file), given, []).parameters == {
+        "code": "01067",
+        "rows": 3,
+        "note": None,
+    }
+    for typed, kept in (("7", "7"), ("true", "true"), ('"7"', "7"), ("NaN", "NaN"), ("a=b", "a=b")):
+        assert submission_of(str(file), [f"code={typed}"], []).parameters == {"code": kept}
+    told = submission_of(str(file), ["code=7"], [], args={"code": "8", "rows": 2}).parameters
+    assert told == {"code": "7", "rows": 2}
+
+
+class Interrupted:
+    """Pipelines of which one is waited for until Ctrl-C."""
+
+    def __init__(self) -> None:
+        self.cancelled: list[str] = []
+
+    def cancel(self, run_id: str) -> None:
+        self.cancelled.append(run_id)
+
+    def wait(self, _: str, *, timeout: float | None = None) -> Any:
+        if timeout is None:
+            raise KeyboardInterrupt
+        return SimpleNamespace(state="stopped")
+
+
+@pytest.mark.parametrize("served", [True, False])
+def test_after_ctrl_c_a_run_does_not_stand_still_unsaid(
+    served: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    way = SimpleNamespace() if served else SimpleNamespace(ends_with_process=True)
+    monkeypatch.setattr(showing, "transport", lambda: way)
+    client = Interrupted()
+    with pytest.raises(KeyboardInterrupt), left_well(cast("Any", client), RUN):
+        client.wait(RUN)
+    said = capsys.readouterr().err
+    assert client.cancelled == ([] if served else [RUN])
+    assert (f"athanor pipeline cancel {RUN}" in said) == served
+    assert (f"athanor pipeline resume {RUN}" in said) != served
+
+
+def test_nobody_is_left_to_go_on_with_a_run_without_a_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert InProcessTransport.ends_with_process
+    way = SimpleNamespace(ends_with_process=True)
+    for module in (runs, showing):
+        monkeypatch.setattr(module, "transport", lambda: way)
+    file = tmp_path / "churn.py"
+    file.write_text(FLOW)
+    told = CliRunner().invoke(commands, ["run", str(file), "--no-wait"]).exception
+    assert isinstance(told, NoServer)
+    assert "athanor up" in told.hint

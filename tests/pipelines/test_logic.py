@@ -235,6 +235,7 @@ def test_events_match_by_their_fields() -> None:
 def test_schedules_are_in_utc() -> None:
     start = datetime(2026, 1, 1, 5, 30, tzinfo=UTC)
     assert next_time("0 6 * * *", start) == datetime(2026, 1, 1, 6, tzinfo=UTC)
+    assert next_time("@daily", start) == datetime(2026, 1, 2, tzinfo=UTC)
     for bad in ("", "every day", "61 * * * *", "0 0 31 2 *"):
         with pytest.raises(BadTrigger):
             next_time(bad, start)

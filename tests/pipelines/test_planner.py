@@ -364,6 +364,13 @@ def test_a_run_that_lacks_inputs_is_told_how_to_give_all_of_them() -> None:
     with pytest.raises(MissingInput, match="'rows'") as refused:
         check_inputs(msgspec.structs.replace(spec, root=root), {}, {}, whole=True)
     assert refused.value.hint == ("Give: --artifact rows=dataset:NAME@latest --param limit=VALUE")
+    for inputs, way in (
+        (({"rows": 1}, {}), "--artifact rows=dataset:NAME@latest"),
+        (({}, {"limit": 1}), "--param limit=VALUE"),
+    ):
+        with pytest.raises(WrongType) as mistaken:
+            check_inputs(msgspec.structs.replace(spec, root=root), *inputs)
+        assert mistaken.value.hint == f"Give: {way}"
     with pytest.raises(WrongType):
         Planner(spec_of({"a": after()}), Bindings(parameters={"n": "one"}))
 

@@ -28,6 +28,9 @@ _CHUNK = 1 << 20
 class InProcessTransport:
     """Calls the ASGI app; open it once a process and workspace."""
 
+    ends_with_process = True
+    """What is begun through it stands still once this process has ended."""
+
     def __init__(self, settings: Settings) -> None:
         self._lock = WorkspaceLock(settings.workspace, "a command without a server").take()
         try:

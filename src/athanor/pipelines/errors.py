@@ -426,6 +426,16 @@ class NotEnoughResources(Unprocessable):
         )
 
 
+class NoServer(Conflict):
+    """A run would be left to itself, and nothing would go on with it."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Without a server, a run ends with the command that began it: nobody would go on.",
+            hint="Start a server first: athanor up --detach; or leave --no-wait out.",
+        )
+
+
 class NoImageEngine(Unavailable):
     """Nothing here builds images."""
 

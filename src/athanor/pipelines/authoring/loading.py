@@ -5,6 +5,7 @@ import importlib.util
 import shlex
 import sys
 import tempfile
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
@@ -155,7 +156,10 @@ def _import_file(path: Path) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:
-        spec.loader.exec_module(module)
+        with warnings.catch_warnings():
+            # What a cluster's image will be matters to nothing that runs here.
+            warnings.filterwarnings("ignore", "The default base_image", FutureWarning)
+            spec.loader.exec_module(module)
     except SyntaxError as error:
         raise BadPipeline(
             f"{path} can't be read as Python: {error.msg} (line {error.lineno}).",
@@ -164,7 +168,9 @@ def _import_file(path: Path) -> ModuleType:
     except ImportError as error:
         raise BadPipeline(
             f"{path} can't be imported: {error}.",
-            hint="Install what is missing into the environment that athanor runs in.",
+            hint="Install it: pip install 'athanor-ml[kfp]'"
+            if (error.name or "").partition(".")[0] == "kfp"
+            else "Install what is missing into the environment that athanor runs in.",
         ) from error
     except BadPipeline as error:
         put(error, str(path), line_in(error, str(path.resolve())))

@@ -23,6 +23,7 @@ from athanor.pipelines.logic.embedding import Embedded
 
 _APART = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|--[^\n]*|/\*.*?\*/", re.DOTALL)
 """Texts, quoted names and comments, in which nothing is a parameter."""
+_READ = re.compile(r"\b(?:from|join)\s+([A-Za-z_]\w*)", re.IGNORECASE)
 _PARAMETER = re.compile(r"\$([A-Za-z_]\w*)")
 _DECLARED = re.compile(
     r"^--\s*\$(?P<name>[A-Za-z_]\w*)\s*:\s*(?P<type>str|int|float|bool|list|dict)"
@@ -91,7 +92,9 @@ class SqlStep:
         text = _APART.sub(lambda found: found[0] if found[0].startswith('"') else " ", self.query)
         for name in given:
             if name not in self.parameters and not re.search(rf"\b{re.escape(name)}\b", text):
-                raise UnknownInput(f"SQL step {self.name!r}", name, self.parameters)
+                raise UnknownInput(
+                    f"SQL step {self.name!r}", name, [*self.parameters, *_tables(text)]
+                )
         bound = _BoundQuery(self, self._interface(given))
         trace = current_trace()
         if trace is not None:
@@ -197,6 +200,11 @@ def sql_step(query: str | Path, **settings: Unpack[StepSettings]) -> SqlStep:
             raise BadStep(f"There is no SQL file {text!r}.", hint=f"It is looked for in {caller}.")
         return SqlStep(found.read_text("utf-8"), str(found), settings)
     return SqlStep(text, "", settings)
+
+
+def _tables(text: str) -> list[str]:
+    """What a query seems to read, for messages."""
+    return list(dict.fromkeys(_READ.findall(text)))
 
 
 def _mapping(names: list[str]) -> str:

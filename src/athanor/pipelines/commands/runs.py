@@ -8,17 +8,23 @@ import typer
 from athanor.kernel.console import Json, emit, say, table, transport
 from athanor.kernel.ids import begins_id, is_id
 from athanor.pipelines.client import PipelinesClient
-from athanor.pipelines.commands.showing import print_end, summary, took, watched
+from athanor.pipelines.commands.showing import (
+    ends_with_us,
+    left_well,
+    print_end,
+    summary,
+    took,
+    watched,
+)
 from athanor.pipelines.commands.submitting import (
     Artifacts,
     Parameters,
     Target,
     document_of,
-    pairs,
     read_args,
     submission_of,
 )
-from athanor.pipelines.errors import BadPipeline
+from athanor.pipelines.errors import BadPipeline, NoServer
 from athanor.pipelines.exports.airflow import airflow_file
 from athanor.pipelines.exports.places import without_places
 from athanor.pipelines.ir.text import write_document
@@ -73,15 +79,18 @@ def run(
     json: Json = False,
 ) -> None:
     """Run a pipeline; without a server it runs in this process."""
-    parameters = read_args(args) | pairs(param or [], as_json=True)
-    artifacts = pairs(artifact or [], as_json=False)
-    submission = submission_of(target, parameters, artifacts, cache=not no_cache)
+    submission = submission_of(
+        target, param or [], artifact or [], args=read_args(args), cache=not no_cache
+    )
     client = PipelinesClient(transport())
+    if not wait and ends_with_us():
+        raise NoServer
     started = client.submit(submission)
     if not wait:
         emit(summary(started)) if json else say(f"Run {started.id} has begun.")
         return
-    ended = client.wait(started.id) if json else watched(client, started)
+    with left_well(client, started.id):
+        ended = client.wait(started.id) if json else watched(client, started)
     if json:
         emit(summary(ended))
     else:
@@ -143,7 +152,8 @@ def resume(run_id: RunId, *, json: Json = False) -> None:
     """Let a failed or stopped run go on; what is done stays done."""
     client = PipelinesClient(transport())
     started = client.resume(run_id)
-    ended = client.wait(run_id) if json else watched(client, started)
+    with left_well(client, run_id):
+        ended = client.wait(run_id) if json else watched(client, started)
     emit(summary(ended)) if json else print_end(ended)
     if ended.state != "done":
         raise typer.Exit(1)

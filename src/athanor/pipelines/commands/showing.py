@@ -2,7 +2,9 @@
 
 import json as json_text
 import shlex
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from athanor.kernel.console import escaped, progress, say, table, transport
@@ -14,6 +16,7 @@ _REUSED = "equal to task "
 _MOST_ASKED = 100
 _MOST_ROWS = 40
 _LONGEST = 100
+_SECONDS_TO_STOP = 10.0
 
 
 def watched(client: PipelinesClient, run: PipelineRun) -> PipelineRun:
@@ -29,6 +32,32 @@ def watched(client: PipelinesClient, run: PipelineRun) -> PipelineRun:
             drawn.update(bar, total=every or None, completed=over, description=text)
 
         return client.wait(run.id, watch=watch)
+
+
+def ends_with_us() -> bool:
+    """Whether no server is there, so that what this process begins stands still without it."""
+    return bool(getattr(transport(), "ends_with_process", False))
+
+
+@contextmanager
+def left_well(client: PipelinesClient, run_id: str) -> Iterator[None]:
+    """Ctrl-C inside stops the run where it would stand still, and tells what has become of it."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if ends_with_us():
+            client.cancel(run_id)
+            state = client.wait(run_id, timeout=_SECONDS_TO_STOP).state
+            print(
+                f"Run {run_id} is {state}. Let it go on: athanor pipeline resume {run_id}",
+                file=sys.stderr,
+            )
+        else:
+            print(
+                f"Run {run_id} goes on in the server. Stop it: athanor pipeline cancel {run_id}",
+                file=sys.stderr,
+            )
+        raise
 
 
 _WORDS = {

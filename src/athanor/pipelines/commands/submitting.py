@@ -2,6 +2,7 @@
 
 import json as json_text
 import shlex
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,6 +15,7 @@ from athanor.pipelines.client import PipelinesClient
 from athanor.pipelines.errors import BadPipeline
 from athanor.pipelines.ir.spec import Document
 from athanor.pipelines.ir.text import read_document, submitted
+from athanor.pipelines.logic.values import type_of
 from athanor.pipelines.types import Submission
 
 _FILE_ENDINGS = {".py", ".yaml", ".yml", ".json"}
@@ -42,15 +44,25 @@ def document_of(target: str) -> Document:
 
 
 def submission_of(
-    target: str, parameters: dict[str, Any], artifacts: dict[str, Any], *, cache: bool = True
+    target: str,
+    param: Sequence[str],
+    artifact: Sequence[str],
+    *,
+    args: Mapping[str, Any] | None = None,
+    cache: bool = True,
 ) -> Submission:
     """What is submitted for a file or a gallery name; the source of steps goes along.
 
+    `param` and `artifact` are texts NAME=VALUE; `args` are parameters that these may replace.
+
     Raises: BadPipeline and its kinds.
     """
+    parameters = dict(args or {}) | pairs(param, as_json=True)
+    artifacts = pairs(artifact, as_json=False)
     if not _is_file(target):
         return Submission(pipeline=target, parameters=parameters, artifacts=artifacts, cache=cache)
     document = load_document(target)
+    parameters |= _as_typed(document, param)
     code = provenance.code(_path(target).resolve().parent)
     return Submission(
         **submitted(document),
@@ -59,6 +71,19 @@ def submission_of(
         cache=cache,
         code=code | {"entry_point": f"athanor pipeline run {shlex.quote(target)}"},
     )
+
+
+def _as_typed(document: Document, given: Sequence[str]) -> dict[str, str]:
+    """Of parameters that are texts, what was typed: `zip=01067`, `version=3`, `answer=true`."""
+    definitions = document.spec.root.input_definitions
+    known = definitions.parameters if definitions else {}
+    return {
+        name: text
+        for name, text in pairs(given, as_json=False).items()
+        if name in known
+        and type_of(known[name]) == "STRING"
+        and not isinstance(_value(text), str | None)
+    }
 
 
 def _is_file(target: str) -> bool:
@@ -75,7 +100,7 @@ def stem(target: str) -> str:
     return _path(target).stem
 
 
-def pairs(given: list[str], *, as_json: bool) -> dict[str, Any]:
+def pairs(given: Sequence[str], *, as_json: bool) -> dict[str, Any]:
     """NAME=VALUE texts as a mapping. Raises: BadPipeline."""
     found: dict[str, Any] = {}
     for item in given:

@@ -34,9 +34,7 @@ def schedule(
     artifact: Artifacts = None,
 ) -> None:
     """Run a pipeline by the clock."""
-    submission = submission_of(
-        target, pairs(param or [], as_json=True), pairs(artifact or [], as_json=False)
-    )
+    submission = submission_of(target, param or [], artifact or [])
     new = NewTrigger(name=name or stem(target), cron=cron, submission=submission)
     made = PipelinesClient(transport()).add_trigger(new)
     say(f"{made.name} runs next at {made.next_fire:%Y-%m-%d %H:%M} UTC.")
@@ -62,9 +60,7 @@ def add_trigger(
     json: Json = False,
 ) -> None:
     """Have a pipeline start by itself; --param and --artifact may hold {event.FIELD}."""
-    submission = submission_of(
-        target, pairs(param or [], as_json=True), pairs(artifact or [], as_json=False)
-    )
+    submission = submission_of(target, param or [], artifact or [])
     new = NewTrigger(
         name=name,
         submission=submission,
@@ -75,9 +71,9 @@ def add_trigger(
         overlap="latest" if latest else "skip",
     )
     made = PipelinesClient(transport()).add_trigger(new)
-    emit(made) if json else say(
-        f"Trigger {made.name} is set: {' '.join([made.action or made.cron, *_told(made.match)])}."
-    )
+    when = " ".join([made.action or made.cron, *_told(made.match)])
+    by_hand = f"started by `athanor pipeline trigger fire {made.name}` alone; see --on and --cron"
+    emit(made) if json else say(f"Trigger {made.name} is set: {when or by_hand}.")
 
 
 @trigger_commands.command("list")

@@ -86,33 +86,46 @@ def check_inputs(
 ) -> None:
     """Check the names that a submission gives, and if it is `whole`, that it lacks none.
 
-    Raises: UnknownInput, MissingInput.
+    Raises: UnknownInput, WrongType, MissingInput.
     """
     where = f"Pipeline {spec.pipeline_info.name!r}"
     definitions = spec.root.input_definitions
-    for given, known in (
-        (parameters, definitions.parameters if definitions else {}),
-        (artifacts, definitions.artifacts if definitions else {}),
-    ):
-        for name in given:
-            if name not in known:
-                raise UnknownInput(where, name, known)
+    values = definitions.parameters if definitions else {}
+    files = definitions.artifacts if definitions else {}
+    for name in parameters:
+        if name in files:
+            hint = f"Give: {_by_artifact(name)}"
+            raise WrongType(where, name, "an artifact", "a parameter", hint=hint)
+    for name in artifacts:
+        if name in values:
+            hint = f"Give: {_by_parameter(name)}"
+            raise WrongType(where, name, "a parameter", "an artifact", hint=hint)
+    for name in [*parameters, *artifacts]:
+        if name not in values and name not in files:
+            raise UnknownInput(where, name, {**values, **files})
     if definitions is None or not whole:
         return
-    tables = [
-        name
-        for name, item in definitions.artifacts.items()
-        if name not in artifacts and not item.is_optional
+    lacking_files = [
+        name for name, item in files.items() if name not in artifacts and not item.is_optional
     ]
-    values = [
+    lacking_values = [
         name
-        for name, item in definitions.parameters.items()
+        for name, item in values.items()
         if name not in parameters and not item.is_optional and item.default_value is UNSET
     ]
-    if tables or values:
-        give = [f"--artifact {name}=dataset:NAME@latest" for name in tables]
-        give += [f"--param {name}=VALUE" for name in values]
-        raise MissingInput(where, [*tables, *values][0], hint=f"Give: {' '.join(give)}")
+    lacking = [*lacking_files, *lacking_values]
+    if lacking:
+        give = [_by_artifact(name) for name in lacking_files]
+        give += [_by_parameter(name) for name in lacking_values]
+        raise MissingInput(where, lacking[0], hint=f"Give: {' '.join(give)}")
+
+
+def _by_parameter(name: str) -> str:
+    return f"--param {name}=VALUE"
+
+
+def _by_artifact(name: str) -> str:
+    return f"--artifact {name}=dataset:NAME@latest"
 
 
 def find_cycle(edges: Mapping[str, list[str]]) -> list[str]:
