@@ -25,7 +25,7 @@ PACKAGES: dict[str, tuple[str, ...]] = {
     "kfp": ("kfp", "pandas", "scikit-learn"),
     "airflow": ("apache-airflow", "kfp"),
     "metaflow": ("metaflow",),
-    "prefect": ("prefect",),
+    "prefect": ("prefect", "fastapi<0.140"),  # it gives FastAPI words that newer ones refuse
     "dagster": ("dagster",),
     # serving
     "bentoml": ("bentoml", *_TABLES),
