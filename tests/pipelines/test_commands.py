@@ -21,7 +21,7 @@ from athanor.pipelines.commands import debugging, runs, showing
 from athanor.pipelines.commands.runs import commands, placed
 from athanor.pipelines.commands.showing import left_well
 from athanor.pipelines.commands.submitting import submission_of
-from athanor.pipelines.errors import BadPipeline, NoServer
+from athanor.pipelines.errors import BadPipeline, NobodyGoesOn
 from athanor.pipelines.types import StepOrder
 from athanor.testing.pipelines import Room
 from tests.pipelines import flows
@@ -205,5 +205,5 @@ def test_nobody_is_left_to_go_on_with_a_run_without_a_server(
     file = tmp_path / "churn.py"
     file.write_text(FLOW)
     told = CliRunner().invoke(commands, ["run", str(file), "--no-wait"]).exception
-    assert isinstance(told, NoServer)
+    assert isinstance(told, NobodyGoesOn)
     assert "athanor up" in told.hint

@@ -426,7 +426,7 @@ class NotEnoughResources(Unprocessable):
         )
 
 
-class NoServer(Conflict):
+class NobodyGoesOn(Conflict):
     """A run would be left to itself, and nothing would go on with it."""
 
     def __init__(self) -> None:

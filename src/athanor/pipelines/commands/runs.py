@@ -24,7 +24,7 @@ from athanor.pipelines.commands.submitting import (
     read_args,
     submission_of,
 )
-from athanor.pipelines.errors import BadPipeline, NoServer
+from athanor.pipelines.errors import BadPipeline, NobodyGoesOn
 from athanor.pipelines.exports.airflow import airflow_file
 from athanor.pipelines.exports.places import without_places
 from athanor.pipelines.ir.text import write_document
@@ -84,7 +84,7 @@ def run(
     )
     client = PipelinesClient(transport())
     if not wait and ends_with_us():
-        raise NoServer
+        raise NobodyGoesOn
     started = client.submit(submission)
     if not wait:
         emit(summary(started)) if json else say(f"Run {started.id} has begun.")
