@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from athanor.kernel.database import Database
-from athanor.kernel.permissions import OWNER
+from athanor.kernel.permissions import OWNER, SYSTEM
 from athanor.kernel.workers import Workers
 from athanor.serving.errors import (
     CanaryShareInvalid,
@@ -31,6 +31,7 @@ from athanor.serving.errors.deployments import (
     ShareInvalid,
     SharesInvalid,
 )
+from athanor.serving.service.traffic import Traffic
 from athanor.serving.types import CanaryPlan, Deploy, NewLabel
 from athanor.serving.types.rollouts import HeaderRule, Scaling, TrafficRules
 from athanor.testing.serving import STUB_DESCRIPTION, Browser, eventually, formula, record
@@ -248,6 +249,15 @@ def test_many_models_are_loaded_by_name_and_unloaded_by_least_use(stubs: Serving
     assert browser.predict([record(1)], X_Athanor_Model="hauses@1").status == 404
 
 
+def test_a_deployment_whose_endpoint_went_away_does_not_come_up(stubs: ServingRoom) -> None:
+    made = stubs.endpoints.deploy(OWNER, "houses", Deploy(model="houses@1"))
+    stubs.endpoints.remove(OWNER, "houses")
+    traffic: Traffic = vars(stubs.endpoints)["_traffic"]
+    traffic.ready(SYSTEM, made)  # as by a look that began before
+    traffic.failed(SYSTEM, made, "gone")
+    assert stubs.endpoints.list(OWNER) == []
+
+
 def test_what_is_asked_of_the_traffic_is_checked(stubs: ServingRoom, tmp_path: Path) -> None:
     with pytest.raises(NothingToShadow):
         stubs.endpoints.deploy(OWNER, "houses", Deploy(model="houses@1", shadow=1.0))
@@ -257,6 +267,8 @@ def test_what_is_asked_of_the_traffic_is_checked(stubs: ServingRoom, tmp_path: P
         (Deploy(model="houses", canary=1.0), CanaryShareInvalid),
         (Deploy(model="houses", share=30.0), ShareInvalid),
         (Deploy(model="houses", member=True, capacity=-1), ScalingInvalid),
+        (Deploy(model="houses", replicas=0), ScalingInvalid),
+        (Deploy(model="houses", replicas=1 << 63), ScalingInvalid),
         (Deploy(model="houses", plan=CanaryPlan(steps=())), PlanInvalid),
         (Deploy(model="houses", plan=CanaryPlan(steps=(0.5, 0.1))), PlanInvalid),
         (Deploy(model="houses", plan=CanaryPlan(alpha=float("nan"))), PlanInvalid),

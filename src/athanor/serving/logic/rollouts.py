@@ -25,7 +25,7 @@ _TO_ALL = frozenset({"replace", "canary", "stage"})
 def rollout_of(deploy: Deploy) -> Rollout:
     """How the deployment comes to its traffic.
 
-    Raises: RolloutUnclear, ShareInvalid, ScalingInvalid (of its capacity).
+    Raises: RolloutUnclear, ShareInvalid, ScalingInvalid (of its capacity or replicas).
     """
     asked = {
         "canary": deploy.canary is not None or deploy.plan is not None,
@@ -36,6 +36,10 @@ def rollout_of(deploy: Deploy) -> Rollout:
     }
     if deploy.capacity is not None and deploy.capacity < 0:
         raise ScalingInvalid("capacity", deploy.capacity, "a number of members, or 0 for any")
+    if not 1 <= deploy.replicas <= MOST_WORKERS:
+        raise ScalingInvalid(
+            "replicas", deploy.replicas, f"a number of workers from 1 to {MOST_WORKERS}"
+        )
     named = [name for name, wanted in asked.items() if wanted]
     if len(named) > 1:
         raise RolloutUnclear(named)

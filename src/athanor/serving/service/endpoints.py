@@ -426,7 +426,7 @@ class Endpoints:
                 artifact=artifact,
                 digest=version.digest,
                 signature=signature,
-                replicas=min(16, max(1, deploy.replicas)),
+                replicas=deploy.replicas,
                 canary=None if plan is None else Canary(plan=plan),
                 rollout=rollout_of(deploy),
                 scaling=_scaling(deploy),
@@ -480,7 +480,7 @@ def _check_repeated(done: Deployment, deploy: Deploy, rollout: Rollout) -> None:
     asked = {
         "model": (deploy.model.partition("@")[0], done.model),
         "rollout": (rollout, done.rollout),
-        "replicas": (min(16, max(1, deploy.replicas)), done.replicas),
+        "replicas": (deploy.replicas, done.replicas),
     }
     for name, (now, then) in asked.items():
         if now != then:

@@ -71,10 +71,10 @@ class Traffic:
     def ready(self, by: Principal, deployment: Deployment) -> None:
         """Its worker answers: it comes to its traffic as its rollout says."""
         with self._database.transaction():
-            endpoint = self.endpoint(deployment.endpoint)
+            endpoint = self._store.find(deployment.endpoint)
             current = self._store.deployment(deployment.id)
-            if current is None or current.state != "starting":
-                return
+            if endpoint is None or current is None or current.state != "starting":
+                return  # it was removed or superseded meanwhile
             kind = current.rollout.kind
             if kind == "member":
                 self._set(current, "member", 0.0, "answers requests that name it")
