@@ -18,6 +18,7 @@ from athanor.pipelines import If, operation, pipeline, sql_step, step
 from athanor.pipelines.authoring.interface import Kind, interface_of, kind_of
 from athanor.pipelines.authoring.loading import load_document
 from athanor.pipelines.authoring.source import source_of
+from athanor.pipelines.client import PipelinesClient
 from athanor.pipelines.errors import (
     BadPipeline,
     BadStep,
@@ -472,3 +473,13 @@ def test_outputs_are_had_as_in_kubeflow() -> None:
     assert [(link.producer_task, link.output_parameter_key) for link in links if link] == [
         ("shout", "Output")
     ] * 2
+
+
+def test_a_pipeline_is_submitted_from_python_with_its_inputs() -> None:
+    made = flows.sums.submission({"rows": 4}, artifacts={"table": "dataset:churn@1"})
+    assert made.spec is not None
+    assert made.spec["pipelineInfo"]["name"] == flows.sums.name
+    assert (made.parameters, made.artifacts) == ({"rows": 4}, {"table": "dataset:churn@1"})
+    client = PipelinesClient(typing.cast("Any", None))  # which nobody asks
+    with pytest.raises(BadPipeline, match="submit"):
+        client.submit(typing.cast("Any", flows.sums))

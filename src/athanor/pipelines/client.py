@@ -7,6 +7,7 @@ from typing import Any
 
 from athanor.kernel import TookTooLong, Transport
 from athanor.kernel.transport import segment
+from athanor.pipelines.errors import BadPipeline
 from athanor.pipelines.types import (
     ACTIVE,
     Compiled,
@@ -36,7 +37,15 @@ class PipelinesClient:
         self.secrets = SecretsClient(transport)
 
     def submit(self, submission: Submission) -> PipelineRun:
-        """Start a pipeline."""
+        """Start a pipeline: `submit(churn.submission({"strength": 0.5}))`.
+
+        Raises: BadPipeline for a pipeline without its inputs.
+        """
+        if not isinstance(submission, Submission):
+            raise BadPipeline(
+                f"{submission!r} is submitted with its inputs.",
+                hint="Write: submit(pipeline.submission({'name': value})).",
+            )
         return self._transport.send("POST", "/pipelines/runs", body=submission).read(PipelineRun)
 
     def run(

@@ -19,9 +19,11 @@ from athanor.pipelines.ir.spec import (
     PipelineInfo,
     PipelineSpec,
 )
+from athanor.pipelines.ir.text import submitted
 from athanor.pipelines.logic.embedding import operation_container
 from athanor.pipelines.logic.graph import check
 from athanor.pipelines.logic.platforms import secrets_platform
+from athanor.pipelines.types import Submission
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -29,7 +31,11 @@ SDK_VERSION = "athanor-1"
 
 
 class Pipeline(Generic[P, R]):
-    """A function that composes steps. Called, it runs them one after the other, right here."""
+    """A function that composes steps.
+
+    Called, it runs them one after the other, right here; one with If, ParallelFor or ExitHandler
+    is run by the engine alone.
+    """
 
     def __init__(self, function: Callable[P, R], name: str) -> None:
         functools.update_wrapper(self, function)
@@ -53,6 +59,26 @@ class Pipeline(Generic[P, R]):
         """
         with placed(self.name, self.function):
             return self._compiled()
+
+    def submission(
+        self,
+        parameters: Mapping[str, Any] | None = None,
+        *,
+        artifacts: Mapping[str, str] | None = None,
+        cache: bool = True,
+    ) -> Submission:
+        """The pipeline with its inputs, as a client submits it.
+
+        `client.pipelines.submit(churn.submission({"strength": 0.5}))`; `artifacts` are references
+        such as `{"customers": "dataset:customers@latest"}`.
+        Raises: BadPipeline and its kinds.
+        """
+        return Submission(
+            **submitted(self.compile()),
+            parameters=dict(parameters or {}),
+            artifacts=dict(artifacts or {}),
+            cache=cache,
+        )
 
     def _compiled(self) -> Document:
         interface = interface_of(self.function)

@@ -324,6 +324,9 @@ def _trace(word: str, hint: str) -> Trace:
     trace = current_trace()
     if trace is None:
         raise BadPipeline(
-            f"{word} stands only inside of a @pipeline that is being written down.", hint=hint
+            f"{word} stands only inside of a @pipeline that is being written down: such a pipeline "
+            "is not called, but run.",
+            hint=f"Run it: athanor pipeline run FILE.py; or from Python: "
+            f"connect().pipelines.submit(pipeline.submission({{...}})). {hint}",
         )
     return trace

@@ -18,6 +18,7 @@ from athanor.pipelines.authoring.steps import Step
 from athanor.pipelines.errors import BadPipeline
 from athanor.pipelines.ir.spec import Document
 from athanor.pipelines.ir.text import read_document, write_document
+from athanor.pipelines.logic.values import type_of
 
 T = TypeVar("T")
 _YAML = {".yaml", ".yml", ".json"}
@@ -42,6 +43,13 @@ def load_document(target: str) -> Document:
     if foreign and not any(isinstance(item, Pipeline) for item in vars(module).values()):
         return _compiled_by_kubeflow(_chosen(foreign, name, str(path)), str(path))
     return find_pipeline(module, name, str(path)).compile()
+
+
+def text_parameters(document: Document) -> set[str]:
+    """The names of a pipeline's parameters that are texts."""
+    definitions = document.spec.root.input_definitions
+    known = definitions.parameters if definitions else {}
+    return {name for name, item in known.items() if type_of(item) == "STRING"}
 
 
 def compile_target(target: str) -> str:

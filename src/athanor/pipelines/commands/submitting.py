@@ -10,12 +10,11 @@ import typer
 
 from athanor.kernel import provenance
 from athanor.kernel.console import transport
-from athanor.pipelines.authoring.loading import load_document
+from athanor.pipelines.authoring.loading import load_document, text_parameters
 from athanor.pipelines.client import PipelinesClient
 from athanor.pipelines.errors import BadPipeline
 from athanor.pipelines.ir.spec import Document
 from athanor.pipelines.ir.text import read_document, submitted
-from athanor.pipelines.logic.values import type_of
 from athanor.pipelines.types import Submission
 
 _FILE_ENDINGS = {".py", ".yaml", ".yml", ".json"}
@@ -75,14 +74,11 @@ def submission_of(
 
 def _as_typed(document: Document, given: Sequence[str]) -> dict[str, str]:
     """Of parameters that are texts, what was typed: `zip=01067`, `version=3`, `answer=true`."""
-    definitions = document.spec.root.input_definitions
-    known = definitions.parameters if definitions else {}
+    texts = text_parameters(document)
     return {
         name: text
         for name, text in pairs(given, as_json=False).items()
-        if name in known
-        and type_of(known[name]) == "STRING"
-        and not isinstance(_value(text), str | None)
+        if name in texts and not isinstance(_value(text), str | None)
     }
 
 
