@@ -153,8 +153,3 @@ def report(message: Mapping[str, Any]) -> None:
     """Inside a worker: send a message to `on_message` of whoever started it. Elsewhere: nothing."""
     for send in outbox:
         send(dict(message))
-
-
-def in_worker() -> bool:
-    """Whether this process is a worker whose starter listens to what it reports."""
-    return bool(outbox)

@@ -14,7 +14,6 @@ import math
 from collections.abc import Sequence
 
 from athanor.data.types import (
-    EXPECTATION_KINDS,
     ColumnProfile,
     ColumnType,
     Expectation,
@@ -58,11 +57,6 @@ def suggested(profile: Profile, roles: Roles) -> list[Expectation]:
         if column.name != roles.target:
             found += _of_column(column, roles)
     return found
-
-
-def check_kinds(expectations: Sequence[Expectation]) -> str:
-    """The first kind that does not exist, or ""."""
-    return next((item.kind for item in expectations if item.kind not in EXPECTATION_KINDS), "")
 
 
 def allowed_count(share: float, rows: int) -> float:

@@ -80,7 +80,6 @@ class Guess:
         """The whole numbers that no double holds."""
         self._times = False
         self._zoned = 0
-        self._zoneless = 0
         self._first_above_12 = self._second_above_12 = False
         self._other_order = 0
         self._markers = 0
@@ -155,11 +154,11 @@ class Guess:
         if against.count:
             return Plan(name=self.name, kind="text", wanted=wanted, against=against)
         if not self._values:
-            return Plan(name=self.name, kind=wanted, decimal=self._decimal, markers=True)
+            return Plan(name=self.name, kind=wanted, decimal=self._decimal)
         plan = self._fitting(key, wanted=wanted)
         if wanted == "date" and plan.kind == "timestamp":
             return Plan(name=self.name, kind="timestamp", order=plan.order, zoned=plan.zoned,
-                        markers=True, note="holds times, not only days.")  # fmt: skip
+                        note="holds times, not only days.")  # fmt: skip
         return plan
 
     def _fitting(self, key: str, wanted: Kind | None = None) -> Plan:
@@ -177,10 +176,10 @@ class Guess:
                 notes.append(self._doubt())
             if kind == "number" and self._inexact.cells:
                 notes.append(rounded(*self._inexact.cells[0]))
-            return Plan(name=self.name, kind=kind, decimal=self._decimal, markers=True,
+            return Plan(name=self.name, kind=kind, decimal=self._decimal,
                         note=" ".join(notes))  # fmt: skip
         if key == "boolean":
-            return Plan(name=self.name, kind="boolean", markers=True, note=" ".join(notes))
+            return Plan(name=self.name, kind="boolean", note=" ".join(notes))
         order, zoned = self._order(), self._zoned > 0
         if order != "ymd":
             sure = self._first_above_12 or self._second_above_12
@@ -189,7 +188,7 @@ class Guess:
         if zoned:
             notes.append("times are kept in UTC.")
         kind = "timestamp" if self._times or wanted == "timestamp" else "date"
-        return Plan(name=self.name, kind=kind, order=order, zoned=zoned, markers=True,
+        return Plan(name=self.name, kind=kind, order=order, zoned=zoned,
                     note=" ".join(notes))  # fmt: skip
 
     def _doubt(self) -> str:

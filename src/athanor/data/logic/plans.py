@@ -44,8 +44,6 @@ class Plan:
     decimal: str = "."
     order: Literal["ymd", "dmy", "mdy"] = "ymd"
     zoned: bool = False
-    markers: bool = False
-    """Whether words like `?` are missing values here."""
     note: str = ""
     wanted: Kind | None = None
     """The type that it should have had, where it has not: then it is kept as text."""

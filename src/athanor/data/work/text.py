@@ -4,7 +4,6 @@ import bz2
 import codecs
 import gzip
 import lzma
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, cast
 
@@ -24,16 +23,6 @@ _BLOCK = 1 << 20
 _HEAD = 1 << 16
 _BOMB_BYTES = 256 << 20
 _BOMB_RATIO = 200
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TextFile:
-    """A file as UTF-8 without byte order mark."""
-
-    path: Path
-    """The plain twin; the file itself where it was plain already."""
-    encoding: str
-    compression: str
 
 
 def unpacked(path: Path, file: str, into: Path) -> tuple[Path, str]:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 import msgspec
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from athanor.features.records import Pushed
 from athanor.features.store.tables import (
@@ -284,9 +284,3 @@ class SqlHistoryStore:
             for table in (push_table, receipt_table, materialization_table):
                 gone = table.delete().where(table.c.project == project, table.c.view == view)
                 connection.execute(gone)
-
-    def count_versions(self) -> int:
-        """How many versions of views there are."""
-        with self._database.connection() as connection:
-            found = connection.execute(select(func.count()).select_from(version_table)).scalar()
-        return int(found or 0)

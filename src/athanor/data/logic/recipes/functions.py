@@ -61,11 +61,6 @@ D: tuple[Kind, ...] = ("date", "timestamp", "instant")
 FUNCTIONS: dict[str, Function] = {}
 
 
-def in_range(time: str) -> str:
-    """SQL for a time, missing outside of the years 1 to 9999."""
-    return f"CASE WHEN {time} BETWEEN {_EARLIEST} AND {_LATEST} THEN {time} END"
-
-
 def _offer(function: Function) -> None:
     FUNCTIONS[function.name] = function
 

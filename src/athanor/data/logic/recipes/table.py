@@ -98,10 +98,6 @@ class Context:
         except BadFormula as error:
             raise self.wrong(error.message, error.hint) from error
 
-    def assigned(self, **_: Any) -> Projection:
-        """The table as it is."""
-        return self.with_columns({})
-
     def with_columns(self, changed: Mapping[str, Typed]) -> Projection:
         """The table with columns replaced in their places, and new ones behind."""
         for name in changed:

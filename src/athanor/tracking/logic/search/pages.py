@@ -2,7 +2,7 @@
 
 import base64
 import binascii
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
@@ -88,13 +88,6 @@ def check_max_results(value: int, most: int) -> None:
         raise BadSearch(
             f"Invalid value {value} for parameter 'max_results' supplied. It must be at most {most}"
         )
-
-
-def first_page(results: Sequence[Any], size: int, offset: int) -> tuple[Sequence[Any], str]:
-    """Of `size` + 1 results the page, and the next one's token ("" on the last)."""
-    if len(results) <= size:
-        return results, ""
-    return results[:size], page_token(offset + size)
 
 
 def _decoded(token: str) -> Any:
