@@ -1,5 +1,6 @@
 """The command line: what its words mean."""
 
+import re
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -16,6 +17,8 @@ from athanor.kernel import OWNER
 from athanor.kernel.permissions import OwnerAccess
 from athanor.kernel.settings import load_settings
 from athanor.pipelines import PipelineRun, Workbench
+from athanor.pipelines.authoring.loading import load_document
+from athanor.pipelines.authoring.settings import StepSettings
 from athanor.pipelines.client import PipelinesClient
 from athanor.pipelines.commands import debugging, runs, showing
 from athanor.pipelines.commands.runs import commands, placed
@@ -207,3 +210,15 @@ def test_nobody_is_left_to_go_on_with_a_run_without_a_server(
     told = CliRunner().invoke(commands, ["run", str(file), "--no-wait"]).exception
     assert isinstance(told, NobodyGoesOn)
     assert "athanor up" in told.hint
+
+
+def test_the_page_on_pipelines_is_true(tmp_path: Path) -> None:
+    page = Path(__file__).resolve().parents[2].joinpath("docs", "pipelines.md").read_text("utf-8")
+    written = {}
+    for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL):
+        file = tmp_path / block.splitlines()[0].removeprefix("# ")
+        file.write_text(block)
+        if "@pipeline" in block:
+            written[file.stem] = load_document(str(file)).spec.pipeline_info.name
+    assert written == {"churn": "churn", "controlled": "controlled"}
+    assert {name for name in StepSettings.__annotations__ if f"{name}=" not in page} == set()

@@ -166,8 +166,9 @@ class NoMaterializer(Unprocessable):
             "version of its library.",
             hint=_PLAIN.get(kind)
             or f"Register a materializer for {kind}: a class with type, handles, save and load, "
-            "named as materializers = ['your.module:Class'] in athanor.toml; or return a table, "
-            "a model, a JSON value or a pathlib.Path.",
+            "named as materializers = ['your.module:Class'] in the workspace's athanor.toml, in a "
+            "module that the server can import; or return a table, an array, a model, a JSON value "
+            "or a pathlib.Path.",
         )
 
 
