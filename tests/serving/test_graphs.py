@@ -16,7 +16,13 @@ from athanor.serving.errors.deployments import (
     GraphInvalid,
     NoGraph,
 )
-from athanor.serving.logic.graphs import Outcome, combined, holds, signature_of_graph
+from athanor.serving.logic.graphs import (
+    Outcome,
+    combined,
+    endpoints_that_answer,
+    holds,
+    signature_of_graph,
+)
 from athanor.serving.types import (
     Deploy,
     InputColumn,
@@ -104,6 +110,32 @@ def test_graphs_answer_what_their_parts_say(stubs: ServingRoom) -> None:
     assert scores(stubs, NUMBERS) == [formula(chance(n), record(n)["rooms"], 1.0) for n in NUMBERS]
     stubs.endpoints.rollback(OWNER, "joined")
     assert scores(stubs, NUMBERS) == expected
+
+
+def test_a_graph_s_answers_are_described_as_those_of_its_parts(stubs: ServingRoom) -> None:
+    """Where the models' labels are known to their workers alone, as with models of MLflow."""
+    folder = stubs.folder / "untold"
+    folder.mkdir()
+    told: dict[str, Any] = {"classes": [], "positive": None, "task": ""}
+    stubs.register(folder, "untold", STUB_DESCRIPTION | told)
+    stubs.endpoints.deploy(OWNER, "untold", Deploy(model="untold"))
+    stubs.wait_for("untold", 1, "live")
+    graph = one("router", GraphStep(endpoint="untold"))
+    stubs.graphs.compose(OWNER, "joined", graph)
+    browser = Browser(int(stubs.supervisor.url().rpartition(":")[2]))
+    (row,) = browser.predict([record(77)], "joined").body["predictions"]
+    assert row["label"] == "yes"
+    for name in ("untold", "joined"):
+        (output,) = browser.send("GET", f"/v2/models/{name}").body["outputs"]
+        assert output == {"name": "predict", "datatype": "BYTES", "shape": [-1]}
+
+
+def test_the_endpoints_that_answer_are_those_whose_answer_counts() -> None:
+    unsure = GraphStep(endpoint="c", when=(LEVEL,))
+    chain = GraphNode(kind="chain", steps=(GraphStep(endpoint="a"), GraphStep(node="b"), unsure))
+    ensemble = GraphNode(kind="ensemble", steps=(GraphStep(endpoint="x"), GraphStep(endpoint="y")))
+    graph = InferenceGraph(nodes={"root": chain, "b": ensemble})
+    assert sorted(endpoints_that_answer(graph)) == ["c", "x", "y"]
 
 
 def test_a_graph_is_an_endpoint_like_any_other(stubs: ServingRoom) -> None:

@@ -88,6 +88,22 @@ def endpoints_of(graph: InferenceGraph) -> set[str]:
     return {step.endpoint for node in graph.nodes.values() for step in node.steps if step.endpoint}
 
 
+def endpoints_that_answer(graph: InferenceGraph) -> list[str]:
+    """The endpoints whose answers may be the graph's: of a chain those from the last sure step."""
+    found: dict[str, None] = {}
+    waiting = [ROOT]
+    while waiting:
+        node = graph.nodes[waiting.pop()]
+        sure = [place for place, step in enumerate(node.steps) if not step.when]
+        first = sure[-1] if node.kind == "chain" and sure else 0
+        for step in node.steps[first:]:
+            if step.node:
+                waiting.append(step.node)
+            else:
+                found[step.endpoint] = None
+    return list(found)
+
+
 def holds(when: Sequence[GraphCondition], record: Mapping[str, Any]) -> bool:
     """Whether all conditions hold for a record."""
     return all(_holds(item, record.get(item.column)) for item in when)

@@ -117,7 +117,7 @@ class Plane:
 
     def hello(self, target: Target) -> Hello | None:
         """What the model of a target says about itself, if it is loaded."""
-        return self._served[target.id].hello
+        return self._served[target.id].described
 
     def in_flight(self) -> int:
         """Requests for predictions that wait for their answers."""

@@ -18,7 +18,14 @@ from athanor.serving.errors import (
 )
 from athanor.serving.logic import routing
 from athanor.serving.logic.frames import Body, Hello, Reply
-from athanor.serving.logic.graphs import ROOT, Outcome, columns_added, combined, holds
+from athanor.serving.logic.graphs import (
+    ROOT,
+    Outcome,
+    columns_added,
+    combined,
+    endpoints_that_answer,
+    holds,
+)
 from athanor.serving.logic.routing import Route, Target
 from athanor.serving.logic.signature import Row, scored
 from athanor.serving.plane.enrich import Enrichment
@@ -56,6 +63,17 @@ class GraphServed(Served):
     def ready(self) -> bool:
         """Whether it knows what to ask."""
         return self.target.graph is not None
+
+    @property
+    def described(self) -> Hello | None:
+        """A model's word, of the classes of those that answer; None where they are not there."""
+        graph, routes = self.target.graph, self._neighbours.routes()
+        classes: list[Any] = []
+        for endpoint in endpoints_that_answer(graph) if graph is not None else ():
+            for target in routes[endpoint].targets if endpoint in routes else ():
+                told = self._neighbours.served[target.id].described
+                classes += [item for item in (told.classes if told else ()) if item not in classes]
+        return Hello(classes, "whole") if classes else None
 
     def submit(
         self,

@@ -88,6 +88,11 @@ class Served:
         return self.pool.hello if self.compiled is None else self.compiled.hello
 
     @property
+    def described(self) -> Hello | None:
+        """What its answers look like, as far as that is known."""
+        return self.hello
+
+    @property
     def unheard(self) -> bool:
         """Whether only a worker that is not there yet can say what its model is."""
         target = self.target
