@@ -21,6 +21,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 from sklearn.svm import LinearSVC
+from sklearn.tree import DecisionTreeClassifier
 
 from athanor.registry import InputColumn, Signature, TrainedModel
 from athanor.registry.errors import BadModelFolder, RecordRefused, UnsafeModel
@@ -367,3 +368,13 @@ def test_a_counter_of_words_reads_the_texts_and_not_their_column_s_name(
     assert [answer["label"] for answer in answers] == [*estimator.predict(texts["text"])]
     assert model.predict_table(texts) == answers
     assert model.probabilities(texts).shape == (20, 2)
+
+
+def test_a_classifier_of_several_targets_tells_its_labels_as_values(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"a": [0.0, 1.0, 2.0, 3.0] * 5})
+    truth = np.c_[frame["a"] > 1, frame["a"] % 2].astype(int)
+    estimator = DecisionTreeClassifier().fit(frame, truth)
+    save_model(estimator, tmp_path / "model", example=frame)
+    model = load_model(tmp_path / "model")
+    assert (model.classes, model.task) == ((), "regression")
+    assert [answer["score"] for answer in model.predict_table(frame)] == truth.tolist()

@@ -14,7 +14,7 @@ import pandas as pd
 from athanor.kernel.documents import read_yaml
 from athanor.registry.errors import BadModelFolder
 from athanor.registry.logic.mlmodel import loadable, read_description
-from athanor.registry.packaging.frames import inputs_of_estimator
+from athanor.registry.packaging.frames import inputs_of_estimator, labels_of
 from athanor.registry.packaging.loading import LoadedModel, load_model
 from athanor.registry.types import InputColumn, ModelDescription
 
@@ -89,10 +89,7 @@ def _predicts(folder: Path) -> bool:
 
 
 def _loaded(estimator: Any, description: ModelDescription, folder: Path) -> LoadedModel:
-    classes = description.signature.classes or tuple(
-        label.item() if isinstance(label, np.generic) else label
-        for label in getattr(estimator, "classes_", ())
-    )
+    classes = description.signature.classes or labels_of(estimator)
     task = "regression" if not classes else "binary" if len(classes) == 2 else "multiclass"
     signature = replace(description.signature, classes=classes, task=task)
     return LoadedModel(

@@ -16,7 +16,7 @@ from sklearn.pipeline import FeatureUnion, Pipeline
 
 from athanor.registry.errors import RecordRefused
 from athanor.registry.logic.mlmodel import NUMBER_TYPES
-from athanor.registry.types import Estimator, InputColumn
+from athanor.registry.types import Estimator, InputColumn, Label
 
 _ABSENT = object()
 _DTYPES: tuple[tuple[Callable[[Any], bool], str], ...] = (
@@ -109,6 +109,15 @@ def frame_of_table(inputs: Sequence[InputColumn], table: pd.DataFrame) -> pd.Dat
             values = table[column.name].astype(object)
             columns[column.name] = _converted(column, values.where(values.notna(), None).tolist())
     return pd.DataFrame(columns, index=pd.RangeIndex(len(table)))
+
+
+def labels_of(estimator: Estimator) -> tuple[Label, ...]:
+    """A classifier's labels; none of a regressor, or of one that tells several labels a row."""
+    labels = [
+        label.item() if isinstance(label, np.generic) else label
+        for label in getattr(estimator, "classes_", ())
+    ]
+    return () if any(isinstance(label, np.ndarray) for label in labels) else tuple(labels)
 
 
 def as_read(estimator: Estimator, frame: pd.DataFrame) -> pd.DataFrame | pd.Series:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from athanor.registry.errors import BadModelFolder, UnsafeModel
 from athanor.registry.logic.mlmodel import PICKLED, read_description
 from athanor.registry.logic.pickles import FolderFile, scan
-from athanor.registry.packaging.frames import as_read, frame_of_records, frame_of_table
+from athanor.registry.packaging.frames import as_read, frame_of_records, frame_of_table, labels_of
 from athanor.registry.packaging.scoring import probabilities
 from athanor.registry.packaging.soundness import unsound
 from athanor.registry.packaging.trust import ALLOWED, strangers
@@ -184,10 +184,7 @@ def _completed(estimator: Estimator, description: ModelDescription, folder: Path
     said = description.signature
     if said.task:
         return LoadedModel(estimator=estimator, description=description, folder=folder)
-    classes = said.classes or tuple(
-        label.item() if isinstance(label, np.generic) else label
-        for label in getattr(estimator, "classes_", ())
-    )
+    classes = said.classes or labels_of(estimator)
     task = "regression" if not classes else "binary" if len(classes) == 2 else "multiclass"
     positive = classes[1] if task == "binary" and said.positive is None else said.positive
     signature = replace(said, classes=classes, task=task, positive=positive)

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, cast
 from zipfile import ZipFile
 
-import numpy as np
 import pandas as pd
 import skops.io
 from skops.io._audit import get_tree
@@ -22,9 +21,9 @@ from skops.io._utils import _get_state as state_of_type
 from athanor.registry.errors import UnsafeModel
 from athanor.registry.logic.mlmodel import MODEL_FILE, compose
 from athanor.registry.packaging.archive import Members, canonical
-from athanor.registry.packaging.frames import infer_inputs, inputs_of_estimator
+from athanor.registry.packaging.frames import infer_inputs, inputs_of_estimator, labels_of
 from athanor.registry.packaging.trust import strangers
-from athanor.registry.types import Estimator, Label, ModelDescription, Signature
+from athanor.registry.types import Estimator, ModelDescription, Signature
 
 EXAMPLE_ROWS = 5
 _NEEDED = ("mlflow-skinny", "numpy", "pandas", "scikit-learn", "skops")
@@ -155,9 +154,7 @@ def _complete(
         inputs = infer_inputs(example)
     elif not inputs:
         inputs = inputs_of_estimator(estimator)
-    classes = signature.classes or tuple(
-        _plain(label) for label in getattr(estimator, "classes_", ())
-    )
+    classes = signature.classes or labels_of(estimator)
     task = signature.task
     if not task:
         task = "regression" if not classes else "binary" if len(classes) == 2 else "multiclass"
@@ -167,12 +164,6 @@ def _complete(
     return Signature(
         inputs=inputs, target=signature.target, task=task, classes=classes, positive=positive
     )
-
-
-def _plain(label: Label | np.generic) -> Label:
-    """A numpy scalar as the Python value that JSON and YAML know."""
-    plain: Label = label.item() if isinstance(label, np.generic) else label
-    return plain
 
 
 def _versions(types: tuple[str, ...]) -> dict[str, str]:
