@@ -267,6 +267,22 @@ def test_the_container_has_what_the_hosts_ask_for(shop: House, tmp_path: Path) -
     assert f"image: {image}\n" in exports.manifest(OWNER, "churn", ManifestRequest(kind="kserve"))
 
 
+@pytest.mark.parametrize(
+    ("told", "python"),
+    [("python: 3.12.4\n", "3.12"), ("python: 3.8\n", "3.11"), ("[", "3.11"), (None, "3.11")],
+)
+def test_a_container_has_the_python_that_its_model_asks_for(
+    tmp_path: Path, told: str | None, python: str
+) -> None:
+    model = tmp_path / "model"
+    (model / "code").mkdir(parents=True)
+    (model / "code.json").write_text('{"entry": "sums.py"}', "utf-8")
+    if told is not None:
+        (model / "python_env.yaml").write_text(told, "utf-8")
+    write(tmp_path / "out", BUNDLE, model=model, runtime=None, container=True)
+    assert (tmp_path / "out/Dockerfile").read_text("utf-8").startswith(f"FROM python:{python}-slim")
+
+
 def test_manifests_name_the_container_once_and_the_ports_agree(shop: House) -> None:
     exports: Exports = shop.services[Exports]
     found = {

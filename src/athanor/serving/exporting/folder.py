@@ -1,5 +1,6 @@
 """Writing the folder that serves one deployment without the platform."""
 
+import re
 import shutil
 from collections.abc import Iterable
 from importlib import metadata
@@ -23,6 +24,9 @@ _NATIVE = (
 _CODE, _AROUND = "code.json", "model"
 """In a model folder: what a user's own Python is, and the model that it stands around."""
 _MLFLOW = ("mlflow", "mlflow-skinny")
+_PYTHON, _LEAST_MINOR = "3.11", 11
+"""What a container has where its model asks for no other; older ones can't run us."""
+_ASKED = re.compile(r"^python: *['\"]?3\.(\d+)", re.MULTILINE)
 _UNNEEDED = ("pip", "setuptools", "wheel")
 
 _SERVE = '''\
@@ -113,10 +117,18 @@ def write(
     if container:
         title = f"{bundle.model}@{bundle.version}"
         system = _OPENMP if _wants_openmp(needed) else ""
-        text = _DOCKERFILE.format(python="3.11", title=title, system=system)
+        python = _python_of(model) if runtime is None else _PYTHON
+        text = _DOCKERFILE.format(python=python, title=title, system=system)
         (target / "Dockerfile").write_text(text, "utf-8")
         (target / ".dockerignore").write_text(_IGNORED, "utf-8")
     return needed
+
+
+def _python_of(model: Path) -> str:
+    """The Python that a model's folder asks for, as 3.12: what one wrote another may not read."""
+    path = model / "python_env.yaml"
+    told = _ASKED.search(path.read_text("utf-8")) if path.is_file() else None
+    return f"3.{told[1]}" if told and int(told[1]) >= _LEAST_MINOR else _PYTHON
 
 
 def _is_code_alone(model: Path) -> bool:
