@@ -26,6 +26,7 @@ from athanor.kernel.workers import Workers
 from athanor.lineage import Lineage
 from athanor.pipelines import RunNews
 from athanor.registry import ModelNotFound
+from athanor.serving.batches.work.files import as_parquet
 from athanor.serving.errors.batches import (
     BadBatch,
     BatchEnded,
@@ -34,11 +35,13 @@ from athanor.serving.errors.batches import (
     BatchNotFound,
     InputColumnsMissing,
     InputColumnTaken,
+    InputValueUnfit,
 )
 from athanor.serving.errors.repeats import IdempotencyKeyReused
 from athanor.serving.routes import batches as routes
 from athanor.serving.service.batches import Batches
 from athanor.serving.store.batches import SqlBatchStore
+from athanor.serving.types import InputColumn, Signature
 from athanor.serving.types.batches import Batch, BatchFile, NewBatch
 from athanor.testing.serving import eventually
 from tests.serving.conftest import Trained, bank, opened_house, registered
@@ -209,7 +212,7 @@ def test_what_can_be_seen_to_be_wrong_is_refused_at_once(
         (
             b"age,balance,trend,card,region\nold,1,1,blue,a\n",
             "typed.csv",
-            "batch_file_unreadable",
+            "input_value_unfit",
         ),
         (b"age,balance,trend,card,region\n", "empty.csv", "bad_batch"),
     ],
@@ -226,6 +229,20 @@ def test_files_that_are_no_input_fail_the_batch_with_their_name(
     assert batch.error is not None
     assert batch.error["error"] == code
     assert batch.error["status"] < 500
+
+
+@pytest.mark.parametrize("name", ["bad.csv", "bad.jsonl"])
+def test_a_row_with_a_word_for_a_number_is_named(tmp_path: Path, name: str) -> None:
+    values = ["1.5", "lots", "", "2.5", "more"]
+    path = tmp_path / name
+    if name.endswith("csv"):
+        path.write_text("balance,card\n" + "".join(f"{value},a\n" for value in values), "utf-8")
+    else:
+        path.write_text("".join(f'{{"balance": "{v or 3}", "card": 1}}\n' for v in values), "utf-8")
+    columns = (InputColumn(name="card", type="string"), InputColumn(name="balance", type="double"))
+    with pytest.raises(InputValueUnfit, match=r"row 2 has 'lots' in column 'balance'") as refused:
+        as_parquet(path, name, tmp_path / "o.parquet", Signature(columns=columns), 1_000)
+    assert refused.value.details["rows"] == 2
 
 
 def test_a_file_that_both_see_is_not_sent(shop: House, tmp_path: Path) -> None:

@@ -67,6 +67,10 @@ class CsvNotPlain(Unprocessable):
         )
 
 
+_VALUE_SHOWN = 60
+"""Characters of a value that a message repeats."""
+
+
 class BatchFileUnreadable(Unprocessable):
     """An input file that is no table."""
 
@@ -74,6 +78,23 @@ class BatchFileUnreadable(Unprocessable):
         super().__init__(
             f"{file} can't be read: {problem}",
             hint="Give CSV with a header line, JSON records, JSON lines, Parquet or Arrow files.",
+        )
+
+
+class InputValueUnfit(Unprocessable):
+    """A row of an input file has a value that is not of its column's type."""
+
+    def __init__(
+        self, file: str, *, row: int, column: str, value: str, expected: str, count: int
+    ) -> None:
+        shown = value if len(value) <= _VALUE_SHOWN else f"{value[:_VALUE_SHOWN]}..."
+        rows = "the only such row" if count == 1 else f"the first of {count:,} such rows"
+        super().__init__(
+            f"{file}: row {row:,} has {shown!r} in column {column!r}, which the model reads as "
+            f"{expected}; it is {rows}.",
+            hint="Mend the row; or, if the word means that the value is missing: athanor data add "
+            f"NAME {file} --missing {shown!r}, then athanor batch run MODEL --data NAME --to NEW",
+            details={"file": file, "row": row, "column": column, "value": shown, "rows": count},
         )
 
 
@@ -96,8 +117,10 @@ class InputColumnUnfit(Invalid):
 
     def __init__(self, column: str, found: str, expected: str, where: str) -> None:
         super().__init__(
-            f"Column {column!r} of {where} is of type {found}; the model reads {expected}.",
-            hint="Convert it, in a query for example: CAST(column AS type).",
+            f"{where} has column {column!r} with values of type {found}; the model reads "
+            f"{expected}.",
+            hint="Convert it, in a query for example: CAST(column AS type), or TRY_CAST where some "
+            "rows may hold anything else.",
             details={"column": column, "found": found, "expected": expected},
         )
 

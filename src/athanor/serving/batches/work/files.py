@@ -34,7 +34,7 @@ FORMATS = {
 def as_parquet(path: Path, name: str, target: Path, signature: Signature, rows: int) -> None:
     """Write a file as Parquet, with the model's types for the columns that it reads.
 
-    Raises: BatchFileUnreadable, which names the file by `name`.
+    Raises: BatchFileUnreadable, InputValueUnfit, which call the file by `name`.
     """
     ending, packed = _ending(name)
     kind = FORMATS.get(ending)
@@ -52,7 +52,7 @@ def as_parquet(path: Path, name: str, target: Path, signature: Signature, rows: 
         elif kind in {"csv", "json"}:
             # By its name: it takes DuckDB with it, which ordinary files do without.
             odd = importlib.import_module("athanor.serving.batches.work.odd")
-            odd.write(source, kind, passing, signature, rows)
+            odd.write(source, kind, passing, signature, rows, name=name)
         else:
             _by_arrow(source, kind, passing, rows)
     except (pa.ArrowException, OSError, EOFError, ValueError) as error:

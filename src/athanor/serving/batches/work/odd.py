@@ -1,11 +1,15 @@
 """CSV and JSON that Arrow does not read as they stand, by DuckDB; loaded by name."""
 
+from contextlib import suppress
+from operator import itemgetter
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
 from athanor.kernel.sqltext import identifier, literal, literals
 from athanor.serving.batches.work.csvlines import MISSING
+from athanor.serving.errors.batches import InputValueUnfit
 from athanor.serving.types import Signature
 
 _TYPES = {
@@ -20,10 +24,13 @@ _TYPES = {
 _SAMPLE_ROWS = 100_000
 
 
-def write(source: Path, kind: str, target: Path, signature: Signature, rows: int) -> None:
+def write(
+    source: Path, kind: str, target: Path, signature: Signature, rows: int, *, name: str
+) -> None:
     """Write a file of this kind ("csv" or "json") as Parquet.
 
-    Raises: ValueError: what DuckDB says is wrong with it.
+    Raises: InputValueUnfit, which calls the file by `name`; ValueError: what DuckDB says is wrong
+    with it otherwise.
     """
     reader = _csv_reader if kind == "csv" else _json_reader
     try:
@@ -34,7 +41,48 @@ def write(source: Path, kind: str, target: Path, signature: Signature, rows: int
                 f"(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {max(2_048, rows)})"
             )
     except duckdb.Error as error:
+        if misfit := _misfit(source, kind, signature):
+            raise InputValueUnfit(name, **misfit) from error
         raise ValueError(str(error)) from error
+
+
+def _misfit(source: Path, kind: str, signature: Signature) -> dict[str, Any] | None:
+    """The first row with a value that is not of its column's type; None where that is not it.
+
+    As the arguments of `InputValueUnfit`: `row`, `column`, `value`, `expected`, and the `count` of
+    such rows.
+    """
+    text = literal(str(source))
+    plain = (
+        f"read_csv({text}, header = true, nullstr = [{literals(MISSING)}], all_varchar = true)"
+        if kind == "csv"
+        else f"read_json({text}, sample_size = {_SAMPLE_ROWS}, maximum_object_size = 104857600)"
+    )
+    found: list[dict[str, Any]] = []
+    with suppress(duckdb.Error), duckdb.connect(":memory:", config={"threads": 2}) as connection:
+        present = connection.sql(f"SELECT * FROM {plain} LIMIT 0").columns  # noqa: S608 - literals
+        for column in signature.columns:
+            expected = _TYPES.get(column.type, "VARCHAR")
+            if column.name not in present or expected == "VARCHAR":
+                continue
+            cell = identifier(column.name)
+            told = connection.execute(
+                f"SELECT min(n), arg_min(v, n), count(*) FROM (SELECT row_number() OVER () AS n, "  # noqa: S608 - quoted
+                f"CAST({cell} AS VARCHAR) AS v, TRY_CAST({cell} AS {expected}) AS t FROM {plain}) "
+                f"WHERE v IS NOT NULL AND t IS NULL"
+            ).fetchone()
+            if told and told[2]:
+                row, value, count = told
+                found.append(
+                    {
+                        "row": row,
+                        "column": column.name,
+                        "value": value if kind == "csv" else value.strip('"'),
+                        "expected": expected,
+                        "count": count,
+                    }
+                )
+    return min(found, key=itemgetter("row"), default=None)
 
 
 def _csv_reader(connection: duckdb.DuckDBPyConnection, source: Path, signature: Signature) -> str:

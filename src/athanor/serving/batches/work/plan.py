@@ -47,7 +47,8 @@ def make(
         made: names of the columns that predictions make.
         settings: `keep`, `chunk_rows`.
 
-    Raises: BatchFileUnreadable, InputColumnsMissing, InputColumnUnfit, InputColumnTaken, BadBatch.
+    Raises: BatchFileUnreadable, InputValueUnfit, InputColumnsMissing, InputColumnUnfit,
+    InputColumnTaken, BadBatch.
     """
     home, model = Path(folder), input_types(signature)
     chunk_rows = int(settings["chunk_rows"])
