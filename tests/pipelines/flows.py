@@ -354,3 +354,14 @@ def read_beside() -> str:
 @pipeline
 def reading_beside() -> str:
     return read_beside()
+
+
+@step
+def forgetful(rows: int) -> pd.DataFrame:
+    pd.DataFrame({"a": range(rows)})
+    return None  # type: ignore[return-value]
+
+
+@pipeline
+def returning_nothing() -> int:
+    return total(forgetful(3))

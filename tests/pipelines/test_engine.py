@@ -198,6 +198,13 @@ def test_a_file_that_is_not_where_the_step_runs_is_told_with_the_way_to_it(room:
     assert "Path(__file__).parent / 'customers.csv'" in run.error["hint"]
 
 
+def test_a_forgotten_return_is_told_where_its_value_is_missed(room: Room) -> None:
+    run = room.run(flows.returning_nothing)
+    assert run.error is not None
+    assert "'total' needs the input 'table'" in run.error["message"]
+    assert "`return`" in run.error["hint"]
+
+
 def test_a_result_must_be_what_the_hint_says(room: Room) -> None:
     run = room.run(flows.lying)
     assert '"three"' in run.error["message"]  # type: ignore[index]

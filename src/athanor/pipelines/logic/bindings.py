@@ -112,7 +112,11 @@ def complete(component: ComponentSpec, given: Bindings, where: str) -> Bindings:
             parameters[name] = _fitted(parameters[name], type_of(definition), where, name)
     for name, artifact in definitions.artifacts.items():
         if name not in given.artifacts and not artifact.is_optional:
-            raise MissingInput(where, name, given.artifacts)
+            hint = (
+                f"Give {name!r} a value, or a default. If a step should have given it: it returned "
+                "None, where a `return` may be missing."
+            )
+            raise MissingInput(where, name, hint=hint)
     return Bindings(parameters=parameters, artifacts=given.artifacts)
 
 
