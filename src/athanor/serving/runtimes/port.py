@@ -1,8 +1,7 @@
 """The port of runtimes. A module that implements it has `load(folder) -> Runtime`.
 
-To add one: implement `Runtime`, serve it with `athanor.serving.runtimes.serving.serve`, and let
-`athanor.testing.serving.RuntimeContract` pass. Models with environments of their own import this
-module there, and what it imports: msgspec alone.
+To add one: implement `Runtime` and serve it with `athanor.serving.runtimes.serving.serve`. Models
+with environments of their own import this module there, and what it imports: msgspec alone.
 """
 
 from typing import Any, Protocol, runtime_checkable
