@@ -11,9 +11,9 @@ import pytest
 from sqlalchemy import Connection
 
 from athanor.kernel import OWNER, Database, Events
-from athanor.kernel.outages import DatabaseFull, DatabaseUnavailable
 from athanor.kernel.events import SqlEventStore
 from athanor.kernel.ids import new_id
+from athanor.kernel.outages import DatabaseFull, DatabaseUnavailable
 from athanor.kernel.permissions import OwnerAccess
 from athanor.lineage import Lineage, NewRun, SqlLineageStore
 from athanor.testing import FixedClock
