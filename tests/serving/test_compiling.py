@@ -157,6 +157,36 @@ def test_trees_behind_encoders_do(name: str, tmp_path: Path, *, sparse: bool) ->
     assert report["proof"]["groups"]["thresholds"]["largest_difference"] == 0.0
 
 
+@pytest.mark.parametrize("library", ["lightgbm", "xgboost"])
+def test_trees_on_pandas_categories_read_texts(library: str, tmp_path: Path) -> None:
+    source = np.random.default_rng(5)
+    frame = pd.DataFrame(
+        {
+            "a": source.normal(size=300),
+            "c": pd.Categorical(source.choice([*"xyz"], 300)),
+            "k": pd.Categorical(source.choice([3, 5, 8], 300)),
+        }
+    )
+    labels = ((frame.a > 0) ^ (frame.c == "x") ^ (frame.k == 5)).astype(int)
+    if library == "lightgbm":
+        estimator = lightgbm.LGBMClassifier(n_estimators=10, verbose=-1, n_jobs=1)
+    else:
+        estimator = xgboost.XGBClassifier(n_estimators=10, enable_categorical=True, n_jobs=1)
+    folder = packaged(tmp_path, estimator.fit(frame, labels), frame)
+    model = load_model(folder)
+    rows = [{"a": float(a), "c": str(c), "k": str(k)} for a, c, k in frame.head(40).to_numpy()]
+    answered = [answer["score"] for answer in model.predict_records(rows)]
+    expected: Any = estimator.predict_proba(frame.head(40))
+    assert answered == expected[:, 1].tolist()
+    unseen, missing = model.predict_records(
+        [{"a": 0.1, "c": "never seen", "k": "5"}, {"a": 0.1, "c": None, "k": "5"}]
+    )
+    assert unseen == missing
+    (tmp_path / "out").mkdir()
+    report = compiling.compile_model(str(folder), str(tmp_path / "out"))
+    assert report["kind"] == ("trees" if library == "lightgbm" else "native")
+
+
 def test_words_fold(tmp_path: Path) -> None:
     texts = ["call now to win", "see you at home", "win a prize now", "at home with you"] * 10
     rows, truth = pd.DataFrame({"text": texts}), ["spam", "ham", "spam", "ham"] * 10

@@ -121,12 +121,37 @@ def labels_of(estimator: Estimator) -> tuple[Label, ...]:
 
 
 def as_read(estimator: Estimator, frame: pd.DataFrame) -> pd.DataFrame | pd.Series:
-    """The frame as the estimator reads it: one that counts words wants the texts themselves.
+    """The frame as the estimator reads it.
 
-    Over a frame it would go by its columns' names, and count the words of those.
+    One that counts words wants the texts themselves: over a frame it would go by its columns'
+    names, and count the words of those. Boosted trees that were fitted on pandas' categories want
+    the same ones; a text that is none of them is missing to them.
     """
-    texts = len(frame.columns) == 1 and _counts_words(estimator)
-    return frame.iloc[:, 0] if texts else frame
+    if len(frame.columns) == 1 and _counts_words(estimator):
+        return frame.iloc[:, 0]
+    texts = [str(name) for name, kind in frame.dtypes.items() if kind.kind == "O"]
+    known = categories_of(estimator) if texts else []
+    if len(known) != len(texts):
+        return frame
+    found = {
+        name: pd.Categorical(
+            frame[name].map({str(value): value for value in values}), categories=values
+        )
+        for name, values in zip(texts, known, strict=True)
+    }
+    return frame.assign(**found)
+
+
+def categories_of(estimator: Estimator) -> list[list[Any]]:
+    """The categories that LightGBM or XGBoost was fitted on, by columns that have some.
+
+    Each model keeps its own, in the order of its codes.
+    """
+    if hasattr(estimator, "get_booster"):
+        read = getattr(estimator.get_booster(), "get_categories", None)
+        found = read(export_to_arrow=True).to_arrow() if read is not None else []
+        return [values.to_pylist() for _, values in found if values is not None]
+    return getattr(getattr(estimator, "booster_", None), "pandas_categorical", None) or []
 
 
 def _counts_words(estimator: Estimator) -> bool:

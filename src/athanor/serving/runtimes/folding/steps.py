@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from athanor.registry.packaging import categories_of
 from athanor.serving.runtimes.folding.nodes import (
     Arithmetic,
     Bag,
@@ -16,6 +17,7 @@ from athanor.serving.runtimes.folding.nodes import (
     Step,
     Unfoldable,
     everything,
+    is_text,
     sources,
 )
 from athanor.serving.runtimes.folding.source import column_of
@@ -41,7 +43,9 @@ def encoded(estimator: Any, columns: Sequence[InputColumn]) -> tuple[list[Node],
         raws = [by_name[str(name)] for name in names]
     made = raws
     final = estimator
-    if hasattr(estimator, "steps"):
+    if not hasattr(estimator, "steps"):
+        made = _coded(raws, categories_of(estimator))
+    else:
         for _, step in estimator.steps[:-1]:
             made = transformed(step, made)
         final = estimator.steps[-1][1]
@@ -56,6 +60,23 @@ def encoded(estimator: Any, columns: Sequence[InputColumn]) -> tuple[list[Node],
         }:
             raise Unfoldable(f"column {raw.name!r} is of type {columns[raw.place].type}")
     return made, final
+
+
+def _coded(raws: list[Node], known: list[list[Any]]) -> list[Node]:
+    """Texts as the codes that boosted trees have for pandas' categories."""
+    texts = [raw for raw in raws if is_text(raw)]
+    if len(texts) != len(known):
+        return raws
+    codes: dict[int, Node] = {
+        id(raw): Lookup(
+            of=raw,
+            known={str(value): float(code) for code, value in enumerate(values)},
+            unseen=math.nan,
+            null=math.nan,
+        )
+        for raw, values in zip(texts, known, strict=True)
+    }
+    return [codes.get(id(raw), raw) for raw in raws]
 
 
 def hints_of(made: Sequence[Node], thresholds: dict[int, list[float]]) -> Hints:
