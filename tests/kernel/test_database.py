@@ -233,6 +233,7 @@ def test_one_that_is_interrupted_as_it_waits_holds_up_no_other(tmp_path: Path) -
     """Ctrl-C in a notebook whose other threads write."""
     script = f"""
 import signal, threading, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # what begins in the background has none
 from athanor.kernel.database import Database
 
 database = Database.open("sqlite:///{tmp_path}/d.db")

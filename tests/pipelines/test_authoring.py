@@ -445,13 +445,15 @@ def test_what_a_step_cannot_be_is_told(tmp_path: pathlib.Path) -> None:
     ):
         with pytest.raises(BadStep, match=words):
             interface_of(function)
-    path = tmp_path / "settings.py"
-    for setting, words in (
-        ("retry=2", "Did you mean 'retries'"),
-        ("retries='two'", "can't be 'two'.*It takes int"),
-        ("timeout='5s'", "can't be '5s'.*It takes float"),
-        ("env={'A': 1}", "'env'.*can't be"),
+    for place, (setting, words) in enumerate(
+        (
+            ("retry=2", "Did you mean 'retries'"),
+            ("retries='two'", "can't be 'two'.*It takes int"),
+            ("timeout='5s'", "can't be '5s'.*It takes float"),
+            ("env={'A': 1}", "'env'.*can't be"),
+        )
     ):
+        path = tmp_path / f"settings_{place}.py"
         path.write_text(f"from athanor import step\n\n@step({setting})\ndef one(): ...\n")
         with pytest.raises(BadStep, match=words) as told:
             load_document(str(path))

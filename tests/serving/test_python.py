@@ -110,7 +110,7 @@ def test_code_stands_around_a_registered_model(
     assert "calls" not in [item.name for item in endpoints.list(OWNER)]
     shop.services[Safety].allow(OWNER, NewConsent(model="churn"))
     with pytest.raises(CodeFollowsNothing):
-        endpoints.deploy(OWNER, "calls", replace(asked, follow=True))
+        endpoints.deploy(OWNER, "calls", replace(asked, model="churn@latest", follow=True))
     made = endpoints.deploy(OWNER, "calls", asked)
     assert (made.model, made.version) == ("churn", 2)
     live(shop, "calls", 1)
