@@ -7,12 +7,12 @@ every step of Athanor's is a process of its own with its inputs, outputs, log an
 down. "Above its fork" is what a step takes beyond a fork that only returns: of a zygote with the
 same libraries as the steps' own (none, since these are functions of numbers), asked for in the
 same way, its parent's work for it and its end included, just before the steps and just after. What
-a run costs by itself is taken off: that of a run of one step, done just before. Linux counts whole
-hundredths of a second, and other work comes and goes, so each is done by turns several times. On a
-busy machine, compare with the CPU of `python -c pass`: it is 12.5 ms on the quiet one that the
-limits are for. On ext4 without a journal, which some virtual machines have, each file costs up to
-half a millisecond while inodes that were freed in the last minutes are passed over: put TMPDIR
-elsewhere.
+a run costs by itself is taken off: that of a run of one step, done just before; a peer's is the
+lesser of two. Linux counts whole hundredths of a second, and other work comes and goes, so each is
+done by turns several times. On a busy machine, compare with the CPU of `python -c pass`: it is
+12.5 ms on the quiet one that the limits are for. On ext4 without a journal, which some virtual
+machines have, each file costs up to half a millisecond while inodes that were freed in the last
+minutes are passed over: put TMPDIR elsewhere.
 
 Peers run where `.venvs/<name>` holds them: kfp (`kfp.local`, without a venv a task), metaflow,
 prefect and dagster, each by a script in `peers/pipelines/`.
@@ -40,9 +40,22 @@ from measures.processes import cpu_of, tree
 HERE = Path(__file__).resolve().parent
 ATHANOR = str(Path(sys.executable).with_name("athanor"))
 CHAIN, FAN = 20, 100
-TURNS = 5
+TURNS, PEERS_TURNS = 5, 2
 SETTLE_SECONDS, QUIET_SECONDS = 120.0, 0.1
 STEP_MILLISECONDS, WALL_MILLISECONDS, CACHED_SECONDS = 3.0, 20.0, 0.3
+ALONE_SECONDS = 1.0
+ALONE = """from athanor import pipeline, step
+
+
+@step
+def one(value: int) -> int:
+    return value + 1
+
+
+@pipeline
+def alone() -> int:
+    return one(1)
+"""
 _PEERS_SETTINGS = {
     "USERNAME": "bench",
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",  # it gives up on a busy machine
@@ -197,6 +210,20 @@ def spawn_milliseconds(count: int = 20) -> float:
     return spent / count * 1000
 
 
+def alone_seconds(folder: Path) -> float:
+    """CPU seconds of `athanor pipeline run` of one step without a server, all of it."""
+    file = folder / "alone.py"
+    file.write_text(ALONE)
+    words = [ATHANOR, "--workspace", str(folder / "alone"), "pipeline", "run", str(file)]
+    spent = []
+    for _ in range(TURNS + 1):  # the first makes the workspace
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run([*words, "--no-cache", "--wait", "--json"], check=True, capture_output=True)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        spent.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    return sorted(spent[1:])[TURNS // 2]
+
+
 def peer(python: Path, script: Path, shape: str, folder: Path) -> tuple[float, float] | None:
     """CPU and wall seconds of a peer's whole process for one shape; None where it fails."""
     before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
@@ -231,6 +258,9 @@ def measure(many: int) -> bool:
         cached, _ = server.run(chain, cache=True)
         print(f"athanor {CHAIN} cached steps       {cached - bare:8.2f} CPU-s above an empty one")
         kept &= cached - bare <= CACHED_SECONDS
+        spent = alone_seconds(folder)
+        print(f"athanor    1 step, no server   {spent:7.2f} CPU-s, from the command to its end")
+        kept &= spent <= ALONE_SECONDS
         if many:
             server.watch(fan_of(many), many)
         return kept
@@ -252,11 +282,19 @@ def beside(places: Path) -> None:
         for shape, count in (("chain", CHAIN), ("fan", FAN)):
             with tempfile.TemporaryDirectory() as folder:
                 peer(python, script, "one", Path(folder))  # what only the first start does
-                fixed = peer(python, script, "one", Path(folder))
-                found = peer(python, script, shape, Path(folder))
-            if fixed is None or found is None:
+                turns = [
+                    (
+                        peer(python, script, "one", Path(folder)),
+                        peer(python, script, shape, Path(folder)),
+                    )
+                    for _ in range(PEERS_TURNS)
+                ]
+            alone = [fixed for fixed, _ in turns if fixed is not None]
+            whole = [found for _, found in turns if found is not None]
+            if not alone or not whole:
                 print(f"{name} {shape:<22} failed")
                 continue
+            fixed, found = min(alone), min(whole)
             each = (found[0] - fixed[0]) / (count - 1) * 1000
             walls = (found[1] - fixed[1]) / (count - 1) * 1000
             print(
