@@ -258,9 +258,13 @@ def compaction_seconds(tmp_path_factory: pytest.TempPathFactory, warm_workers: W
     folder = tmp_path_factory.mktemp("timing")
     log = ServingLog(folder, Storage(str(folder / "storage"), reserve_bytes=0), warm_workers)
     write_segment(log.predictions_folder, range(300))
-    began = time.monotonic()
-    assert log.compact() == 300
-    return time.monotonic() - began
+    for _ in range(100):
+        began = time.monotonic()
+        if moved := log.compact():
+            assert moved == 300
+            return time.monotonic() - began
+        time.sleep(0.1)  # a process that was forked while it was written holds it for a moment
+    raise AssertionError("the segment was never free")
 
 
 @pytest.mark.parametrize("seed", range(3))
