@@ -10,7 +10,6 @@ import argparse
 import json
 import os
 import random
-import resource
 import signal
 import subprocess
 import sys
@@ -19,7 +18,7 @@ import time
 import urllib.request
 from pathlib import Path
 
-from measures.processes import cpu_of, tree
+from measures.processes import cpu_of, cpu_of_children, tree
 
 LIMIT_CPU_SECONDS = 20.0
 _ATHANOR = str(Path(sys.executable).with_name("athanor"))
@@ -48,7 +47,7 @@ def _five_commands(environment: dict[str, str], rows: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory(prefix="athanor-first-") as name:
         folder = Path(name)
         _write_customers(folder / "customers.csv", rows)
-        began, before = time.monotonic(), _cpu_of_children()
+        began, before = time.monotonic(), cpu_of_children()
         server_seconds, parts = 0.0, {}
         try:
             for words in (
@@ -57,9 +56,9 @@ def _five_commands(environment: dict[str, str], rows: int) -> dict[str, float]:
                 "train customers --target churned",
                 "deploy customers --endpoint customers",
             ):
-                at = _cpu_of_children()
+                at = cpu_of_children()
                 _call(words.split(), folder, environment)
-                parts[f"{words.split()[0]}_command_cpu_seconds"] = round(_cpu_of_children() - at, 2)
+                parts[f"{words.split()[0]}_command_cpu_seconds"] = round(cpu_of_children() - at, 2)
             about = json.loads((folder / ".athanor" / "server.json").read_text())
             score = _predict(f"{about['serving_url']}/endpoints/customers/predict")
             server_seconds = sum(map(cpu_of, tree(about["pid"])))
@@ -67,7 +66,7 @@ def _five_commands(environment: dict[str, str], rows: int) -> dict[str, float]:
             _call(["down"], folder, environment)
         return parts | {
             "server_tree_cpu_seconds": round(server_seconds, 2),
-            "cpu_seconds": round(_cpu_of_children() - before + server_seconds, 2),
+            "cpu_seconds": round(cpu_of_children() - before + server_seconds, 2),
             "wall_seconds": round(time.monotonic() - began, 2),
             "score": score,
         }
@@ -99,11 +98,6 @@ def _predict(url: str) -> float:
     )
     with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310 - loopback
         return float(json.load(answer)["predictions"][0]["score"])
-
-
-def _cpu_of_children() -> float:
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
 
 
 if __name__ == "__main__":

@@ -21,7 +21,6 @@ prefect and dagster, each by a script in `peers/pipelines/`.
 import argparse
 import json
 import os
-import resource
 import shutil
 import subprocess
 import sys
@@ -35,7 +34,7 @@ from athanor.kernel.zygote import HEAVY_MODULES, choose_workers
 from athanor.pipelines import Collected, ParallelFor, Pipeline, Submission, pipeline, step
 from athanor.pipelines.engines.local import PRELOAD
 from athanor.pipelines.ir.text import submitted
-from measures.processes import cpu_of, tree
+from measures.processes import cpu_of, cpu_of_children, tree
 
 HERE = Path(__file__).resolve().parent
 ATHANOR = str(Path(sys.executable).with_name("athanor"))
@@ -202,12 +201,10 @@ def step_milliseconds(
 
 def spawn_milliseconds(count: int = 20) -> float:
     """CPU milliseconds of `python -c pass`."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    before = cpu_of_children()
     for _ in range(count):
         subprocess.run([sys.executable, "-I", "-c", "pass"], check=True)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return spent / count * 1000
+    return (cpu_of_children() - before) / count * 1000
 
 
 def alone_seconds(folder: Path) -> float:
@@ -217,22 +214,20 @@ def alone_seconds(folder: Path) -> float:
     words = [ATHANOR, "--workspace", str(folder / "alone"), "pipeline", "run", str(file)]
     spent = []
     for _ in range(TURNS + 1):  # the first makes the workspace
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        before = cpu_of_children()
         subprocess.run([*words, "--no-cache", "--wait", "--json"], check=True, capture_output=True)
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        spent.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+        spent.append(cpu_of_children() - before)
     return sorted(spent[1:])[TURNS // 2]
 
 
 def peer(python: Path, script: Path, shape: str, folder: Path) -> tuple[float, float] | None:
     """CPU and wall seconds of a peer's whole process for one shape; None where it fails."""
-    before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
+    before, began = cpu_of_children(), time.monotonic()
     words = [str(python), "-P", str(script), shape]
     path = f"{python.parent}{os.pathsep}{os.environ['PATH']}"
     env = os.environ | _PEERS_SETTINGS | {"HOME": str(folder), "PATH": path}
     done = subprocess.run(words, check=False, capture_output=True, cwd=folder, env=env)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    spent = cpu_of_children() - before
     return (spent, time.monotonic() - began) if done.returncode == 0 else None
 
 

@@ -22,14 +22,14 @@ from athanor.kernel.permissions import OWNER
 from athanor.kernel.settings import load_settings
 from athanor.kernel.workers import Workers
 from athanor.kernel.zygote import HEAVY_MODULES, choose_workers
-from athanor.lineage import Lineage, NewArtifact
+from athanor.lineage import Lineage
 from athanor.registry import Models, NewModelVersion, Signature, TrainedModel
 from athanor.registry.packaging import LoadedModel, load_model
 from athanor.registry.packaging.materializer import ModelMaterializer
 from athanor.serving import Deploy, Endpoints
 from athanor.serving.supervisor import PlaneSettings
 from athanor.testing.serving import Browser, RunningPlane, eventually, running_plane
-from athanor.testing.serving_room import ServingRoom, serving_room
+from athanor.testing.serving_room import ServingRoom, serving_room, stored
 
 
 @pytest.fixture(scope="session")
@@ -174,18 +174,8 @@ def opened_house(
 
 def registered(house: House, trained: Trained, name: str = "churn") -> None:
     """Store a model and register it."""
-    blob = house.storage.put_folder(trained.folder)
-    artifact = house.services[Lineage].record(
-        OWNER,
-        NewArtifact(
-            type="model",
-            name=name,
-            uri=blob.uri,
-            digest=blob.digest,
-            size=blob.size,
-            metadata=described(trained),
-        ),
-    )
+    lineage: Lineage = house.services[Lineage]
+    artifact = stored(house.storage, lineage, trained.folder, name, described(trained))
     house.services[Models].register(OWNER, NewModelVersion(model=name, artifact_id=artifact.id))
 
 

@@ -363,8 +363,7 @@ class Database:
         with connection:
             try:
                 with connection.begin():
-                    raw: Any = connection.connection.driver_connection
-                    yield Transaction(connection, raw)
+                    yield Transaction(connection, connection.connection.driver_connection)
             except Exception as error:
                 if _is_broken(connection):
                     raise DatabaseUnavailable(error) from error

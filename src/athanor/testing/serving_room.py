@@ -12,7 +12,7 @@ from athanor.kernel.events import Events, SqlEventStore
 from athanor.kernel.permissions import OWNER, OwnerAccess
 from athanor.kernel.storage import Storage
 from athanor.kernel.workers import Workers
-from athanor.lineage import Lineage, NewArtifact, SqlLineageStore
+from athanor.lineage import Artifact, Lineage, NewArtifact, SqlLineageStore
 from athanor.registry import Models, ModelVersion, NewModelVersion, SqlModelStore
 from athanor.serving.log import ServingLog
 from athanor.serving.ports import Fleet
@@ -42,6 +42,24 @@ from athanor.serving.types import (
 from athanor.testing.serving import STUB, eventually
 
 
+def stored(
+    storage: Storage, lineage: Lineage, folder: Path, name: str, description: Mapping[str, Any]
+) -> Artifact:
+    """A model folder that is stored and recorded."""
+    blob = storage.put_folder(folder)
+    return lineage.record(
+        OWNER,
+        NewArtifact(
+            type="model",
+            name=name,
+            uri=blob.uri,
+            digest=blob.digest,
+            size=blob.size,
+            metadata=dict(description),
+        ),
+    )
+
+
 @dataclass(slots=True)
 class ServingRoom:
     """Serving with its neighbours, on a real database and real processes."""
@@ -61,18 +79,7 @@ class ServingRoom:
         self, model_folder: Path, name: str, description: Mapping[str, Any]
     ) -> ModelVersion:
         """Store a model folder and register it."""
-        blob = self.storage.put_folder(model_folder)
-        artifact = self.lineage.record(
-            OWNER,
-            NewArtifact(
-                type="model",
-                name=name,
-                uri=blob.uri,
-                digest=blob.digest,
-                size=blob.size,
-                metadata=dict(description),
-            ),
-        )
+        artifact = stored(self.storage, self.lineage, model_folder, name, description)
         return self.models.register(OWNER, NewModelVersion(model=name, artifact_id=artifact.id))
 
     def wait_for(self, name: str, number: int, *states: DeploymentState) -> Endpoint:
